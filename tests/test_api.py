@@ -12,6 +12,7 @@ import messsim
 from messsim.api import progress as shown_progress
 from messsim.api.studies import _points
 from messsim.errors import OutputError, ScenarioError
+from messsim.scenario import dump
 
 
 def built(**values) -> messsim.Scenario:
@@ -199,3 +200,12 @@ def test_progress_of_ones_own():
     rows: list[tuple[int, int]] = []
     messsim.replicate(SMALL, 2, progress=lambda done, total: rows.append((done, total)))
     assert rows[-1] == (2, 2)
+
+
+def test_a_study_takes_a_file_and_policies_in_one_text(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(dump(SMALL))
+    assert len(messsim.compare(file, policies="mess+, random", seeds=2)["policies"]) == 2
+    assert messsim.run(str(file)).summary["requests"]["arrived"] == 60
+    with pytest.raises(ScenarioError, match="no such file"):
+        messsim.check(tmp_path / "none.toml")

@@ -34,7 +34,8 @@ def test_help_has_three_groups():
         (["sweep", "x", "--V", "1e-3"], "--set router.V=VALUE"),
         (["run", "x", "--v", "1e-3"], "--set router.V=VALUE"),
         (["run", "x", "--rate", "3"], "--set arrivals.rate_rps=VALUE"),
-        (["compare", "x", "--policy", "random"], "--set router.policy=VALUE"),
+        (["compare", "x", "--policy", "random"], "--policies"),
+        (["run", "x", "--policy", "random"], "--set router.policy=VALUE"),
         (["run", "x", "--horizon-s", "3"], "--set horizon_s=VALUE"),
         (["run", "x", "--num-prompts", "3"], "--requests"),
         (["import", "x", "--total_tokens", "y", "--out", "z"], "--prompt-tokens"),
@@ -61,3 +62,9 @@ def test_keys_of_a_scenario_are_known_across_tables(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text("alpha = 0.6\n")
     assert "alpha: unknown key; did you mean 'sla.alpha'?" in here("run", file).stderr
+
+
+def test_an_option_without_a_value_has_no_type():
+    text = here("run", "--help").stdout
+    assert "--watch" in text
+    assert "bool" not in text

@@ -17,6 +17,7 @@ from messsim.workload.blocks import _header_of
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
 from messsim.workload.nested import column_of
+from messsim.workload.readers import as_numbers
 
 TIMES, PROMPT, ANSWER = [0.0, 1.5, 4.0], [10, 20, 30], [1, 2, 3]
 NAMES = TraceColumns("t", "p", "o")
@@ -158,6 +159,65 @@ def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
     assert any("not in UTF-8" in note for note in trace.notes)
 
 
+def test_amounts_of_money_are_numbers():
+    assert as_numbers(pl.Series(["$1,234.50", "€ 2", " £3.5"])).to_list() == [1234.5, 2.0, 3.5]
+    assert as_numbers(pl.Series(["1$"])).null_count() == 1
+
+
+def test_counts_that_are_not_whole_are_told(tmp_path):
+    """As where a point that parts thousands is read as a decimal one."""
+    trace = requests(tmp_path, "f.csv", "t,p,o\n0,1.234,1\n1,20.0,2\n2,12.000,3\n")
+    assert "column 'p' has counts that are not whole, such as 1.234: read as 1" in trace.notes
+    assert trace.frame["prompt_tokens"].to_list() == [1, 20, 12]
+    for whole in ("t,p,o\n0,1.0,1\n", "t;p;o\n0;1.010;1\n", 't,p,o\n0,"1,234",1\n'):
+        assert requests(tmp_path, "f.csv", whole).notes == ()
+
+
+BARS = " t |  p |   o \n---+----+-----\n0   | 10 |   1\n1.5 | 20 |   2\n4   | 30 |   3\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BARS + "(3 rows)\n\n",
+        "+---+---+\n|"
+        + BARS.replace("---+----+-----\n", "x").replace("\n", "|\n|").replace("x", "+---+\n|")[:-1]
+        + "+---+\n3 rows in set (0.00 sec)\n",
+        "| t | p | o |\n|:--|--:|--:|\n| 0 | 10 | 1 |\n| 1.5 | 20 | 2 |\n| 4 | 30 | 3 |\n",
+        table(TIMES, "|") + "(3 rows)\n",
+    ],
+)
+def test_tables_as_terminals_and_markdown_draw_them(tmp_path, text):
+    check(requests(tmp_path, "f.txt", text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_letters_of_two_bytes_and_four(tmp_path, encoding):
+    check(requests(tmp_path, "f.csv", table(TIMES).encode(encoding)))
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "message"),
+    [
+        ("f.xlsx", b"PK\x03\x04", "a workbook of Excel; expected the table in it"),
+        ("f.csv", b"SQLite format 3\0", "sqlite3 -csv -header"),
+        ("f.csv.xz", b"\xfd7zXZ\0", "packed by xz"),
+        ("f.parquet", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        ("f.csv", b"\n<!DOCTYPE html>", "a web page"),
+    ],
+)
+def test_a_file_that_is_none_is_told_by_what_it_is(tmp_path, name, start, message):
+    with pytest.raises(DataError, match=message):
+        requests(tmp_path, name, start + bytes(100))
+
+
+def test_the_kind_within_goes_before_the_name(tmp_path):
+    rows = [{"t": t, "p": p, "o": o} for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "p")
+    for content in (json.dumps(rows), lines(rows), (tmp_path / "p").read_bytes()):
+        check(requests(tmp_path, "f.csv", content))
+
+
 # ---- JSON -----------------------------------------------------------------------------------------------
 
 
@@ -208,6 +268,31 @@ def test_rows_within_json(tmp_path, name, text):
 )
 def test_columns_within_json(tmp_path, value):
     check(requests(tmp_path, "f.json", json.dumps(value)))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda line, t: {"log": line + "\n", "stream": "stdout", "time": t},
+        lambda line, t: {"log": f"INFO {line}", "stream": "stderr", "time": t},
+        lambda line, t: {"labels": {"app": "x"}, "line": line, "timestamp": t},
+        lambda line, t: {"message": line, "ingestionTime": 5, "eventId": "e"},
+    ],
+)
+def test_lines_of_a_program_within_those_of_its_container(tmp_path, around):
+    held = [json.dumps({"t": t, "p": p, "o": o}) for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    trace = requests(tmp_path, "f.jsonl", lines(around(line, "2025-08-18T00:00:00Z") for line in ["starting", *held]))
+    check(trace)
+    assert "lines that are no JSON object are left out: 1" in trace.notes
+
+
+def test_values_with_their_types(tmp_path):
+    mongo = [{"t": {"$date": {"$numberLong": str(int(1000 * (START + t)))}}, "p": {"$numberInt": str(p)}, "o": o}
+             for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
+    check(requests(tmp_path, "f.jsonl", lines(mongo)))
+    dynamo = [{"t": {"N": str(t)}, "p": {"N": str(p)}, "o": {"N": str(o)}}
+              for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
+    check(requests(tmp_path, "f.json", json.dumps({"Items": dynamo, "Count": 3})))
 
 
 # ---- other tools ----------------------------------------------------------------------------------------
@@ -427,11 +512,30 @@ def test_genai_perf_says_tokens_within_its_answers(tmp_path):
             "AIPerf's aggregates",
         ),
         ([{"id": "t", "timestamp": "2026-04-02T08:30:00Z", "bookmarked": False, "inputTokens": 9}] * 2, "of traces"),
+        ([{"start_time": 1, "input_tokens": 9, "output_tokens": 9, "num_model_requests": 5}] * 2, "OpenAI's usage"),
+        ([{"usage_date_utc": "2025-03-01", "usage_output_tokens": 9}] * 2, "Anthropic's usage"),
     ],
 )
 def test_sums_of_many_requests_are_told(tmp_path, text, message):
     with pytest.raises(DataError, match=rf"{message}.*does not say its requests one by one"):
         requests(tmp_path, "f.json", json.dumps(text), TraceColumns())
+
+
+def test_lengths_without_times_are_told_how_to_be_read(tmp_path):
+    rows = [
+        {"ttft_s": 0.3, "number_output_tokens": o, "number_input_tokens": p}
+        for o, p in zip(ANSWER, PROMPT, strict=True)
+    ]
+    with pytest.raises(
+        DataError, match="--time none --prompt-tokens number_input_tokens --output-tokens number_output"
+    ):
+        requests(tmp_path, "f.json", json.dumps(rows), TraceColumns())
+    check(
+        requests(
+            tmp_path, "f.json", json.dumps(rows), TraceColumns("none", "number_input_tokens", "number_output_tokens")
+        ),
+        None,
+    )
 
 
 # ---- hints ----------------------------------------------------------------------------------------------
@@ -626,3 +730,23 @@ def test_tasks_of_the_harness_are_kept_apart(tmp_path):
 def test_a_pickle_is_not_read(tmp_path):
     with pytest.raises(DataError, match=r"is a pickle, .*to_parquet"):
         read_outcomes([put(tmp_path, "routerbench_0shot.pkl", "x")], OutcomeOptions())
+
+
+def test_files_that_are_all_named_stand_anywhere(tmp_path):
+    files = []
+    for model in "ab":
+        files.append((model, tmp_path / model / "x.json"))
+        files[-1][1].parent.mkdir()
+        files[-1][1].write_text(json.dumps([{"id": i, "score": i % 2} for i in range(4)]))
+    assert read_outcomes(files, OutcomeOptions()).models == ("a", "b")
+
+
+def test_verdicts_of_inspect(tmp_path):
+    samples = [{"id": i, "epoch": 1, "scores": {"match": {"value": v}}} for i, v in enumerate("CPIN")]
+    file = tmp_path / "log.json"
+    file.write_text(json.dumps({"version": 2, "eval": {"model": "m"}, "samples": samples}))
+    assert read_outcomes([("m", file)], OutcomeOptions()).frame["m"].to_list() == [1.0, 0.5, 0.0, 0.0]
+    samples[0]["scores"]["other"] = {"value": "C"}
+    file.write_text(json.dumps({"samples": samples}))
+    with pytest.raises(DataError, match=r"--score scores\.match\.value or scores\.other\.value"):
+        read_outcomes([("m", file)], OutcomeOptions())

@@ -251,6 +251,22 @@ FILES = {
     "mooncake": [{"timestamp": 0, "input_length": 7, "output_length": 3, "hash_ids": [1]}],
     "qwen-bailian": [{"chat_id": 1, "parent_chat_id": -1, "timestamp": 0.1, "input_length": 7, "output_length": 3}],
     "vidur": [{"arrived_at": 0.0, "num_prefill_tokens": 7, "num_decode_tokens": 3}],
+    "langsmith": [
+        {"id": str(i), "run_type": kind, "start_time": "2026-03-01T09:00:00", "status": "success", "prompt_tokens": 7,
+         "completion_tokens": 3, "total_tokens": 10} for i, kind in enumerate(("chain", "llm"))
+    ],
+    "cloudflare": [
+        {"id": str(cached), "created_at": "2026-03-01T09:00:00Z", "success": True, "cached": cached, "tokens_in": 7,
+         "tokens_out": 3} for cached in (False, True)
+    ],
+    "bedrock": [
+        {"timestamp": "2026-03-01T09:00:00Z", "requestId": "a", "input": {"inputTokenCount": 7},
+         "output": {"outputTokenCount": 3}}
+    ],
+    "openai-batch": [
+        {"id": "a", "custom_id": "b", "response": {"status_code": 200, "body": {
+            "created": 1_759_813_207, "usage": {"prompt_tokens": 7, "completion_tokens": 3}}}}
+    ],
     "blis": [{"request_id": 0, "arrival_time_us": 0, "input_tokens": 7, "output_tokens": 3}],
 }  # fmt: skip
 

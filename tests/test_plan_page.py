@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import sys
 
 import pytest
@@ -160,3 +161,22 @@ def test_the_table_is_a_window_around_the_best(many, best, first):
     frontier = [{"objective": k} for k in range(many)]
     shown = answers._around(frontier, None if best is None else frontier[best])
     assert [c["objective"] for c in shown] == list(range(first, min(first + 12, many)))
+
+
+def test_fleets_of_policies_have_a_page(met, tmp_path):
+    """Beside the plan of each: who needs the cheapest, and that a policy has none."""
+    out, kept = met
+    none = kept | {"best": None}
+    shutil.copytree(out, tmp_path / "mess+")
+    fleets = {"scenario": "s", "alpha": 0.9, "cost_unit": "J", "requirements": kept["requirements"], "unit": "USD/h",
+              "replications": 3, "policies": [{"policy": "mess+", "plan": kept}, {"policy": "random", "plan": none}],
+              "best": "mess+"}  # fmt: skip
+    (tmp_path / "fleets.json").write_text(json.dumps(fleets))
+    text = report(tmp_path).read_text(encoding="utf-8")
+    assert "Only mess+ has a fleet that keeps every requirement" in text
+    assert WORDS[FAST].replace("<", "&lt;") in text
+    assert "no fleet" in text
+    assert "messsim run mess+/scenario.toml --set" in text
+    fleets["policies"][1]["plan"] = kept
+    (tmp_path / "fleets.json").write_text(json.dumps(fleets))
+    assert "mess+ and random need fleets at one price" in report(tmp_path).read_text(encoding="utf-8")

@@ -144,7 +144,10 @@ def test_ratings_in_words_are_read_as_those_of_outcomes(tmp_path):
         ({"model": ["a"], "satisfied": ["so so"], "cost": [1.0]}, "--map 'pass=1,fail=0' says what values mean"),
         ({"model": ["a"], "cost": [1.0]}, "column 'satisfied' is missing"),
         ({"model": ["a"], "satisfied": [1]}, "tells no costs; expected cost__a, or model and cost"),
-        ({"model": ["a"], "satisfied": [2], "cost": [1.0]}, "column 'satisfied' has 2 in row 1; expected a number"),
+        (
+            {"model": ["a"], "satisfied": [2], "cost": [1.0]},
+            "column 'satisfied' has 2 in row 1; expected a satisfaction from 0 to 1",
+        ),
         ({"model": ["a"], "satisfied": [1], "cost": [-1.0]}, "column 'cost' has -1 in row 1"),
         ({"satisfied__a": [1], "satisfied__b": [0], "cost__a": [1.0]}, "column 'cost__b' is missing"),
         ({"satisfied__a": [1], "model": ["c"], "cost__a": [1.0]}, "column 'model' has 'c' in row 1; expected one of a"),

@@ -15,6 +15,7 @@ from messsim.errors import OutputError
 from messsim.report.run import live
 from messsim.report.run.live import dashboard, line_of, sparks, watching
 from messsim.scenario import parse
+from messsim.shapes.live import LiveModel
 from messsim.study.simulation import watching as studied
 from messsim.study.simulation.watching import LIVE, show
 
@@ -47,11 +48,27 @@ def test_a_run_is_watched_as_it_goes_and_is_the_same_run(engine, at_once, tmp_pa
     assert (middle.total, middle.promise, middle.done) == (settings.requests, pytest.approx(0.7), False)
     assert middle.satisfaction == pytest.approx(watched["sla"]["satisfaction"], abs=0.05)
     assert [p.name for p in middle.pools] == ["small", "large"]
+    if engine == "compiled":  # whose records come by the page
+        early = next(s for s in seen if s.requests > 2 * studied.WATCHED)
+        assert sum(m.answered for m in early.models) > 0
+        assert early.cost_per_request is not None
     assert middle.queue_curve
     unseen = study.run(settings, keep_records=False).summary
     assert {k: v for k, v in watched.items() if k != "performance"} == {
         k: v for k, v in unseen.items() if k != "performance"
     }
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_replicas_are_those_that_are_up(engine, at_once, tmp_path):
+    """Of a pool that changes its size not the most that it may have."""
+    grows = {"rule": "target", "target": 10, "min_replicas": 1}
+    models = [model("small", 0.5), model("large", 0.9, replicas=4, autoscale=grows)]
+    seen = []
+    settings = small(engine=engine, models=models, requests=300, arrivals={"kind": "poisson", "rate_rps": 0.5})
+    study.run(settings, out=tmp_path / "r", watch=seen.append)
+    seen.append(show(tmp_path / "r"))
+    assert {p.replicas for s in seen for p in s.pools if p.name == "large"} == {1}
 
 
 def test_power_is_the_mean_over_the_last_tenth():
@@ -87,6 +104,12 @@ def test_a_damaged_directory_is_named(tmp_path):
     (copy / "summary.json").write_text(text.replace('"certificate"', '"certified"'))
     with pytest.raises(OutputError, match=rf"{copy}: is damaged, or of another version"):
         show(copy)
+
+
+def test_shares_of_nobody_are_none(tmp_path):
+    study.run(small(), out=tmp_path / "out")
+    before = show(tmp_path / "out").model_copy(update={"models": [LiveModel(name="small", answered=0)]})
+    assert any(line.split() == ["small", "-"] for line in printed(before).splitlines())
 
 
 def test_the_picture_has_promise_queue_shares_latencies_and_replicas(tmp_path):

@@ -42,6 +42,10 @@ def test_names_cover_nothing(dots):
 def test_a_name_finds_the_free_side():
     assert placed([(200, 150)], ["alone"], WIDTH, HEIGHT) == [0]
     assert PLACES[placed([(395, 150)], ["right"], WIDTH, HEIGHT)[0]].align == "right"
+    crossed = PLACES[placed([(200, 150)], ["alone"], WIDTH, HEIGHT, [140.0])[0]]
+    assert not crossed.box(200, 150, 5)[1] < 140.0 < crossed.box(200, 150, 5)[3]
+    everywhere = [float(y) for y in range(0, 300, 5)]
+    assert placed([(200, 150)], ["alone"], WIDTH, HEIGHT, everywhere) == [0], "better crossed than none"
     assert placed([(200, 150)] * 20, ["same"] * 20, WIDTH, HEIGHT)[-1] is None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.amounts import spaced
 from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
-from messsim.scenario import Scenario
+from messsim.scenario import Scenario, load
 
 from . import EVERY
 from .progress import RunProgress, StudyProgress, run_progress, study_progress
@@ -28,7 +28,7 @@ Axis = str | Sequence[Any]
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | Given,
     *,
     out: Given | None = None,
     keep_records: bool = True,
@@ -40,7 +40,7 @@ def run(
     Parameters
     ----------
     scenario
-        From `messsim.load`, or built in Python.
+        From `messsim.load`, or built in Python; or its file.
     out
         A directory to write, which must not exist: it appears whole when the run is over, or not at all.
     keep_records
@@ -58,22 +58,22 @@ def run(
     from messsim import study
 
     with run_progress(progress) as on_progress:
-        result = study.run(scenario, out=out, keep_records=keep_records, progress=on_progress, **options)
+        result = study.run(_scenario(scenario), out=out, keep_records=keep_records, progress=on_progress, **options)
     return Result(**{f.name: getattr(result, f.name) for f in dataclasses.fields(result)})
 
 
-def check(scenario: Scenario) -> StudyResult:
+def check(scenario: Scenario | Given) -> StudyResult:
     """Load of each pool, reach of the promise, what routing can save, time and memory to expect; a row a model."""
     from messsim.report.run.checklist import checklist
     from messsim.study.simulation.check import check as examine
 
-    checked = examine(scenario)
+    checked = examine(_scenario(scenario))
     return StudyResult(checked, lambda: flat_table(checked["models"]), lambda: checklist(checked), "check")
 
 
 def compare(
-    scenario: Scenario,
-    policies: Sequence[str] = EVERY,
+    scenario: Scenario | Given,
+    policies: Sequence[str] | str = EVERY,
     *,
     seeds: int = 5,
     out: Given | None = None,
@@ -95,20 +95,23 @@ def compare(
     progress
         Called with how many runs are done, and of how many; none: a line in a notebook.
     """
+    settings = _scenario(scenario)
     from messsim.report.compare.comparison import comparison_pictures, comparison_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.runs.rows import frame_of
 
     with study_progress(progress) as on_progress:
-        result, rows = run_all(scenario, policies, seeds, out=_path(out), workers=workers, on_progress=on_progress)
+        result, rows = run_all(
+            settings, _names(policies), seeds, out=_path(out), workers=workers, on_progress=on_progress
+        )
     if out is not None:
-        write_comparison(Path(out), scenario, result, pictures=comparison_pictures)
+        write_comparison(Path(out), settings, result, pictures=comparison_pictures)
     return StudyResult(result, lambda: frame_of(rows), lambda: comparison_tables(result), "comparison")
 
 
 def sweep(
-    scenario: Scenario,
+    scenario: Scenario | Given,
     grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]],
     *,
     seeds: int = 5,
@@ -129,6 +132,7 @@ def sweep(
     seeds, out, workers, progress
         As in `compare`.
     """
+    settings = _scenario(scenario)
     from messsim.report.study.points import sweep_table
     from messsim.study.sweep import SHOWN
     from messsim.study.sweep import sweep as run_all
@@ -136,14 +140,14 @@ def sweep(
     points = list(_points(grid))
     with study_progress(progress) as on_progress:
         result = run_all(
-            *(scenario, points),
+            *(settings, points),
             seeds=seeds,
             shown=show or SHOWN,
             out=_path(out),
             workers=workers,
             on_progress=on_progress,
         )
-    command = ["messsim", "run", f"{scenario.name}.toml"]
+    command = ["messsim", "run", f"{settings.name}.toml"]
     return StudyResult(result, lambda: points_table(result["points"]), lambda: sweep_table(result, command), "sweep")
 
 
@@ -169,7 +173,7 @@ def _values(key: str, axis: Axis) -> Sequence[Any]:
 
 
 def replicate(
-    scenario: Scenario,
+    scenario: Scenario | Given,
     seeds: int | None = None,
     *,
     precision: float | str | None = None,
@@ -190,6 +194,7 @@ def replicate(
     out, workers, progress
         As in `compare`.
     """
+    settings = _scenario(scenario)
     from messsim.report.study.replications import replication_table
     from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
@@ -197,12 +202,12 @@ def replicate(
 
     wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
     with study_progress(progress) as on_progress:
-        result, rows = run_all(scenario, wanted, out=_path(out), workers=workers, on_progress=on_progress)
+        result, rows = run_all(settings, wanted, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: frame_of(rows), lambda: replication_table(result), "replications")
 
 
 def converge(
-    scenario: Scenario,
+    scenario: Scenario | Given,
     seeds: int = 20,
     *,
     out: Given | None = None,
@@ -218,19 +223,20 @@ def converge(
     out, workers, progress
         As in `compare`.
     """
+    settings = _scenario(scenario)
     from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
 
     with study_progress(progress) as on_progress:
-        result = run_all(scenario, seeds, out=_path(out), workers=workers, on_progress=on_progress)
+        result = run_all(settings, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
-        write_convergence(Path(out), result, page=lambda study: convergence_report(study, scenario))
+        write_convergence(Path(out), result, page=lambda study: convergence_report(study, settings))
     return StudyResult(result.summary, lambda: result.rows, lambda: convergence_table(result.summary), "convergence")
 
 
 def plan(
-    scenario: Scenario,
+    scenario: Scenario | Given,
     require: Sequence[str],
     *,
     replicas: Mapping[str, tuple[int, int] | str],
@@ -259,20 +265,21 @@ def plan(
     seeds, out, workers, progress
         As in `compare`.
     """
+    settings = _scenario(scenario)
     from messsim.report.plan.answer import plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
 
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
-    axes = axes_of(scenario, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
+    axes = axes_of(settings, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
     options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
     with study_progress(progress) as on_progress:
-        result = find(scenario, axes, require, out=_path(out), workers=workers, on_progress=on_progress, **options)
+        result = find(settings, axes, require, out=_path(out), workers=workers, on_progress=on_progress, **options)
     return StudyResult(result, lambda: clusters_table(result["clusters"]), lambda: plan_tables(result), "plan")
 
 
 def challenge(
-    policies: Sequence[str] | None = None,
+    policies: Sequence[str] | str | None = None,
     *,
     conditions: Sequence[str] | None = None,
     seeds: int = 5,
@@ -308,7 +315,7 @@ def challenge(
     scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
-            scenarios, policies or POLICIES, seeds, out=_path(out), workers=workers, on_progress=on_progress
+            scenarios, _names(policies or POLICIES), seeds, out=_path(out), workers=workers, on_progress=on_progress
         )
     if out is not None:
         write_challenge(Path(out), scenarios, result, page=challenge_report)
@@ -346,6 +353,16 @@ def verify(
     if out is not None:
         write_texts(Path(out), {"verification.md": verification_page(result)})
     return StudyResult(result, lambda: flat_table(result["cases"]), lambda: verification(result), "verification")
+
+
+def _scenario(given: Scenario | Given) -> Scenario:
+    """A scenario, read where its file is given."""
+    return load(given) if isinstance(given, (str, Path)) else given
+
+
+def _names(given: Sequence[str] | str) -> Sequence[str]:
+    """Names in a list, or as a command line takes them: one text with commas."""
+    return [name.strip() for name in given.split(",")] if isinstance(given, str) else given
 
 
 def _path(out: Given | None) -> Path | None:

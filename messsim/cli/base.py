@@ -67,7 +67,15 @@ def _usage(error: Any) -> str:
 
 
 class Commands(typer.core.TyperGroup):
-    """All commands, as Typer has them, but for how a wrong command line is shown."""
+    """All commands, as Typer has them, but for how a wrong command line and an option without a value are shown."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; its help gives no type to an option that takes no value."""
+        command = super().get_command(ctx, cmd_name)
+        for option in command.get_params(ctx) if command is not None else ():
+            if getattr(option, "is_flag", False) and option.metavar is None:
+                option.metavar = ""
+        return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Reads what stands before a command's name."""

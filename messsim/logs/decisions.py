@@ -121,7 +121,6 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     DataError
         Naming file, column, row and what was expected.
     """
-    import polars as pl
 
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
     frame = _named(read(path), columns, chooser, path)
@@ -131,8 +130,8 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     judged = [c.removeprefix(SATISFIED) for c in frame.columns if c.startswith(SATISFIED)]
     if not judged:
         _require(frame, path)
-    if "satisfied" in frame.columns and (columns.values or columns.grades or frame["satisfied"].dtype == pl.String):
-        options = OutcomeOptions(values=columns.values, grades=columns.grades)
+    if "satisfied" in frame.columns:
+        options = OutcomeOptions(values=columns.values, grades=columns.grades, skip_failed=bool(chooser.tokens))
         rated = satisfaction(frame["satisfied"], columns.satisfied, path, options)
         frame = frame.with_columns(rated.alias("satisfied"))
     unanswered = 0

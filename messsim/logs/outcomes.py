@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
-          "key", "id", "prompt", "query", "question")  # fmt: skip
-MODEL = ("model", "model_name", "llm_selected", "model_id", "llm")
+          "key", "id", "testIdx", "prompt", "query", "question", "index")  # fmt: skip
+MODEL = ("model", "model_name", "llm_selected", "model_id", "llm", "provider.id")
 SCORE = (
     "score",
     "label",
@@ -49,6 +49,9 @@ SCORE = (
     "thumbs",
     "grade",
     "verdict",
+    "pass@1",
+    "success",
+    "passed",
 )
 COST = ("cost", "total_cost", "spend", "cost_usd", "evaluation_result.inference_cost")
 PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens",
@@ -60,6 +63,7 @@ COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
          "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0,
          "thumbs_up": 1.0, "thumbs_down": 0.0, "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
+INSPECT = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}  # correct, partly, incorrect, no answer
 GRADES = re.compile(r"(\d+)\.\.(\d+)")
 NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
@@ -206,11 +210,11 @@ def _task(file: Path) -> str | None:
 
 def _folders(files: Sequence[Path]) -> dict[Path, str]:
     """Models by the folders that files stand in, where their own names do not tell them apart."""
-    if not files:
+    if len(files) < 2:
         return {}
     bare = [_bare(file) for file in files]
     folders = _nearest_apart(files)
-    samples = len(files) > 1 and all(_task(file) for file in files)
+    samples = all(_task(file) for file in files)
     if (samples or len({*bare}) < len(bare)) and len({*folders}) > 1:
         return dict(zip(files, (_of_folder(folder) for folder in folders), strict=True))
     return {}
@@ -220,7 +224,7 @@ def _nearest_apart(files: Sequence[Path]) -> list[str]:
     """The names of the nearest folders around the files that differ; those right around them where none do."""
     paths = [file.resolve().parent.parts[::-1] for file in files]
     levels = [[*level] for level in zip(*paths, strict=False)]
-    return next((level for level in levels if len({*level}) == len(level)), levels[0])
+    return next((level for level in levels if len({*level}) == len(level)), levels[0] if levels else [""] * len(files))
 
 
 def _of_folder(folder: str) -> str:
@@ -291,6 +295,9 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         return _of_one(*_openai_evals(frame, path), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
+    if {"id", "epoch", "scores"} <= columns:
+        graded = replace(options, values=INSPECT | dict(options.values or {}))
+        return _of_one(frame, _inspect_score(frame, path, options), path, name, graded), notes
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
@@ -420,6 +427,16 @@ def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
         if judged.height:
             return judged.select("sample_id", "verdict"), "verdict"
     raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
+
+
+def _inspect_score(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> str:
+    """Which of Inspect's scorers counts."""
+    values = [n for n in names_in(frame.schema) if re.fullmatch(r"scores\.[^.]+\.value", n)]
+    if options.score is None and len(values) != 1:
+        raise DataError(
+            f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(values) or 'COLUMN'}", str(path)
+        )
+    return options.score or values[0]
 
 
 def _wide_models(frame: pl.DataFrame) -> list[str]:

@@ -26,7 +26,7 @@ from messsim.workload.choosing import Chooser
 from messsim.workload.growing import Growing
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import texts, token_counts
+from messsim.workload.readers import rounded_counts, texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
@@ -249,6 +249,8 @@ def _what_is_missing(
     names = list(names_in(schema))
     problems = name_missing(list(schema), names, missing)
     meant = {option: by_meaning(key, names) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
+    if meant.get("--time", "") is None and by_meaning("arrival_s", names) is None:
+        meant["--time"] = NO_TIMES  # the lengths alone are of use too
     if meant and all(meant.values()):
         problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
@@ -346,6 +348,7 @@ class _Rows:
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
         self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
+        self._rounded: dict[str, str | None] = {}  # a note by column, of the first block
 
     def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], before: int) -> None:
         """Takes the next rows of the file; so many came before."""
@@ -359,7 +362,9 @@ class _Rows:
         filled = frame if keep.all() else frame.with_columns(ones)
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
-                counts.add(here := token_counts(filled, column, path, before)[keep])
+                every = token_counts(filled, column, path, before)
+                self._rounded.setdefault(column, rounded_counts(filled, column, every))
+                counts.add(here := every[keep])
                 if counts is self._tokens[0]:
                     self._made_of.add(frame, keep, here, before)
             except DataError as error:
@@ -387,6 +392,7 @@ class _Rows:
             time_s = self._times.seconds()
             columns["arrival_s"] = time_s - time_s.min()
             notes += self._times.notes
+        notes += filter(None, self._rounded.values())
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._reading.tenant is not None:

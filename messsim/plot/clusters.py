@@ -73,7 +73,7 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
     middle = (prices.min() + prices.max()) / 2 if len(prices) else 0.0  # type: ignore[operator]
     right = (drawn.filter("answer")["objective"] > middle).any()  # where there is no room to its right
     side: dict[str, object] = {"align": "right", "dx": -8} if right else {"align": "left", "dx": 8}
-    answer = alt.Chart(rows(drawn.filter("answer"))).mark_text(style="value-label", dy=-8, **side)
+    answer = alt.Chart(rows(drawn.filter("answer"))).mark_text(style="value-label", dy=-14, **side)
     layers.append(answer.encode(x=x, y=y("mean"), text=alt.value("the answer")))
     counts = ", ".join(f"{n:,} {v}" for v in SHAPES if (n := drawn.filter(verdict=v).height))
     return Figure(

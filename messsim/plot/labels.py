@@ -39,7 +39,13 @@ PLACES = [
 ]
 
 
-def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], width: float, height: float) -> list[int | None]:
+def placed(
+    dots: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    width: float,
+    height: float,
+    lines: Sequence[float] = (),
+) -> list[int | None]:
     """The number in `PLACES` of each label, the first that covers no dot and no other label; None where none is free.
 
     Parameters
@@ -50,14 +56,17 @@ def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], width: flo
         Of the dots; those that come first choose first, and an empty one wants no place.
     width, height
         Of the plot, pixels; labels stay within.
+    lines
+        Lines from side to side, pixels from the top: a place that one of them crosses is the last resort.
     """
     taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
     collected: list[int | None] = []
     for (x, y), name in zip(dots, names, strict=True):
         boxes = [place.box(x, y, len(name)) for place in PLACES] if name else []
+        crossed = [any(top < line < bottom for line in lines) for _, top, _, bottom in boxes]
         free = (
             k
-            for k, (left, top, right, bottom) in enumerate(boxes)
+            for k, (left, top, right, bottom) in sorted(enumerate(boxes), key=lambda box: crossed[box[0]])
             if left >= 0 and top >= 0 and right <= width and bottom <= height
             if not any(_touch((left, top, right, bottom), other) for other in taken)
         )

@@ -76,7 +76,7 @@ def tradeoff(
         base.mark_point(style="dot", filled=True, size=70).encode(
             x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
         ),
-        *_named(drawn, lows, highs, x("cost_mean"), y("satisfaction_mean")),
+        *_named(drawn, (lows, highs), promised, x("cost_mean"), y("satisfaction_mean")),
     ]
     _add_oracles(layers, frontier, x, y)
     _add_promises(layers, promised, y)
@@ -147,15 +147,19 @@ def _domain(drawn: pl.DataFrame, costs: list[float], shares: list[float]) -> lis
     return collected
 
 
-def _named(drawn: pl.DataFrame, costs: tuple[float, float], shares: tuple[float, float], x: Any, y: Any) -> list[Any]:
+def _named(
+    drawn: pl.DataFrame, domain: tuple[tuple[float, float], ...], promised: Sequence[float], x: Any, y: Any
+) -> list[Any]:
     """Layers of names, for plots of several widths; only those for the width that there is are seen."""
+    costs, shares = domain
+    lines = [HEIGHT - _pixel(alpha, shares, HEIGHT) for alpha in promised]
     best_first = sorted(range(len(drawn)), key=lambda i: (_beaten(drawn, i), i))
     names = [drawn["label"][i] if k < MOST_LABELLED else "" for k, i in enumerate(best_first)]
     down = [HEIGHT - _pixel(drawn["satisfaction_mean"][i], shares, HEIGHT) for i in best_first]
     layers = []
     for width, shown in zip(WIDTHS, _shown(), strict=True):
         across = [_pixel(drawn["cost_mean"][i], costs, width) for i in best_first]
-        places = placed(list(zip(across, down, strict=True)), names, width, HEIGHT)
+        places = placed(list(zip(across, down, strict=True)), names, width, HEIGHT, lines)
         for k, place in enumerate(PLACES):
             mine = drawn[[i for i, at in zip(best_first, places, strict=True) if at == k]]
             text = library().Chart(rows(mine.select("label", "cost_mean", "satisfaction_mean")))

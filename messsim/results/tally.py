@@ -89,11 +89,14 @@ def _objectives(slo: Slo) -> list[float]:
 
 
 class Tally(Sums):
-    """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records."""
+    """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records.
 
-    def __init__(self, scenario: Scenario) -> None:
+    Records are summed `block` at a time: their last bits depend on it.
+    """
+
+    def __init__(self, scenario: Scenario, block: int = BLOCK) -> None:
         self._scenario = scenario
-        self._blocks = Blocks(BLOCK, self._count)
+        self._blocks = Blocks(block, self._count)
         self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
         self._alike: Floats = np.empty(0)
         tenants, models = len(self._alphas), len(scenario.models)

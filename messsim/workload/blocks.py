@@ -23,6 +23,8 @@ from messsim.errors import DataError
 
 from .dialect import Dialect
 from .documents import Documents, is_wrapped, rows_of
+from .foreign import FIRST_BYTES, what_else
+from .messages import within_messages
 from .nested import column_of, pick
 from .parquet import check_layout
 
@@ -35,6 +37,7 @@ KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
+LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
@@ -46,6 +49,7 @@ MOST_NOISE = 50  # lines before the first row
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
+JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its name says
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
@@ -170,10 +174,12 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
     try:
         with files.open_file(path) as file:
-            kind = _kind(path)
-            start = file.read(4)
+            start = file.read(FIRST_BYTES)
             file.seek(0)
-            if kind == "parquet" or (kind == "any" and start == b"PAR1"):
+            if other := what_else(start):
+                raise DataError(other, str(path))
+            kind = _kind(path)
+            if kind == "parquet" or start.startswith(b"PAR1"):
                 yield "parquet", file
                 return
             yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
@@ -189,20 +195,33 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     """The file from its beginning, unpacked if it is packed."""
     file.seek(0)
-    if start.startswith(UTF16):
+    if (wide := _wide(start)) is not None:
         text = file.read(MOST_UNPACKED + 1)
         if len(text) > MOST_UNPACKED:
-            raise ValueError(f"it is of UTF-16 and longer than {MOST_UNPACKED >> 20} MiB; expected UTF-8")
-        return BytesIO(text.decode("utf-16").encode())
+            raise ValueError(f"it is of {wide.upper()} and longer than {MOST_UNPACKED >> 20} MiB; expected UTF-8")
+        return BytesIO(text.decode(wide).encode())
     if start.startswith(GZIP):
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
-    if start != ZSTANDARD:
+    if not start.startswith(ZSTANDARD):
         return file
     try:
         import zstandard
     except ImportError:
         raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
+
+
+def _wide(start: bytes) -> str | None:
+    """The encoding of a text whose letters take two bytes or four, with or without a mark."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if start.startswith(UTF16):
+        return "utf-16"
+    pairs = start[: len(start) // 2 * 2]
+    even, odd = set(pairs[::2]), set(pairs[1::2])
+    if len(pairs) < LEAST_WIDE or (even == {0}) == (odd == {0}) or b"\0\0" in pairs:
+        return None
+    return "utf-16-le" if odd == {0} else "utf-16-be"
 
 
 def _kind(path: Path) -> str:
@@ -226,7 +245,10 @@ def _kind(path: Path) -> str:
 def _kind_within(kind: str, file: IO[bytes]) -> str:
     """What the first bytes say: "json" is what must be read as a whole."""
     if kind == "csv":
-        return kind
+        if not JSON_AFTER_ALL.match(file.read(PEEK).removeprefix(BYTE_ORDER_MARK)):
+            return kind
+        file.seek(0)
+        kind = "any"
     start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
     noise = NOISE_BEFORE_ARRAY.match(start)
     if kind == "any" and noise is not None:
@@ -419,7 +441,7 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     if not text.strip():
         raise ValueError("it has no rows")
     try:
-        return pl.read_ndjson(text, infer_schema_length=None)
+        return within_messages(pl.read_ndjson(text, infer_schema_length=None), noise)
     except pl.exceptions.PolarsError:
         lines = [line.strip(SPACE).rstrip(b",") for line in text.splitlines() if line.strip(SPACE)]
     objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
@@ -432,7 +454,7 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     noise.append(noise_here)
     if any(b"NaN" in line or b"Infinity" in line for line in objects):  # which JSON has not, but Python writes
         objects = [json.dumps(json.loads(line, parse_constant=lambda _: None)).encode() for line in objects]
-    return pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
+    return within_messages(pl.read_ndjson(b"\n".join(objects), infer_schema_length=None), noise)
 
 
 def _messages(lines: list[bytes]) -> list[bytes]:

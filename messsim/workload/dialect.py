@@ -18,6 +18,9 @@ LEAST_COLUMNS = 3  # of a table with a title, or with spaces between columns
 MOST_TITLES = 10  # lines before the header
 QUOTED = re.compile(rb'"[^"]*"')
 BLANK = re.compile(rb"(?:\n[ ]*\r?)+(?=\n|$)")
+RULES = re.compile(rb"^[ \t]*[+|]?[-=:]{2,}[-=:+| \t]*\r?(?:\n|$)", re.M)
+COUNT = re.compile(rb"\n(\(\d+ rows?\)|\d+ rows? in set[^\n]*)\s*\Z")  # below a table that a database printed
+EDGES = re.compile(rb"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)", re.M)  # of a table in a frame
 MAY_BE_BLANK = (b"\n\n", b"\n\r", b"\n ")  # found much faster than the pattern, which stops at each line
 
 
@@ -39,7 +42,7 @@ class Dialect:
     def of(cls, text: bytes) -> Dialect:
         """That of a text from its beginning."""
         comments = text.lstrip().startswith(b"#")
-        text = text[: 1 << 16]
+        text = RULES.sub(b"", text[: 1 << 16])
         stated = STATED.match(text)
         text = text[len(text) - len(without_titles(text)) :]
         plain = QUOTED.sub(b"", text)  # what is quoted may hold separators and ends of lines
@@ -64,7 +67,7 @@ class Dialect:
     def cleaned(self, text: bytes) -> bytes:
         """Without comments, and without blank lines where these are no rows of one empty value."""
         text = self.without_comments(text)
-        text = self.with_one_space(text)
+        text = self.with_one_space(self.unframed(text))
         has_columns = self.separator.encode() in text[: 1 << 16]
         if not has_columns or b'"' in text:
             return text
@@ -73,6 +76,8 @@ class Dialect:
 
     def _without_empty_end(self, text: bytes) -> bytes:
         """Without rows of nothing but separators at its end, as spreadsheets leave them."""
+        if text.rstrip().endswith((b"rows)", b"row)", b"sec)")):
+            text = COUNT.sub(b"\n", text)
         nothing = self.separator.encode() + b" \r\n"
         end = len(text)
         while (start := text.rfind(b"\n", 0, end)) > 0 and not text[start:end].strip(nothing):
@@ -87,7 +92,14 @@ class Dialect:
 
     def beginning(self, text: bytes) -> bytes:
         """The text from its header on, without what stands before it."""
-        return without_titles(self.without_comments(text))
+        return without_titles(self.unframed(self.without_comments(text)))
+
+    def unframed(self, text: bytes) -> bytes:
+        """Without the lines and edges that terminals and Markdown draw around tables of bars."""
+        if self.separator != "|" or b"--" not in text:
+            return text
+        text = RULES.sub(b"", text)
+        return EDGES.sub(b"", text) if text.lstrip().startswith(b"|") else text
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, its columns' names without spaces around them."""

@@ -14,21 +14,21 @@ OTHERWISE = r"(?!(\w*_)?(cached?|audio|images?|reasoning|costs?|price|limit|max|
 MEANINGS = {
     "arrival_s": (
         r"arriv(al|ed)?(_time|_timestamp|_at)?",
-        r"(request_)?(start|sent|received|create[d]?|begin)(_time|_timestamp|_at|_date)?s?",
-        r"(request_)?(event_|log_)?(time_?stamp|time|date_?time|ts|date|time_generated)(_utc|_iso)?",
+        r"(request_)?(start(ed)?|sent|received|created?|begin)(_time|_timestamp|_at|_date)?s?",
+        r"(request_)?(event_|log_|logging_)?(time_?stamp|time|date_?time|ts|date|time_generated)(_utc|_iso)?",
     ),
     "prompt_tokens": (
-        r"(num_|n_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
-        r"(num_|n_|native_)?(tokens?|toks)_(prompt|input|in)|in_tokens|isl|prompt_eval_count",
-        r"(num_|n_)?(prompt|input|in)(s|_usage)?",
+        r"(num_|n_|number_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
+        r"(num_|n_|number_|native_)?(tokens?|toks)_(prompt|input|in)|in_tokens|isl|prompt_eval_count",
+        r"(num_|n_|number_)?(prompt|input|in)(s|_usage)?",
         r"total_(prompt|input)_(tokens?|length)",
         rf"{OTHERWISE}((prompt|input)_(tokens?|toks?|token_count)|(tokens?|toks?)_(prompt|input|in))",
     ),
     "output_tokens": (
-        r"(num_|n_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
+        r"(num_|n_|number_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
         r"_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
-        r"(num_|n_|native_)?(tokens?|toks)_(output|completion|out|generated)|out_tokens|osl|eval_count",
-        r"(num_|n_)?(output|completion|response|out)(s|_usage)?",
+        r"(num_|n_|number_|native_)?(tokens?|toks)_(output|completion|out|generated)|out_tokens|osl|eval_count",
+        r"(num_|n_|number_)?(output|completion|response|out)(s|_usage)?",
         r"total_(output|completion|response)_(tokens?|length)",
         rf"{OTHERWISE}((output|completion|response)_(tokens?|toks?|token_count)|(tokens?|toks?)_(output|completion|out))",
     ),

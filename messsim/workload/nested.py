@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved"]
 
 MOST_NAMED = 12  # columns of a file that an error names
+TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
 DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
@@ -49,10 +50,21 @@ def _walk(fields: Mapping[str, Any], path: str) -> tuple[str, list[tuple[str, st
     """The column and the steps that a path takes from it."""
     for head, rest in _splits(path):
         if head in fields:
-            steps = _steps(fields[head], rest) if rest else []
+            steps = _steps(fields[head], rest) if rest else _typed(fields[head])
             if steps is not None:
                 return head, steps
     return None
+
+
+def _typed(dtype: Any) -> list[tuple[str, str]]:
+    """The way to a value that is written with its type, as MongoDB and DynamoDB export them."""
+    import polars as pl
+
+    steps: list[tuple[str, str]] = []
+    while isinstance(dtype, pl.Struct) and len(dtype.fields) == 1 and dtype.fields[0].name in TYPES:
+        steps.append(("field", dtype.fields[0].name))
+        dtype = dtype.fields[0].dtype
+    return steps
 
 
 def _splits(path: str) -> Iterator[tuple[str, str]]:
@@ -132,6 +144,10 @@ def name_missing(columns: list[str], names: list[str], missing: list[str]) -> li
         near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5)
         if not near:
             near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(shown, columns[:MOST_NAMED]))}{more}"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"it has {', '.join(map(shown, columns[:MOST_NAMED])) or 'none'}{more}"
+        )
         problems.append(f"column {name!r} is missing; {hint}")
     return problems

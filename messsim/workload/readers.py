@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
 GROUPED = r"^[+-]?\d{1,3}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
 
-__all__ = ["as_numbers", "first_bad", "numbers", "read", "require", "resolved", "shown", "texts", "token_counts"]
+__all__ = [
+    "as_numbers",
+    "first_bad",
+    "numbers",
+    "read",
+    "require",
+    "resolved",
+    "rounded_counts",
+    "shown",
+    "texts",
+    "token_counts",
+]
 
 
 def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -84,6 +95,21 @@ def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) 
     return np.round(numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before)).astype(np.int32)
 
 
+def rounded_counts(frame: pl.DataFrame, column: str, counts: Ints) -> str | None:
+    """A note where counts were not whole, as where a point that parts thousands was read as a decimal one."""
+    import polars as pl
+
+    if frame[column].dtype.is_integer() or len(counts) != frame.height:
+        return None
+    values = frame[column] if frame[column].dtype.is_float() else as_numbers(frame[column].cast(pl.String))
+    off = np.abs(values.cast(pl.Float64).to_numpy() - counts)
+    broken = np.flatnonzero((off > 0.0) & (off <= 0.5))
+    if not len(broken):
+        return None
+    row = int(broken[0])
+    return f"column {column!r} has counts that are not whole, such as {frame[column][row]}: read as {counts[row]}"
+
+
 def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
     """A column as text; no value is the empty text."""
     import polars as pl
@@ -102,7 +128,7 @@ def as_numbers(text: pl.Series) -> pl.Series:
     """
     import polars as pl
 
-    bare = text.str.strip_chars()
+    bare = text.str.strip_chars().str.strip_chars_start("$\u20ac\u00a3 ")
     if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
         grouped = bare.str.contains(GROUPED).fill_null(False)
         with_comma = bare.filter(bare.str.contains(",", literal=True))

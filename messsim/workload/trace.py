@@ -19,7 +19,7 @@ from .growing import Growing
 from .hashes import HashIds, Runs
 from .links import Links, TraceTurns
 from .prompts import Paths, Turns
-from .readers import texts, token_counts
+from .readers import rounded_counts, texts, token_counts
 from .times import TimeForm, Times, doubts
 
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ def _read_blocks(
         links.add(frame, before)
         for column, counts in tokens.items():
             counts.add(here := _token_counts(frame, column, path, before))
+            if before == 0 and (rounded := rounded_counts(frame, column, here)):
+                notes.append(rounded)
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
     return notes

@@ -55,6 +55,7 @@ class Workload:
         if problems:
             raise ScenarioError(problems)
         self.scenario = scenario
+        self.most_at_once: int | None = None  # drawn at once, where a run is watched
         self.chance = Chance(scenario.seed, scenario.replication)
         self.trace = trace_of(scenario)
         self.table = table_of(scenario)
@@ -247,7 +248,9 @@ class Workload:
         Larger chunks leave the cache, and their pages are new every time.
         """
         size = self.scenario.record.chunk
-        return size if size is not None else min(65_536, max(1_024, 2**22 // max(self.features, 1)))
+        if size is None:
+            size = min(self.most_at_once or 65_536, max(1_024, 2**22 // max(self.features, 1)))
+        return size
 
     @property
     def answers_can_wait(self) -> bool:

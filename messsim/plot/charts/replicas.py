@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "changes_size", "replicas"]
 
 PREFIX = "replicas_"
+MOST_TICKS = 5
 PHASES = ("up", "loading", "draining")
 DASHES = ([1, 0], [5, 3], [7, 2, 1, 2])  # of the phases: a colour is a pool's
 
@@ -52,7 +53,9 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
     long = long.group_by("time", "pool", "phase").agg(pl.col("value").cast(pl.Float64).sum())
     long = long.with_columns(pl.format("{} {}", "pool", "phase").alias("replicas")).sort("time", "replicas")
     x = time_axis(unit)
-    y = alt.Y("value:Q", title="replicas", axis=alt.Axis(tickMinStep=1, format="d"))
+    most = int(long["value"].max() or 1)  # type: ignore[arg-type]
+    whole = list(range(0, most + 1, -(-most // MOST_TICKS)))
+    y = alt.Y("value:Q", title="replicas", axis=alt.Axis(values=whole, format="d"))
     every = [f"{name} {phase}" for name in names for phase in PHASES]
     every = [name for name in every if name in set(long["replicas"])]
     beside, values = side_by_side(long, "time", "replicas", "value", every, ".1f")

@@ -87,14 +87,21 @@ def known_bar(console: Console, name: str) -> Iterator[tuple[OnProgress | None, 
         yield None, lambda known: None
         return
     from rich.live import Live
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("runs,"))
-    bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console)
-    task = bar.add_task(visible(name), total=None)
+    class Left(TimeRemainingColumn):
+        """Nothing as long as nobody knows."""
+
+        def render(self, task: Task) -> Text:
+            return Text("") if task.time_remaining is None else Text.assemble(", ", super().render(task), " left")
+
+    runs = TextColumn("{task.fields[runs]}")
+    bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), runs, Left(), console=console)
+    task = bar.add_task(visible(name), total=None, runs="begins")
     with Live(bar, console=console, transient=True) as live:
         yield (
-            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda done, total: bar.update(task, completed=done, total=total, runs=f"{done:,} of {total:,} runs"),
             lambda known: live.update(Group(bar, known)),
         )
 

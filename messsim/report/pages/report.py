@@ -9,10 +9,13 @@ from messsim.errors import MesssimError, OutputError, ScenarioError
 from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
 from messsim.results import Result, check_whole, reading_records, write_file
+from messsim.results.reading import read_whole
 from messsim.scenario import Scenario, dump, load, notes_of
 from messsim.shapes.checks import Worth
+from messsim.shapes.studies import Fleets
 from messsim.study.challenge.conditions import questions
 from messsim.study.challenge.files import CHALLENGE, read_challenge
+from messsim.study.compare.fleets import FLEETS
 from messsim.study.converge.files import CONVERGENCE, read_convergence
 from messsim.study.groups.grouped import grouped
 from messsim.study.groups.study_files import RESULTS, read_study
@@ -22,6 +25,7 @@ from messsim.study.simulation.worth import worth
 
 from ..base.page import Page, html
 from ..challenge.tables import challenge_page
+from ..compare.fleets_page import fleets_page
 from ..convergence import page_of
 from ..plan.page import plan_page
 from ..run.page import run_page
@@ -57,6 +61,9 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 def _page(path: Path) -> Page:
     if (path / CHALLENGE).exists():
         return challenge_page(read_challenge(path), questions())
+    if (path / FLEETS).exists():
+        made = read_whole(path / FLEETS, Fleets)
+        return fleets_page(made, scenario=dump(_scenario(path / Path(made["policies"][0]["policy"]).name)))
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
     if (path / PLAN).exists():

@@ -86,7 +86,7 @@ def _models(s: Snapshot) -> RenderableType:
         table.add_column(heading, justify="right" if heading == "share" else "left", overflow="fold")
     for m in s.models:
         share = m.answered / answered if answered else 0.0
-        table.add_row(m.name, percent(share), "█" * round(BAR * share))
+        table.add_row(m.name, percent(share) if answered else "-", "█" * round(BAR * share))
     return table
 
 

@@ -17,6 +17,7 @@ from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
+from .usual import by_usual_names
 
 if TYPE_CHECKING:
     import polars as pl
@@ -180,7 +181,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    frame = summed_up(_benchmarked(frame, path))
+    frame = by_usual_names(summed_up(_benchmarked(frame, path)))
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
     ours = {*SAMPLED.values()}
     for names in (SAMPLED, PARETO):

@@ -20,9 +20,9 @@ from ..runs import OnProgress, Workers, local_workers
 from ..runs.verdicts import KEPT_SHARE
 from .policies import check_policies, with_policy
 
-__all__ = ["fleets"]
+__all__ = ["FLEETS", "fleets"]
 
-JSON, POINTS = "fleets.json", "fleets.csv"
+FLEETS, POINTS = "fleets.json", "fleets.csv"
 
 
 def fleets(
@@ -97,7 +97,7 @@ def fleets(
         "best": min(prices, key=prices.__getitem__, default=None),
     }
     if out is not None:
-        write_file(out / JSON, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
         write_file(out / POINTS, _points(policy_plans).encode())
     return fleets_of
 
@@ -105,7 +105,7 @@ def fleets(
 def _check_free(out: Path) -> None:
     """What is in the directory is of a study like this one, or half of it, left by a process that was killed."""
     for path in sorted(out.iterdir()) if out.is_dir() else []:
-        is_ours = path.name in (JSON, POINTS) or path.name.endswith(".partial") or (path / "study.json").is_file()
+        is_ours = path.name in (FLEETS, POINTS) or path.name.endswith(".partial") or (path / "study.json").is_file()
         if not is_ours:
             raise OutputError(
                 f"{out}: holds {path.name}, which is no plan; expected a directory that is yet to be made, or one that "

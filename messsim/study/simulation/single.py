@@ -36,7 +36,7 @@ from messsim.routing import interruptible
 from messsim.scenario import Scenario, dump
 from messsim.summary import Summary, WithoutRouter
 
-from .watching import Watcher
+from .watching import WATCHED, Watcher
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,15 +112,17 @@ def run(
         notes += leftover_notes(target)
         dump(scenario)  # which is refused now rather than after the run
     setup = prepare(scenario)
+    if watch is not None:
+        setup.workload.most_at_once = WATCHED
     length = setup.workload.length
     if pipelined is None:
         pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(complete_or_absent(target)) if target is not None else None
-        records = _Records(setup.scenario, folder, target, keep_records)
+        records = _Records(setup.scenario, folder, target, keep_records, watch is not None)
         started = time.perf_counter()
-        watcher = Watcher(setup.scenario, records.tally, records.lock, folder, watch)
+        watcher = Watcher(setup.scenario, records.seen, records.lock, folder, watch)
         outcome = _simulated(setup, records, _both(watcher, progress))
         watcher.close()
         summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
@@ -159,16 +161,19 @@ def _both(watcher: Watcher, progress: Callable[[Progress], None] | None) -> Call
 class _Records:
     """Where records go: into the summary always, to files or into memory where asked."""
 
-    def __init__(self, scenario: Scenario, beside: Path | None, target: Path | None, keep: bool) -> None:
+    def __init__(self, scenario: Scenario, beside: Path | None, target: Path | None, keep: bool, watched: bool) -> None:
         self._scenario = scenario
         self._writer = RecordWriter(scenario, beside, target) if beside is not None and target is not None else None
         self._frames: list[pl.DataFrame] | None = [] if keep and self._writer is None else None
         self.tally = Tally(scenario)
+        self.seen = Tally(scenario, WATCHED) if watched else self.tally  # summed more often, for who watches
         self.lock = threading.Lock()  # a snapshot of the tally is taken in the thread of the engine
 
     def add(self, chunk: RecordChunk) -> None:
         with self.lock:
             self.tally.add(chunk)
+            if self.seen is not self.tally:
+                self.seen.add(chunk)
         if self._writer is not None:
             self._writer.add(chunk)
         if self._frames is not None:

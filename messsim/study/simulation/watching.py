@@ -20,12 +20,15 @@ from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from messsim.results import Tally
 
 __all__ = ["LIVE", "Watcher", "show"]
 
 LIVE = "live.json"  # in the directory of a run that is not over
 EVERY_S = 0.5
+WATCHED = 4_096  # requests that are drawn and summed at once where someone watches: shares and latencies are that fresh
 MOST_POINTS = 48  # of a curve
 LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
 
@@ -103,7 +106,7 @@ def snapshot_of(scenario: Scenario, tally: Tally, progress: Progress) -> Snapsho
         pools=[
             LivePool(
                 name=p.name,
-                replicas=p.replicas,
+                replicas=p.replicas if p.autoscale is None or last is None else last.replicas[k][0],
                 in_system=0 if last is None else last.in_system[k],
                 power_w=_power(samples, k),
             )
@@ -170,6 +173,12 @@ def show(directory: Path) -> Snapshot:
         raise OutputError(f"{live}: cannot be read: {error}") from None
 
 
+def _up(timeline: pl.DataFrame, pool: str, most: int) -> int:
+    """Replicas that were up at the end; of a pool that does not change its size all that it has."""
+    column = f"replicas_up_{pool}"
+    return int(timeline[column][-1]) if column in timeline.columns else most
+
+
 def _policy(directory: Path | None) -> str:
     """The router's; what the scenario names may be gone."""
     try:
@@ -185,7 +194,7 @@ def _of_result(result: Result) -> Snapshot:
         pools = [
             LivePool(
                 name=p["name"],
-                replicas=p["replicas"],
+                replicas=_up(timeline, p["name"], p["replicas"]),
                 in_system=timeline[f"in_system_{p['name']}"][-1],
                 power_w=_known(timeline[f"power_w_{p['name']}"][-1]),
             )
