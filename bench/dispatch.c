@@ -31,7 +31,8 @@ static void fail(const char *what)
 static int32_t number_of(const char *rule)
 {
     static const char *const names[] = {"least_loaded", "round_robin",     "power_of_two", "shared_queue", "random",
-                                        "session",      "prefix_affinity", "kv_router",    "scored",       "own"};
+                                        "session",      "prefix_affinity", "kv_router",    "scored",       "packed",
+                                        "own"};
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++) {
         const char *a = names[i], *b = rule;
         while (*a != '\0' && *a == *b) {

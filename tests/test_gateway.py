@@ -31,8 +31,8 @@ def simulated(**router):
 
 @pytest.mark.parametrize(
     "router",
-    [{}, {"explore": "chosen"}, {"window": 20}, {"discount": 0.9}, {"target_queue": 3.0}, {"initial_queue": 4.5}, {"reference": "m"},
-     {"predictor": {"learning_rate": 0.1, "momentum": 0.9, "clip": 1.0}}],
+    [{}, {"explore": "chosen"}, {"window": 20}, {"discount": 0.9}, {"target_queue": 3.0},
+     {"initial_queue": 4.5}, {"reference": "m"}, {"predictor": {"learning_rate": 0.1, "momentum": 0.9, "clip": 1.0}}],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("kept", [False, True], ids=["in one go", "saved and loaded half-way"])
