@@ -23,6 +23,7 @@ RULES = {
     "round_robin": "0",
     "power_of_two": "0",
     "random": "0",
+    "packed": "0",
     "session": "0",
     "shared_queue": "0",
     "prefix_affinity": "0",

@@ -42,8 +42,8 @@ static int is_name(const char *a, const char *b)
 static int32_t number_of(const char *rule)
 {
     static const char *const names[] = {"least_loaded", "round_robin",     "power_of_two", "shared_queue", "random",
-                                        "session",      "prefix_affinity", "kv_router",    "scored",       "own",
-                                        "own_two",      "own_caches"};
+                                        "session",      "prefix_affinity", "kv_router",    "scored",       "packed",
+                                        "own",          "own_two",         "own_caches"};
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++) {
         if (is_name(names[i], rule)) {
             return i < MS_OWN_RULE ? i : MS_OWN_RULE;

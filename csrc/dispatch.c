@@ -113,6 +113,7 @@ static const ms_dispatch_rule *const rules[] = {
     [MS_PREFIX_AFFINITY] = &ms_prefix_affinity,
     [MS_KV_ROUTER] = &ms_kv_router,
     [MS_SCORED] = &ms_scored,
+    [MS_PACKED] = &ms_packed,
     [MS_OWN_RULE] = &ms_own,
 };
 

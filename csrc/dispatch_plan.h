@@ -14,6 +14,7 @@ enum ms_dispatch {
     MS_PREFIX_AFFINITY,
     MS_KV_ROUTER,
     MS_SCORED,
+    MS_PACKED,
     MS_OWN_RULE
 };
 
@@ -57,6 +58,7 @@ typedef struct ms_dispatch_plan {
     int32_t decode_first; /* with split prefill and decode: where a job decodes is chosen before its prefill */
     double state_delay_s; /* loads are seen as they were at the last multiple of it; 0: as they are */
     double session_ttl_s; /* session: a binding that is not used for longer is forgotten */
+    int64_t packed_requests; /* packed: a replica with so many unfinished ones is full */
     /* prefix_affinity */
     double cache_threshold;
     int64_t balance_abs;

@@ -28,6 +28,7 @@ extern const ms_dispatch_rule ms_session;
 extern const ms_dispatch_rule ms_prefix_affinity;
 extern const ms_dispatch_rule ms_kv_router;
 extern const ms_dispatch_rule ms_scored;
+extern const ms_dispatch_rule ms_packed;
 extern const ms_dispatch_rule ms_own;
 
 /* Whether the choice is among all replicas that are up: of these the fleet keeps indices. */

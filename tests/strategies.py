@@ -156,6 +156,7 @@ def dispatches(draw) -> dict[str, Any]:
     rules = [
         *({"dispatch": d} for d in ("shared_queue", "least_loaded", "power_of_two", "round_robin", "random")),
         {"dispatch": "least_loaded", "ties": "random"},
+        {"dispatch": "packed", "packed": {"requests": draw(st.sampled_from([1, 3, 64]))}},
         {"dispatch": "session", "session": {"ttl_s": draw(st.sampled_from([0.5, 300.0]))}},
         {"dispatch": "prefix_affinity", "prefix_affinity": affinity},
         {"dispatch": "kv_router", "kv_router": {"prefill_load_scale": draw(st.sampled_from([0.0, 0.5, 1.0]))}},

@@ -43,6 +43,13 @@ def test_ties_of_the_least_loaded_are_broken_by_a_draw(tmp_path, engine):
     assert expected != [0, 1, 2, 0, 1, 2]
 
 
+@engines
+def test_one_replica_after_the_other_is_filled(tmp_path, engine):
+    """Two at each of three, then all are full, and the first is the least loaded as before."""
+    where = replicas_of(tmp_path, [0] * 8, engine, {"dispatch": "packed", "packed": {"requests": 2}})
+    assert where == [0, 0, 1, 1, 2, 2, 0, 1]
+
+
 def sessions(**changes):
     """Three sessions of three turns, all within a tenth of a second, on two replicas."""
     data = {
@@ -334,6 +341,7 @@ def test_what_is_wrong_is_named(cluster, message):
 RULES = {
     "least_loaded": {"ties": "random"},
     "random": {},
+    "packed": {"packed": {"requests": 3}},
     "session": {"ties": "random", "session": {"ttl_s": 3.0}},
     "prefix_affinity": {
         "prefix_affinity": {"balance_abs_threshold": 2, "eviction_interval_s": 1, "max_tree_tokens": 60}

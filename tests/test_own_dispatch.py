@@ -99,13 +99,6 @@ def test_the_shipped_one_runs_and_is_tried_out():
     assert [line for line in check(settings)["problems"] if "dispatch" in line] == []
 
 
-@engines
-def test_the_shipped_one_that_packs_fills_one_replica_after_the_other(tmp_path, engine):
-    """Two at most at each of three, as long as that goes; then the least loaded."""
-    cluster = {"dispatch": f"{SCENARIOS / 'policies' / 'fullest.py'}:pick", "own": {"params": [2]}}
-    assert replicas_of(tmp_path, [0] * 7, engine, cluster) == [0, 0, 1, 1, 2, 2, 0]
-
-
 # ---- where it fails -----------------------------------------------------------------------------------------------
 
 

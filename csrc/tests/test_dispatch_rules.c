@@ -146,16 +146,43 @@ static int32_t anyone(ms_fleet *fleet, const ms_job *job, const int32_t *up, int
     return up[(int32_t)(draw_of(job, 0) * n)];
 }
 
+static int32_t fullest_below_three(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)fleet, (void)job, (void)t_s;
+    for (int64_t load = 2; load >= 0; load--) {
+        for (int32_t i = 0; i < n; i++) {
+            if (seen_unfinished[up[i]] == load) {
+                return up[i];
+            }
+        }
+    }
+    return first_of_least(up, seen_unfinished, n);
+}
+
+static void one_replica_after_the_other_is_filled(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 3, 8)};
+    const int32_t expected[] = {0, 0, 1, 1, 2, 2, 0, 1};
+    const ms_dispatch_plan rule = {.rule = MS_PACKED, .packed_requests = 2};
+    ms_fleet fleet;
+    CHECK(ms_fleet_init(&fleet, 1, plans, 1, &rule, streams) == 0);
+    for (int32_t i = 0; i < 8; i++) {
+        CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED && where(&fleet, i) == expected[i]);
+    }
+    ms_fleet_free(&fleet);
+}
+
 static void simple_rules_do_what_they_say(void)
 {
     const int32_t sizes[] = {3, 20};
     const double delays_s[] = {0.0, 2.5};
-    const expected_fn expected[] = {emptiest, emptiest, emptier_of_two, anyone};
-    const int32_t rules[] = {MS_LEAST_LOADED, MS_LEAST_LOADED, MS_POWER_OF_TWO, MS_RANDOM};
-    for (int k = 0; k < 16; k++) {
+    const expected_fn expected[] = {emptiest, emptiest, emptier_of_two, anyone, fullest_below_three};
+    const int32_t rules[] = {MS_LEAST_LOADED, MS_LEAST_LOADED, MS_POWER_OF_TWO, MS_RANDOM, MS_PACKED};
+    for (int k = 0; k < 20; k++) {
         ms_fleet fleet;
         const ms_dispatch_plan rule = {
-            .rule = rules[k / 4], .random_ties = k / 4 == 1, .state_delay_s = delays_s[k / 2 % 2]};
+            .rule = rules[k / 4], .random_ties = k / 4 == 1, .packed_requests = 3,
+            .state_delay_s = delays_s[k / 2 % 2]};
         make_world(&fleet, sizes[k % 2], &rule);
         CHECK(wander(&fleet, (uint64_t)k + 80, expected[k / 4]) > 900);
         ms_fleet_free(&fleet);
@@ -189,6 +216,7 @@ int main(void)
     RUN(the_least_loaded_is_found);
     RUN(the_least_loaded_knows_of_those_that_left);
     RUN(power_of_two_compares_the_two_that_were_drawn);
+    RUN(one_replica_after_the_other_is_filled);
     RUN(simple_rules_do_what_they_say);
     RUN(an_api_has_no_queue_no_memory_and_no_cache);
     return report();

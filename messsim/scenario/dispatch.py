@@ -8,7 +8,10 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .problems import RULE_TAG
 
-__all__ = ["OWN", "Dispatch", "KvRouter", "OwnRule", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
+__all__ = [
+    *("OWN", "Dispatch", "KvRouter", "OwnRule", "Packed", "PrefixAffinity", "ScoreWeights", "Scored"),
+    "SessionAffinity",
+]
 
 OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a function in a Python file
 MOST_NUMBERS = 1_000_000
@@ -23,6 +26,7 @@ RuleName = Literal[
     "prefix_affinity",
     "kv_router",
     "scored",
+    "packed",
 ]
 
 
@@ -41,6 +45,12 @@ class OwnRule(Part):
 
     params: list[float] = Field(default_factory=list, max_length=MOST_NUMBERS, description="its constants")
     state: Number = Field(0, le=MOST_NUMBERS, description="numbers that it may change, for each model; 0 at first")
+
+
+class Packed(Part):
+    """Options of dispatch = "packed"."""
+
+    requests: Count = Field(64, description="a replica with so many unfinished requests is full")
 
 
 class SessionAffinity(Part):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .autoscale import Autoscale
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
-from .dispatch import OWN, Dispatch, KvRouter, OwnRule, PrefixAffinity, Scored, SessionAffinity
+from .dispatch import OWN, Dispatch, KvRouter, OwnRule, Packed, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
 from .transfer import DECODE_RULES, DecodeRule, Role, Transfer
@@ -435,6 +435,7 @@ class Cluster(Part):
     prefix_affinity: PrefixAffinity = Field(PrefixAffinity(), description='dispatch = "prefix_affinity"')
     kv_router: KvRouter = Field(KvRouter(), description='dispatch = "kv_router"')
     scored: Scored = Field(Scored(), description='dispatch = "scored"')
+    packed: Packed = Field(Packed(), description='dispatch = "packed"')
     transfer: Transfer = Field(Transfer(), description="pools with a role: from prefill to decode")
     own: OwnRule = Field(OwnRule(), description='dispatch = "FILE.py:function"')
     nominal_batch: Count | None = Field(
@@ -464,7 +465,7 @@ class Cluster(Part):
     @property
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
-        tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
+        tables = {"session", "prefix_affinity", "kv_router", "scored", "packed"} - {self.dispatch}
         tables |= {"own"} if self.own_rule is None else set()
         tables -= {"session"} if self.dispatch == "scored" and self.scored.weights.session > 0 else set()
         names = sorted(name for name in tables if self.is_chosen(name))

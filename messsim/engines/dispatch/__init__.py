@@ -11,6 +11,7 @@ from .kv_router import KvRouter
 from .least_loaded import LeastLoaded
 from .own import Own
 from .own_file import compile_rule, own_rule
+from .packed import Packed
 from .plan import plan_of
 from .power_of_two import PowerOfTwo
 from .prefix_affinity import PrefixAffinity
@@ -31,6 +32,7 @@ RULES: dict[str, type[Rule]] = {
     "prefix_affinity": PrefixAffinity,
     "kv_router": KvRouter,
     "scored": Scored,
+    "packed": Packed,
 }
 
 

@@ -15,6 +15,7 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
         "decode_first": cluster.transfer.order == "decode_first",
         "state_delay_s": cluster.state_delay_s,
         "session_ttl_s": cluster.session.ttl_s,
+        "packed_requests": cluster.packed.requests,
         "cache_threshold": affinity.cache_threshold,
         "balance_abs": affinity.balance_abs_threshold,
         "balance_rel": affinity.balance_rel_threshold,

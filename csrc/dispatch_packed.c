@@ -1,0 +1,20 @@
+/* The fullest replica with fewer than so many unfinished requests; where all have as many, the least loaded. Of equals the
+ * first. Bin packing: batches are large and replicas without work idle. */
+#include "dispatch_rules.h"
+
+static int32_t pick(const ms_choice *self)
+{
+    const int64_t full = self->fleet->dispatch.packed_requests;
+    int64_t most = -1;
+    int32_t fullest = -1;
+    for (int32_t i = 0; i < self->n && most < full - 1; i++) {
+        const int64_t load = ms_fleet_seen(self->fleet, self->up[i]);
+        if (load > most && load < full) {
+            most = load;
+            fullest = self->up[i];
+        }
+    }
+    return fullest >= 0 ? fullest : ms_choice_least_loaded(self, 0);
+}
+
+const ms_dispatch_rule ms_packed = {.pick = pick};
