@@ -1256,8 +1256,7 @@ cdef class Replica(_ms_replica):
 
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
 SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGET,
-                 "concurrency": MS_SCALES_BY_CONCURRENCY,
-                 "saturation": MS_SCALES_BY_SATURATION}
+                 "concurrency": MS_SCALES_BY_CONCURRENCY, "saturation": MS_SCALES_BY_SATURATION}
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "packed": MS_PACKED,

@@ -37,7 +37,8 @@ def part(table: Table, one: str, other: str, of: str = JOULES) -> float:
     return table[one][of] / table[other][of]
 
 
-ONE, OWN, _, NINE = tables(QUICKSTART)  # one fleet, fleets of their own, the tuning half, nine GPUs
+# one fleet, fleets of their own, the tuning half, nine GPUs, packed dispatch
+ONE, OWN, _, NINE, PACKED = tables(QUICKSTART)
 MIX, SINGLE, LINUCB = "best fixed mix", "best single model", "LinUCB, `eta` = 2"
 ONE[SINGLE] = ONE["best single model, the 51B"]
 PHRASES = {
@@ -54,6 +55,9 @@ PHRASES = {
     "the mix {:.1f} times the rent": (QUICKSTART, part(OWN, MIX, "MESS+", RENT)),
     "it is {:.0f} % less, and": (QUICKSTART, 100 - 100 * part(NINE, "MESS+", MIX)),
     "and {:.0f} % less than LinUCB": (QUICKSTART, 100 - 100 * part(NINE, "MESS+", LINUCB)),
+    "{:.0f} % of the energy of the single model": (QUICKSTART, 100 * part(PACKED, "MESS+", SINGLE)),
+    "single model, {:.0f} % less than the mix": (QUICKSTART, 100 - 100 * part(PACKED, "MESS+", MIX)),
+    "than the mix, {:.0f} % less than LinUCB": (QUICKSTART, 100 - 100 * part(PACKED, "MESS+", LINUCB)),
 }
 
 
