@@ -269,7 +269,8 @@ def test_a_turn_grows_by_the_answer_that_was_seen_and_new_text(most, known):
     made, _, rows, _, _ = followups([[1], []], [0.0, 1.0], [0.0, 0.0], [0])
     made._prompt_costs = Costs
     made._pools = [
-        SimpleNamespace(model=m, takes=lambda prompt, answer: prompt >= 23 and prompt + answer <= most) for m in (0, 1)
+        SimpleNamespace(model=m, role="both", takes=lambda prompt, answer: prompt >= 23 and prompt + answer <= most)
+        for m in (0, 1)
     ]
     nodes = np.zeros(4, NODE)
     rows.chunk = SimpleNamespace(
