@@ -152,6 +152,7 @@ def test_points_of_pictures_have_four_digits():
         "ratio": 1.25,
         "clients": 8,
         "series": "Qwen3-30B-A3B, vllm",
+        "GPU": "H100-80GB-SXM",
         "fitted": "not fitted on these rows",
     }
     assert _short(1.234567) == 1.235

@@ -10,6 +10,7 @@ from .accuracy import short_name
 __all__ = ["accuracy_svg"]
 
 SIZES = {"served": 215, "energy": 330}  # points, of one panel: three or two in the width of a page
+RATIOS = [0.25, 0.35, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 2, 3, 4, 6]  # that an axis may name
 NAMES = {
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",
@@ -59,6 +60,7 @@ def _points(table: dict[str, Any], name: str, factor: float) -> list[dict[str, A
             "ratio": _short(1 + r["error"][name]),
             "clients": r["clients"],
             "series": _series(r),
+            "GPU": r["gpu"],
             "fitted": "fitted on these rows" if r["in_sample"] else "not fitted on these rows",
         }
         for r in table["rows"]
@@ -95,15 +97,20 @@ def _scatter(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
 
 
 def _ratios(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
-    """Predicted over measured by the number of clients."""
+    """Predicted over measured by the number of clients, both logarithmic: half and twice are as far from equal."""
+    clients = [p["clients"] for p in points]
+    ends = [0.75 * min(clients), 1.35 * max(clients)]
     dots = (
         alt.Chart(alt.Data(values=points))
-        .mark_point(filled=True, opacity=0.7, size=32)
+        .mark_point(filled=True, opacity=0.6, size=32)
         .encode(
-            x=alt.X("clients:Q", title="clients", scale=alt.Scale(type="log", base=2, domain=[6, 1400], nice=False)),
-            y=alt.Y("ratio:Q", title=f"{name}: predicted / measured", scale=alt.Scale(zero=False)),
-            color=alt.Color("series:N", title=None, scale=alt.Scale(scheme="tableau20")),
+            x=alt.X("clients:Q", title="clients", scale=alt.Scale(type="log", base=2, domain=ends, nice=False)),
+            y=alt.Y(
+                "ratio:Q", title=f"{name}: predicted / measured", scale=alt.Scale(type="log", nice=False, padding=10)
+            ).axis(values=RATIOS, format="~"),
+            color=alt.Color("GPU:N", title="GPU"),
             shape=alt.Shape("fitted:N", title="energy coefficients"),
+            detail="series:N",
         )
     )
     equal = alt.Chart(alt.Data(values=[{"ratio": 1.0}])).mark_rule(color="black").encode(y="ratio:Q")
