@@ -148,7 +148,8 @@ def split(**prefill):
 def test_what_is_prefilled_fits_where_it_decodes():
     first, second, third = split(kv_capacity_tokens=400, kv_block_tokens=16)
     assert (second.most_tokens, third.most_tokens) == (50, 33)
-    assert first.most_tokens == 50
+    assert [most for most, _ in first.reach] == [50, 33]
+    assert (first.takes(45, 5), first.takes(45, 6)) == (True, False)  # 50 tokens fit into the one, 51 into none
     assert (first.kv_bytes_per_token, second.kv_bytes_per_token) == (100.0, 0.0)
     assert (first.first_token_later, second.first_token_later) == (True, False)
     assert [p.role for p in (first, second)] == ["prefill", "decode"]

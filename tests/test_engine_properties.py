@@ -237,6 +237,7 @@ def test_littles_law_is_an_identity(folder, data, engine):
     assume(len(r) > 0)
     c, end_s = r.records, r.outcome.end_s
     assert not c.explored.any()
+    assume((c.status != LOST).all())  # with an API that went down: the records do not tell when
     left_s = np.where(c.status == IN_FLIGHT, end_s, c.finish_s)
     left_s = np.where(c.status == TOO_LONG, c.arrival_s, left_s)
     if "decision_s" in scenario["router"]:
