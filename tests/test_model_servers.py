@@ -21,8 +21,11 @@ class Server:
 class Pool:
     """A pool with some replicas up; `most` is the longest request that it takes."""
 
-    def __init__(self, up, *, most=100, closed=False):
-        self.plan = SimpleNamespace(is_api=False, takes=lambda prompt, answer: prompt + answer <= most)
+    queue = None
+
+    def __init__(self, up, *, most=100, closed=False, price_order=None):
+        takes, saturates = (lambda prompt, answer: prompt + answer <= most), price_order is not None
+        self.plan = SimpleNamespace(is_api=False, takes=takes, saturates=saturates, price_order=price_order)
         self.up = [Server(self) for _ in range(up)]
         self.unfinished, self.transfers, self.rule, self.group = 0, None, None, None
         self.closed, self.gone, self.offered, self.asked = closed, [], 0, []
@@ -110,6 +113,17 @@ def test_while_nobody_is_up_requests_wait_and_are_placed_again():
     assert (small.unfinished, large.unfinished, large.offered, small.offered) == (0, 0, 1, 0)
     assert made.held_for(small) == 0
     assert made.resume(large) == []
+
+
+def test_of_pools_that_scale_by_saturation_the_cheapest_that_takes_it_wakes():
+    other, dear, cheap = Pool(0, most=8), Pool(0, price_order=1), Pool(0, most=20, price_order=0)
+    made = servers(dear, cheap, other)
+    for name, prompt in (("a", 2), ("b", 90)):
+        assert made.place(job(name, prompt))
+    assert [made.held_for(pool) for pool in (dear, cheap, other)] == [1, 1, 0]
+    first = servers(Pool(0), Pool(0, price_order=0))  # the first goes by another rule: it wakes
+    assert first.place(job("a"))
+    assert [first.held_for(pool) for pool in first.pools] == [1, 0]
 
 
 def test_what_is_prefilled_already_stays_unfinished_where_that_was():
