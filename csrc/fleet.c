@@ -310,6 +310,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     }
     await_boundary(self, replica);
     if (self->dispatch.rule == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
+        ms_fleet_note_load(self, replica);
         ms_fleet_offer(self, ms_fleet_pool_of(self, replica), t_s);
     }
     return 0;
