@@ -152,6 +152,7 @@ int main(int count, char **words)
     const ms_dispatch_plan plan = {.rule = number_of(words[1]),
                                    .state_delay_s = count > 5 ? atof(words[5]) : 0.0,
                                    .session_ttl_s = 300.0,
+                                   .packed_requests = 4, /* of half a request a replica: an eighth of them fill */
                                    .cache_threshold = 0.3,
                                    .balance_abs = 64,
                                    .balance_rel = 1.5,

@@ -151,6 +151,12 @@ void ms_fleet_note_load(ms_fleet *self, int32_t replica)
     }
 }
 
+/* The least of this is what a rule looks for; packed wants the fullest of those with room before all others. */
+static double weight_of(const ms_fleet *self, const ms_servers *servers, double load)
+{
+    return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
+}
+
 void ms_fleet_show_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
@@ -162,7 +168,7 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
     if (servers->rule == MS_KV_ROUTER || servers->rule == MS_SCORED) {
         ms_fleet_show_account(self, replica);
     } else {
-        ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
+        ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
     ms_own_view_show(&servers->view, self->place_of[replica], load);
     if (servers->rule == MS_PREFIX_AFFINITY) {

@@ -14,6 +14,7 @@ from messsim.study.runs.identity import hashed
 NUMBER = re.compile(r"[\d,]+(?:\.\d+)?")
 JOULES, GPUS, RENT = "J a request", "GPUs", "USD an hour"
 README, QUICKSTART, NOTEBOOK = (ROOT / p for p in ("README.md", "docs/quickstart.md", "examples/first-study.ipynb"))
+DISPATCH = QUICKSTART.with_name("dispatch.md")
 Table = dict[str, dict[str, float]]
 
 
@@ -61,6 +62,7 @@ PHRASES = {
     "{:.0f} % of the energy of the single model": (QUICKSTART, 100 * part(PACKED, "MESS+", SINGLE)),
     "single model, {:.0f} % less than the mix": (QUICKSTART, 100 - 100 * part(PACKED, "MESS+", MIX)),
     "than the mix, {:.0f} % less than LinUCB": (QUICKSTART, 100 - 100 * part(PACKED, "MESS+", LINUCB)),
+    "draws {:.0f} % less a request": (DISPATCH, 100 - 100 * PACKED["MESS+"][JOULES] / ONE["MESS+"][JOULES]),
 }
 
 

@@ -146,39 +146,70 @@ static int32_t anyone(ms_fleet *fleet, const ms_job *job, const int32_t *up, int
     return up[(int32_t)(draw_of(job, 0) * n)];
 }
 
-static int32_t fullest_below_three(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+static int64_t all_were_full;
+
+static int32_t fullest_with_room(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
 {
-    (void)fleet, (void)job, (void)t_s;
-    for (int64_t load = 2; load >= 0; load--) {
+    (void)job, (void)t_s;
+    for (int64_t load = fleet->dispatch.packed_requests - 1; load >= 0; load--) {
         for (int32_t i = 0; i < n; i++) {
             if (seen_unfinished[up[i]] == load) {
                 return up[i];
             }
         }
     }
+    all_were_full++;
     return first_of_least(up, seen_unfinished, n);
 }
 
+/* Few and many: two at each, then all are full, and the least loaded has the next; who has room again comes first. */
 static void one_replica_after_the_other_is_filled(void)
 {
-    const ms_pool_plan plans[] = {pool_of(0, 3, 8)};
-    const int32_t expected[] = {0, 0, 1, 1, 2, 2, 0, 1};
+    const int32_t sizes[] = {3, 20};
     const ms_dispatch_plan rule = {.rule = MS_PACKED, .packed_requests = 2};
-    ms_fleet fleet;
-    CHECK(ms_fleet_init(&fleet, 1, plans, 1, &rule, streams) == 0);
-    for (int32_t i = 0; i < 8; i++) {
-        CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED && where(&fleet, i) == expected[i]);
+    for (int k = 0; k < 2; k++) {
+        const int32_t n = sizes[k];
+        const ms_pool_plan plans[] = {pool_of(0, n, 8)};
+        ms_fleet fleet;
+        int left = 0;
+        CHECK(ms_fleet_init(&fleet, 1, plans, 1, &rule, streams) == 0);
+        for (int32_t i = 0; i < 3 * n - 1; i++) {
+            CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED && where(&fleet, i) == (i < 2 * n ? i / 2 : i - 2 * n));
+        }
+        ms_fleet_abort(&fleet, &jobs[3], 0.0, &left); /* one of three */
+        CHECK(place(&fleet, 3 * n, 0, -1, 0.0) == MS_PLACED && where(&fleet, 3 * n) == 1);
+        ms_fleet_abort(&fleet, &jobs[2], 0.0, &left);
+        ms_fleet_abort(&fleet, &jobs[3 * n], 0.0, &left); /* one is left */
+        CHECK(place(&fleet, 3 * n + 1, 0, -1, 0.0) == MS_PLACED && where(&fleet, 3 * n + 1) == 1);
+        CHECK(place(&fleet, 3 * n + 2, 0, -1, 0.0) == MS_PLACED && where(&fleet, 3 * n + 2) == 1);
+        ms_fleet_free(&fleet);
     }
-    ms_fleet_free(&fleet);
+}
+
+static void packed_does_what_it_says(void)
+{
+    const int32_t sizes[] = {3, 24};
+    const int64_t requests[] = {1, 3, 64};
+    for (int k = 0; k < 12; k++) {
+        ms_fleet fleet;
+        const int64_t most = requests[k / 4];
+        const ms_dispatch_plan rule = {
+            .rule = MS_PACKED, .packed_requests = most, .state_delay_s = k / 2 % 2 ? 2.5 : 0.0};
+        make_world(&fleet, sizes[k % 2], &rule);
+        all_were_full = 0;
+        CHECK(wander(&fleet, (uint64_t)k + 120, fullest_with_room) > 900);
+        CHECK(most == 3 || (all_were_full > 0) == (most == 1));
+        ms_fleet_free(&fleet);
+    }
 }
 
 static void simple_rules_do_what_they_say(void)
 {
     const int32_t sizes[] = {3, 20};
     const double delays_s[] = {0.0, 2.5};
-    const expected_fn expected[] = {emptiest, emptiest, emptier_of_two, anyone, fullest_below_three};
-    const int32_t rules[] = {MS_LEAST_LOADED, MS_LEAST_LOADED, MS_POWER_OF_TWO, MS_RANDOM, MS_PACKED};
-    for (int k = 0; k < 20; k++) {
+    const expected_fn expected[] = {emptiest, emptiest, emptier_of_two, anyone};
+    const int32_t rules[] = {MS_LEAST_LOADED, MS_LEAST_LOADED, MS_POWER_OF_TWO, MS_RANDOM};
+    for (int k = 0; k < 16; k++) {
         ms_fleet fleet;
         const ms_dispatch_plan rule = {
             .rule = rules[k / 4], .random_ties = k / 4 == 1, .packed_requests = 3,
@@ -217,6 +248,7 @@ int main(void)
     RUN(the_least_loaded_knows_of_those_that_left);
     RUN(power_of_two_compares_the_two_that_were_drawn);
     RUN(one_replica_after_the_other_is_filled);
+    RUN(packed_does_what_it_says);
     RUN(simple_rules_do_what_they_say);
     RUN(an_api_has_no_queue_no_memory_and_no_cache);
     return report();

@@ -117,6 +117,30 @@ static void the_index_follows_looks(void)
     }
 }
 
+/* packed: minus the load of who has room, the load of who is full, as of the last look, 2 s apart. */
+static void the_index_of_packed_has_room_first(void)
+{
+    for (int k = 0; k < 2; k++) {
+        const ms_pool_plan plans[] = {pool_of(0, 20, 4)};
+        const ms_dispatch_plan rule = {.rule = MS_PACKED, .packed_requests = 3, .state_delay_s = k ? 2.0 : 0.0};
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        CHECK(ms_fleet_init(&fleet, 1, plans, MODELS_MOST, &rule, streams) == 0);
+        const ms_ties *loads = &fleet.servers[0].loads;
+        for (int i = 0; i < 5; i++) {
+            CHECK(place(&fleet, i, 0, -1, 0.5) == MS_PLACED && jobs[i].server == (k ? 0 : i / 3));
+        }
+        CHECK(ms_ties_value(loads, 0) == (k ? 0.0 : 3.0) && ms_ties_least(loads) == (k ? 0.0 : -2.0));
+        CHECK(ms_fleet_look(&fleet, 2.0) == k);
+        CHECK(ms_ties_value(loads, 0) == (k ? 5.0 : 3.0) && ms_ties_value(loads, 1) == (k ? 0.0 : -2.0));
+        ms_fleet_fail(&fleet, 0, 2.5, &evicted);
+        CHECK(isinf(ms_ties_value(loads, 0)) && ms_ties_value(loads, 0) > 0.0);
+        repair(&fleet, 0, 3.5);
+        CHECK(ms_ties_value(loads, 0) == 0.0 && ms_ties_count(loads) == (k ? 20 : 1));
+        ms_fleet_free(&fleet);
+    }
+}
+
 /* Where rules look into engines, queues and memory are those of the last look, at its own time. */
 static void a_look_into_engines_is_for_its_time(void)
 {
@@ -153,6 +177,7 @@ int main(void)
     RUN(blocks_of_a_model_are_known_if_they_are_alike);
     RUN(a_router_counts_in_units);
     RUN(the_index_follows_looks);
+    RUN(the_index_of_packed_has_room_first);
     RUN(a_look_into_engines_is_for_its_time);
     return report();
 }
