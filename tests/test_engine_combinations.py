@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import apis
-from test_engines_equal import check_random
+from test_engines_equal import assert_equal, check_random
+
+from messsim.scenario import parse
 
 QUARTERS = {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "p_idle_w_per_gpu": 10.0}  # iterations that end together
 OVERLOAD = {"kind": "poisson", "rate_rps": 40.0}
@@ -140,3 +142,60 @@ def combined(draw, name: str) -> dict[str, Any]:
 @given(st.data())
 def test_the_engines_are_equal_where(name, data):
     check_random(data.draw(combined(name)))
+
+
+def test_a_replica_that_comes_back_at_the_instant_of_its_last_boundary_starts_once():
+    """It drains, ends, is turned off and is ready again, all at one instant: what it was about to start is no more."""
+    autoscale = {
+        "rule": "schedule",
+        "min_replicas": 1,
+        "period_s": 1.0,
+        "day_s": 5.0,
+        "schedule": [{"at_s": 0.5, "replicas": 3}, {"at_s": 3.0, "replicas": 0}],
+        "cold_start": {"fixed_s": 0.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0},
+    }
+    pool = gpus(3, kv_capacity_tokens=60, max_num_seqs=16, autoscale=autoscale)
+    assert_equal(
+        parse(
+            {
+                "requests": 200,
+                "seed": 4,
+                "sla": {"alpha": 0.5},
+                "arrivals": {"kind": "closed", "clients": 4, "think_s": 0.0},
+                "tokens": {"prompt": 10},
+                "satisfaction": {"kind": "irt"},
+                "models": [
+                    pool | {"name": "a", "satisfaction": 0.5, "output": {"kind": "geometric", "mean": 30, "max": 240}}
+                ],
+                "router": {"policy": "random"},
+                "cluster": {"dispatch": "shared_queue"},
+            }
+        )
+    )
+
+
+def test_a_request_pulled_from_a_shared_queue_is_seen_at_the_next_look():
+    """The marginal cost of the eighth request is of a replica that detokenizes still, as the look at 3 s saw it."""
+    models = [
+        gpus(1, max_num_seqs=2, max_batched_tokens=2, kv_capacity_tokens=60, detokenize_s=0.03)
+        | {"name": "a", "satisfaction": 0.5, "output": 6},
+        gpus(1, max_num_seqs=1, max_batched_tokens=1, kv_capacity_tokens=60)
+        | {"name": "b", "satisfaction": 0.5, "output": 1},
+    ]
+    assert_equal(
+        parse(
+            {
+                "requests": 8,
+                "sla": {"alpha": 0.5},
+                "arrivals": {"kind": "closed", "clients": 1, "think_s": 0.0},
+                "tokens": {"prompt": 1},
+                "satisfaction": {"kind": "irt", "slope": 1.5},
+                "features": {"dimensions": 1, "signal": 0.8},
+                "models": models,
+                "router": {"policy": "mess+", "V": 1e-4, "cost_estimate": "marginal", "reference": "a"},
+                "feedback": {"probability": 0.0},
+                "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}},
+                "cluster": {"dispatch": "shared_queue", "state_delay_s": 0.25},
+            }
+        )
+    )

@@ -46,7 +46,7 @@ class GpuServer:
             **pool.plan.limits,
         )
         self.front = Front(calendar, pool.plan, pool.chance, index, self.take, pool.leave)
-        self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
+        self._next: Any = None  # the event of the boundary or start that counts; older ones are forgotten
 
     @property
     def is_up(self) -> bool:
@@ -89,7 +89,7 @@ class GpuServer:
     def act(self, notice: int) -> None:
         """Follows what the replica answered to a new head of its queue."""
         if notice == _core.WAKE:
-            self.calendar.call_at(self._start, self.calendar.now, (STARTS, self.index, 0))
+            self._start_later()
         elif notice == _core.RESCHEDULE:
             self._await_boundary()
 
@@ -110,12 +110,16 @@ class GpuServer:
             else:
                 self.pool.finished(job)
         if self.calendar.peek() > now:
-            self._start(None)  # nothing else happens at this instant
+            self._start(event)  # nothing else happens at this instant
         else:
-            self.calendar.call_at(self._start, now, (STARTS, self.index, 0))
+            self._start_later()
 
-    def _start(self, _: Any) -> None:
-        if not self.serves:
+    def _start_later(self) -> None:
+        """After what else happens at this instant."""
+        self._next = self.calendar.call_at(self._start, self.calendar.now, (STARTS, self.index, 0))
+
+    def _start(self, event: Any) -> None:
+        if event is not self._next or not self.serves:
             return
         before = self.replica.preemptions
         pulled = self.replica.start(self.calendar.now)
