@@ -105,6 +105,7 @@ def summary_by_hand(**changes: Any) -> dict[str, Any]:
             "windows": None,
             "queue_final": 1.5,
             "queue_max": 20.0,
+            "queue_initial": 0.0,
         },
         "cost": {
             "unit": "J",

@@ -170,7 +170,12 @@ def test_replicas_that_come_and_go_are_drawn_by_phase(result):
     autoscale = {"rule": "target", "target": 1.0, "period_s": 1.0, "down_window_s": 0.0, "cold_start": quick}
     models = [model("a", 0.5, replicas=3, autoscale=autoscale), model("b", 0.7)]
     run = made(scenario(requests=200, arrivals={"kind": "poisson", "rate_rps": 8.0}, models=models))
-    series = {row["replicas"] for rows in datasets(run.plot.replicas().to_dict()) for row in rows if "replicas" in row}
+    series = {
+        row["replicas"]
+        for rows in datasets(run.plot.replicas().to_dict())
+        for row in rows
+        if isinstance(row, dict) and "replicas" in row
+    }
     assert {"a up", "a loading"} <= series
     assert not any(name.startswith("b ") for name in series)
     with pytest.raises(OutputError, match=r"no pool of the run changes its size"):

@@ -105,7 +105,7 @@ def test_a_snapshot_as_a_picture():
         ({"cost_unit": "USD", "cost_per_request": 0.0025}, "2.5 USD per 1,000 requests, 2.50 % of requests explored"),
         ({"cost_per_request": None}, "cost         2.50 % of requests explored"),
         ({"requests": 0, "total": 1, "explored": 0, "cost_per_request": None}, "0.00 % of requests explored"),
-        ({"models": [LiveModel(name="8b", answered=0)]}, "8b     0.0 %"),
+        ({"models": [LiveModel(name="8b", answered=0)]}, "8b         -"),
         (
             {"pools": [LivePool(name="p", replicas=0, in_system=3, power_w=None)]},
             "p            0               3        3.0      -",

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from messsim.engines.calendar import Calendar
+from messsim.engines.gpu_server import DRAINING, LOADING, OFF, READY
 from messsim.engines.scaling import Scaling
-from messsim.engines.servers import DRAINING, LOADING, OFF, READY
 from messsim.scenario.autoscale import Autoscale, ColdStart
 from messsim.scenario.laws import ConstantDelay
 from messsim.workload.chance import Chance

@@ -88,13 +88,12 @@ def known_bar(console: Console, name: str) -> Iterator[tuple[OnProgress | None, 
         return
     from rich.live import Live
     from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
 
     class Left(TimeRemainingColumn):
         """Nothing as long as nobody knows."""
 
         def render(self, task: Task) -> Text:
-            return Text("") if task.time_remaining is None else Text.assemble(", ", super().render(task), " left")
+            return Text() if task.time_remaining is None else Text(f", {super().render(task)} left")
 
     runs = TextColumn("{task.fields[runs]}")
     bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), runs, Left(), console=console)
