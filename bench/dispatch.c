@@ -7,6 +7,7 @@
  *
  * The rule `own` is one of a user's that looks at all loads, as Numba would compile it; `own_two` looks at two of them, and
  * `own_caches` at all loads and caches.
+ *
  * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
  * timed is the second half: everything of the fleet, from the choice of a replica to the last token, but nothing of
  * requests, routing and records. */

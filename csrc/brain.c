@@ -107,7 +107,8 @@ static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
 
 static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request)
 {
-    return ms_predictor_row(self->predictor, request, page->features + i, page->n);
+    const double *features = self->predictor->features > 0 ? page->features + i : NULL;
+    return ms_predictor_row(self->predictor, request, features, page->n);
 }
 
 /* Where several heads of a tile score this request alone, all of them together take less time, and those whose block

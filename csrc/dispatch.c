@@ -195,7 +195,7 @@ static int promise(ms_fleet *fleet, ms_job *job, double t_s)
 /* Pools of a model that take a job now. */
 typedef struct ms_openings {
     int32_t pools;
-    int32_t own;   /* of them not APIs */
+    int32_t own;    /* of them not APIs */
     int32_t holder; /* who holds it while none is up; -1: there is none */
 } ms_openings;
 

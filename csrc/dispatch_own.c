@@ -6,7 +6,6 @@
  * it names one of those it may choose from; anything else stops the run, so that a failure is never taken for the first
  * replica. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "dispatch_rules.h"
 #include "error.h"

@@ -214,17 +214,18 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
     return (most == 0 || prompt + max_new_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
 }
 
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
-
-/* Whether a pool, and not another of its model that takes a request too, is to wake for it while none is up: the one that stands
- * first in the file, but of those that scale by saturation the cheapest. */
+/* Whether a pool, and not another of its model that takes a request too, is to wake for it while none is up: the one that
+ * stands first in the file, but of those that scale by saturation the cheapest. */
 static inline int ms_pool_holds_before(const ms_pool *self, const ms_pool *earlier)
 {
     const ms_autoscale_plan *mine = &self->plan.autoscale, *other = &earlier->plan.autoscale;
     return mine->rule == MS_SCALES_BY_SATURATION && other->rule == MS_SCALES_BY_SATURATION && mine->by_price < other->by_price;
 }
 
-/* Whether that pool can, and what it prefills also fits into one of those that decode it. */
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
+
+/* Whether a pool can take a request, and what it prefills also fits into one of those that decode it, which are asked the
+ * same. */
 static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool, int32_t prompt_tokens,
                                       int32_t max_new_tokens)
 {

@@ -170,7 +170,9 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
     } else {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
-    ms_own_view_show(&servers->view, self->place_of[replica], load);
+    if (servers->own.sees_loads) {
+        ms_own_view_show(&servers->view, self->place_of[replica], load);
+    }
     if (servers->rule == MS_PREFIX_AFFINITY) {
         ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
     }
