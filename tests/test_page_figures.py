@@ -16,6 +16,12 @@ JOULES, GPUS, RENT = "J a request", "GPUs", "USD an hour"
 README, QUICKSTART, NOTEBOOK = (ROOT / p for p in ("README.md", "docs/quickstart.md", "examples/first-study.ipynb"))
 DISPATCH = QUICKSTART.with_name("dispatch.md")
 Table = dict[str, dict[str, float]]
+SESSIONS = "sessions of 8 turns, prefix caches"
+QUIET = (  # rows of the bench page that the README quotes of a machine that did nothing else
+    "cluster: 4 models, 8 replicas, 16 features, 1 million requests",
+    "the same without servers, 1 million",
+    "the same cluster with Parquet records",
+)
 
 
 def words(path: Path) -> str:
@@ -122,3 +128,23 @@ def test_a_request_that_a_page_follows_is_one_of_its_run():
     assert followed
     for number, scenario in followed:
         assert int(number.replace(",", "")) < (messsim.load(ROOT / scenario).requests or 0)
+
+
+def test_the_readmes_rates_are_those_of_the_bench_page():
+    page = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    now = {row[0]: float(row[2]) for row in rows if len(row) == 4 and row[0] in ("cluster", "no servers", SESSIONS)}
+    before = {row[0]: [float(cell.replace(",", "")) for cell in row[1:]] for row in rows if row[0] in QUIET}
+    text = words(README)
+    assert (
+        "{:.1f} S requests a second on one core, {:.1f} S without servers, {:.1f} S in".format(
+            now["cluster"], now["no servers"], now[SESSIONS]
+        )
+        in text
+    )
+    one, none, records = (before[name] for name in QUIET)
+    assert f"it was {one[1]:.1f} S, {none[1]:.1f} S without servers and {records[1]:.1f} S with a Parquet" in text
+    rates = ", ".join(f"{row[2] / 1e6:.1f}" for row in (one, none)) + f" and {records[2] / 1e6:.1f} million"
+    assert f"on two cores {one[3]:.1f}, {none[3]:.1f} and {records[3]:.1f} S: {rates} requests a second" in text
