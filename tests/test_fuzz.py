@@ -208,7 +208,7 @@ def test_many_scenario_files(folder, given):
 # ---- 2. scenarios as dictionaries -----------------------------------------------------------------------
 
 
-@inputs(120)
+@inputs(70)
 @given(st.data())
 def test_scenarios(folder, data):
     judge(data.draw(wild(scenarios(folder))), folder)

@@ -100,7 +100,7 @@ def split(draw, data):
 split_scenarios = scenarios().filter(lambda data: data["pools"]).flatmap(split)
 
 
-@settings(quick, max_examples=cases(100))
+@settings(quick, max_examples=cases(60))
 @given(split_scenarios)
 def test_the_engines_are_equal_with_split_prefill_and_decode(data):
     check_random(data)

@@ -49,7 +49,7 @@ def test_one_long_run_is_not_waited_for(monkeypatch):
     """The first is still under way when it is plain that the others are many."""
     monkeypatch.setattr(here, "START_S", 0.05)
     with local_workers() as workers:
-        order = [i for i, _ in workers.each(spin, [8.0, 0.0, 0.0], count=3)]
+        order = [i for i, _ in workers.each(spin, [5.0, 0.0, 0.0], count=3)]
     assert order[-1] == 0
 
 
