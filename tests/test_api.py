@@ -205,7 +205,7 @@ def test_progress_of_ones_own():
 def test_a_study_takes_a_file_and_policies_in_one_text(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text(dump(SMALL))
-    assert len(messsim.compare(file, policies="mess+, random", seeds=2)["policies"]) == 2
+    assert len(messsim.compare(file, policies="mess+, random,", seeds=2)["policies"]) == 2
     assert messsim.run(str(file)).summary["requests"]["arrived"] == 60
     with pytest.raises(ScenarioError, match="no such file"):
         messsim.check(tmp_path / "none.toml")

@@ -181,7 +181,7 @@ def test_concurrency_panics_and_then_only_grows():
     assert wanted(s, 124.0, 6, 0) == 3  # then to no less than half of what is up
 
 
-def test_concurrency_panics_from_its_threshold_on():
+def test_concurrency_short_of_panic_may_shrink():
     """A rush to three times what is up is panic, in which nothing shrinks; to twice it is none."""
     for unfinished, wants, later in ((30, 3, 3), (21, 3, 3), (20, 2, 1)):
         s = autoscaler("concurrency", 10.0, panic_threshold=3.0)

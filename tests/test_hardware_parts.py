@@ -1,17 +1,13 @@
-"""Parts of `validate` and `reproduce` without a run: meters, errors, groups, figures of benchmarks and orders."""
+"""Parts of `validate` and `reproduce` without a run: meters, errors, groups, figures of benchmarks."""
 
-import math
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
-from messsim.errors import DataError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
-from messsim.routing.oracle_dual import Optimum
-from messsim.study.calibrate.measured import Point, _settings
-from messsim.study.calibrate.metered import Lengths, is_held_up, requests_of
-from messsim.study.reproduce import theory
+from messsim.study.calibrate.measured import Point
 from messsim.study.reproduce.benchmarks import _all, _best_single, _mean, _mean_costs, _run, reproduce_paper
 from messsim.study.reproduce.paper import BENCHMARKS
 from messsim.study.validate.against_hardware import _errors, _grouped, _rows, _summary
@@ -113,73 +109,6 @@ def test_a_summary_has_the_rows_of_its_table_and_counts_those_without_a_profile(
 # ---- servers as they were measured ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("engine", "gpus", "prompt", "clients", "limits"),
-    [
-        ("sglang", 1, 100, 8, {"schedule": "sglang", "kv_capacity_tokens": 7_000}),
-        ("sglang", 2, 100, 8, {"schedule": "sglang"}),
-        ("vllm", 1, 1000, 8, {"max_batched_tokens": 4000}),
-        ("vllm", 1, 100, 8, {"max_batched_tokens": 1024}),
-        ("trtllm", 1, 100, 8, {"max_num_seqs": 7, "max_batched_tokens": 200}),
-        ("trtllm", 1, 2, 8, {"max_num_seqs": 7, "max_batched_tokens": 7}),
-        ("trtllm", 1, 100, 1, {"max_num_seqs": 1, "max_batched_tokens": 200}),
-    ],
-)
-def test_what_a_table_does_not_say_of_its_servers(engine, gpus, prompt, clients, limits):
-    assert _settings(engine, gpus, prompt, clients) == limits
-
-
-@pytest.mark.parametrize(
-    ("task", "model", "gpu", "clients", "requests"),
-    [
-        ("gpqa", "m", "B200", 8, 198),
-        ("gpqa", "m", "B200", 196, 198),
-        ("gpqa", "m", "B200", 197, 396),  # one more must be left to meter
-        ("gpqa", "Qwen/Qwen3-8B", "B200", 256, 396),
-        ("gpqa", "Qwen/Qwen3-14B", "B200", 384, 594),
-        ("lm-arena-chat", "m", "B200", 1022, 1024),
-        ("lm-arena-chat", "m", "B200", 1023, 2048),
-        ("lm-arena-chat", "Qwen/Qwen3-8B", "B200", 1024, 4096),
-        ("lm-arena-chat", "Qwen/Qwen3-8B", "H100", 512, 1024),
-    ],
-)
-def test_a_server_is_sent_each_question_once_or_more(task, model, gpu, clients, requests):
-    row = {"task": task, "model_id": model, "gpu_model": gpu, "max_num_seqs": clients}
-    assert requests_of(row) == requests
-
-
-@pytest.mark.parametrize(
-    ("change", "held_up"),
-    [
-        ({}, True),
-        ({"p90_itl_ms": 52.0}, False),  # 1.3 medians
-        ({"p90_itl_ms": 52.1}, True),
-        ({"median_itl_ms": 30.0, "p90_itl_ms": 40.0}, False),  # 10 ms apart
-        ({"median_itl_ms": 30.0, "p90_itl_ms": 40.1}, True),
-        ({"avg_batch_size": 255.0, "avg_output_len": 4000.0}, True),
-        ({"avg_batch_size": 256.0, "avg_output_len": 4000.0}, False),
-        ({"avg_batch_size": 100.0, "avg_output_len": 1200.0}, False),  # one in twelve iterations has a prompt
-        ({"avg_batch_size": 99.0, "avg_output_len": 1200.0}, True),
-    ],
-)
-def test_a_server_that_its_host_held_up_has_uneven_gaps(change, held_up):
-    row = {"avg_batch_size": 64.0, "avg_output_len": 1000.0, "median_itl_ms": 40.0, "p90_itl_ms": 60.0}
-    assert is_held_up(row | change) is held_up
-
-
-def test_answers_have_the_shape_of_the_histogram_and_the_mean_of_the_row(tmp_path):
-    file = tmp_path / "lengths.csv"
-    file.write_text("task,model_id,count,out_tokens_lo,out_tokens_hi\ngpqa,m,3,10,30\ngpqa,m,1,50,70\nx,m,9,1,2\n")
-    lengths = Lengths(file)
-    tokens, weights = lengths.of({"task": "gpqa", "model_id": "m", "avg_output_len": 60.0})
-    # middles 20 and 60, mean 30: twice as long
-    assert (tokens.tolist(), weights.tolist()) == ([40, 120], [3.0, 1.0])
-    short, _ = lengths.of({"task": "gpqa", "model_id": "m", "avg_output_len": 0.3})
-    assert short.tolist() == [1, 1], "an answer has a token at least"
-    with pytest.raises(DataError, match="has no histogram of other, gpqa"):
-        lengths.of({"task": "gpqa", "model_id": "other", "avg_output_len": 60.0})
-
-
 def test_lengths_of_a_burst_are_constant_or_of_the_shape_stretched():
     means = {"prompt": 127.6, "output": 10.0}
     assert _lengths(means, None) == {"prompt": 128, "output": 10}
@@ -256,80 +185,3 @@ def test_a_benchmark_as_a_scenario():
     assert boolq["satisfaction"] == {"kind": "irt", "slope": 2.540}
     assert boolq["models"][2] == {"name": "llama-3.3-70b", "satisfaction": 0.8878, "cost_per_request": 1040.8}
     assert boolq["router"] == {"policy": "mess+", "V": 1e-4, "learn": "explored", "c": 0.1}
-
-
-# ---- the paper's orders ---------------------------------------------------------------------------------
-
-
-def measured(**changes):
-    data = {"exploit_j": 10.0, "all_models_j": 30.0, "overhead_j": 4.0, "queue": 5.0, "t": [100, 400]}
-    return data | {"satisfaction": [0.5, 0.75], "explored": [0.5, 0.25]} | changes
-
-
-def test_a_power_law_needs_three_points_above_zero():
-    points = [{"x": x, "y": 3.0 * x**-0.5} for x in (1.0, 4.0, 16.0)]
-    slope = theory._slope("of", "against", "-1/2", [*points, {"x": 9.0, "y": 0.0}], "x", "y")
-    assert slope["measured"] == pytest.approx(-0.5)
-    assert (slope["of"], slope["against"], slope["predicted"]) == ("of", "against", "-1/2")
-    assert theory._slope("of", "against", "-1/2", points[:2], "x", "y")["measured"] is None
-
-
-def test_shortfall_is_what_is_missing_in_the_mean_and_not_what_is_to_spare():
-    made = theory._shortfall({2.0: [measured(), measured(satisfaction=[0.9, 0.5])]}, 3.0, 0.7)
-    assert [(p["V"], p["t"], p["measured"], p["predicted"]) for p in made["points"]] == [
-        (2.0, 100.0, pytest.approx(0.1), pytest.approx(0.06)),
-        (2.0, 400.0, pytest.approx(0.1), pytest.approx(0.015)),
-    ]
-    assert made["slopes"][0]["of"] == "shortfall, V = 2"
-
-
-def test_the_slope_of_the_shortfall_is_of_settled_runs():
-    # V lambda / alpha = 5: settled from 100 requests on
-    t = [50, 99, 100, 200, 400]
-    short = [0.5 - s for s in (0.4, 0.1, 0.1, 0.05, 0.025)]
-    made = theory._shortfall({1.0: [measured(t=t, satisfaction=short)]}, 2.5, 0.5)
-    assert made["slopes"][0]["measured"] == pytest.approx(-1.0)
-
-
-def optimum(per_request):
-    return Optimum(**dict.fromkeys(Optimum.__dataclass_fields__, 0.0) | {"per_request": per_request})
-
-
-def test_the_gap_is_pair_by_pair_and_only_where_the_run_is_long_enough_for_v():
-    ones = [measured(exploit_j=11.0), measured(exploit_j=15.0)]
-    optima = [optimum(8.0), optimum(12.0)]  # gaps 3 and 3
-    # V lambda^2 / T at most 0.01 of the optimum's mean 10: V up to 10 with lambda 1 and T 100
-    made = theory._gap({10.0: ones, 10.1: ones}, optima, 1.0, 100)
-    assert [(p["V"], p["measured"], p["low"], p["high"]) for p in made["points"]] == [(10.0, 3.0, 3.0, 3.0)]
-    assert made["floor_j"] == 3.0
-    assert made["predicted"] == []
-
-
-def test_the_gap_falls_between_a_third_of_the_most_and_three_times_the_least():
-    gaps = {0.1: 90.0, 0.3: 30.0, 1.0: 9.0, 3.0: 3.1, 10.0: 1.0}
-    made = theory._gap({v: [measured(exploit_j=10.0 + g)] for v, g in gaps.items()}, [optimum(10.0)], 1e-3, 10**6)
-    # 30 is a third of 90, 3.1 is above three times 1: 9 and 3.1 are left
-    line = {p["V"]: p["predicted"] for p in made["predicted"]}
-    level = math.sqrt(9.0 * 1.0 * 3.1 * 3.0)
-    assert line[1.0] == pytest.approx(level)
-    assert line[theory.WEIGHTS[0]] == pytest.approx(level / theory.WEIGHTS[0])
-    assert made["slopes"][0]["measured"] is None
-
-
-def test_the_overhead_of_exploring_grows_with_c_and_falls_with_t():
-    runs = {c: [measured(overhead_j=c * 4.0)] for c in (0.25, 0.5, 1.0, 2.0)}
-    made = theory._overhead(runs, 0.5, 10_000)
-    # c / (1 - kappa) T^-kappa (30 - 10)
-    assert [p["predicted"] for p in made["points"]] == pytest.approx([c * 2.0 / 100.0 * 20.0 for c in runs])
-    assert [p["measured"] for p in made["points"]] == [1.0, 2.0, 4.0, 8.0]
-    assert [(p["t"], p["measured"]) for p in made["by_t"]] == [(100.0, 10.0), (400.0, 5.0)]
-    assert [p["predicted"] for p in made["by_t"]] == pytest.approx([0.1 * 2.0 * 20.0, 0.05 * 2.0 * 20.0])
-    assert made["slopes"][0]["measured"] == pytest.approx(1.0)
-    assert made["slopes"][1]["predicted"] == "-0.5"
-
-
-def test_the_slope_of_the_queue_is_where_it_is_predicted_to_be_above_three():
-    queues = {1.0: 100.0, 1.5: 100.0, 2.0: 4.0, 4.0: 8.0, 8.0: 16.0}
-    made = theory._queue({v: [measured(queue=q)] for v, q in queues.items()}, 2.0)
-    assert [p["predicted"] for p in made["points"]] == [2.0, 3.0, 4.0, 8.0, 16.0]
-    assert made["slopes"][0]["measured"] == pytest.approx(1.0)

@@ -47,8 +47,10 @@ def changed(line, **changes):
     ids=["empty", "object", "null", "list", "number", "text", "bytes", "half", "deep"],
 )
 def test_a_line_that_is_no_row_is_named(lines, bad):
-    with pytest.raises(OutputError, match=r"rows\.jsonl: line 2 is damaged"):
+    with pytest.raises(OutputError) as error:
         lines.read(line_of(lines) + bad + line_of(lines, 1))
+    hint = "expected a row that this study wrote: without the line, its run is made again"
+    assert str(error.value).endswith(f"rows.jsonl: line 2 is damaged; {hint}")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ def names(data):
 def test_a_model_of_no_replicas_is_left_out(replicas, left):
     data = {"models": [{"name": n, "replicas": r} for n, r in zip("ab", replicas, strict=True)]}
     assert names(without_empty_pools(data)) == left
+    assert names(without_empty_pools(data | {"pools": []})) == left
     assert names(data) == ["a", "b"]  # what was given stays as it was
 
 
@@ -31,10 +32,13 @@ def test_a_model_goes_with_the_last_of_its_pools():
 def test_a_model_with_pools_is_not_judged_by_replicas_of_its_own():
     data = {"models": [{"name": "a", "replicas": 0}], "pools": [{"model": "a", "replicas": 1}]}
     assert without_empty_pools(data) == data
+    unsaid = data | {"pools": [{"model": "a"}]}
+    assert without_empty_pools(unsaid) == unsaid
 
 
 @pytest.mark.parametrize(
-    "broken", [{"models": 3}, {"models": ["a"]}, {"models": [], "pools": {}}, {}, {"models": "ab"}]
+    "broken",
+    [{"models": 3}, {"models": ["a"]}, {"models": [], "pools": {}}, {"models": [], "pools": [2]}, {}, {"models": "ab"}],
 )
 def test_what_is_no_scenario_is_left_to_who_checks_it(broken):
     assert without_empty_pools(broken) == broken

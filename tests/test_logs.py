@@ -257,7 +257,7 @@ FILES = {
     ],
     "cloudflare": [
         {"id": str(cached), "created_at": "2026-03-01T09:00:00Z", "success": True, "cached": cached, "tokens_in": 7,
-         "tokens_out": 3} for cached in (False, True)
+         "tokens_out": 3, "path": "v1/chat/completions"} for cached in (False, True)
     ],
     "bedrock": [
         {"timestamp": "2026-03-01T09:00:00Z", "requestId": "a", "input": {"inputTokenCount": 7},
@@ -497,7 +497,7 @@ def test_rows_of_outcomes_are_chosen_as_those_of_traces(tmp_path):
     code, _, err = here("import", "--outcomes", file, "--out", out)
     assert (code, out.exists()) == (2, False)
     assert "column 'score' has '-' in row 4; " in err
-    assert "--skip-failed leaves out what is none" in err
+    assert "--skip-failed leaves out what is no number" in err
     more = ("--skip-failed", "--select", "task=x", "--unique", "row")
     code, shown, err = here("import", "--outcomes", file, "--out", out, *more)
     assert (code, err) == (0, "")

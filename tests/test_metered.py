@@ -34,6 +34,8 @@ def test_a_host_that_holds_up_shows_in_gaps_that_differ(batch, output, median, d
         ("lm-arena-chat", "nobody/knows", "H100", 8, 1024),
         ("lm-arena-chat", "nobody/knows", "H100", 1022, 1024),
         ("lm-arena-chat", "nobody/knows", "H100", 1023, 2048),  # else nothing were left to meter
+        ("gpqa", "nobody/knows", "H100", 196, 198),
+        ("gpqa", "nobody/knows", "H100", 197, 2 * 198),
         ("gpqa", "nobody/knows", "H100", 512, 3 * 198),
         ("gpqa", "Qwen/Qwen3-14B", "H100", 128, 198),
         ("gpqa", "Qwen/Qwen3-14B", "H100", 192, 2 * 198),

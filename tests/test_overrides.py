@@ -30,13 +30,38 @@ def test_a_key_and_a_value(text, keys, value):
     assert parse_override(text) == (keys, value)
 
 
-@pytest.mark.parametrize("text", ["a", "=1", "a b=1", ".a=1", "a..b=1", "a.=1", ""])
+@pytest.mark.parametrize("text", ["a", "=1", "a b=1", ".a=1", "a..b=1", "a.=1", '"a=1', ""])
 def test_what_is_no_override(text):
-    with pytest.raises(ScenarioError, match=r"expected key\.path=value"):
+    with pytest.raises(ScenarioError) as error:
         parse_override(text)
+    assert str(error.value) == f"--set {text}: expected key.path=value"
 
 
-@pytest.mark.parametrize(("text", "keys"), [("a.b", ["a", "b"]), (' "a.b" ', ["a.b"]), ("a=b", None), ("", None)])
+def test_text_that_is_no_utf_8_is_refused():
+    for read in (parse_override, parse_value):
+        with pytest.raises(ScenarioError, match=r"a=\\udcff: is not UTF-8"):
+            read("a=\udcff")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4),
+        (" 7 ", 7),
+        ("'a' ", "a"),
+        ("2024-05-06", datetime.date(2024, 5, 6)),
+        ("nonsense here", "nonsense here"),
+        ("[" * 5000, "[" * 5000),
+    ],
+)
+def test_values_are_toml_or_text(text, value):
+    assert parse_value(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [("a.b", ["a", "b"]), (' a."b.c" ', ["a", "b.c"]), ("a.", None), ("a=b", None), ("a.b c", None), ("", None)],
+)
 def test_a_path_alone(text, keys):
     assert split_path(text) == keys
 
@@ -60,6 +85,7 @@ def test_a_key_of_a_thousand_parts_is_enough():
         ([1, "x", [2]], '[1, "x", [2]]'),
         ({"a b": 1, "c": {"d": False}}, '{"a b" = 1, "c" = {"d" = false}}'),
         (datetime.date(2026, 1, 2), "2026-01-02"),
+        (datetime.time(1, 2, 3), "01:02:03"),
     ],
 )
 def test_a_value_as_it_is_written_is_read_back(value, text):
@@ -103,6 +129,8 @@ def test_where_a_value_is_put(keys, expected):
 def test_an_entry_that_is_not_there(keys, message):
     with pytest.raises(ScenarioError, match=message):
         override(DATA, keys, 9)
+    with pytest.raises(ScenarioError, match=r"^l\.-1: l has no entry '-1'; expected a position below 1$"):
+        override({"l": [1]}, ["l", "-1"], 9)
     with pytest.raises(ScenarioError, match="models has no entry '0', it is empty"):
         override({"models": []}, ["models", "0"], 9)
 

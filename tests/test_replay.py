@@ -13,6 +13,7 @@ from test_cli import here
 from messsim.errors import DataError
 from messsim.logs.decisions import DecisionColumns, read_log
 from messsim.logs.replay import replay
+from messsim.workload.choosing import Chooser
 from messsim.workload.times import TimeForm
 
 N = 600
@@ -204,6 +205,17 @@ def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
     arguments = ["replay", path, "--alpha", "50%", "--time", "at", "--time-format", "%Y-%m-%d %H:%M:%S", "--json"]
     assert here(*arguments).returncode == 0
     assert "expected --time COLUMN with them" in here("replay", path, "--alpha", "0.5", "--time-zone", "UTC").stderr
+
+
+def test_grades_are_not_left_out_with_rows_that_failed(tmp_path):
+    rows = [{"model": m, "satisfied": s, "cost": 1.0} for m, s in (("a", 3), ("b", 5), ("a", 1))]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"column 'satisfied' has 3 in row 1; .*--map 1\.\.5"):
+        read_log(tmp_path / "log.jsonl", chooser=Chooser(tokens=("cost",)))
+    rows = [{"model": m, "satisfied": s, "cost": 1.0} for m, s in (("a", "1"), ("b", "-"), ("a", ""))]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    log = read_log(tmp_path / "log.jsonl", chooser=Chooser(tokens=("cost",)))
+    assert log.notes == ("ratings that are no number are left out: 1",)
 
 
 def test_rows_without_a_cost_are_called_so(tmp_path):

@@ -322,6 +322,13 @@ def test_the_head_of_a_checklist(change, line):
             "alpha = 0.6 for gold cannot be kept: on 90.0 % of requests is any model right, no more",
             "bold red",
         ),
+        (
+            {"reachable": False, "single_model": "8b"},
+            "8b",
+            False,
+            "alpha = 0.6 cannot be kept: on 90.0 % of requests is any model right, no more",
+            "bold red",
+        ),
     ],
 )
 def test_whether_a_promise_can_be_kept(change, drawn, several, line, style):

@@ -1,6 +1,8 @@
 """Standard output as commands write to it: whatever its encoding, and where it cannot be written to."""
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,9 @@ def test_half_a_character_of_a_name_is_written(tmp_path):
     assert written(tmp_path / "o", "a\udcffb", encoding="utf-8") == (rb"a\udcffb", [])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_what_cannot_be_written_is_told_once():
-    assert written(Path("/dev/full"), "x" * 10, encoding="utf-8") == (b"", ["No space left on device"])
+    assert written(Path("/dev/full"), "x" * 10, encoding="utf-8") == (b"", [os.strerror(errno.ENOSPC)])
 
 
 def test_what_is_no_file_stays_as_it_is():

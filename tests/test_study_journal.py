@@ -37,50 +37,6 @@ def test_a_line_is_json_with_a_check_sum_of_itself_and_the_study():
     assert entry == {"point": 1, "replication": 4, "row": {"x": None}}
 
 
-def test_what_was_written_is_read_by_point_and_replication():
-    two = lines().line((1, 4), {"x": 1}) + lines().line((0, 0), {"x": "ä\n"})
-    assert lines().read(two) == ({(1, 4): {"x": 1}, (0, 0): {"x": "ä\n"}}, len(two))
-    assert lines().read(b"") == ({}, 0)
-
-
-def test_half_a_line_at_the_end_does_not_count():
-    one, two = lines().line((0, 0), {"x": 1}), lines().line((0, 1), {"x": 2})
-    for cut in (1, len(two) // 2, len(two) - 1):
-        assert lines().read(one + two[:cut]) == ({(0, 0): {"x": 1}}, len(one))
-    assert lines().read(two[:-1]) == ({}, 0)
-
-
-GOOD = lines().line((0, 0), {"x": 1})
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"{}\n", "line 1 is damaged;"),
-        (GOOD + b"[1]\n", "line 2 is damaged;"),
-        (GOOD + b"\n", "line 2 is damaged;"),
-        (GOOD + b"\xff\n", "line 2 is damaged;"),
-        (GOOD.replace(b'"x": 1', b'"x": 2'), "line 1 is damaged, or of another study;"),
-        (lines(study="other").line((0, 0), {}), "line 1 is damaged, or of another study;"),
-        (GOOD.replace(b'{"point"', b'{"more": 0, "point"'), "line 1 is damaged, or of another study;"),
-        (GOOD + lines().line((0, 1), {}) + GOOD, "line 3 repeats replication 0 of point 0;"),
-        (lines().line((1, 7), {}) * 2, "line 2 repeats replication 7 of point 1;"),
-        (lines().line((2, 0), {}), "line 1 is of point 2, of 2 from 0;"),
-        (lines().line((-1, 0), {}), "line 1 is of point -1, of 2 from 0;"),
-    ],
-)
-def test_a_line_that_is_no_row_of_this_study_is_told_by_its_number(content, what):
-    with pytest.raises(OutputError) as caught:
-        lines().read(content)
-    assert str(caught.value) == (
-        f"DIR/rows.jsonl: {what} expected a row that this study wrote: without the line, its run is made again"
-    )
-
-
-def test_the_last_point_is_one_of_the_study():
-    assert lines().read(lines().line((1, 0), {}))[0] == {(1, 0): {}}
-
-
 class Slow:
     """A file that takes three bytes at a time."""
 

@@ -164,54 +164,6 @@ def promise(**changes):
     return base | {"reachable": True} | changes
 
 
-@pytest.mark.parametrize(
-    ("changes", "drawn", "several", "text"),
-    [
-        ({}, None, False, "alpha = 0.7: the best model reaches 60.0 %, all together 90.0 %: it depends on how well"),
-        ({}, None, True, "alpha = 0.7 for gold: the best model reaches"),
-        ({"single_model": "large"}, "large", False, "alpha = 0.7: large alone would keep it"),
-        ({"single_model": "large"}, "small", False, "large alone would keep it in the long run; in this run, small"),
-        ({"single_model": "large"}, None, False, "large alone would keep it in the long run; in this run, none would"),
-        ({"reachable": False}, None, True, "alpha = 0.7 for gold cannot be kept: on 90.0 % of requests is any model"),
-        ({"reachable": False, "single_model": "large"}, "large", False, "alpha = 0.7 cannot be kept"),
-    ],
-)
-def test_a_promise_in_words(changes, drawn, several, text):
-    line = checklist._promise(promise(**changes), drawn, several).plain
-    assert text in line
-
-
-@pytest.mark.parametrize(
-    ("load", "peak", "text"),
-    [
-        (0.5, 0.9, "pool p is near saturation: expect long queues"),
-        (0.5, 0.999, "pool p is near saturation: expect long queues"),
-        (0.5, 1.0, "pool p gets more than it can sustain in its busiest minute (load 100 %): expect a queue then"),
-        (1.0, 1.5, "pool p gets more than it can sustain: its queue grows"),
-        (0.99, 1.5, "pool p gets more than it can sustain in its busiest minute (load 150 %): expect a queue then"),
-        (None, 0.95, "pool p is near saturation: expect long queues"),
-    ],
-)
-def test_how_stable_a_pool_is(load, peak, text):
-    assert checklist._stability({"name": "p", "load": load, "peak_load": peak}).plain == text
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({}, "s: 1,000 requests, 2/s, policy mess+"),
-        ({"peak_rate_rps": 2.0}, "s: 1,000 requests, 2/s, policy mess+"),
-        ({"peak_rate_rps": 3.0}, "s: 1,000 requests, 2/s, 3/s in the busiest minute, policy mess+"),
-        ({"rate_rps": None}, "s: 1,000 requests, as clients ask, policy mess+"),
-        ({"requests": None}, "s: 2/s, policy mess+"),
-    ],
-)
-def test_the_head_of_a_check(changes, text):
-    head = {"scenario": "s", "requests": 1000.0, "rate_rps": 2.0, "peak_rate_rps": None, "policy": "mess+"} | changes
-    line = checklist._headline(head).plain
-    assert line.replace("requests/s", "/s").replace(" /s", "/s") == text
-
-
 def checked_pool(name, load, **changes):
     base = {"name": name, "gpu": "H100", "gpus": 4, "kv_capacity_tokens": None, "capacity_rps": 10.0, "load": load}
     base |= {"offered_rps": None if load is None else 10.0 * load, "peak_load": load, "energy_measured": True}

@@ -227,7 +227,7 @@ def test_as_many_rows_as_coefficients_say_nothing():
     assert judge([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])["a"].how == "fitted"
 
 
-def test_standard_errors_are_those_of_linear_theory():
+def test_standard_errors_of_rows_of_one_coefficient_each():
     """Four rows of a alone and four of b alone, misfits of 0.1: variance 8 x 0.01 / 6, over four rows each."""
     slopes = [[1.0, 0.0]] * 4 + [[0.0, 2.0]] * 4
     shown = judge(slopes, misfits=[0.1, -0.1] * 4)

@@ -95,12 +95,12 @@ def compare(
     progress
         Called with how many runs are done, and of how many; none: a line in a notebook.
     """
-    settings = _scenario(scenario)
     from messsim.report.compare.comparison import comparison_pictures, comparison_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.runs.rows import frame_of
 
+    settings = _scenario(scenario)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
             settings, _names(policies), seeds, out=_path(out), workers=workers, on_progress=on_progress
@@ -132,11 +132,11 @@ def sweep(
     seeds, out, workers, progress
         As in `compare`.
     """
-    settings = _scenario(scenario)
     from messsim.report.study.points import sweep_table
     from messsim.study.sweep import SHOWN
     from messsim.study.sweep import sweep as run_all
 
+    settings = _scenario(scenario)
     points = list(_points(grid))
     with study_progress(progress) as on_progress:
         result = run_all(
@@ -194,12 +194,12 @@ def replicate(
     out, workers, progress
         As in `compare`.
     """
-    settings = _scenario(scenario)
     from messsim.report.study.replications import replication_table
     from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
     from messsim.study.runs.rows import frame_of
 
+    settings = _scenario(scenario)
     wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
     with study_progress(progress) as on_progress:
         result, rows = run_all(settings, wanted, out=_path(out), workers=workers, on_progress=on_progress)
@@ -223,11 +223,11 @@ def converge(
     out, workers, progress
         As in `compare`.
     """
-    settings = _scenario(scenario)
     from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
 
+    settings = _scenario(scenario)
     with study_progress(progress) as on_progress:
         result = run_all(settings, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
@@ -265,11 +265,11 @@ def plan(
     seeds, out, workers, progress
         As in `compare`.
     """
-    settings = _scenario(scenario)
     from messsim.report.plan.answer import plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
 
+    settings = _scenario(scenario)
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
     axes = axes_of(settings, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
     options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
@@ -362,7 +362,7 @@ def _scenario(given: Scenario | Given) -> Scenario:
 
 def _names(given: Sequence[str] | str) -> Sequence[str]:
     """Names in a list, or as a command line takes them: one text with commas."""
-    return [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    return [name for part in given.split(",") if (name := part.strip())] if isinstance(given, str) else given
 
 
 def _path(out: Given | None) -> Path | None:

@@ -121,7 +121,6 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     DataError
         Naming file, column, row and what was expected.
     """
-
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
     frame = _named(read(path), columns, chooser, path)
     frame = frame.filter(chooser.keep(frame))
@@ -131,9 +130,8 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     if not judged:
         _require(frame, path)
     if "satisfied" in frame.columns:
-        options = OutcomeOptions(values=columns.values, grades=columns.grades, skip_failed=bool(chooser.tokens))
-        rated = satisfaction(frame["satisfied"], columns.satisfied, path, options)
-        frame = frame.with_columns(rated.alias("satisfied"))
+        frame, unread = _rated(frame, columns, path, skips=bool(chooser.tokens))
+        notes += unread
     unanswered = 0
     if "model" in frame.columns and not judged:
         frame, unanswered = _answered(frame, path)
@@ -170,6 +168,18 @@ def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tupl
     late = int((np.diff(seconds) < 0).sum())
     unsorted = [f"{late:,} times a row is earlier than the row above it: all are put in order of time"] if late else []
     return frame[order], [*times.notes, *unsorted]
+
+
+def _rated(frame: pl.DataFrame, columns: DecisionColumns, path: Path, *, skips: bool) -> tuple[pl.DataFrame, list[str]]:
+    """With ratings from 0 to 1, and a note on those that are none where these are skipped."""
+    import polars as pl
+
+    options = OutcomeOptions(values=columns.values, grades=columns.grades, skip_failed=skips)
+    rated = satisfaction(frame["satisfied"], columns.satisfied, path, options)
+    given = (frame["satisfied"].cast(pl.String).str.strip_chars() != "").fill_null(False)
+    unread = int((given & rated.is_null()).sum())
+    notes = [f"ratings that are no number are left out: {unread:,}"] if unread else []
+    return frame.with_columns(rated.alias("satisfied")), notes
 
 
 def _named(frame: pl.DataFrame, columns: DecisionColumns, chooser: Chooser, path: Path) -> pl.DataFrame:

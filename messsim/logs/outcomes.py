@@ -50,8 +50,6 @@ SCORE = (
     "grade",
     "verdict",
     "pass@1",
-    "success",
-    "passed",
 )
 COST = ("cost", "total_cost", "spend", "cost_usd", "evaluation_result.inference_cost")
 PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens",
@@ -87,7 +85,7 @@ class OutcomeOptions:
     filter
         The filter of lm-evaluation-harness that counts.
     skip_failed
-        Whether a score that is none counts as missing, and is no error.
+        Whether a score that is no number and no known word counts as missing, and is no error.
     """
 
     prompt: str | None = None
@@ -295,7 +293,11 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         return _of_one(*_openai_evals(frame, path), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
-    if {"id", "epoch", "scores"} <= columns:
+    if {"id", "epoch"} <= columns and _scorers(frame):
+        if options.prompt is None and (epochs := frame["epoch"].n_unique()) > 1:
+            raise DataError(
+                f"asks each sample of Inspect in {epochs:,} epochs; expected one: --select epoch=1", str(path)
+            )
         graded = replace(options, values=INSPECT | dict(options.values or {}))
         return _of_one(frame, _inspect_score(frame, path, options), path, name, graded), notes
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
@@ -335,6 +337,8 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     import polars as pl
 
     prompt = options.prompt or first_of(frame.schema, PROMPT)
+    if options.prompt is None and prompt == "index" and _numbers_rows(frame, model):
+        prompt = None
     if prompt is None:
         raise DataError(f"has no column of prompts ({', '.join(PROMPT[:5])}, ...); say --prompt COLUMN", str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
@@ -351,6 +355,13 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
+
+
+def _numbers_rows(frame: pl.DataFrame, model: str) -> bool:
+    """Whether `index` is a row's number, and no prompt's: several models answered, but no index came twice."""
+    who = column_of(frame.schema, model)
+    several = who is not None and frame.select(who.n_unique()).item() > 1
+    return several and frame["index"].n_unique() == frame.height
 
 
 def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
@@ -375,16 +386,14 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     words = WORDS | dict(options.values or {})
     by_word = text.replace_strict(words, default=None, return_dtype=pl.Float64)
     values = by_word.fill_null(values) if options.values else values.fill_null(by_word)
-    bad = (values.is_null() & series.is_not_null()) | (values < 0).fill_null(False) | (values > 1).fill_null(False)
-    bad = bad | values.is_nan().fill_null(False)
-    if bad.any() and options.skip_failed:
-        values = values.set(bad, None)
-    elif bad.any():
-        expected = (
-            "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades; "
-            "--skip-failed leaves out what is none"
-        )
-        raise first_bad(column, bad, series, expected, path)
+    values = values.fill_nan(None)
+    bad = ((values < 0) | (values > 1)).fill_null(False)  # a grade is a rating: never left out
+    if not options.skip_failed:
+        bad = bad | (values.is_null() & series.is_not_null())
+    if bad.any():
+        expected = "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades"
+        hint = "" if options.skip_failed else "; --skip-failed leaves out what is no number"
+        raise first_bad(column, bad, series, expected + hint, path)
     return values.alias("score")
 
 
@@ -431,12 +440,15 @@ def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
 
 def _inspect_score(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> str:
     """Which of Inspect's scorers counts."""
-    values = [n for n in names_in(frame.schema) if re.fullmatch(r"scores\.[^.]+\.value", n)]
-    if options.score is None and len(values) != 1:
-        raise DataError(
-            f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(values) or 'COLUMN'}", str(path)
-        )
+    values = _scorers(frame)
+    if options.score is None and len(values) > 1:
+        raise DataError(f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(values)}", str(path))
     return options.score or values[0]
+
+
+def _scorers(frame: pl.DataFrame) -> list[str]:
+    """Values of Inspect's scorers: none in a table that only has columns of the same names."""
+    return [n for n in names_in(frame.schema) if re.fullmatch(r"scores\.[^.]+\.value", n)]
 
 
 def _wide_models(frame: pl.DataFrame) -> list[str]:

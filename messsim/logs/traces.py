@@ -348,7 +348,7 @@ class _Rows:
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
         self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
-        self._rounded: dict[str, str | None] = {}  # a note by column, of the first block
+        self._rounded: dict[str, str | None] = {}  # a note by column, of the first that is not whole
 
     def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], before: int) -> None:
         """Takes the next rows of the file; so many came before."""
@@ -363,7 +363,8 @@ class _Rows:
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
                 every = token_counts(filled, column, path, before)
-                self._rounded.setdefault(column, rounded_counts(filled, column, every))
+                if self._rounded.get(column) is None:
+                    self._rounded[column] = rounded_counts(filled, column, every)
                 counts.add(here := every[keep])
                 if counts is self._tokens[0]:
                     self._made_of.add(frame, keep, here, before)

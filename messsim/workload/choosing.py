@@ -26,6 +26,7 @@ Mask = NDArray[np.bool_]
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<operator>!=|>=|<=|=|>|<)\s*(?P<value>.*)", re.DOTALL)
 NOTHING = ("", "null", "none")  # values that stand for a missing one
+TRUTHS = (("true", "1", "1.0"), ("false", "0", "0.0"))  # as tools write them
 MOST_NAMED = 8  # values of a column that an error names
 
 
@@ -72,7 +73,8 @@ class Condition:
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
         text = series.cast(pl.String).str.strip_chars()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
-            return (text.str.to_lowercase() == self.value.lower()).fill_null(False).to_numpy()
+            spellings = next((s for s in TRUTHS if self.value.lower() in s), (self.value.lower(),))
+            return text.str.to_lowercase().is_in(list(spellings)).fill_null(False).to_numpy()
         same: Mask = (text == self.value).fill_null(False).to_numpy()
         with contextlib.suppress(ValueError):  # a value that is no number
             same |= _numbers(series) == float(self.value)

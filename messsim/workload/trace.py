@@ -243,17 +243,18 @@ def _read_blocks(
 ) -> list[str]:
     """Hands the blocks of the file to all that collect columns of it; returns what the reader has to note."""
     notes: list[str] = []
+    rounded: dict[str, str | None] = dict.fromkeys(tokens)
     for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], notes):
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
         for column, counts in tokens.items():
             counts.add(here := _token_counts(frame, column, path, before))
-            if before == 0 and (rounded := rounded_counts(frame, column, here)):
-                notes.append(rounded)
+            if rounded[column] is None:
+                rounded[column] = rounded_counts(frame, column, here)
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
-    return notes
+    return [*notes, *filter(None, rounded.values())]
 
 
 def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:

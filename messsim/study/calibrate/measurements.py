@@ -181,7 +181,10 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    frame = by_usual_names(summed_up(_benchmarked(frame, path)))
+    try:
+        frame = by_usual_names(summed_up(_benchmarked(frame, path)))
+    except DataError as error:
+        raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
     ours = {*SAMPLED.values()}
     for names in (SAMPLED, PARETO):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from messsim.errors import DataError
 from messsim.workload.meaning import by_meaning
 
 if TYPE_CHECKING:
@@ -12,7 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["by_usual_names"]
 
-CLIENTS = re.compile(r"(max_|num_|n_)?(conc|concurrency|concurrent_requests|concurrent_users|clients|users)")
+CLIENTS = (
+    re.compile(r"(num_|n_)?(concurrency|concurrent_requests)"),
+    re.compile(r"max_(conc|concurrency|concurrent_requests)"),
+    re.compile(r"(num_|n_)?conc"),
+    re.compile(r"(max_|num_|n_)?clients"),
+)  # how many requests run at once, the surest names first
+USERS = re.compile(r"(max_|num_|n_)?(concurrent_)?users")  # who may pause: clients where nothing else says it
 TIME = re.compile(
     r"(?:(?:mean|avg|average)_)?(ttft|tpot|itl|e2el?|e2e_latency)(?:_(?:mean|avg|average))?(?:_(ms|us|ns|s))?"
 )
@@ -21,12 +29,18 @@ ITERATIONS = re.compile(r"duration(_ms|_us|_ns|_s)?|batch")  # columns that poin
 
 
 def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with the names of this module's readers where a column is called otherwise; else as it is."""
+    """The table with the names of this module's readers where a column is called otherwise; else as it is.
+
+    Raises
+    ------
+    DataError
+        Where two columns say how many requests ran at once, and differ.
+    """
     columns = frame.columns
     if any(ITERATIONS.fullmatch(c) for c in columns):
         return frame
     words = {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
-    clients = "clients" if "clients" in columns else next((c for c in columns if CLIENTS.fullmatch(words[c])), None)
+    ranked = ["clients"] if "clients" in columns else _clients(words)
     lengths = {
         ours: ours if ours in columns else by_meaning(ours, columns) for ours in ("prompt_tokens", "output_tokens")
     }
@@ -40,8 +54,27 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
             ours = f"{READINGS.get(match[1], match[1])}_{match[2] or 's'}"
             if ours not in columns and ours not in times.values():
                 times[column] = ours
-    if clients is None or not all(lengths.values()):
+    if not ranked or not all(lengths.values()):
         return frame
+    _check_alike(frame, ranked)
     bare = {"isl", "osl", "concurrency", "ttft"} <= set(columns)  # AIConfigurator's, in ms, which has names of its own
-    named = {} if bare else {clients: "clients"} | {str(theirs): ours for ours, theirs in lengths.items()}
+    named = {} if bare else {ranked[0]: "clients"} | {str(theirs): ours for ours, theirs in lengths.items()}
     return frame.rename({theirs: ours for theirs, ours in (named | times).items() if theirs != ours})
+
+
+def _clients(words: Mapping[str, str]) -> list[str]:
+    """Columns of how many requests ran at once, the surest first; of users where there are none."""
+    ranked = [c for names in CLIENTS for c, word in words.items() if names.fullmatch(word)]
+    return ranked or [c for c, word in words.items() if USERS.fullmatch(word)]
+
+
+def _check_alike(frame: pl.DataFrame, ranked: list[str]) -> None:
+    first = frame[ranked[0]]
+    for other in ranked[1:]:
+        if (apart := (first != frame[other]).fill_null(False).arg_true()).len():
+            row = int(apart[0])
+            values = f"{first[row]} and {frame[other][row]}"
+            raise DataError(
+                f"columns {ranked[0]!r} and {other!r} differ in row {row + 1}: {values}; expected one of how many "
+                "requests ran at once: call it clients"
+            )
