@@ -14,6 +14,7 @@ from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
 from messsim.workload.blocks import _header_of
+from messsim.workload.blocks import whole as read_whole
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
 from messsim.workload.nested import column_of
@@ -189,6 +190,41 @@ BARS = " t |  p |   o \n---+----+-----\n0   | 10 |   1\n1.5 | 20 |   2\n4   | 30
 )
 def test_tables_as_terminals_and_markdown_draw_them(tmp_path, text):
     check(requests(tmp_path, "f.txt", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user|t|p|o|x\n|0|10|1|\na--b|1.5|20|2|\n|4|30|3|\n",
+        "|t|p|o\n0|0|10|1\n--|1.5|20|2\n2|4|30|3\n",  # the index of pandas
+        "t|p|o|x\n0|10|1|\n1.5|20|2|--\n4|30|3|\n",
+        "|t|p|o|x|\n|0|10|1||\n|1.5|20|2|--|\n|4|30|3||\n",
+        "|x| t | p | o |y|\n|--|--|--|--|--|\n|  | 0 | 10 | 1 |  |\n| -- | 1.5 | 20 | 2 | -- |\n|  | 4 | 30 | 3 |  |\n",
+        "|   | t | p | o |\n| ---: | --- | --- | --- |\n| 0 | 0 | 10 | 1 |\n| 1 | 1.5 | 20 | 2 |\n| 2 | 4 | 30 | 3 |\n",
+        "+--+--+--+\n|t|p|o|\n+==+==+==+\n|0|10|1|\n+--+--+--+\n|1.5|20|2|\n+--+--+--+\n|4|30|3|\n+--+--+--+\n",
+    ],
+)
+def test_bars_and_dashes_among_values_are_kept(tmp_path, monkeypatch, text):
+    check(requests(tmp_path, "f.csv", text))
+    frame = read_whole(tmp_path / "f.csv")
+    assert frame["t"].cast(pl.String).str.strip_chars().cast(float).to_list() == TIMES
+    monkeypatch.setattr("messsim.workload.blocks.BLOCK_BYTES", len(text) // 2 + 8)
+    check(requests(tmp_path, "f.csv", text))
+
+
+def test_a_row_of_dashes_is_a_row(tmp_path):
+    text = "x|y\n1|a\n--|--\n2|b\n"
+    for rule, edge in (("", ""), ("---+---\n", ""), ("---|---\n", "|")):
+        rows = [f"{edge}{line}{edge}\n" for line in text.splitlines()]
+        (tmp_path / "f.csv").write_text(rows[0] + rule + "".join(rows[1:]))
+        assert read_whole(tmp_path / "f.csv").rows() == [("1", "a"), ("--", "--"), ("2", "b")]
+
+
+def test_a_table_padded_by_many_spaces_is_read(tmp_path):
+    """Its edges were sought in a time that grew with the square of the spaces."""
+    wide = [" " * 30_000 + value for value in ("x", "a")]
+    rows = "".join(f"| {t} | {p} | {o} | {wide[1]} |\n" for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True))
+    check(requests(tmp_path, "f.md.txt", f"| t | p | o | {wide[0]} |\n|---|---|---|{'-' * 30_000}|\n{rows}"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])

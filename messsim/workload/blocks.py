@@ -110,7 +110,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         text = _utf8(text, [])
         dialect = Dialect.of(text)
         header, rest = _header_of(dialect.beginning(text))
-        header = dialect.with_one_space(header)
+        header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
         return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
 
@@ -305,7 +305,7 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
         if not header:
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
-            header = dialect.with_one_space(header)
+            header = dialect.bare(header)
             names = dialect.named(_csv(header, dialect))
             wanted = names.columns if columns is None else columns
             have = _csv(header, dialect).columns
