@@ -319,7 +319,47 @@ def test_lines_of_a_program_within_those_of_its_container(tmp_path, around):
     held = [json.dumps({"t": t, "p": p, "o": o}) for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
     trace = requests(tmp_path, "f.jsonl", lines(around(line, "2025-08-18T00:00:00Z") for line in ["starting", *held]))
     check(trace)
-    assert "lines that are no JSON object are left out: 1" in trace.notes
+    assert "lines of the log without a JSON object are left out: 1" in trace.notes
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"stream": True, "log": "tool call {}"},
+        {"stream": "stdout", "log": '{"t": 999, "p": 1}'},
+        {"labels": "x", "line": '{"t": 999, "p": 1}'},
+        {"ingestionTime": 5, "message": '{"t": 999, "p": 1}'},
+    ],
+)
+def test_rows_that_hold_json_beside_their_own_columns_are_no_log_of_a_container(tmp_path, beside):
+    rows = [{"t": t, "p": p, "o": o} | beside for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    check(requests(tmp_path, "f.jsonl", lines(rows)))
+
+
+@pytest.mark.parametrize("held", [["hello", "tool call {}", '{"p": 1}'], ["a", "b", "{}"]])
+def test_a_log_of_which_few_lines_hold_json_is_read_as_it_stands(tmp_path, held):
+    rows = [{"time": i, "stream": "stdout", "log": line} for i, line in enumerate(held)]
+    (tmp_path / "f.jsonl").write_text(lines(rows))
+    assert read_whole(tmp_path / "f.jsonl")["log"].to_list() == held
+
+
+def test_what_a_log_is_is_told_once(tmp_path, monkeypatch):
+    held = [json.dumps({"t": t, "p": p, "o": o}) for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    rows = [{"log": line, "stream": "stdout"} for line in [*held, *["noise " * 40] * 2]]
+    monkeypatch.setattr("messsim.workload.blocks.BLOCK_BYTES", 200)
+    trace = requests(tmp_path, "f.jsonl", lines(rows))
+    check(trace)
+    assert "lines of the log without a JSON object are left out: 2" in trace.notes
+
+
+@pytest.mark.parametrize("name", ["f.jsonl", "f.json", "wrapped.jsonl"])
+def test_numbers_beyond_floats_are_no_values(tmp_path, name):
+    rows = [
+        json.dumps(dict(zip("tpo", r, strict=True)))[:-1] + ', "x": 1e999}\n'
+        for r in zip(TIMES, PROMPT, ANSWER, strict=True)
+    ]
+    text = "[" + ",".join(rows) + "]" if name == "f.json" else "".join(rows)
+    check(requests(tmp_path, name, lines({"log": r, "stream": "stdout"} for r in rows) if name[0] == "w" else text))
 
 
 def test_values_with_their_types(tmp_path):
