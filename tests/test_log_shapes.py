@@ -1,7 +1,9 @@
 """Files in the shapes that people hold: units, dates, separators, JSON, other tools' and evaluations' files."""
 
+import bz2
 import codecs
 import datetime as dt
+import io
 import json
 
 import polars as pl
@@ -13,7 +15,7 @@ from messsim.logs.outcomes import OutcomeOptions, read_outcomes
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
-from messsim.workload.blocks import _header_of
+from messsim.workload.blocks import _header_of, _kind_within
 from messsim.workload.blocks import whole as read_whole
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
@@ -238,6 +240,7 @@ def test_letters_of_two_bytes_and_four(tmp_path, encoding):
         ("f.xlsx", b"PK\x03\x04", "a workbook of Excel; expected the table in it"),
         ("f.csv", b"SQLite format 3\0", "sqlite3 -csv -header"),
         ("f.csv.xz", b"\xfd7zXZ\0", "packed by xz"),
+        ("f.csv.bz2", bz2.compress(b"t,p,o\n"), "packed by bzip2"),
         ("f.parquet", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
         ("f.csv", b"\n<!DOCTYPE html>", "a web page"),
     ],
@@ -252,6 +255,26 @@ def test_the_kind_within_goes_before_the_name(tmp_path):
     pl.DataFrame(rows).write_parquet(tmp_path / "p")
     for content in (json.dumps(rows), lines(rows), (tmp_path / "p").read_bytes()):
         check(requests(tmp_path, "f.csv", content))
+
+
+@pytest.mark.parametrize("packed_by", ["gzip", "zstandard"])
+def test_json_named_as_csv_may_be_packed(tmp_path, packed_by):
+    pack = pytest.importorskip(packed_by).compress
+    rows = [{"t": t, "p": p, "o": o} for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    check(requests(tmp_path, "f.csv.zst", pack(lines(rows).encode())))
+
+
+def test_a_kind_is_told_without_going_back():
+    """Which what Zstandard unpacks cannot."""
+    file = io.BytesIO(b'{"t": 1}\n{"t": 2}\n')
+    file.seek = None
+    assert _kind_within("csv", file) == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["BZhours", "PAR1", "BZh9"])
+def test_names_of_columns_are_no_first_bytes(tmp_path, name):
+    text = table(TIMES, head=name)
+    check(requests(tmp_path, "f.csv", text, TraceColumns(name, "p", "o")), times=None)
 
 
 # ---- JSON -----------------------------------------------------------------------------------------------
@@ -366,6 +389,9 @@ def test_values_with_their_types(tmp_path):
     mongo = [{"t": {"$date": {"$numberLong": str(int(1000 * (START + t)))}}, "p": {"$numberInt": str(p)}, "o": o}
              for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
     check(requests(tmp_path, "f.jsonl", lines(mongo)))
+    for row, kind in zip(mongo, ("$numberLong", "$numberInt", "$numberDouble"), strict=True):
+        row["o"] = {kind: float(row["o"]) if kind == "$numberDouble" else str(row["o"])}
+    check(requests(tmp_path, "g.jsonl", lines(mongo)))
     dynamo = [{"t": {"N": str(t)}, "p": {"N": str(p)}, "o": {"N": str(o)}}
               for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
     check(requests(tmp_path, "f.json", json.dumps({"Items": dynamo, "Count": 3})))

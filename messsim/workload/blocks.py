@@ -35,6 +35,7 @@ __all__ = ["blocks", "opened", "schema_of", "whole"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
 LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
@@ -179,7 +180,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if other := what_else(start):
                 raise DataError(other, str(path))
             kind = _kind(path)
-            if kind == "parquet" or start.startswith(b"PAR1"):
+            if kind == "parquet" or PARQUET.match(start):
                 yield "parquet", file
                 return
             yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
@@ -244,12 +245,11 @@ def _kind(path: Path) -> str:
 
 def _kind_within(kind: str, file: IO[bytes]) -> str:
     """What the first bytes say: "json" is what must be read as a whole."""
-    if kind == "csv":
-        if not JSON_AFTER_ALL.match(file.read(PEEK).removeprefix(BYTE_ORDER_MARK)):
-            return kind
-        file.seek(0)
-        kind = "any"
     start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
+    if kind == "csv":
+        if not JSON_AFTER_ALL.match(start):
+            return kind
+        kind = "any"
     noise = NOISE_BEFORE_ARRAY.match(start)
     if kind == "any" and noise is not None:
         return "json"
