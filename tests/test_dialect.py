@@ -31,6 +31,11 @@ from messsim.workload.dialect import Dialect, without_titles
         (b'"sep=|"\r\na,b|c|d\n', Dialect("|")),
         (b"Report, 2024\n\na;b;c\n1;2;3\n", Dialect(",")),  # a title of two values is a header
         (b"Report\n\na;b;c\n1;2;3\n", Dialect(";", True)),
+        (b"a|b\n---+---\n1|2\n", Dialect("|", ruled=True)),
+        (b"| a | b |\n| --- | :-: |\n", Dialect("|", ruled=True, edged=True)),
+        (b"Title\n+--+--+\n|a|b|\n+==+==+\n", Dialect("|", ruled=True, edged=True)),
+        (b"a|b\n1|2\n--|--\n", Dialect("|")),  # a row of dashes
+        (b"|a|b|\n|1|--|\n", Dialect("|")),
     ],
 )
 def test_the_first_line_tells_how_a_text_is_written(text, expected):
@@ -78,7 +83,7 @@ def test_what_is_no_row_goes(dialect, text, expected):
 
 def test_a_header_comes_after_comments_and_titles():
     assert Dialect(comments=True).beginning(b"# c\nTitle\na,b,c\n1,2,3\n") == b"a,b,c\n1,2,3\n"
-    assert Dialect().with_one_space(b"a  b\n") == b"a  b\n"
+    assert Dialect().bare(b"a  b\n") == b"a  b\n"
 
 
 def test_names_lose_their_spaces_and_are_known_by_either():

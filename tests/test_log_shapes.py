@@ -1,7 +1,9 @@
 """Files in the shapes that people hold: units, dates, separators, JSON, other tools' and evaluations' files."""
 
+import bz2
 import codecs
 import datetime as dt
+import io
 import json
 
 import polars as pl
@@ -15,7 +17,8 @@ from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
 from messsim.workload import blocks
-from messsim.workload.blocks import _header_of
+from messsim.workload.blocks import _header_of, _kind_within
+from messsim.workload.blocks import whole as read_whole
 from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
@@ -202,6 +205,41 @@ def test_tables_as_terminals_and_markdown_draw_them(tmp_path, text):
     check(requests(tmp_path, "f.txt", text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user|t|p|o|x\n|0|10|1|\na--b|1.5|20|2|\n|4|30|3|\n",
+        "|t|p|o\n0|0|10|1\n--|1.5|20|2\n2|4|30|3\n",  # the index of pandas
+        "t|p|o|x\n0|10|1|\n1.5|20|2|--\n4|30|3|\n",
+        "|t|p|o|x|\n|0|10|1||\n|1.5|20|2|--|\n|4|30|3||\n",
+        "|x| t | p | o |y|\n|--|--|--|--|--|\n|  | 0 | 10 | 1 |  |\n| -- | 1.5 | 20 | 2 | -- |\n|  | 4 | 30 | 3 |  |\n",
+        "|   | t | p | o |\n| ---: | --- | --- | --- |\n| 0 | 0 | 10 | 1 |\n| 1 | 1.5 | 20 | 2 |\n| 2 | 4 | 30 | 3 |\n",
+        "+--+--+--+\n|t|p|o|\n+==+==+==+\n|0|10|1|\n+--+--+--+\n|1.5|20|2|\n+--+--+--+\n|4|30|3|\n+--+--+--+\n",
+    ],
+)
+def test_bars_and_dashes_among_values_are_kept(tmp_path, monkeypatch, text):
+    check(requests(tmp_path, "f.csv", text))
+    frame = read_whole(tmp_path / "f.csv")
+    assert frame["t"].cast(pl.String).str.strip_chars().cast(float).to_list() == TIMES
+    monkeypatch.setattr("messsim.workload.blocks.BLOCK_BYTES", len(text) // 2 + 8)
+    check(requests(tmp_path, "f.csv", text))
+
+
+def test_a_row_of_dashes_is_a_row(tmp_path):
+    text = "x|y\n1|a\n--|--\n2|b\n"
+    for rule, edge in (("", ""), ("---+---\n", ""), ("---|---\n", "|")):
+        rows = [f"{edge}{line}{edge}\n" for line in text.splitlines()]
+        (tmp_path / "f.csv").write_text(rows[0] + rule + "".join(rows[1:]))
+        assert read_whole(tmp_path / "f.csv").rows() == [("1", "a"), ("--", "--"), ("2", "b")]
+
+
+def test_a_table_padded_by_many_spaces_is_read(tmp_path):
+    """Its edges were sought in a time that grew with the square of the spaces."""
+    wide = [" " * 30_000 + value for value in ("x", "a")]
+    rows = "".join(f"| {t} | {p} | {o} | {wide[1]} |\n" for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True))
+    check(requests(tmp_path, "f.md.txt", f"| t | p | o | {wide[0]} |\n|---|---|---|{'-' * 30_000}|\n{rows}"))
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
 def test_letters_of_two_bytes_and_four(tmp_path, encoding):
     check(requests(tmp_path, "f.csv", table(TIMES).encode(encoding)))
@@ -213,6 +251,7 @@ def test_letters_of_two_bytes_and_four(tmp_path, encoding):
         ("f.xlsx", b"PK\x03\x04", "a workbook of Excel; expected the table in it"),
         ("f.csv", b"SQLite format 3\0", "sqlite3 -csv -header"),
         ("f.csv.xz", b"\xfd7zXZ\0", "packed by xz"),
+        ("f.csv.bz2", bz2.compress(b"t,p,o\n"), "packed by bzip2"),
         ("f.parquet", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
         ("f.csv", b"\n<!DOCTYPE html>", "a web page"),
     ],
@@ -227,6 +266,26 @@ def test_the_kind_within_goes_before_the_name(tmp_path):
     pl.DataFrame(rows).write_parquet(tmp_path / "p")
     for content in (json.dumps(rows), lines(rows), (tmp_path / "p").read_bytes()):
         check(requests(tmp_path, "f.csv", content))
+
+
+@pytest.mark.parametrize("packed_by", ["gzip", "zstandard"])
+def test_json_named_as_csv_may_be_packed(tmp_path, packed_by):
+    pack = pytest.importorskip(packed_by).compress
+    rows = [{"t": t, "p": p, "o": o} for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    check(requests(tmp_path, "f.csv.zst", pack(lines(rows).encode())))
+
+
+def test_a_kind_is_told_without_going_back():
+    """Which what Zstandard unpacks cannot."""
+    file = io.BytesIO(b'{"t": 1}\n{"t": 2}\n')
+    file.seek = None
+    assert _kind_within("csv", file) == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["BZhours", "PAR1", "BZh9"])
+def test_names_of_columns_are_no_first_bytes(tmp_path, name):
+    text = table(TIMES, head=name)
+    check(requests(tmp_path, "f.csv", text, TraceColumns(name, "p", "o")), times=None)
 
 
 # ---- JSON -----------------------------------------------------------------------------------------------
@@ -294,13 +353,56 @@ def test_lines_of_a_program_within_those_of_its_container(tmp_path, around):
     held = [json.dumps({"t": t, "p": p, "o": o}) for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
     trace = requests(tmp_path, "f.jsonl", lines(around(line, "2025-08-18T00:00:00Z") for line in ["starting", *held]))
     check(trace)
-    assert "lines that are no JSON object are left out: 1" in trace.notes
+    assert "lines of the log without a JSON object are left out: 1" in trace.notes
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"stream": True, "log": "tool call {}"},
+        {"stream": "stdout", "log": '{"t": 999, "p": 1}'},
+        {"labels": "x", "line": '{"t": 999, "p": 1}'},
+        {"ingestionTime": 5, "message": '{"t": 999, "p": 1}'},
+    ],
+)
+def test_rows_that_hold_json_beside_their_own_columns_are_no_log_of_a_container(tmp_path, beside):
+    rows = [{"t": t, "p": p, "o": o} | beside for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    check(requests(tmp_path, "f.jsonl", lines(rows)))
+
+
+@pytest.mark.parametrize("held", [["hello", "tool call {}", '{"p": 1}'], ["a", "b", "{}"]])
+def test_a_log_of_which_few_lines_hold_json_is_read_as_it_stands(tmp_path, held):
+    rows = [{"time": i, "stream": "stdout", "log": line} for i, line in enumerate(held)]
+    (tmp_path / "f.jsonl").write_text(lines(rows))
+    assert read_whole(tmp_path / "f.jsonl")["log"].to_list() == held
+
+
+def test_what_a_log_is_is_told_once(tmp_path, monkeypatch):
+    held = [json.dumps({"t": t, "p": p, "o": o}) for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+    rows = [{"log": line, "stream": "stdout"} for line in [*held, *["noise " * 40] * 2]]
+    monkeypatch.setattr("messsim.workload.blocks.BLOCK_BYTES", 200)
+    trace = requests(tmp_path, "f.jsonl", lines(rows))
+    check(trace)
+    assert "lines of the log without a JSON object are left out: 2" in trace.notes
+
+
+@pytest.mark.parametrize("name", ["f.jsonl", "f.json", "wrapped.jsonl"])
+def test_numbers_beyond_floats_are_no_values(tmp_path, name):
+    rows = [
+        json.dumps(dict(zip("tpo", r, strict=True)))[:-1] + ', "x": 1e999}\n'
+        for r in zip(TIMES, PROMPT, ANSWER, strict=True)
+    ]
+    text = "[" + ",".join(rows) + "]" if name == "f.json" else "".join(rows)
+    check(requests(tmp_path, name, lines({"log": r, "stream": "stdout"} for r in rows) if name[0] == "w" else text))
 
 
 def test_values_with_their_types(tmp_path):
     mongo = [{"t": {"$date": {"$numberLong": str(int(1000 * (START + t)))}}, "p": {"$numberInt": str(p)}, "o": o}
              for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
     check(requests(tmp_path, "f.jsonl", lines(mongo)))
+    for row, kind in zip(mongo, ("$numberLong", "$numberInt", "$numberDouble"), strict=True):
+        row["o"] = {kind: float(row["o"]) if kind == "$numberDouble" else str(row["o"])}
+    check(requests(tmp_path, "g.jsonl", lines(mongo)))
     dynamo = [{"t": {"N": str(t)}, "p": {"N": str(p)}, "o": {"N": str(o)}}
               for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]  # fmt: skip
     check(requests(tmp_path, "f.json", json.dumps({"Items": dynamo, "Count": 3})))

@@ -22,9 +22,9 @@ from messsim import files
 from messsim.errors import DataError
 
 from .dialect import Dialect
-from .documents import Documents, is_wrapped, rows_of
+from .documents import DECODER, Documents, is_wrapped, rows_of
 from .foreign import FIRST_BYTES, what_else
-from .messages import within_messages
+from .messages import LeftOut, within_messages
 from .nested import column_of, pick
 from .parquet import check_layout
 
@@ -35,6 +35,7 @@ __all__ = ["blocks", "opened", "schema_of", "whole"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
 LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
@@ -106,11 +107,11 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         if len(text) == PEEK and len(lines) > 1:
             lines.pop()  # that may go on
         if kind == "jsonl":
-            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, []).schema)
+            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, LeftOut()).schema)
         text = _utf8(text, [])
         dialect = Dialect.of(text)
         header, rest = _header_of(dialect.beginning(text))
-        header = dialect.with_one_space(header)
+        header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
         return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
 
@@ -135,7 +136,7 @@ def whole(path: Path) -> pl.DataFrame:
         text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
         _check_lines(text)
         if kind == "jsonl":
-            return _jsonl(text, 0, [])
+            return _jsonl(text, 0, LeftOut())
         text = _utf8(text, [])
         dialect = Dialect.of(text)
         return dialect.named(_csv(dialect.cleaned(dialect.beginning(text)), dialect))
@@ -179,7 +180,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if other := what_else(start):
                 raise DataError(other, str(path))
             kind = _kind(path)
-            if kind == "parquet" or start.startswith(b"PAR1"):
+            if kind == "parquet" or PARQUET.match(start):
                 yield "parquet", file
                 return
             yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
@@ -244,12 +245,11 @@ def _kind(path: Path) -> str:
 
 def _kind_within(kind: str, file: IO[bytes]) -> str:
     """What the first bytes say: "json" is what must be read as a whole."""
-    if kind == "csv":
-        if not JSON_AFTER_ALL.match(file.read(PEEK).removeprefix(BYTE_ORDER_MARK)):
-            return kind
-        file.seek(0)
-        kind = "any"
     start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
+    if kind == "csv":
+        if not JSON_AFTER_ALL.match(start):
+            return kind
+        kind = "any"
     noise = NOISE_BEFORE_ARRAY.match(start)
     if kind == "any" and noise is not None:
         return "json"
@@ -305,7 +305,7 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
         if not header:
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
-            header = dialect.with_one_space(header)
+            header = dialect.bare(header)
             names = dialect.named(_csv(header, dialect))
             wanted = names.columns if columns is None else columns
             have = _csv(header, dialect).columns
@@ -324,16 +324,20 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
-    rows, noise = 0, [0]
+    rows, left_out = 0, LeftOut()
     for piece in filter(bytes.strip, _pieces(file, quoted=False)):
-        frame = _jsonl(piece, rows, noise)
+        frame = _jsonl(piece, rows, left_out)
+        if not frame.height:
+            continue
         columns = frame.columns if columns is None else columns
         if rows == 0:
             pick(frame.schema, columns, path)
         rows += frame.height
         collected = {c: column_of(frame.schema, c) for c in columns}
         yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in collected.items()])
-    _note_noise(sum(noise), notes)
+    _note_noise(left_out.lines, notes)
+    if left_out.messages:
+        notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
 
 
 def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -356,7 +360,7 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
                 notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
-    return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, [])
+    return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, LeftOut())
 
 
 def _note_noise(lines: int, notes: list[str]) -> None:
@@ -434,27 +438,29 @@ def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.
     return form(infer_schema_length=None)
 
 
-def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
-    """The objects of some lines; `rows` are before them. Lines that begin as none are counted in `noise`."""
+def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:
+    """The objects of some lines; `rows` are before them. Lines that begin as none are counted in `left_out`."""
     import polars as pl
 
     if not text.strip():
         raise ValueError("it has no rows")
     try:
-        return within_messages(pl.read_ndjson(text, infer_schema_length=None), noise)
+        return within_messages(pl.read_ndjson(text, infer_schema_length=None), left_out)
     except pl.exceptions.PolarsError:
         lines = [line.strip(SPACE).rstrip(b",") for line in text.splitlines() if line.strip(SPACE)]
     objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
     if MOST_NOISE_A_ROW * len(objects) < len(lines):
         objects = lines
-    noise_here = len(lines) - len(objects)
     for i, line in enumerate(objects):
         if problem := _no_object(line):
             raise ValueError(f"row {rows + i + 1} {problem}")
-    noise.append(noise_here)
-    if any(b"NaN" in line or b"Infinity" in line for line in objects):  # which JSON has not, but Python writes
-        objects = [json.dumps(json.loads(line, parse_constant=lambda _: None)).encode() for line in objects]
-    return within_messages(pl.read_ndjson(b"\n".join(objects), infer_schema_length=None), noise)
+    left_out.lines += len(lines) - len(objects)
+    try:
+        frame = pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
+    except pl.exceptions.PolarsError:  # as for NaN, which JSON has not, but Python writes
+        plain = (json.dumps(DECODER.decode(line.decode())).encode() for line in objects)
+        frame = pl.read_ndjson(b"\n".join(plain), infer_schema_length=None)
+    return within_messages(frame, left_out)
 
 
 def _messages(lines: list[bytes]) -> list[bytes]:

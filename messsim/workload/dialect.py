@@ -16,11 +16,13 @@ SPACES = re.compile(rb"[ \t]+")
 STATED = re.compile(rb'^\s*"?sep=(.)"?\s*?\n', re.I)  # how a spreadsheet is told of the separator
 LEAST_COLUMNS = 3  # of a table with a title, or with spaces between columns
 MOST_TITLES = 10  # lines before the header
+MOST_FIRST = MOST_TITLES + 3  # lines: those, and a header between two rules
 QUOTED = re.compile(rb'"[^"]*"')
 BLANK = re.compile(rb"(?:\n[ ]*\r?)+(?=\n|$)")
-RULES = re.compile(rb"^[ \t]*[+|]?[-=:]{2,}[-=:+| \t]*\r?(?:\n|$)", re.M)
+BAR = ord("|")
+OF_RULES = b"-=:+| \t\r"  # lines that terminals and Markdown draw in tables
+LINES_OF_RULES = (b"--", b"==", b":-", b"-:")
 COUNT = re.compile(rb"\n(\(\d+ rows?\)|\d+ rows? in set[^\n]*)\s*\Z")  # below a table that a database printed
-EDGES = re.compile(rb"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)", re.M)  # of a table in a frame
 MAY_BE_BLANK = (b"\n\n", b"\n\r", b"\n ")  # found much faster than the pattern, which stops at each line
 
 
@@ -32,19 +34,29 @@ class Dialect:
     ----------
     comments
         Whether lines that begin with # are no rows: where the first does.
+    ruled
+        Whether a rule is drawn above or below the header, as terminals and Markdown do in tables of bars.
+    edged
+        Whether bars stand around each row of such a table, as they do around its header.
     """
 
     separator: str = ","
     decimal_comma: bool = False
     comments: bool = False
+    ruled: bool = False
+    edged: bool = False
 
     @classmethod
     def of(cls, text: bytes) -> Dialect:
         """That of a text from its beginning."""
         comments = text.lstrip().startswith(b"#")
-        text = RULES.sub(b"", text[: 1 << 16])
+        first = cls(comments=comments).without_comments(text).split(b"\n", MOST_FIRST)[:MOST_FIRST]
+        if (at := _ruled_header(first)) is not None and max(SEPARATORS, key=first[at].count) == BAR:
+            edges = first[at].strip()
+            return cls("|", False, comments, True, edges.startswith(b"|") and edges.endswith(b"|"))
+        text = b"\n".join(line for line in text[: 1 << 16].split(b"\n") if not _is_rule(line))
         stated = STATED.match(text)
-        text = text[len(text) - len(without_titles(text)) :]
+        text = without_titles(text)
         plain = QUOTED.sub(b"", text)  # what is quoted may hold separators and ends of lines
         lines = [line for line in plain.splitlines() if line.strip() and not line.startswith(b"#")]
         if not lines:
@@ -67,7 +79,7 @@ class Dialect:
     def cleaned(self, text: bytes) -> bytes:
         """Without comments, and without blank lines where these are no rows of one empty value."""
         text = self.without_comments(text)
-        text = self.with_one_space(self.unframed(text))
+        text = self.bare(text)
         has_columns = self.separator.encode() in text[: 1 << 16]
         if not has_columns or b'"' in text:
             return text
@@ -84,22 +96,25 @@ class Dialect:
             end = start
         return text[:end]
 
-    def with_one_space(self, text: bytes) -> bytes:
-        """With one space between columns, where spaces part them."""
-        if self.separator != " ":
+    def bare(self, text: bytes) -> bytes:
+        """Lines, the header or others, without what is drawn around and between their values."""
+        if self.separator == " ":
+            return b"".join(SPACES.sub(b" ", line.strip()) + b"\n" for line in text.splitlines())
+        if not self.ruled:
             return text
-        return b"".join(SPACES.sub(b" ", line.strip()) + b"\n" for line in text.splitlines())
+        # A rule with bars may be a row of dashes: only the one at the header is known to be none.
+        lines = [line for line in text.split(b"\n") if b"|" in line or not _is_rule(line)]
+        return b"\n".join(map(_without_edges, lines) if self.edged else lines)
 
     def beginning(self, text: bytes) -> bytes:
-        """The text from its header on, without what stands before it."""
-        return without_titles(self.unframed(self.without_comments(text)))
-
-    def unframed(self, text: bytes) -> bytes:
-        """Without the lines and edges that terminals and Markdown draw around tables of bars."""
-        if self.separator != "|" or b"--" not in text:
-            return text
-        text = RULES.sub(b"", text)
-        return EDGES.sub(b"", text) if text.lstrip().startswith(b"|") else text
+        """The text from its header on, without what stands before it, and without a rule below it."""
+        text = self.without_comments(text)
+        if not self.ruled:
+            return without_titles(text)
+        lines = text.split(b"\n", MOST_FIRST)
+        at = _ruled_header(lines[:MOST_FIRST]) or 0
+        below = at + 2 if _is_rule(b"".join(lines[at + 1 : at + 2])) else at + 1
+        return b"\n".join([lines[at], *lines[below:]])
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, its columns' names without spaces around them."""
@@ -124,6 +139,21 @@ def without_titles(text: bytes) -> bytes:
     header = lines[titles]
     whole = any(_filled(header, s) == header.count(s) + 1 >= LEAST_COLUMNS for s in SEPARATORS)
     return text.split(b"\n", titles)[titles] if whole else text
+
+
+def _is_rule(line: bytes) -> bool:
+    """Whether nothing but a line is drawn here."""
+    return not line.strip(OF_RULES) and any(drawn in line for drawn in LINES_OF_RULES)
+
+
+def _ruled_header(lines: list[bytes]) -> int | None:
+    """Which line is the header of a table of bars, if a rule is drawn above or below it."""
+    at = next((i for i, line in enumerate(lines) if not _is_rule(line) and _filled(line, BAR) > 1), None)
+    return at if at is not None and any(map(_is_rule, lines[max(at - 1, 0) : at + 2])) else None
+
+
+def _without_edges(line: bytes) -> bytes:
+    return line.strip(b" \t\r").removeprefix(b"|").removesuffix(b"|").strip(b" \t")
 
 
 def _filled(line: bytes, separator: int) -> int:

@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
-__all__ = ["Documents", "is_wrapped", "rows_of"]
+__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of"]
 
 # Where the rows of a document are that is one object; * goes through a list.
 WRAPPED = (
@@ -36,6 +37,15 @@ Row = dict[str, Any]
 LISTS = ("start_times", "input_lens", "output_lens", "errors", "ttfts")  # of benchmarks that write columns as lists
 
 
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if isfinite(value) else None
+
+
+# NaN, infinity and numbers beyond floats, which JSON has not, are null.
+DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+
+
 @dataclass
 class Documents:
     """What a text of JSON holds.
@@ -60,11 +70,10 @@ class Documents:
         ValueError
             With the number of the value that is damaged, or if there is none.
         """
-        decoder = json.JSONDecoder(parse_constant=lambda _: None)
         result, at = cls(), _next(text, 0)
         while at < len(text):
             try:
-                value, end = decoder.raw_decode(text, at)
+                value, end = DECODER.raw_decode(text, at)
             except RecursionError:
                 raise ValueError("it is nested too deeply") from None
             except json.JSONDecodeError as error:

@@ -10,7 +10,7 @@ KINDS = (
     (b"PK\x03\x04", "a ZIP archive or a workbook of Excel", "the table in it, unpacked or saved as CSV"),
     (b"SQLite format 3\0", "a database of SQLite", "a table of it: sqlite3 -csv -header FILE 'select * from TABLE'"),
     (b"\xfd7zXZ\0", "packed by xz", "it unpacked, or packed by gzip or zstd"),
-    (b"BZh", "packed by bzip2", "it unpacked, or packed by gzip or zstd"),
+    *((b"BZh%d1AY&SY" % size, "packed by bzip2", "it unpacked, or packed by gzip or zstd") for size in range(1, 10)),
     (b"ARROW1\0\0", "of Arrow", "Parquet: pandas.read_feather(FILE).to_parquet('FILE.parquet')"),
     (b"version https://git-lfs.github.com", "a pointer of Git LFS, not the file", "what `git lfs pull` fetches"),
     (b"<!doctype html", "a web page", "the file itself: was its download refused?"),

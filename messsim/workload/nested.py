@@ -39,6 +39,8 @@ def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> 
     for kind, step in steps:
         if kind == "field":
             column = column.struct.field(step)
+        elif kind == "any":
+            column = pl.coalesce([column.struct.field(name).cast(pl.String) for name in step.split()])
         elif kind == "element":
             column = column.list.get(int(step), null_on_oob=True)
         else:
@@ -61,7 +63,10 @@ def _typed(dtype: Any) -> list[tuple[str, str]]:
     import polars as pl
 
     steps: list[tuple[str, str]] = []
-    while isinstance(dtype, pl.Struct) and len(dtype.fields) == 1 and dtype.fields[0].name in TYPES:
+    while isinstance(dtype, pl.Struct) and dtype.fields and all(f.name in TYPES for f in dtype.fields):
+        if len(dtype.fields) > 1:  # rows differ in their types
+            plain = not any(f.dtype.is_nested() for f in dtype.fields)
+            return [*steps, ("any", " ".join(f.name for f in dtype.fields))] if plain else steps
         steps.append(("field", dtype.fields[0].name))
         dtype = dtype.fields[0].dtype
     return steps
