@@ -8,7 +8,9 @@
 
 enum { JOBS = 6000, MODELS_MOST = 3 };
 
-static const ms_stream streams[MODELS_MOST] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}};
+/* Of each model, then of those of its pools that decode. */
+static const ms_stream streams[2 * MODELS_MOST] = {{1, 7, 0, 0},  {1, 8, 0, 0},  {1, 9, 0, 0},
+                                                   {1, 10, 0, 0}, {1, 11, 0, 0}, {1, 12, 0, 0}};
 
 static ms_job jobs[JOBS];
 
