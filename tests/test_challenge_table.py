@@ -9,6 +9,7 @@ import pytest
 from builders import scenario
 
 from messsim.errors import ScenarioError
+from messsim.plot.challenge import ranks_chart
 from messsim.results.intervals import share_interval
 from messsim.scenario import parse
 from messsim.shapes.challenge import Cell
@@ -295,3 +296,10 @@ def test_figures_of_replications_are_numbers_or_null_in_all():
 def test_figures_are_precise_where_each_is_known_in_all_replications(values, precision, precise):
     runs = [{"x": v, "y": 1.0} for v in values]
     assert _all_precise(runs, ["y", "x"], precision) is precise
+
+
+def test_intervals_of_ranks_end_at_the_first_and_the_last_rank():
+    standings = pl.DataFrame({"policy": ["a", "b"], "rank": [1.5, 1.5], "low": [-0.6, 1.25], "high": [3.6, 1.75]})
+    spec = ranks_chart(standings).chart.to_dict()
+    drawn = spec["data"]["values"] if "data" in spec else next(iter(spec["datasets"].values()))
+    assert [(row["low"], row["high"]) for row in drawn] == [(1.0, 2.0), (1.25, 1.75)]

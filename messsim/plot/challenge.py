@@ -23,15 +23,19 @@ def ranks_chart(standings: pl.DataFrame) -> Figure:
     standings
         `policy`, `rank`, `low` and `high` (null with one replication), the best first.
     """
+    import polars as pl
+
     alt = library()
     names = standings["policy"].to_list()
+    most = max(2, len(names))
     y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=names), axis=_names(grid=True))
-    scale = alt.Scale(domain=[1, max(2, len(names))], nice=False, padding=8)
+    scale = alt.Scale(domain=[1, most], nice=False, padding=8)
 
     def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title="mean rank, 1 is best", scale=scale, axis=alt.Axis(tickMinStep=1))
 
-    base = alt.Chart(rows(standings))
+    # no rank lies beyond the first and the last, whatever Student's t says of few replications
+    base = alt.Chart(rows(standings.with_columns(pl.col("low", "high").clip(1.0, float(most)))))
     tips = ["policy:N", alt.Tooltip("rank:Q", title="mean rank", format=".2f")]
     best = standings.row(0, named=True)
     return Figure(
