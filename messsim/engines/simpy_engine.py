@@ -1,11 +1,11 @@
 """The readable engine: a cluster of LLM servers behind a router, as a SimPy simulation.
 
 Arrivals, clients and failures (breakdowns.py) are SimPy processes; replicas are servers of the calendar
-(servers.py); labels are events. What happens to request t, in order:
+(gpu_server.py); labels are events. What happens to request t, in order:
 
 1. `route`: the router decides by its scores, costs and virtual queue (decisions.py), if that takes time when one of its
    workers is done (workers.py); one copy, or one for every model.
-2. `place`: each copy goes to a replica of its model, or is turned away. Clients may give up (clients.py).
+2. `place`: each copy goes to a replica of its model (servers.py), or is turned away. Clients may give up (clients.py).
 3. `finished`: a copy is complete; its cost is known; its label sets off, to arrive after a delay.
 4. `labels.give`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
    explored request are in, the predictor takes a step.
