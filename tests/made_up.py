@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+
 from messsim.engines.dispatch import RULES
 from messsim.engines.dispatch.rule import Draws
 from messsim.engines.looks import Looks
@@ -10,6 +12,17 @@ from messsim.scenario.fleet import Cluster
 
 class Clock:
     now = 0.0
+
+
+class At:
+    """Arrivals at given times."""
+
+    def __init__(self, *times_s):
+        self.times_s = np.array(times_s, float)
+
+    def next_times(self, n):
+        times, self.times_s = self.times_s[:n], self.times_s[n:]
+        return times
 
 
 class Server:

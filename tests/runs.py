@@ -80,6 +80,22 @@ def tenant_by_hand(name: str = "all", **changes: Any) -> dict[str, Any]:
     return merged(data | {"slo": slo, "latency_s": {"ttft": {"p95": 0.25}}}, changes)
 
 
+# What routing can save, in J a request.
+WORTH = {
+    "unit": "J",
+    "best_single": {"model": "70b", "per_request": 20.0},
+    "static_mix": 15.0,
+    "own_cost": 14.0,
+    "features": 12.0,
+    "clairvoyant": 10.0,
+    "no_features": None,
+    "can_save": 0.5,
+    "features_save": 0.25,
+    "own_cost_saves": 0.1,
+    "dominated": [],
+}
+
+
 def summary_by_hand(**changes: Any) -> dict[str, Any]:
     """A summary of 1,000 requests to one tenant and two models, with numbers that are all different."""
     times = {"p50": 0.1, "p90": 0.2, "p95": 0.25, "p99": 0.3, "mean": 0.15}

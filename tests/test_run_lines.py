@@ -4,7 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
-from runs import cells, shown
+from runs import WORTH, cells, shown
 
 from messsim.report.base.page import columns_of
 from messsim.report.base.progress import curve
@@ -257,18 +257,7 @@ CHECKED = {
     "models": [{"name": "8b", "satisfaction": 0.6, "known_cost": 2.5, "mean_output_tokens": 200.0}],
     "promises": [PROMISE],
     "pools": [POOL],
-    "worth": {
-        "unit": "J",
-        "best_single": {"model": "8b", "per_request": 20.0},
-        "static_mix": 15.0,
-        "own_cost": 14.0,
-        "features": 12.0,
-        "clairvoyant": 10.0,
-        "no_features": None,
-        "can_save": 0.5,
-        "features_save": 0.25,
-        "dominated": [],
-    },
+    "worth": WORTH | {"best_single": {"model": "8b", "per_request": 20.0}},
     "other_problems": [],
     "notes": [],
     "expect": {"wall_s": None, "probe_requests": 1000, "peak_rss_mib": 123.4},

@@ -1,7 +1,7 @@
 """What the reports of a run say, word by word, of summaries that are made by hand."""
 
 import pytest
-from runs import cells, merged, shown, summary_by_hand, tenant_by_hand
+from runs import WORTH, cells, merged, shown, summary_by_hand, tenant_by_hand
 
 from messsim.report.run.explanation import explanation
 from messsim.report.run.summary import _figures, _latencies, _models, _tenants, run_summary
@@ -325,20 +325,6 @@ def test_tenants_have_a_table_where_there_are_several():
 
 
 # ---- what routing can save ------------------------------------------------------------------------------
-
-WORTH = {
-    "unit": "J",
-    "best_single": {"model": "70b", "per_request": 20.0},
-    "static_mix": 15.0,
-    "own_cost": 14.0,
-    "features": 12.0,
-    "clairvoyant": 10.0,
-    "no_features": None,
-    "can_save": 0.5,
-    "features_save": 0.25,
-    "own_cost_saves": 0.1,
-    "dominated": [],
-}
 
 
 def test_bounds_go_from_who_knows_least_to_who_knows_all():

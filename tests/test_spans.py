@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders import api, model, scenario
+from made_up import At
 
 from messsim.scenario import parse
 from messsim.workload.chance import Chance
@@ -23,17 +24,6 @@ def stages(*phases):
     for p in phases:
         made.append(SimpleNamespace(phase=p, before=made[-1] if p.over else None))
     return made
-
-
-class At:
-    """Arrivals at given times."""
-
-    def __init__(self, *times_s):
-        self.times_s = np.array(times_s, float)
-
-    def next_times(self, n):
-        times, self.times_s = self.times_s[:n], self.times_s[n:]
-        return times
 
 
 def seen(spans, made):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders import model, scenario
+from made_up import At
 
 from messsim.errors import SimulationError
 from messsim.scenario import parse
@@ -190,17 +191,6 @@ def test_periods_in_which_nobody_comes_end_in_an_error(monkeypatch):
     monkeypatch.setattr("messsim.workload.clock.MOST_IN_VAIN", 3)
     with pytest.raises(SimulationError, match="arrivals: nobody comes any more after 40 s"):
         Clock(iter([(10.0, 0.0)] * 9)).times(np.array([1.0]))
-
-
-class At:
-    """Arrivals at given times."""
-
-    def __init__(self, *times_s):
-        self.times_s = np.array(times_s, float)
-
-    def next_times(self, n):
-        times, self.times_s = self.times_s[:n], self.times_s[n:]
-        return times
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def meant(option: str, command: Any) -> str | None:
         return MEANT[name]
     if name in has:
         return name
-    if f"{name.removesuffix('y')}ies" in has or f"{name}s" in has:
-        return next(plural for plural in (f"{name.removesuffix('y')}ies", f"{name}s") if plural in has)
+    if plural := next((p for p in (f"{name.removesuffix('y')}ies", f"{name}s") if p in has), None):
+        return plural
     from messsim.workload.meaning import by_meaning
 
     if alike := by_meaning(name.removeprefix("--"), (option.removeprefix("--") for option in has)):
