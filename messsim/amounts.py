@@ -72,6 +72,7 @@ def spaced(text: str) -> list[float | int] | None:
     """
     match = re.fullmatch(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?::\s*(\d+)\s*(?::\s*(\w+)\s*)?)?", text)
     if not match:
+        _refuse_steps(text)
         return None
     low, high, whole = float(match[1]), float(match[2]), _is_whole(match[1]) and _is_whole(match[2])
     if low >= high:
@@ -87,6 +88,18 @@ def spaced(text: str) -> list[float | int] | None:
         raise ValueError(f"{text.strip()}: {spacing!r} is no spacing; expected log or linear")
     inner = [_between(low, high, k / (many - 1), spacing) for k in range(1, many - 1)]
     return [int(v) if whole and v == int(v) else v for v in (low, *inner, high)]
+
+
+def _refuse_steps(text: str) -> None:
+    """Says how ``LOW:HIGH:STEP``, as other tools write a range, is written here."""
+    match = re.fullmatch(rf"\s*({_NUMBER}):({_NUMBER}):({_NUMBER})\s*", text)
+    if not match or not float(match[3]):
+        return
+    low, high, step = map(float, match.groups())
+    first, last = (1, 2) if low < high else (2, 1)
+    many = round((high - low) / step) + 1
+    written = f"{match[first]}..{match[last]}:{many}:linear" if many >= 2 else "LOW..HIGH:HOW_MANY:linear"
+    raise ValueError(f"{text.strip()}: expected a range such as {written}")
 
 
 def _whole_numbers(text: str, low: float, high: float, whole: bool) -> list[float | int]:

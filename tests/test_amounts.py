@@ -80,6 +80,9 @@ def test_ranges(text, values):
         ("1..100000000", "1..100000000: 100,000,000 values; expected at most 10,000"),
         ("1..10001", "1..10001: 10,001 values; expected at most 10,000"),
         ("1..2:3:cubic", "1..2:3:cubic: 'cubic' is no spacing; expected log or linear"),
+        ("0.6:0.9:0.1", "0.6:0.9:0.1: expected a range such as 0.6..0.9:4:linear"),
+        ("8:2:-3", "8:2:-3: expected a range such as 2..8:3:linear"),
+        ("3:2:1", "3:2:1: expected a range such as LOW..HIGH:HOW_MANY:linear"),
     ],
 )
 def test_ranges_that_are_none(text, message):

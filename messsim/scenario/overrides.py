@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import date, time
 from typing import Any
 
+from messsim.amounts import amount
 from messsim.errors import ScenarioError
 
 from .toml import MOST_PARTS, Table, has_deep_key
@@ -15,6 +16,7 @@ __all__ = ["format_value", "override", "parse_override", "parse_value", "router_
 
 _KEY = r'(?:"[^"]*"|[^."=\s]+)'
 _PATH = rf"{_KEY}(?:\.{_KEY})*"
+_NOT_TOML = r"[+-]?(?:\.\d+(?:[eE][+-]?\d+)?%?|\d+\.(?:[eE][+-]?\d+)?%?|\d+(?:\.\d+)?%)"  # a number all the same
 _OVERRIDE = re.compile(rf"\s*({_PATH})\s*=(.*)", re.DOTALL)
 
 
@@ -49,10 +51,12 @@ def _keys(path: str) -> list[str]:
 
 
 def parse_value(text: str) -> Any:
-    """A value in TOML, or a plain string where that is no TOML."""
+    """A value in TOML, a number that TOML writes otherwise (``.62``, ``5.``, ``62%``), or else a plain string."""
     text = _utf8(text).strip()
     if has_deep_key(text):
         return text
+    if re.fullmatch(_NOT_TOML, text):
+        return amount(text)[0]
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
