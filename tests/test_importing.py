@@ -245,3 +245,21 @@ def test_bad_input_leaves_nothing(tmp_path):
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {file}: column 'output_tokens' has -3 in row 2; expected a number, at least 1")
     assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_without_out_a_file_is_looked_at_and_nothing_is_written(tmp_path):
+    file = log(tmp_path, "arrival_s,prompt_tokens,output_tokens\n0,10,5\n2,30,7\n")
+    code, out, err = here("import", file)
+    assert (code, err, [p.name for p in tmp_path.iterdir()]) == (0, "", ["log.csv"])
+    assert out.startswith("requests       2 in 2 s")
+    assert out.endswith("\nnothing is written: --out FILE writes it, and says how a scenario uses it\n")
+    looked, written = here("import", file, "--json")[1], here("import", file, "--json", "--out", tmp_path / "t.csv")[1]
+    assert json.loads(looked) == json.loads(written) | {"file": None}
+    assert (tmp_path / "t.csv").exists()
+
+
+def test_without_out_outcomes_are_looked_at(tmp_path):
+    file = log(tmp_path, "prompt,model,score\nx,a,1\nx,b,0\ny,a,1\ny,b,1\n")
+    looked = json.loads(here("import", "--outcomes", file, "--json")[1])
+    assert (looked["file"], looked["satisfaction"]) == (None, {"a": 1.0, "b": 0.5})
+    assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]

@@ -1,6 +1,6 @@
 """``import``: a trace, or a table of outcomes, from what others wrote down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,11 @@ Logs = Annotated[
     ),
 ]
 Target = Annotated[
-    Path, typer.Option(metavar="FILE", help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file. Without it the file is only looked at.",
+    ),
 ]
 Tool = Annotated[
     str,
@@ -61,7 +65,7 @@ Filter = Annotated[
 @command
 def import_(
     file: Logs,
-    out: Target,
+    out: Target = None,
     kind: Tool = "auto",
     time: TimeColumn = None,
     time_format: TimeFormat = "auto",
@@ -111,13 +115,25 @@ def import_(
     form = time_form(time_format, time_zone)
     columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
     trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
-    write_trace(trace, out)
+    if out is not None:
+        write_trace(trace, out)
     summary = trace.summary()
     if as_json:
-        print_json({"file": str(out)} | summary)
+        print_json({"file": _name(out)} | summary)
     else:
         console.print(import_summary(summary))
-        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(summary, Path(out.name))}")
+        console.print_plain(_written(out, lambda name: import_toml(summary, name)))
+
+
+def _name(out: Path | None) -> str | None:
+    return None if out is None else str(out)
+
+
+def _written(out: Path | None, toml: Callable[[Path], str]) -> str:
+    """Where it was written, and how a scenario uses it."""
+    if out is None:
+        return "\nnothing is written: --out FILE writes it, and says how a scenario uses it"
+    return f"\nwritten to {out}; in a scenario beside it:\n\n{toml(Path(out.name))}"
 
 
 def _refuse(options: Mapping[str, object], reason: str) -> None:
@@ -128,7 +144,9 @@ def _refuse(options: Mapping[str, object], reason: str) -> None:
         raise OutputError(f"{given[0]}: {reason}")
 
 
-def _outcomes(files: list[Path], out: Path, options: "OutcomeOptions", chooser: "Chooser", as_json: bool) -> None:
+def _outcomes(
+    files: list[Path], out: Path | None, options: "OutcomeOptions", chooser: "Chooser", as_json: bool
+) -> None:
     from messsim.logs.outcomes import read_outcomes, write_outcomes
     from messsim.logs.toml import outcomes_toml
     from messsim.report.logs.importing import outcomes_summary
@@ -138,13 +156,14 @@ def _outcomes(files: list[Path], out: Path, options: "OutcomeOptions", chooser: 
         name, equals, path = str(file).partition("=")
         paths.append((name, Path(path)) if equals and not file.exists() else file)
     outcomes = read_outcomes(paths, options, chooser)
-    write_outcomes(outcomes, out)
+    if out is not None:
+        write_outcomes(outcomes, out)
     means = {m: float(outcomes.frame[m].mean()) for m in outcomes.models}  # type: ignore[arg-type]
     if as_json:
         print_json(
-            {"file": str(out), "prompts": outcomes.frame.height, "satisfaction": means, "notes": list(outcomes.notes)}
+            {"file": _name(out), "prompts": outcomes.frame.height, "satisfaction": means, "notes": list(outcomes.notes)}
         )
     else:
         console.print(outcomes_summary(outcomes.frame.height, means, outcomes.notes))
-        toml = outcomes_toml(outcomes.models, Path(out.name), costs=outcomes.has_costs, tokens=outcomes.has_tokens)
-        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{toml}")
+        costs, tokens = outcomes.has_costs, outcomes.has_tokens
+        console.print_plain(_written(out, lambda n: outcomes_toml(outcomes.models, n, costs=costs, tokens=tokens)))
