@@ -120,8 +120,9 @@ def test_of_several_tenants_two_tiles_tell_all_and_the_worst():
     assert not [name for name in tiles(tenants=nobody) if name.startswith("Satisfied, ")]
 
 
-SINGLE = {"model": "70b", "per_request": 20.0, "satisfaction": 0.8, "kept": True}
-MIX = {"model": None, "per_request": 15.0, "satisfaction": 0.495, "kept": False}
+SINGLE = {"model": "70b", "per_request": 20.0, "satisfaction": 0.8, "kept": True, "e2e_p95_s": 583.0}
+MIX = {"model": None, "per_request": 15.0, "satisfaction": 0.495, "kept": False, "e2e_p95_s": 1.5}
+UNKNOWN = {"e2e_p95_s": None}  # without servers
 
 
 def without(single, mix, left_out=None):
@@ -130,10 +131,10 @@ def without(single, mix, left_out=None):
 
 def test_choices_made_beforehand_have_tiles_where_they_were_simulated():
     made = tiles(**{"cost.without_router": without(SINGLE, MIX)})
-    assert made["70b alone"] == ("20 J", "80.00 % satisfied; simulated")
-    assert made["Best fixed mix"] == ("15 J", "49.50 % satisfied, missed; simulated")
-    made = tiles(**{"cost.without_router": without(SINGLE | {"model": None}, None)})
-    assert made["Each tenant its model alone"][0] == "20 J"
+    assert made["70b alone"] == ("20 J", "80.00 % satisfied; end-to-end p95 583 s; simulated")
+    assert made["Best fixed mix"] == ("15 J", "49.50 % satisfied, missed; end-to-end p95 1.5 s; simulated")
+    made = tiles(**{"cost.without_router": without(SINGLE | {"model": None} | UNKNOWN, None)})
+    assert made["Each tenant its model alone"] == ("20 J", "80.00 % satisfied; simulated")
     assert "Best fixed mix" not in made
 
 
@@ -240,17 +241,17 @@ PERIODS = {"window_s": 60.0, "window_requests": None, "count": 40, "violated": 1
         (
             {"cost.without_router": without(None, MIX)},
             "without router",
-            "best fixed mix 15 J (49.50 % satisfied: missed); no model alone keeps the promise",
+            "best fixed mix 15 J (49.50 % satisfied: missed, end-to-end p95 1.5 s); no model alone keeps the promise",
         ),
         (
             {"cost.without_router": without(SINGLE, MIX | {"kept": None})},
             "without router",
-            "70b alone 20 J, best fixed mix 15 J",
+            "70b alone 20 J (end-to-end p95 583 s); best fixed mix 15 J (end-to-end p95 1.5 s)",
         ),
         (
-            {"cost.without_router": without(SINGLE | {"model": None}, MIX | {"kept": True})},
+            {"cost.without_router": without(SINGLE | {"model": None} | UNKNOWN, MIX | {"kept": True} | UNKNOWN)},
             "without router",
-            "each tenant its model alone 20 J, best fixed mix 15 J",
+            "each tenant its model alone 20 J; best fixed mix 15 J",
         ),
     ],
 )

@@ -156,12 +156,15 @@ def _without_router(cost: Cost) -> str:
     best = f"best fixed mix {_rival(mix, unit)}"
     if single is None:
         return f"{best}; no model alone keeps the promise"
-    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
+    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}; {best}"
 
 
 def _rival(choice: StaticChoice, unit: str) -> str:
-    missed = f" ({percent(choice['satisfaction'], 2)} satisfied: missed)" if choice["kept"] is False else ""
-    return f"{per_request(choice['per_request'], unit)}{missed}"
+    """Its cost, and what that buys: whether the promise is kept, and how long answers take."""
+    missed = [f"{percent(choice['satisfaction'], 2)} satisfied: missed"] if choice["kept"] is False else []
+    slow = [f"end-to-end p95 {seconds(choice['e2e_p95_s'])}"] if choice["e2e_p95_s"] is not None else []
+    bought = f" ({', '.join(missed + slow)})" if missed or slow else ""
+    return f"{per_request(choice['per_request'], unit)}{bought}"
 
 
 def _models(summary: Summary) -> RenderableType:

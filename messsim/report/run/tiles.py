@@ -67,7 +67,8 @@ def _cost(name: str, per_request: float | None, unit: str, note: str) -> Tile:
 
 def _share(choice: StaticChoice) -> str:
     missed = ", missed" if choice["kept"] is False else ""
-    return f"{percent(choice['satisfaction'], 2)} satisfied{missed}; simulated"
+    slow = f"; end-to-end p95 {seconds(choice['e2e_p95_s'])}" if choice["e2e_p95_s"] is not None else ""
+    return f"{percent(choice['satisfaction'], 2)} satisfied{missed}{slow}; simulated"
 
 
 def _satisfied(sla: Sla, tenants: list[TenantSummary]) -> list[Tile]:
