@@ -7,7 +7,9 @@ import pytest
 from runs import merged, summary_by_hand
 
 from messsim.plot import parts
-from messsim.plot.charts import answers, cost, latency, load, promise, replicas
+from messsim.plot import pools as of_pools
+from messsim.plot.charts import answers, cost, latency, replicas
+from messsim.plot.charts import satisfaction as promise
 from messsim.plot.digest import by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.labels import PLACES, Place, placed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark, _labels
@@ -386,9 +388,9 @@ POOLS = [{"name": "8b", "replicas": 3}, {"name": "70b", "replicas": 1}]
 
 
 def test_pools_have_the_colours_of_models_of_the_same_names_in_order():
-    assert load.are_models(run(), ["8b", "70b"])
-    assert not load.are_models(run(), ["70b", "8b"])
-    assert not load.are_models(run(), ["8b"])
+    assert of_pools.are_models(run(), ["8b", "70b"])
+    assert not of_pools.are_models(run(), ["70b", "8b"])
+    assert not of_pools.are_models(run(), ["8b"])
 
 
 def test_pools_that_change_their_size_have_columns_of_their_own():
