@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from runs import merged, summary_by_hand
 
-from messsim.plot import parts
+from messsim.plot import parts, replications
 from messsim.plot import pools as of_pools
 from messsim.plot.charts import answers, cost, latency, replicas
 from messsim.plot.charts import satisfaction as promise
@@ -353,6 +353,27 @@ def test_the_scale_of_a_share_has_room_for_what_has_settled():
     assert promise._domain(wide.with_columns(certificate=pl.lit(0.0)), 0.99)[0] == 0.0
     bands = pl.DataFrame({"satisfaction_p05": [0.4] * 100, "satisfaction_p95": [0.7] * 100})
     assert bands_domain(bands, ["satisfaction"], 0.5) == pytest.approx([0.37, 0.73])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "expected"),
+    [
+        (
+            [0.1] * 80 + [0.46, 0.48, 0.47] + [0.49] * 17,
+            0.46,
+        ),  # just below, where the label is
+        ([0.46] * 80 + [0.5] * 20, 0.5),  # on the line, and close to it elsewhere only
+        ([0.46] * 80 + [0.2] * 20, 0.5),  # far below
+        ([0.46] * 80 + [0.6] * 20, 0.5),  # above
+        ([None] * 100, 0.5),  # none: raters err
+    ],
+)
+def test_the_label_of_the_promise_hangs_where_no_curve_crosses_it(certificate, expected):
+    thin = pl.DataFrame(
+        {"satisfaction_p50": [0.7] * 100, "certificate_p50": certificate},
+        schema_overrides={"certificate_p50": pl.Float64},
+    )
+    assert replications._free_below(thin, ["satisfaction", "certificate"], 0.5, [0.0, 1.0]) == expected
 
 
 @pytest.mark.parametrize(
