@@ -136,11 +136,11 @@ COLUMN = 65536
 Fill = Callable[[np.ndarray], None]
 
 CORE: dict[str, Callable[[int, np.ndarray], None]] = {
-    "uniform": lambda first, out: _core.draw_uniform(1, 2, first, out),
-    "choice": lambda first, out: _core.draw_choice(1, 2, first, out),
-    "exponential": lambda first, out: _core.draw_exponential(1, 2, first, out),
-    "normal": lambda first, out: _core.draw_normal(1, 2, first, out),
-    "lognormal": lambda first, out: _core.draw_lognormal(1, 2, first, 5.0, 0.75, out),
+    "uniform": lambda first, out: _core.Stream(1, 2).uniform(first, out),
+    "choice": lambda first, out: _core.Stream(1, 2).choice(first, out),
+    "exponential": lambda first, out: _core.Stream(1, 2).exponential(first, out),
+    "normal": lambda first, out: _core.Stream(1, 2).normal(first, out),
+    "lognormal": lambda first, out: _core.Stream(1, 2).lognormal(first, 5.0, 0.75, out),
 }
 
 

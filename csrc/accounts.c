@@ -1,4 +1,6 @@
-#include "fleet.h"
+#include "accounts.h"
+
+#include "fleet_view.h"
 
 static void change(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens, int64_t held_tokens)
 {

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "fronts.h"
 #include "labels.h"
+#include "meters.h"
 #include "workers.h"
 
 /* ---- deciding ------------------------------------------------------------------------------------------- */

@@ -3,6 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "autoscale_concurrency.h"
+#include "autoscale_saturation.h"
+#include "autoscale_schedule.h"
+#include "autoscale_target.h"
 #include "error.h"
 
 static double longest_window_s(const ms_autoscale_plan *plan)

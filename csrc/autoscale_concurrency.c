@@ -1,13 +1,6 @@
-/* The rule `concurrency`: Knative's pod autoscaler (KPA).
- *
- * Looks find the unfinished requests of the pool; the means of those of the stable and of the panic window, over the target,
- * are what is wanted. Of the stable one never more than up_most_factor times the replicas that are up, nor less than one of
- * down_most_factor. While the panic window wants panic_threshold times those that are up, and for a stable window after, the
- * pool only grows. Source: knative.dev, "About autoscaling" (kpa-specific), and knative/serving, pkg/autoscaler/scaling/
- * autoscaler.go. Looks come every period instead of being gathered by second, and include what waits. */
-#include <math.h>
+#include "autoscale_concurrency.h"
 
-#include "autoscale.h"
+#include <math.h>
 
 static double mean_of_last(const ms_recent *recent, double t_s, double window_s)
 {

@@ -1,7 +1,6 @@
-/* The rule `schedule`, and the floor of the others: so many replicas from each step of the day on, until the next. */
-#include <math.h>
+#include "autoscale_schedule.h"
 
-#include "autoscale.h"
+#include <math.h>
 
 double ms_autoscale_schedule(const ms_autoscale_plan *plan, double t_s)
 {

@@ -2,6 +2,7 @@
 
 #include "dispatch.h"
 #include "error.h"
+#include "fleet_view.h"
 #include "replica.h"
 
 /* The least loaded of replicas, who has no more than the mean of them. */

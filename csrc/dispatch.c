@@ -2,8 +2,10 @@
 
 #include <math.h>
 
+#include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
+#include "fleet_view.h"
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
@@ -102,6 +104,9 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
     job->server = -1;
     return enter(fleet, job, t_s);
 }
+
+extern const ms_dispatch_rule ms_least_loaded, ms_round_robin, ms_power_of_two, ms_random_rule, ms_session, ms_prefix_affinity,
+    ms_kv_router, ms_scored, ms_packed, ms_own;
 
 static const ms_dispatch_rule *const rules[] = {
     [MS_LEAST_LOADED] = &ms_least_loaded,

@@ -11,6 +11,7 @@
  * GPU, and for a temperature, are left out; a block that several hold counts for each. */
 #include <stddef.h>
 
+#include "accounts.h"
 #include "dispatch_rules.h"
 
 /* The cost of a replica beyond what the new prompt costs everywhere. */
@@ -19,7 +20,7 @@ static double cost_of(const ms_choice *self, int32_t replica, int64_t cached)
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
     const double saved = plan->prefill_load_scale * plan->overlap_credit * (double)cached;
     const double most = plan->prefill_load_scale * (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens);
-    return ms_accounts_weight(self->fleet, replica) - (saved < most ? saved : most);
+    return ms_fleet_account(self->fleet, replica) - (saved < most ? saved : most);
 }
 
 static int32_t scan(const ms_choice *self)

@@ -3,6 +3,7 @@
 #define MS_DISPATCH_RULES_H
 
 #include "fleet.h"
+#include "fleet_view.h"
 
 /* A copy that comes, and the replicas that it may go to. */
 typedef struct ms_choice {
@@ -19,17 +20,6 @@ typedef struct ms_dispatch_rule {
     int32_t (*look)(const ms_choice *);               /* the same without a trace; NULL: pick leaves none */
     int (*sent)(const ms_choice *, int32_t replica);  /* where it goes, picked or the only one; returns 0 or an error */
 } ms_dispatch_rule;
-
-extern const ms_dispatch_rule ms_least_loaded;
-extern const ms_dispatch_rule ms_round_robin;
-extern const ms_dispatch_rule ms_power_of_two;
-extern const ms_dispatch_rule ms_random_rule;
-extern const ms_dispatch_rule ms_session;
-extern const ms_dispatch_rule ms_prefix_affinity;
-extern const ms_dispatch_rule ms_kv_router;
-extern const ms_dispatch_rule ms_scored;
-extern const ms_dispatch_rule ms_packed;
-extern const ms_dispatch_rule ms_own;
 
 /* Whether the choice is among all replicas that are up: of these the fleet keeps indices. */
 static inline int ms_choice_is_of_all(const ms_choice *self)

@@ -19,6 +19,7 @@
  * alone or with prefix and session. */
 #include <math.h>
 
+#include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
 #include "prompt.h"

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "accounts.h"
 #include "copies.h"
 #include "draw.h"
 #include "error.h"

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "draw.h"
+#include "accounts.h"
+#include "autoscale.h"
 #include "error.h"
+#include "fleet_view.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 

@@ -1,156 +1,9 @@
-/* The cluster: pools of replicas, which of them gets a request, and what waits while none is up.
- *
- * Replicas are numbered over all pools in order. Every dispatch rule sees only replicas that are up. */
+/* What happens to a cluster (fleet_state.h): its replicas start, finish, fail and are repaired, and what waits while none is
+ * up. */
 #ifndef MS_FLEET_H
 #define MS_FLEET_H
 
-#include <stdint.h>
-
-#include "api_limits.h"
-#include "autoscale.h"
-#include "bindings.h"
-#include "calendar.h"
-#include "cold.h"
-#include "dispatch_plan.h"
-#include "looks.h"
-#include "own_view.h"
-#include "philox.h"
-#include "prompt_cache.h"
-#include "replica.h"
-#include "texts.h"
-#include "ties.h"
-#include "wait.h"
-
-/* Of a replica of a pool that an autoscaler changes; others are always ready, and may fail. */
-enum ms_phase { MS_READY, MS_LOADING, MS_DRAINING, MS_OFF };
-
-typedef struct ms_pool_plan {
-    int32_t model;
-    int32_t replicas;
-    int32_t is_api;
-    ms_coefficients coefficients;
-    ms_limits limits;
-    int64_t most_tokens;       /* longer requests, prompt and answer, it does not take; 0: no such limit */
-    int64_t most_prompt_tokens; /* nor longer prompts; 0: no such limit */
-    double kv_bytes_per_token; /* that a transfer of its KV takes */
-    ms_wait front_end;         /* of law MS_WAITS_FOREVER: it has none */
-    int32_t front_end_workers; /* of each replica; 0: as many as are needed */
-    double detokenize_s;
-    double usd_per_s;       /* of one replica */
-    double latency_s;       /* of an API */
-    double tpot_s;
-    double usd_per_million_prompt_tokens;
-    double usd_per_million_output_tokens;
-    double usd_per_million_cached_prompt_tokens;
-    ms_limits_plan api_limits;
-    ms_prompt_cache_plan prompt_cache;
-    ms_autoscale_plan autoscale;
-} ms_pool_plan;
-
-typedef struct ms_pool {
-    ms_pool_plan plan;
-    int32_t first;      /* its first replica */
-    int32_t servers;    /* among those of the fleet */
-    int32_t up;
-    int32_t loading;
-    int32_t draining;
-    ms_autoscaler autoscaler;
-    int64_t unfinished; /* running, waiting or held, in a front end or being detokenized; a prefill's until its KV is away */
-    int64_t crossing;   /* of these, the ones that it has prefilled and whose KV it holds still */
-    ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
-    ms_api_limits api_limits;
-    ms_prompt_cache prompt_cache; /* of an API */
-} ms_pool;
-
-/* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
-typedef struct ms_front {
-    ms_queue waiting;      /* for a worker */
-    ms_queue served;       /* by a worker */
-    ms_queue detokenizing;
-} ms_front;
-
-/* Pools of one model that scale by saturation, as they were at an instant. */
-typedef struct ms_saturated {
-    double t_s;
-    int32_t unsaturated; /* of all of them, as in ms_autoscale_look */
-    double usage;
-    double waiting;
-    int64_t unfinished;
-    int32_t cheapest;    /* the one that grows, and the one that shrinks, if one is to; -1: none can */
-    int32_t dearest;
-} ms_saturated;
-
-/* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
-typedef struct ms_servers {
-    int32_t rule;          /* enum ms_dispatch */
-    int32_t pools;
-    int32_t *pool;         /* [pools] */
-    int32_t replicas;
-    int32_t *replica;      /* [replicas] in order */
-    int32_t up;
-    int32_t *up_replica;   /* [up] in order */
-    ms_ties loads;         /* for many replicas: what the rule compares, by place in `replica`; infinite while down */
-    ms_ties heights;       /* prefix_affinity: what is least is minus that */
-    int64_t turn;
-    ms_bindings sessions;  /* session: where they are */
-    ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
-    ms_cold cold;          /* scored: who got prompts that nobody knew */
-    int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
-    int64_t all_take;        /* tokens of a request that every pool takes, */
-    int64_t all_take_prompt; /* and of a prompt, */
-    int32_t holder;          /* and the pool that holds it while none is up */
-    int32_t has_api;
-    int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
-    int64_t least_waiting; /* of that look, over all that are up, */
-    int64_t most_waiting;
-    int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
-    ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
-    ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
-    int32_t *stale;        /* scored: places whose load has changed since */
-    int8_t *is_stale;
-    int32_t n_stale;
-    int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
-    ms_queue held;         /* while no replica is up */
-    ms_stream stream;      /* draws of the rule */
-    ms_own_rule own;       /* a rule of the user's own, */
-    ms_own_view view;      /* and what it is shown, where they are many */
-    ms_saturated saturated;
-} ms_servers;
-
-typedef struct ms_fleet {
-    int32_t pools;
-    int32_t models;
-    int32_t groups;          /* models, or with split prefill and decode twice as many */
-    int32_t replicas;
-    ms_dispatch_plan dispatch;
-    ms_looks looks;          /* what dispatch sees, where that is not what is */
-    ms_pool *pool;           /* [pools] */
-    ms_servers *servers;     /* [groups] of models, then what decodes for each */
-    ms_front *front;         /* [replicas + pools]; of pools with a shared queue after those of replicas */
-    ms_replica *replica;     /* [replicas]; an API stands as one, whose ms_replica is never used */
-    int32_t *pool_of;        /* [replicas] */
-    int32_t *place_of;       /* [replicas] place in its model's `replica` */
-    int32_t *failures;       /* [replicas] causes that keep it down */
-    int8_t *phase;           /* [replicas] enum ms_phase */
-    int64_t *starts;         /* [replicas] times that it began to load */
-    double *ready_s;         /* [replicas] when it has loaded */
-    int32_t draining;        /* of all pools */
-    double *down_s;          /* [replicas] failed, or off */
-    double *down_since_s;
-    ms_tournament moments;   /* the next moment of each replica */
-    int64_t *prefill_tokens; /* [replicas] accounts.c */
-    int64_t *held_tokens;    /* [replicas] */
-    ms_job **kept;           /* [replicas] the first of the jobs that each has prefilled for another and still holds */
-    int64_t *promised;       /* [replicas] jobs before their prefill that are to decode there */
-    int32_t *scratch;        /* [replicas], and so are those that follow */
-    int32_t *matches;
-    int32_t *sticky;
-    int64_t *matched;        /* 0 between two choices */
-    double *costs;
-    double *seen;            /* [MS_OWN_COLUMNS * replicas] what a rule of the user's own looks at; else NULL */
-    int64_t wrong_request;   /* the last for which such a rule failed, and what it returned */
-    int64_t wrong_pick;
-} ms_fleet;
+#include "fleet_state.h"
 
 /* `streams[m]` draws what dispatch leaves to chance for model m; where prefill and decode are split, `streams[models + m]`
  * among those that decode. */
@@ -186,110 +39,14 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
 /* Unfinished requests of a model per place. */
 double ms_fleet_load(const ms_fleet *self, int32_t model);
 
-double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s);
-double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s);
-double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iterations only */
-
-/* Energy of a pool until t_s, idle power included. */
-double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
-
-/* Prompt tokens that its replicas have started so far, where they have a prefix cache, and how many of them were there. */
-int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached);
-
-/* Replica-seconds until t_s that a pool of an autoscaler was not off. */
-double ms_fleet_rented_s(const ms_fleet *self, int32_t pool, double t_s);
-
-/* ---- for dispatch.c, fronts.c and scaling.c ----------------------------------------------------------------------- */
-
-/* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */
-static inline int32_t ms_fleet_front_of(const ms_fleet *self, int32_t pool, int32_t server)
-{
-    return server >= 0 ? server : self->replicas + pool;
-}
-
-/* Whether a pool can ever take so long a request. */
-static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int32_t max_new_tokens)
-{
-    const int64_t prompt = prompt_tokens, most = self->plan.most_tokens, most_prompt = self->plan.most_prompt_tokens;
-    return (most == 0 || prompt + max_new_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
-}
-
-/* Whether a pool, and not another of its model that takes a request too, is to wake for it while none is up: the one that
- * stands first in the file, but of those that scale by saturation the cheapest. */
-static inline int ms_pool_holds_before(const ms_pool *self, const ms_pool *earlier)
-{
-    const ms_autoscale_plan *mine = &self->plan.autoscale, *other = &earlier->plan.autoscale;
-    return mine->rule == MS_SCALES_BY_SATURATION && other->rule == MS_SCALES_BY_SATURATION && mine->by_price < other->by_price;
-}
-
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
-
-/* Whether a pool can take a request, and what it prefills also fits into one of those that decode it, which are asked the
- * same. */
-static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool, int32_t prompt_tokens,
-                                      int32_t max_new_tokens)
-{
-    const int32_t decoders = self->models + pool->servers;
-    const int ends_here = pool->plan.limits.role != MS_ROLE_PREFILL || self->servers[decoders].pools == 0;
-    return ms_pool_takes(pool, prompt_tokens, max_new_tokens) &&
-           (ends_here || ms_fleet_takes(self, decoders, prompt_tokens, max_new_tokens));
-}
-
-/* Whether some pool of a group can; a group without pools cannot. */
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens)
-{
-    const ms_servers *servers = &self->servers[group];
-    int32_t k = 0;
-    while (k < servers->pools &&
-           !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
-        k++;
-    }
-    return k < servers->pools;
-}
-
-static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
-{
-    return &self->pool[self->pool_of[replica]];
-}
-
-/* Whether a model's replicas that prefill are others than those that decode. */
-static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
-{
-    return self->groups > self->models && self->servers[self->models + model].replicas > 0;
-}
-
 /* What a replica says of a new job becomes its next moment. */
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s);
-
-/* What dispatch keeps of a model's replicas, which are all up. Returns 0 or an error. */
-int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers);
-void ms_fleet_end_dispatch(ms_servers *servers);
 
 /* A replica may take requests from now on, or may not any more. */
 void ms_fleet_refresh(ms_fleet *self, int32_t replica);
 
 /* A replica has nothing to do at any time. */
 void ms_fleet_forget_moment(ms_fleet *self, int32_t replica);
-
-/* The load of a replica has changed. */
-void ms_fleet_note_load(ms_fleet *self, int32_t replica);
-
-/* Unfinished jobs of a replica, those outside its GPUs included, or of the API that stands as one. */
-int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica);
-
-/* The same as dispatch sees it. */
-static inline int64_t ms_fleet_seen(const ms_fleet *self, int32_t replica)
-{
-    return self->looks.delay_s > 0.0 ? self->looks.unfinished[replica] : ms_fleet_unfinished(self, replica);
-}
-
-/* Dispatch sees the load of a replica as it is; kv_router its account. */
-void ms_fleet_show_load(ms_fleet *self, int32_t replica);
-void ms_fleet_show_account(ms_fleet *self, int32_t replica);
-
-/* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
- * whether there was one. */
-int ms_fleet_look(ms_fleet *self, double t_s);
 
 /* A job that was prefilled for another replica is kept where that was; or its blocks there are let go, if it was. */
 void ms_fleet_keep(ms_fleet *self, ms_job *job);
@@ -300,25 +57,5 @@ int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);
 
 /* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
 void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s);
-
-/* ---- accounts (accounts.c): what a router knows by itself of what it has sent to each replica, ------------
- *
- * the prompt tokens whose prefill is still to come, and the memory of prompts whose answers are not complete. */
-
-/* A copy is sent to a replica, where so many tokens of its prompt are to be computed. */
-void ms_accounts_charge(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens);
-
-/* Its answer is complete, or nobody waits for it there any more. */
-void ms_accounts_release(ms_fleet *fleet, ms_job *job);
-
-/* A boundary of a replica was reached at t_s: who has a first token by now is not prefilled any more. */
-void ms_accounts_settle(ms_fleet *fleet, int32_t replica, double t_s);
-
-/* kv_router: what the load of a replica counts for, tokens. */
-static inline double ms_accounts_weight(const ms_fleet *fleet, int32_t replica)
-{
-    return fleet->dispatch.prefill_load_scale * (double)fleet->prefill_tokens[replica] +
-           (double)fleet->held_tokens[replica];
-}
 
 #endif

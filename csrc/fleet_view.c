@@ -1,9 +1,9 @@
-/* What dispatch sees of replicas, and the indices that it keeps of them. */
+#include "fleet_view.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "error.h"
-#include "fleet.h"
 #include "outlook.h"
 
 /* What the rule knows of prompts; under kv_router and a rule of one's own, of which of them caches have a part. */
@@ -133,7 +133,7 @@ void ms_fleet_show_account(ms_fleet *self, int32_t replica)
         show_to_scored(self, servers, replica);
     }
     if (servers->rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
-        const double weight = self->failures[replica] == 0 ? ms_accounts_weight(self, replica) : INFINITY;
+        const double weight = self->failures[replica] == 0 ? ms_fleet_account(self, replica) : INFINITY;
         ms_ties_set(&servers->loads, self->place_of[replica], weight);
     }
 }

@@ -2,8 +2,10 @@
 
 #include <math.h>
 
+#include "accounts.h"
 #include "dispatch.h"
 #include "error.h"
+#include "fleet_view.h"
 
 static int32_t place_of(const ms_run *run, const ms_job *job)
 {

@@ -7,6 +7,7 @@
 #include "copies.h"
 #include "error.h"
 #include "failures.h"
+#include "fleet_view.h"
 #include "fronts.h"
 #include "labels.h"
 #include "scaling.h"

@@ -1,8 +1,4 @@
-/* What a fleet has used: seconds busy, idle and rented, joules, and tokens of prompts. */
-
-#include <math.h>
-
-#include "fleet.h"
+#include "meters.h"
 
 static double down_of(const ms_fleet *self, int32_t replica, double t_s)
 {

@@ -26,16 +26,11 @@ typedef struct ms_stream {
 /* One block: words[0..3] of the given key and counter. */
 void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t words[4]);
 
-/* 52 bits of two words as u = (k + 1/2) 2^-52, and 32 bits of one as u = (k + 1/2) 2^-32: exact, and never 0 or 1. */
+/* 52 bits of two words as u = (k + 1/2) 2^-52: exact, and never 0 or 1. */
 MS_INLINE double ms_uniform52(uint64_t high, uint64_t low)
 {
     const uint64_t k = (high << 20) | (low >> 12);
     return ((ms_from_bits(0x4330000000000000u | k) - 0x1p52) + 0.5) * 0x1p-52;
-}
-
-MS_INLINE double ms_uniform32(uint64_t word)
-{
-    return ((ms_from_bits(0x4330000000000000u | word) - 0x1p52) + 0.5) * 0x1p-32;
 }
 
 /* Of n requests from `first` on, u of 52 bits from words (0, 1) of their blocks into `even` and from words (2, 3) into

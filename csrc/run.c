@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "meters.h"
 
 /* One a replica, and one more for all. */
 static int lay_links(ms_run *self)

@@ -1,7 +1,10 @@
 #include "scaling.h"
 
+#include "autoscale.h"
+#include "autoscale_saturation.h"
 #include "copies.h"
 #include "error.h"
+#include "fleet_view.h"
 #include "outlook.h"
 #include "transfers.h"
 

@@ -1,5 +1,4 @@
-/* The memory of a batch: blocks that it holds, or may come to need, and whom they suffice for. */
-#include "sequences.h"
+#include "sequences_memory.h"
 
 int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
 {

@@ -5,6 +5,7 @@
 #include "copies.h"
 #include "dispatch.h"
 #include "error.h"
+#include "fleet_view.h"
 #include "transit.h"
 
 static void act(ms_run *run, int32_t replica, enum ms_notice notice)

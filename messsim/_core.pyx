@@ -17,6 +17,7 @@ include "_core_fill.pxi"
 
 DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
+QUEUED, RUNS, TRANSFERS, ARRIVED = MS_QUEUED, MS_RUNS, MS_TRANSFERS, MS_ARRIVED
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
 FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
@@ -91,109 +92,79 @@ def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None) -> 
     return words
 
 
-def draw_uniform(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
-                 uint32_t replication=0, uint32_t sub=0, bint odd=False):
-    """Fills `out` with the 52-bit uniforms of requests first, first + 1, ..."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    with nogil:
-        ms_draw_uniform(&stream, odd, first, out.shape[0], &out[0])
+cdef class Stream(_ms_stream):
+    """Random numbers of one column (csrc/draw.h): each method fills `out` for requests first, first + 1, ...; `odd` is the
+    second component of what `sub` numbers."""
 
+    def __init__(self, uint32_t seed, uint32_t column, uint32_t replication=0, uint32_t sub=0):
+        self.c = ms_stream(seed, column, replication, sub)
 
-def draw_choice(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
-                uint32_t replication=0, uint32_t sub=0):
-    """Fills `out` with 32-bit uniforms, for Bernoulli draws and choices."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    with nogil:
-        ms_draw_choice(&stream, first, out.shape[0], &out[0])
-
-
-def draw_exponential(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
-                     uint32_t replication=0, uint32_t sub=0, bint odd=False):
-    """Fills `out` with exponential variates of mean 1."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    with nogil:
-        ms_draw_exponential(&stream, odd, first, out.shape[0], &out[0])
-
-
-def draw_normal(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
-                uint32_t replication=0, uint32_t sub=0, bint odd=False):
-    """Fills `out` with standard normal variates."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    with nogil:
-        ms_draw_normal(&stream, odd, first, out.shape[0], &out[0])
-
-
-def draw_lognormal(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma,
-                   double[::1] out not None, uint32_t replication=0, uint32_t sub=0, bint odd=False):
-    """Fills `out` with exp(mu + sigma z), z standard normal."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    with nogil:
-        ms_draw_lognormal(&stream, odd, first, out.shape[0], mu, sigma, &out[0])
-
-
-def draw_uniform_pair(uint32_t seed, uint32_t column, uint64_t first, double[:, ::1] out not None,
-                      uint32_t replication=0, uint32_t sub=0):
-    """Fills `out` [n, 2] with both 52-bit uniforms of each block."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    check_shape(out.shape[1] == 2, "out is [n, 2]")
-    with nogil:
-        ms_draw_uniform_pair(&stream, first, out.shape[0], &out[0, 0])
-
-
-def draw_normal_pair(uint32_t seed, uint32_t column, uint64_t first, double[::1] even not None,
-                     double[::1] odd not None, uint32_t replication=0, uint32_t sub=0):
-    """Fills two columns with standard normal variates, the two components that share a block."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    check_shape(even.shape[0] == odd.shape[0], "the two columns have one length")
-    if even.shape[0]:
+    def uniform(self, uint64_t first, double[::1] out not None, bint odd=False):
+        """52-bit uniforms."""
         with nogil:
-            ms_draw_normal_pair(&stream, first, even.shape[0], &even[0], &odd[0])
+            ms_draw_uniform(&self.c, odd, first, out.shape[0], &out[0])
 
-
-def draw_geometric(uint32_t seed, uint32_t column, uint64_t first, double scale, double most, int32_t[::1] out not None,
-                   uint32_t replication=0):
-    """Fills `out` with min(most, 1 + floor(scale x)), x exponential."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, 0)
-    with nogil:
-        ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
-
-
-def draw_geometric_of(uint32_t seed, uint64_t first, const int32_t[::1] model not None, const uint32_t[::1] columns not None,
-                      const double[::1] scales not None, const double[::1] mosts not None, int32_t[::1] out not None,
-                      uint32_t replication=0):
-    """The same where request i is of model[i], each of which has a column, a scale and a most."""
-    cdef ms_stream stream = ms_stream(seed, 0, replication, 0)
-    check_shape(model.shape[0] == out.shape[0] and columns.shape[0] == scales.shape[0] == mosts.shape[0],
-                "model and out have one length, and columns, scales and mosts another")
-    if out.shape[0]:
-        check_shape(0 <= np.min(model) and np.max(model) < columns.shape[0], "every model has a column")
+    def choice(self, uint64_t first, double[::1] out not None):
+        """32-bit uniforms, for Bernoulli draws and choices."""
         with nogil:
-            ms_draw_geometric_of(&stream, first, out.shape[0], &model[0], &columns[0], &scales[0], &mosts[0], &out[0])
+            ms_draw_choice(&self.c, first, out.shape[0], &out[0])
 
+    def exponential(self, uint64_t first, double[::1] out not None, bint odd=False):
+        """Mean 1."""
+        with nogil:
+            ms_draw_exponential(&self.c, odd, first, out.shape[0], &out[0])
 
-def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma, double most,
-                         int32_t[::1] out not None, uint32_t replication=0):
-    """Fills `out` with exp(mu + sigma z) to the nearest, within [1, most]."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, 0)
-    with nogil:
-        ms_draw_lognormal_count(&stream, first, out.shape[0], mu, sigma, most, &out[0])
+    def normal(self, uint64_t first, double[::1] out not None, bint odd=False):
+        """Mean 0, standard deviation 1."""
+        with nogil:
+            ms_draw_normal(&self.c, odd, first, out.shape[0], &out[0])
 
+    def lognormal(self, uint64_t first, double mu, double sigma, double[::1] out not None, bint odd=False):
+        """exp(mu + sigma z), z standard normal."""
+        with nogil:
+            ms_draw_lognormal(&self.c, odd, first, out.shape[0], mu, sigma, &out[0])
 
-def draw_logistic(uint32_t seed, uint32_t column, uint64_t first, double slope, double ability,
-                  const double[::1] difficulty not None, double[::1] out not None, uint32_t replication=0,
-                  uint32_t sub=0):
-    """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    check_shape(difficulty.shape[0] == out.shape[0], "difficulty and out have one length")
-    with nogil:
-        ms_draw_logistic(&stream, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
+    def uniform_pair(self, uint64_t first, double[:, ::1] out not None):
+        """Both 52-bit uniforms of each block into out [n, 2]."""
+        check_shape(out.shape[1] == 2, "out is [n, 2]")
+        with nogil:
+            ms_draw_uniform_pair(&self.c, first, out.shape[0], &out[0, 0])
 
+    def normal_pair(self, uint64_t first, double[::1] even not None, double[::1] odd not None):
+        """Standard normal variates into two columns, the two components that share a block."""
+        check_shape(even.shape[0] == odd.shape[0], "the two columns have one length")
+        with nogil:
+            ms_draw_normal_pair(&self.c, first, even.shape[0], &even[0], &odd[0])
 
-def draw_one(uint32_t seed, uint32_t column, uint64_t request, uint32_t replication=0, uint32_t sub=0,
-             bint odd=False) -> float:
-    """The 52-bit uniform of one request."""
-    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
-    return ms_draw_one(&stream, odd, request)
+    def geometric(self, uint64_t first, double scale, double most, int32_t[::1] out not None):
+        """min(most, 1 + floor(scale x)), x exponential."""
+        with nogil:
+            ms_draw_geometric(&self.c, first, out.shape[0], scale, most, &out[0])
+
+    def geometric_of(self, uint64_t first, const int32_t[::1] model not None, const uint32_t[::1] columns not None,
+                     const double[::1] scales not None, const double[::1] mosts not None, int32_t[::1] out not None):
+        """The same where request i is of model[i], each of which has a column, a scale and a most."""
+        check_shape(model.shape[0] == out.shape[0] and columns.shape[0] == scales.shape[0] == mosts.shape[0],
+                    "model and out have one length, and columns, scales and mosts another")
+        check_shape(out.shape[0] == 0 or 0 <= np.min(model) and np.max(model) < columns.shape[0], "every model has a column")
+        with nogil:
+            ms_draw_geometric_of(&self.c, first, out.shape[0], &model[0], &columns[0], &scales[0], &mosts[0], &out[0])
+
+    def lognormal_count(self, uint64_t first, double mu, double sigma, double most, int32_t[::1] out not None):
+        """exp(mu + sigma z) to the nearest, within [1, most]."""
+        with nogil:
+            ms_draw_lognormal_count(&self.c, first, out.shape[0], mu, sigma, most, &out[0])
+
+    def logistic(self, uint64_t first, double slope, double ability, const double[::1] difficulty not None,
+                 double[::1] out not None):
+        """1 with probability sigmoid(slope (ability - difficulty)), else 0."""
+        check_shape(difficulty.shape[0] == out.shape[0], "difficulty and out have one length")
+        with nogil:
+            ms_draw_logistic(&self.c, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
+
+    def one(self, uint64_t request, bint odd=False) -> float:
+        """The 52-bit uniform of one request."""
+        return ms_draw_one(&self.c, odd, request)
 
 
 ctypedef void (*elementwise)(const double *, int64_t, double *) noexcept nogil
@@ -202,9 +173,8 @@ ctypedef void (*elementwise)(const double *, int64_t, double *) noexcept nogil
 cdef mapped(elementwise function, const double[::1] x):
     result = np.empty(x.shape[0])
     cdef double[::1] out = result
-    if x.shape[0]:
-        with nogil:
-            function(&x[0], x.shape[0], &out[0])
+    with nogil:
+        function(&x[0], x.shape[0], &out[0])
     return result
 
 
@@ -236,9 +206,8 @@ def log_histogram_add(int64_t[::1] counts not None, const double[::1] values not
     histogram.counts, histogram.bins = &counts[0], counts.shape[0]
     histogram.least, histogram.bins_per_octave = least, bins_per_octave
     histogram.zeros, histogram.sum = 0, 0.0
-    if values.shape[0]:
-        with nogil:
-            ms_log_histogram_add(&histogram, &values[0], values.shape[0])
+    with nogil:
+        ms_log_histogram_add(&histogram, &values[0], values.shape[0])
     return histogram.zeros, histogram.sum
 
 
@@ -319,28 +288,25 @@ cdef class Records:
         ms_attained(&self.c, &c, &arrived[0], &attained[0])
 
 
-def running_add(double[::1] state not None, const int64_t[::1] ids not None, const double[::1] satisfied not None,
-                const double[::1] promised not None, const double[::1] costs not None,
-                int64_t stride) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Continues running curves (csrc/tally.h) from `state`: answered, last short, satisfied, promised, cost, sum of the
-    curve. Returns ids, and satisfaction, promise and cost so far, of every stride-th request."""
-    cdef ms_running running
-    cdef int64_t n = ids.shape[0], most = n // max(stride, 1) + 1, kept
-    samples, curves = np.empty(most, np.int64), np.empty((3, most))
-    cdef int64_t[::1] i = samples
-    cdef double[:, ::1] c = curves
-    check_shape(state.shape[0] == 6 and stride > 0 and stride & (stride - 1) == 0, "6 numbers, and a power of 2")
-    check_shape(satisfied.shape[0] == promised.shape[0] == costs.shape[0] == n, "columns have one length")
-    if n == 0:
-        return samples[:0], curves[:, :0]
-    running.answered, running.last_short = <int64_t>state[0], <int64_t>state[1]
-    running.satisfied, running.promised, running.cost, running.curve_sum = state[2], state[3], state[4], state[5]
-    with nogil:
-        kept = ms_running_add(&running, n, &ids[0], &satisfied[0], &promised[0], &costs[0], stride, &i[0], &c[0, 0],
-                              &c[1, 0], &c[2, 0])
-    state[0], state[1] = running.answered, running.last_short
-    state[2], state[3], state[4], state[5] = running.satisfied, running.promised, running.cost, running.curve_sum
-    return samples[:kept], curves[:, :kept]
+cdef class RunningSums(_ms_running):
+    """Sums over requests in order (csrc/tally.h)."""
+
+    def __init__(self):
+        self.c.last_short = -1
+
+    def sum_up(self, const int64_t[::1] ids not None, const double[::1] satisfied not None, const double[::1] promised not None,
+               const double[::1] costs not None, int64_t stride) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Goes on; returns ids, and satisfaction, promise and cost so far, of every stride-th request."""
+        cdef int64_t n = ids.shape[0], most = n // max(stride, 1) + 1, kept
+        samples, curves = np.empty(most, np.int64), np.empty((3, most))
+        cdef int64_t[::1] i = samples
+        cdef double[:, ::1] c = curves
+        check_shape(stride > 0 and stride & (stride - 1) == 0, "stride is a power of 2")
+        check_shape(satisfied.shape[0] == promised.shape[0] == costs.shape[0] == n, "columns have one length")
+        with nogil:
+            kept = ms_running_add(&self.c, n, &ids[0], &satisfied[0], &promised[0], &costs[0], stride, &i[0], &c[0, 0],
+                                  &c[1, 0], &c[2, 0])
+        return samples[:kept], curves[:, :kept]
 
 
 def scores_add(double[::1] good not None, double[::1] bad not None, const double[::1] scores not None,
@@ -348,9 +314,8 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
     """Counts predictions with their outcomes by score (csrc/tally.h); returns the sum of cross-entropies."""
     cdef double loss = 0.0
     check_shape(good.shape[0] == bad.shape[0] > 0 and scores.shape[0] == satisfied.shape[0], "as many outcomes as scores")
-    if scores.shape[0]:
-        with nogil:
-            loss = ms_scores_add(&good[0], &bad[0], good.shape[0], scores.shape[0], &scores[0], &satisfied[0])
+    with nogil:
+        loss = ms_scores_add(&good[0], &bad[0], good.shape[0], scores.shape[0], &scores[0], &satisfied[0])
     return loss
 
 
@@ -364,10 +329,12 @@ cdef view(double *at, int64_t rows, int64_t columns):
     return np.asarray(<double[:rows, :columns]>at) if columns else np.empty((rows, 0))
 
 
-cdef class Predictor:
-    """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at."""
+cdef class Predictor(_ms_predictor):
+    """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at.
 
-    cdef ms_predictor c
+    Scores made under another `version`, the number of steps so far, are stale.
+    """
+
     cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
@@ -389,11 +356,6 @@ cdef class Predictor:
         ms_predictor_free(&self.c)
 
     @property
-    def version(self) -> int:
-        """Steps learnt so far: scores made under another version are stale."""
-        return self.c.version
-
-    @property
     def weights(self) -> NDArray[np.float64]:
         """A copy of the weights, [models, features]."""
         return view(self.c.weights, self.c.models, self.c.features).copy()
@@ -411,10 +373,9 @@ cdef class Predictor:
         check_shape(x.shape[0] == self.c.features and scores.shape[0] == self.c.models
                     and scores.shape[1] == n and 0 <= first <= end <= n,
                     "x is [features, n] and scores [models, n]")
-        cdef const double *at = &x[0, first] if self.c.features and first < end else NULL
-        if first < end:
-            with nogil:
-                ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
+        cdef const double *at = &x[0, first] if self.c.features else NULL
+        with nogil:
+            ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
 
     cdef dict learnt(self):
         """The arrays that it learns, as they stand in C."""
@@ -756,10 +717,9 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
     """argmin_m v costs[m, i] + queue (alpha - scores[m, i]) into chosen [n]; ties to the lowest m."""
     check_shape(scores.shape[0] == costs.shape[0] >= 1 and scores.shape[1] == costs.shape[1] == chosen.shape[0],
                 "scores and costs are [models, n] and chosen [n]")
-    if chosen.shape[0]:
-        with nogil:
-            ms_policy_argmin_block(scores.shape[0], scores.shape[1], scores.shape[1], v, alpha, queue,
-                                   &scores[0, 0], &costs[0, 0], &chosen[0])
+    with nogil:
+        ms_policy_argmin_block(scores.shape[0], scores.shape[1], scores.shape[1], v, alpha, queue, &scores[0, 0],
+                               &costs[0, 0], &chosen[0])
 
 
 # ---- servers --------------------------------------------------------------------------------------------
@@ -803,17 +763,8 @@ def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, 
         ms_known_costs(&c, &prompt_tokens[0], costs.shape[0], &costs[0])
 
 
-cdef class MarginalCosts:
-    """What a request adds where it goes; `servers` are fields of ms_server_cost (csrc/marginal.h), those of one model
-    together."""
-
-    cdef object memory
-    cdef const ms_server_cost *c
-    cdef int32_t n
-
-    def __init__(self, list servers not None):
-        self.memory = all_ms_server_cost(servers)
-        self.c, self.n = <ms_server_cost *>start_of(self.memory), len(servers)
+cdef class MarginalCosts(_all_ms_server_cost):
+    """What a request adds where it goes, from fields of ms_server_cost (csrc/marginal.h), those of one model together."""
 
     def of(self, double prompt_tokens, const double[::1] known not None, list destinations not None) -> NDArray[np.float64]:
         """Costs [models] of a request, whose known costs stand where no server of a model is known.
@@ -828,17 +779,9 @@ cdef class MarginalCosts:
         return np.asarray(costs)
 
 
-cdef class PromptCosts:
-    """Known costs of prompts whose length follows from the run; `pools` are fields of ms_prompt_cost (csrc/cost.h), those
-    of one model together."""
-
-    cdef object memory
-    cdef const ms_prompt_cost *c
-    cdef int32_t n
-
-    def __init__(self, list pools not None):
-        self.memory = all_ms_prompt_cost(pools)
-        self.c, self.n = <ms_prompt_cost *>start_of(self.memory), len(pools)
+cdef class PromptCosts(_all_ms_prompt_cost):
+    """Known costs of prompts whose length follows from the run, from fields of ms_prompt_cost (csrc/cost.h), of a pool each,
+    those of one model together."""
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i,
               const double[:, ::1] price_factor=None):
@@ -857,7 +800,7 @@ cdef class PromptCosts:
         ms_cost_of_prompt(self.c, self.n, prompt_tokens, factors, &costs[0, i], costs.shape[1], NULL)
 
 
-cdef class Job(_ms_job):
+cdef class Job(_open_ms_job):
     """One copy of one request on its way through a server; times are NaN until they happen.
 
     `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
@@ -901,91 +844,18 @@ cdef class Job(_ms_job):
     def __dealloc__(self):
         free(self.nodes)
 
-    def hurry(self, int32_t priority, double arrival_s, double deadline_s):
-        """What orders queues that are not first in first out."""
-        self.c.priority, self.c.arrival_s, self.c.deadline_s = priority, arrival_s, deadline_s
-
-    def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
-        """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
-        self.c.replica, self.c.finish_s = replica, finish_s
-        if self.c.start_s != self.c.start_s:
-            self.c.start_s = start_s
-        if self.c.first_token_s != self.c.first_token_s:
-            self.c.first_token_s = first_token_s
-
-    def reaches_user(self, double now_s):
-        """The answer is detokenized, which takes time: its end at the user."""
-        self.c.finish_s = now_s
-
     def cut_off(self, double now_s):
         """The API that it called fails: what it had promised for later will not happen."""
         ms_job_cut_off(&self.c, now_s)
-
-    def stop_transfer(self):
-        """Nobody wants its answer any more; it leaves at the end of its transfer."""
-        self.c.aborted = 1
 
     def let_go(self):
         """The replica that prefilled it does not hold its KV any more."""
         self.c.source, self.c.holds = -1, NULL
 
-    def wait_for(self, int server):
-        """It is to go to this replica; -1: nobody knows where yet."""
-        self.c.server = server
-
-    def settle_price(self, double usd_per_s):
-        """What it has used of a replica is priced before it goes to another."""
-        self.c.usage_usd += self.c.usage_s * usd_per_s
-        self.c.usage_s = 0.0
-
-    def restart(self):
-        """After a failure: it begins again from its prompt and keeps its first times and its energy."""
-        self.c.generated_tokens = self.c.transferred = 0
-        self.c.attempt += 1
-
-    def take_energy_j(self) -> float:
-        """What it has drawn so far, to be paid for: it starts anew from 0."""
-        energy_j, self.c.energy_j = self.c.energy_j, 0.0
-        return energy_j
-
-    def take_usage_usd(self) -> float:
-        """What it has used so far of replicas that it left, to be paid for: it starts anew from 0."""
-        usage_usd, self.c.usage_usd = self.c.usage_usd, 0.0
-        return usage_usd
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is in a replica's batch."""
-        return self.c.place == MS_RUNS
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is in the queue of a replica or of a pool, or has come to a replica from where it was prefilled."""
-        return self.c.place == MS_QUEUED or self.c.place == MS_ARRIVED
-
-    @property
-    def missing_tokens(self) -> int:
-        """Of its prompt, that where it is to decode does not have: what its transfer carries."""
-        return self.c.missing_tokens
-
-    @property
-    def transfers(self) -> bool:
-        """Whether its KV is on its way to where it decodes."""
-        return self.c.place == MS_TRANSFERS
-
-    @property
-    def aborted(self) -> bool:
-        """Whether nobody wants its answer any more."""
-        return self.c.aborted != 0
-
     @property
     def path(self) -> list[tuple[int, int]]:
         """The nodes (id, end_tokens) that its prompt begins with."""
         return [(self.nodes[k].id, self.nodes[k].end_tokens) for k in range(self.c.path_length)]
-
-    @property
-    def answer_node(self) -> int | None:
-        return None if self.c.answer_node < 0 else self.c.answer_node
 
 
 cdef class Api:
@@ -1060,7 +930,7 @@ cdef class Queue:
         Py_DECREF(job)
         return was_head
 
-    def drain(self) -> list[Job]:
+    def drain(self) -> list[Any]:
         """Takes all jobs out."""
         return taken(&self.c)
 
@@ -1124,11 +994,6 @@ cdef class Replica(_ms_replica):
         return ms_replica_unfinished(&self.c)
 
     @property
-    def evicted_blocks(self) -> int:
-        """Blocks that its prefix cache has evicted, ever."""
-        return self.c.sequences.cache.evicted
-
-    @property
     def waiting(self) -> int:
         """Jobs in a queue of its own."""
         return ms_replica_waiting(&self.c)
@@ -1184,10 +1049,11 @@ cdef class Replica(_ms_replica):
         """Prompt tokens that it has started so far, if it has a prefix cache, and how many of them were there."""
         return self.c.sequences.prompt_tokens, self.c.sequences.cached_prompt_tokens
 
-    def memory(self) -> tuple[int, int, int]:
-        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
-        return (ms_sequences_blocks(&self.c.sequences, 1), self.c.sequences.cache.cached,
-                self.c.sequences.capacity_blocks)
+    def memory(self) -> tuple[int, int, int, int]:
+        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, all blocks, and those
+        that were evicted, ever."""
+        cdef const ms_sequences *s = &self.c.sequences
+        return ms_sequences_blocks(s, 1), s.cache.cached, s.capacity_blocks, s.cache.evicted
 
     def start(self, double t_s) -> int:
         """The next iteration starts; returns how many jobs it took from its queue."""
@@ -1242,7 +1108,7 @@ cdef class Replica(_ms_replica):
     def busy_s(self, double t_s) -> float:
         return ms_replica_busy_s(&self.c, t_s)
 
-    def evict(self, double t_s) -> list[Job]:
+    def evict(self, double t_s) -> list[Any]:
         """Cuts everything off at t_s: the jobs it had, running ones first. It is down afterwards."""
         cdef ms_queue evicted = empty_queue()
         ms_replica_evict(&self.c, t_s, &evicted)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_house import rings
+from test_house import includes, rings
 
 from messsim import _core, errors
 
@@ -22,10 +22,8 @@ pytestmark = pytest.mark.skipif(COMPILER is None or NM is None, reason="needs a 
 GROUPS = {
     "api_limits": ("bucket_",),
     "autoscale": ("autoscaler_", "cold_start_"),
-    "autoscale_recent": ("recent_",),
     "calendar": ("heap_", "tournament_"),
     "cost": ("batch_cost", "known_costs"),
-    "dispatch_least_loaded": ("choice_least_loaded",),
     "dispatch_rules": ("choice_",),
     "draw": ("quantile_", "exp_many", "log_many"),
     "fleet_view": ("fleet_",),
@@ -40,8 +38,7 @@ GROUPS = {
     "sequences_memory": ("sequences_",),
 }
 
-# Files that share a header: a rule of a family has the one of its family, and exports itself.
-SHARED = {"accounts": "fleet", "fleet_view": "fleet", "meters": "fleet", "sequences_memory": "sequences"}
+# Rules of one kind have their tests together.
 FAMILIES = {"autoscale": "autoscale", "dispatch": "dispatch_rules"}
 
 # floor, sqrt and fabs are exact in IEEE 754 whoever computes them; exp, log and pow are not. qsort leaves
@@ -64,10 +61,11 @@ def symbols(source: Path, folder: Path) -> tuple[set[str], set[str]]:
     return defined, needed
 
 
-def header_of(stem: str) -> str:
+def declarations_of(stem: str) -> str:
+    """The header of a file; a rule of dispatch exports itself alone, to the table in dispatch.c."""
     own = CSRC / f"{stem}.h"
-    shared = SHARED.get(stem) or FAMILIES.get(stem.partition("_")[0], stem)
-    return (own if own.exists() else CSRC / f"{shared}.h").read_text(encoding="utf-8")
+    is_rule = stem.startswith("dispatch_") and not own.exists()
+    return (CSRC / "dispatch.c" if is_rule else own).read_text(encoding="utf-8")
 
 
 def misnamed(stem: str, names: set[str]) -> set[str]:
@@ -110,8 +108,17 @@ def calls(objects: dict[str, tuple[set[str], set[str]]]) -> dict[str, set[str]]:
     return {stem: {homes[n] for n in needed if n in homes} - {stem} for stem, (_, needed) in objects.items()}
 
 
-def test_c_files_call_each_other_in_no_ring(objects):
-    assert rings(calls(objects)) == set()
+def test_c_files_know_each_other_in_no_ring(objects):
+    """Whose header a file, or its own header, includes is known to it, and so is whose functions it calls."""
+    called = calls(objects)
+    assert rings(called) == set()
+    assert rings({part: known | called.get(part, set()) for part, known in includes(CSRC).items()}) == set()
+
+
+def test_a_ring_of_a_call_and_an_include_is_noticed():
+    calling, including = {"fleet": {"accounts"}, "accounts": set()}, {"fleet": set(), "accounts": {"fleet"}}
+    assert rings(calling) == rings(including) == set()
+    assert rings({part: calling[part] | including[part] for part in calling}) == {frozenset({"accounts", "fleet"})}
 
 
 def test_a_ring_of_calls_is_noticed():
@@ -123,13 +130,13 @@ def test_a_ring_of_calls_is_noticed():
 
 def test_every_exported_function_is_declared_in_the_header_of_its_file(objects):
     for stem, (defined, _) in objects.items():
-        header = header_of(stem)
-        assert {name for name in defined if not re.search(rf"{name}[(;]", header)} == set()
+        declared = declarations_of(stem)
+        assert {name for name in defined if not re.search(rf"{name}[(;,]", declared)} == set()
 
 
 def test_every_group_is_in_the_header_of_its_file():
     for stem, groups in GROUPS.items():
-        header = header_of(stem)
+        header = declarations_of(stem)
         assert {group for group in groups if f" ms_{group}" not in header} == set()
 
 

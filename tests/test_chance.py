@@ -146,23 +146,23 @@ def test_what_is_not_concerned_stays(change, columns):
 # ---- the methods are the kernel's -----------------------------------------------------------------------
 
 
-def kernel(draw, first, n, **which) -> np.ndarray:
+def kernel(draw, first, n, sub=0, **odd) -> np.ndarray:
     out = np.empty(n)
-    draw(3, 42, first, out, replication=5, **which)
+    draw(_core.Stream(3, 42, replication=5, sub=sub), first, out, **odd)
     return out
 
 
 def test_each_method_fills_its_column():
     chances = Chance(3, 5)
     for sub in (0, 4):
-        assert same(chances.uniform(42, 9, 50, sub), kernel(_core.draw_uniform, 9, 50, sub=sub))
-        assert same(chances.uniform(42, 9, 50, sub, odd=True), kernel(_core.draw_uniform, 9, 50, sub=sub, odd=True))
-        assert same(chances.normal(42, 9, 50, sub, odd=True), kernel(_core.draw_normal, 9, 50, sub=sub, odd=True))
-        assert same(chances.choice(42, 9, 50, sub), kernel(_core.draw_choice, 9, 50, sub=sub))
+        assert same(chances.uniform(42, 9, 50, sub), kernel(_core.Stream.uniform, 9, 50, sub=sub))
+        assert same(chances.uniform(42, 9, 50, sub, odd=True), kernel(_core.Stream.uniform, 9, 50, sub=sub, odd=True))
+        assert same(chances.normal(42, 9, 50, sub, odd=True), kernel(_core.Stream.normal, 9, 50, sub=sub, odd=True))
+        assert same(chances.choice(42, 9, 50, sub), kernel(_core.Stream.choice, 9, 50, sub=sub))
         for odd in (False, True):
             assert chances.one(42, 11, sub, odd) == chances.uniform(42, 9, 50, sub, odd)[2]
-        assert chances.one_exponential(42, 11, sub) == kernel(_core.draw_exponential, 9, 50, sub=sub)[2]
-    assert same(chances.exponential(42, 9, 50), kernel(_core.draw_exponential, 9, 50))
+        assert chances.one_exponential(42, 11, sub) == kernel(_core.Stream.exponential, 9, 50, sub=sub)[2]
+    assert same(chances.exponential(42, 9, 50), kernel(_core.Stream.exponential, 9, 50))
     assert same(chances.lognormal(42, 9, 50, 2.0, 0.5), np.array(_core.exp(2.0 + 0.5 * chances.normal(42, 9, 50))))
     out = np.empty(50)
     assert chances.normal(42, 9, 50, out=out) is out

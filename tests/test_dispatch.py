@@ -95,16 +95,20 @@ def test_a_session_whose_replica_is_down_moves_and_stays(engine):
 AFFINE = {"dispatch": "prefix_affinity"}
 
 
+def alike(requests, replicas, *, output=2, **changes):
+    """Prompts that begin with the 20 tokens of their group, and 5 more, to replicas of one model."""
+    data = {"requests": requests, "tokens": {"prompt": 5, "output": output}, "prefixes": {"tokens": 20}}
+    return scenario(
+        **data
+        | {"models": [model("only", replicas=replicas)], "arrivals": {"kind": "poisson", "rate_rps": 1000.0}}
+        | changes
+    )
+
+
 @engines
 def test_a_prompt_goes_where_enough_of_it_went_before(engine):
     """Groups of 20 tokens, prompts of 5 more: 80 % were sent before. Threshold 0.8 is not enough, 0.79 is."""
-    data = scenario(
-        requests=4,
-        tokens={"prompt": 5, "output": 2},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=2)],
-        arrivals={"kind": "poisson", "rate_rps": 1000.0},
-    )
+    data = alike(4, 2)
     for threshold, where in ((0.79, [0, 0, 0, 0]), (0.8, [0, 1, 0, 1])):
         cluster = AFFINE | {"prefix_affinity": {"cache_threshold": threshold}}
         assert run(data | {"cluster": cluster}, engine).records.replica.tolist() == where
@@ -113,13 +117,7 @@ def test_a_prompt_goes_where_enough_of_it_went_before(engine):
 @engines
 def test_affinity_ends_where_loads_differ_by_too_much(engine):
     """With at most 2 more than the least, the fourth would be one more: 3 - 0 > 2, and 3 > 1.5 * 0."""
-    data = scenario(
-        requests=6,
-        tokens={"prompt": 5, "output": 40},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=2)],
-        arrivals={"kind": "poisson", "rate_rps": 1000.0},
-    )
+    data = alike(6, 2, output=40)
     cluster = AFFINE | {"prefix_affinity": {"balance_abs_threshold": 2}}
     assert run(data | {"cluster": cluster}, engine).records.replica.tolist() == [0, 0, 0, 1, 0, 1]
 
@@ -127,15 +125,9 @@ def test_affinity_ends_where_loads_differ_by_too_much(engine):
 @engines
 def test_what_the_tree_forgets_is_not_found(tmp_path, engine):
     """At every 10 s it keeps 10 tokens of a replica, the beginning of what was sent last: 20 of 25 are gone then."""
-    data = scenario(
-        requests=2,
-        tokens={"prompt": 5, "output": 2},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=2)],
-        arrivals=trace(tmp_path, [0, 11]),
-        cluster=AFFINE
-        | {"prefix_affinity": {"eviction_interval_s": 10, "max_tree_tokens": 10, "cache_threshold": 0.5}},
-    )
+    evicts = {"eviction_interval_s": 10, "max_tree_tokens": 10, "cache_threshold": 0.5}
+    cluster = AFFINE | {"prefix_affinity": evicts}
+    data = alike(2, 2, arrivals=trace(tmp_path, [0, 11]), cluster=cluster)
     busy = [{"pool": "only", "replica": 0, "at_s": 50, "for_s": 1}]
     data["cluster"]["failures"] = {"schedule": busy}
     result = run(data, engine).records.replica.tolist()
@@ -217,13 +209,7 @@ def test_scores_by_hand(tmp_path, engine):
 @engines
 def test_the_prefix_score_follows_blocks_that_were_sent(engine):
     """20 of 25 tokens in blocks of 5 are 4 of 5: sticky from 0.8 on, not from 0.81."""
-    data = scenario(
-        requests=8,
-        tokens={"prompt": 5, "output": 2},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=4)],
-        arrivals={"kind": "poisson", "rate_rps": 1000.0},
-    )
+    data = alike(8, 4)
     for threshold, several in ((0.8, False), (0.81, True)):
         scored = {"index_block_tokens": 5, "sticky_until_saturated": True, "affinity_threshold": threshold}
         r = run(data | {"cluster": {"dispatch": "scored", "scored": scored}}, engine).records
@@ -233,13 +219,7 @@ def test_the_prefix_score_follows_blocks_that_were_sent(engine):
 @engines
 def test_stickiness_ends_with_saturation(engine):
     """12 requests at once of 25 tokens, of which 20 are there from the first on; at 10 a second 50 of them are 5 s."""
-    data = scenario(
-        requests=12,
-        tokens={"prompt": 5, "output": 2},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=2)],
-        arrivals={"kind": "poisson", "rate_rps": 1e6},
-    )
+    data = alike(12, 2, arrivals={"kind": "poisson", "rate_rps": 1e6})
     scored = {"index_block_tokens": 5, "sticky_until_saturated": True, "peak_prefill_tokens_per_s": 10.0}
     r = run(data | {"cluster": {"dispatch": "scored", "scored": scored | {"max_ttft_penalty_s": 5.0}}}, engine).records
     first = r.replica[0]
@@ -278,13 +258,7 @@ def test_a_prompt_that_nobody_knows_goes_to_who_got_such_a_one_longest_ago(tmp_p
     assert replicas_of(tmp_path, [0] * 7, engine, cluster) == [0, 1, 2, 0, 1, 2, 0]
     cluster["scored"]["cold_replicas"] = 1  # of whom it remembers the last alone
     assert replicas_of(tmp_path, [0] * 5, engine, cluster) == [0, 1, 0, 1, 0]
-    data = scenario(
-        requests=6,
-        tokens={"prompt": 5, "output": 2},
-        prefixes={"tokens": 20},
-        models=[model("only", replicas=3)],
-        arrivals={"kind": "poisson", "rate_rps": 1000.0},
-    )
+    data = alike(6, 3)
     scored = {"weights": weights | {"prefix": 3.0}, "index_block_tokens": 5}
     r = run(data | {"cluster": {"dispatch": "scored", "scored": scored}}, engine).records
     assert r.replica.tolist() == [0] * 6

@@ -15,16 +15,23 @@ from messsim import _core
 
 MU, SIGMA = 5.0, 0.75
 
+
+def drawing(name: str, *law: float) -> Callable[..., None]:
+    """A method of `_core.Stream` as a function of seed, column, first request and what it fills."""
+
+    def draw(seed, column, first, *into, replication=0, sub=0, **odd) -> None:
+        getattr(_core.Stream(seed, column, replication, sub), name)(first, *law, *into, **odd)
+
+    return draw
+
+
 # name: (draw, whether it has an odd component)
 DRAWS: dict[str, tuple[Callable[..., None], bool]] = {
-    "uniform": (_core.draw_uniform, True),
-    "choice": (_core.draw_choice, False),
-    "exponential": (_core.draw_exponential, True),
-    "normal": (_core.draw_normal, True),
-    "lognormal": (
-        lambda seed, column, first, out, **which: _core.draw_lognormal(seed, column, first, MU, SIGMA, out, **which),
-        True,
-    ),
+    "uniform": (drawing("uniform"), True),
+    "choice": (drawing("choice"), False),
+    "exponential": (drawing("exponential"), True),
+    "normal": (drawing("normal"), True),
+    "lognormal": (drawing("lognormal", MU, SIGMA), True),
 }
 
 # what is built upon those
@@ -38,31 +45,31 @@ def difficulty_of(first: int, n: int) -> np.ndarray:
 
 def uniform_pair(n, seed, column, first, **which) -> np.ndarray:
     out = np.full((n, 2), math.nan)
-    _core.draw_uniform_pair(seed, column, first, out, **which)
+    drawing("uniform_pair")(seed, column, first, out, **which)
     return out
 
 
 def normal_pair(n, seed, column, first, **which) -> np.ndarray:
     even, odd = np.full((2, n), math.nan)
-    _core.draw_normal_pair(seed, column, first, even, odd, **which)
+    drawing("normal_pair")(seed, column, first, even, odd, **which)
     return np.column_stack([even, odd])
 
 
 def geometric(n, seed, column, first, **which) -> np.ndarray:
     out = np.full(n, -1, dtype=np.int32)
-    _core.draw_geometric(seed, column, first, GEOMETRIC_SCALE, MOST_TOKENS, out, **which)
+    drawing("geometric", GEOMETRIC_SCALE, MOST_TOKENS)(seed, column, first, out, **which)
     return out
 
 
 def lognormal_count(n, seed, column, first, **which) -> np.ndarray:
     out = np.full(n, -1, dtype=np.int32)
-    _core.draw_lognormal_count(seed, column, first, MU, SIGMA, MOST_TOKENS, out, **which)
+    drawing("lognormal_count", MU, SIGMA, MOST_TOKENS)(seed, column, first, out, **which)
     return out
 
 
 def logistic(n, seed, column, first, **which) -> np.ndarray:
     out = np.full(n, math.nan)
-    _core.draw_logistic(seed, column, first, SLOPE, ABILITY, difficulty_of(first, n), out, **which)
+    drawing("logistic", SLOPE, ABILITY)(seed, column, first, difficulty_of(first, n), out, **which)
     return out
 
 
@@ -123,7 +130,7 @@ def test_a_uniform_is_52_bits_of_its_block(seed, column, first, replication, sub
             high, low = words_of(seed, column, request, replication, sub)[2 * odd : 2 * odd + 2]
             k = (high << 32 | low) >> 12
             assert u[i] == math.ldexp(2 * k + 1, -53)  # exact: (k + 1/2) 2^-52
-            assert u[i] == _core.draw_one(seed, column, request, replication, sub, odd)
+            assert u[i] == _core.Stream(seed, column, replication, sub).one(request, odd)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
@@ -190,9 +197,9 @@ def test_token_counts_stay_within_their_limits():
     assert drawn("geometric", 1 << 16).max() == MOST_TOKENS
     assert drawn("lognormal_count", 1 << 16).max() == MOST_TOKENS
     tokens = np.empty(1 << 12, dtype=np.int32)
-    _core.draw_lognormal_count(1, 2, 0, -3.0, 1.0, 100.0, tokens)
+    _core.Stream(1, 2).lognormal_count(0, -3.0, 1.0, 100.0, tokens)
     assert tokens.min() == 1
-    _core.draw_geometric(1, 2, 0, 1e30, 2.0**31 - 1, tokens)  # however long: no overflow
+    _core.Stream(1, 2).geometric(0, 1e30, 2.0**31 - 1, tokens)  # however long: no overflow
     assert np.all(tokens == 2**31 - 1)
 
 
@@ -203,9 +210,9 @@ def test_another_component_makes_another_pair():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: _core.draw_uniform_pair(1, 2, 0, np.zeros((5, 3))),
-        lambda: _core.draw_normal_pair(1, 2, 0, np.zeros(5), np.zeros(4)),
-        lambda: _core.draw_logistic(1, 2, 0, 1.0, 0.0, np.zeros(5), np.zeros(4)),
+        lambda: _core.Stream(1, 2).uniform_pair(0, np.zeros((5, 3))),
+        lambda: _core.Stream(1, 2).normal_pair(0, np.zeros(5), np.zeros(4)),
+        lambda: _core.Stream(1, 2).logistic(0, 1.0, 0.0, np.zeros(5), np.zeros(4)),
     ],
     ids=["uniform_pair", "normal_pair", "logistic"],
 )
@@ -432,27 +439,27 @@ def test_moments(name, function, mean, variance):
 @pytest.mark.parametrize("most", [1, 2, 200, 2**31 - 1])
 def test_counts_are_cut_at_most(most):
     n, tokens = 3000, np.empty(3000, dtype=np.int32)
-    _core.draw_geometric(1, 2, 5, GEOMETRIC_SCALE, most, tokens)
+    _core.Stream(1, 2).geometric(5, GEOMETRIC_SCALE, most, tokens)
     whole = 1 + np.floor(drawn("exponential", n, first=5) * GEOMETRIC_SCALE)
     np.testing.assert_array_equal(tokens, np.minimum(whole, most))
-    _core.draw_lognormal_count(1, 2, 5, MU, SIGMA, most, tokens)
+    _core.Stream(1, 2).lognormal_count(5, MU, SIGMA, most, tokens)
     np.testing.assert_array_equal(tokens, np.clip(np.floor(drawn("lognormal", n, first=5) + 0.5), 1, most))
 
 
 def test_a_difficulty_far_from_the_ability_decides():
     out, difficulty = np.full(2000, math.nan), np.full(2000, 1e6)
-    _core.draw_logistic(1, 2, 0, 1.0, 0.0, difficulty, out)
+    _core.Stream(1, 2).logistic(0, 1.0, 0.0, difficulty, out)
     assert np.all(out == 0)
-    _core.draw_logistic(1, 2, 0, 1.0, 0.0, -difficulty, out)
+    _core.Stream(1, 2).logistic(0, 1.0, 0.0, -difficulty, out)
     assert np.all(out == 1)
 
 
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: _core.draw_uniform_pair(1, 2, 0, np.empty((4, 3))),
-        lambda: _core.draw_normal_pair(1, 2, 0, np.empty(4), np.empty(5)),
-        lambda: _core.draw_logistic(1, 2, 0, 1.0, 0.0, np.empty(3), np.empty(4)),
+        lambda: _core.Stream(1, 2).uniform_pair(0, np.empty((4, 3))),
+        lambda: _core.Stream(1, 2).normal_pair(0, np.empty(4), np.empty(5)),
+        lambda: _core.Stream(1, 2).logistic(0, 1.0, 0.0, np.empty(3), np.empty(4)),
         lambda: _core.log_histogram_add(np.zeros(0, dtype=np.int64), np.ones(3), 1.0, 8.0),
     ],
     ids=["uniform_pair", "normal_pair", "logistic", "histogram"],
@@ -463,8 +470,12 @@ def test_lengths_that_do_not_fit_are_refused(draw):
 
 
 def test_no_requests_are_drawn_as_none():
-    for name in BUILT:
+    for name in [*DRAWS, *BUILT]:
         assert len(drawn(name, 0)) == 0
+    nothing, none = np.empty(0), np.empty(0, np.int32)
+    _core.Stream(1, 2).geometric_of(0, none, np.ones(1, np.uint32), np.ones(1), np.ones(1), none)
+    assert len(_core.exp(nothing)) == len(_core.log(nothing)) == len(_core.quantile_normal(nothing)) == 0
+    assert _core.scores_add(np.zeros(2), np.zeros(2), nothing, nothing) == 0.0
     assert _core.log_histogram_add(np.zeros(3, dtype=np.int64), np.empty(0), 1.0, 8.0) == (0, 0.0)
 
 

@@ -100,22 +100,24 @@ def test_an_error_in_front_drops_what_waits():
     assert ours() == []
 
 
-@pytest.mark.parametrize("engine", ["compiled", "simpy"])
-def test_a_run_is_the_same_with_and_without(engine):
-    scenario = parse(
+def arriving(engine, requests, rate_rps, models, **record):
+    """Requests at a rate, to models with an iteration of 10 ms."""
+    return parse(
         {
-            "requests": 1000,
+            "requests": requests,
             "engine": engine,
             "sla": {"alpha": 0.6},
-            "arrivals": {"kind": "poisson", "rate_rps": 5.0},
+            "arrivals": {"kind": "poisson", "rate_rps": rate_rps},
             "satisfaction": {"kind": "irt"},
-            "models": [
-                {"name": n, "satisfaction": s, "coefficients": {"a0_s": 0.01, "p0_w_per_gpu": 100.0}}
-                for n, s in (("a", 0.5), ("b", 0.8))
-            ],
-            "record": {"chunk": 64},
+            "models": [{"coefficients": {"a0_s": 0.01, "p0_w_per_gpu": 100.0}} | m for m in models],
+            "record": {"chunk": 64} | record,
         }
     )
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_a_run_is_the_same_with_and_without(engine):
+    scenario = arriving(engine, 1000, 5.0, [{"name": "a", "satisfaction": 0.5}, {"name": "b", "satisfaction": 0.8}])
     plain, threaded = (messsim.run(scenario, pipelined=p) for p in (False, True))
     assert plain.requests.collect().equals(threaded.requests.collect())
     assert plain.timeline.equals(threaded.timeline)
@@ -128,24 +130,7 @@ def test_a_run_is_the_same_with_and_without(engine):
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_a_run_that_stops_leaves_no_thread(engine):
     """Not even while somebody still holds the error, with all that it refers to."""
-    scenario = parse(
-        {
-            "requests": 2000,
-            "engine": engine,
-            "sla": {"alpha": 0.6},
-            "arrivals": {"kind": "poisson", "rate_rps": 1000.0},
-            "satisfaction": {"kind": "irt"},
-            "models": [
-                {
-                    "name": "a",
-                    "satisfaction": 0.5,
-                    "coefficients": {"a0_s": 0.01, "p0_w_per_gpu": 100.0},
-                    "max_num_seqs": 1,
-                }
-            ],
-            "record": {"chunk": 64, "max_open": 64},
-        }
-    )
+    scenario = arriving(engine, 2000, 1000.0, [{"name": "a", "satisfaction": 0.5, "max_num_seqs": 1}], max_open=64)
     with pytest.raises(SimulationError, match=r"record\.max_open = 64") as held:
         messsim.run(scenario, pipelined=True)
     assert held.value.__traceback__ is not None

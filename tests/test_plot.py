@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -14,8 +15,8 @@ from runs import eventful, made
 
 import messsim
 from messsim.errors import OutputError
-from messsim.plot import FIGURES, Plots
-from messsim.plot.charts.promise import _domain
+from messsim.plot import FIGURES
+from messsim.plot.charts.satisfaction import _domain
 from messsim.plot.clusters import against_price
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
@@ -147,15 +148,28 @@ def test_the_low_end_of_an_interval_may_be_below_no_time():
 # ---- the charts -----------------------------------------------------------------------------------------
 
 
-def test_every_chart_is_a_function_and_a_method():
-    assert set(FIGURES) | {"FIGURES", "Plots"} == set(messsim.plot.__all__)
+def test_every_chart_is_a_file_a_function_and_a_method(result):
+    files = sorted((Path(messsim.plot.__file__).parent / "charts").glob("[a-z]*.py"))
+    assert [f.stem for f in files] == list(FIGURES) == dir(result.plot)
+    assert set(FIGURES) < set(dir(messsim.plot))
     for name in FIGURES:
-        assert getattr(messsim.plot, name).__doc__ == getattr(Plots, name).__doc__, name
+        function, method = getattr(messsim.plot, name), getattr(result.plot, name)
+        assert function.__name__ == method.__name__ == name
+        assert function.__doc__ == method.__doc__, name
+        assert function.__doc__.endswith("."), name
+
+
+def test_a_chart_that_there_is_not_is_an_attribute_error_that_lists_them(result):
+    for holder in (messsim.plot, result.plot):
+        assert not hasattr(holder, "satisfacton")
+        with pytest.raises(AttributeError, match="no chart 'satisfacton'; expected one of answers, cost, hits"):
+            _ = holder.satisfacton
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in {"hits", "replicas"}])
 def test_every_chart_is_valid_and_bounded(result, name):
-    figure = FIGURES[name](result, Marks([PhaseMark("a phase", 300, None)], [OutageMark("p", 0, 10.0, 20.0, True)]))
+    marks = Marks([PhaseMark("a phase", 300, None)], [OutageMark("p", 0, 10.0, 20.0, True)])
+    figure = FIGURES[name](result, marks=marks)
     specification = themed(figure).to_dict()  # Altair checks it against the schema of Vega-Lite
     sets = list(datasets(specification))
     assert sets

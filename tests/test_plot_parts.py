@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 from runs import merged, summary_by_hand
 
-from messsim.plot import parts
-from messsim.plot.charts import answers, cost, latency, load, promise, replicas
+from messsim.plot import parts, replications
+from messsim.plot import pools as of_pools
+from messsim.plot.charts import answers, cost, latency, replicas
+from messsim.plot.charts import satisfaction as promise
 from messsim.plot.digest import by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.labels import PLACES, Place, placed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark, _labels
@@ -354,6 +356,27 @@ def test_the_scale_of_a_share_has_room_for_what_has_settled():
 
 
 @pytest.mark.parametrize(
+    ("certificate", "expected"),
+    [
+        (
+            [0.1] * 80 + [0.46, 0.48, 0.47] + [0.49] * 17,
+            0.46,
+        ),  # just below, where the label is
+        ([0.46] * 80 + [0.5] * 20, 0.5),  # on the line, and close to it elsewhere only
+        ([0.46] * 80 + [0.2] * 20, 0.5),  # far below
+        ([0.46] * 80 + [0.6] * 20, 0.5),  # above
+        ([None] * 100, 0.5),  # none: raters err
+    ],
+)
+def test_the_label_of_the_promise_hangs_where_no_curve_crosses_it(certificate, expected):
+    thin = pl.DataFrame(
+        {"satisfaction_p50": [0.7] * 100, "certificate_p50": certificate},
+        schema_overrides={"certificate_p50": pl.Float64},
+    )
+    assert replications._free_below(thin, ["satisfaction", "certificate"], 0.5, [0.0, 1.0]) == expected
+
+
+@pytest.mark.parametrize(
     ("since", "text"), [(None, "is kept never for good."), (1200, "is kept for good from request 1,200 on.")]
 )
 def test_the_words_of_the_promise(since, text):
@@ -386,9 +409,9 @@ POOLS = [{"name": "8b", "replicas": 3}, {"name": "70b", "replicas": 1}]
 
 
 def test_pools_have_the_colours_of_models_of_the_same_names_in_order():
-    assert load.are_models(run(), ["8b", "70b"])
-    assert not load.are_models(run(), ["70b", "8b"])
-    assert not load.are_models(run(), ["8b"])
+    assert of_pools.are_models(run(), ["8b", "70b"])
+    assert not of_pools.are_models(run(), ["70b", "8b"])
+    assert not of_pools.are_models(run(), ["8b"])
 
 
 def test_pools_that_change_their_size_have_columns_of_their_own():

@@ -105,7 +105,7 @@ def test_exploration_has_its_frequency(c, kappa):
     steps = 40_000
     policy = mess(c=c, kappa=kappa)
     uniforms = np.empty(steps)
-    _core.draw_uniform(5, 6, 0, uniforms)
+    _core.Stream(5, 6).uniform(0, uniforms)
     explored = sum(
         decide(policy, [0.5, 0.5], [1, 2], step=t + 1, uniforms=(u, 0.5)) == _core.PLAN_ALL
         for t, u in enumerate(uniforms)
@@ -137,7 +137,7 @@ def test_exploring_by_one_model_takes_each_alike(models):
     policy = mess(c=1.0, kappa=0.0, explore=CHOSEN)
     n = 20_000
     uniforms = np.empty(n)
-    _core.draw_uniform(7, 8, 0, uniforms)
+    _core.Stream(7, 8).uniform(0, uniforms)
     half = [0.5] * models
     plans = np.array([decide(policy, half, half, uniforms=(0.3, u)) for u in uniforms])
     assert np.all(plans & ~_core.PLAN_MODEL == _core.PLAN_EXPLORE)
@@ -189,7 +189,7 @@ def test_the_queue_hovers_about_its_target(start):
     satisfaction, costs = np.array([0.5, 0.9]), np.array([1.0, 10.0])
     policy, ledger = mess(V=start, target_queue=target, gain=0.02), _core.Ledger(alpha)
     uniforms = np.empty(30_000)
-    _core.draw_uniform(1, 1, 0, uniforms)
+    _core.Stream(1, 1).uniform(0, uniforms)
     seen = []
     for i, u in enumerate(uniforms):
         model = decide(policy, satisfaction, costs, queue=ledger.queue, alpha=alpha, request=i)

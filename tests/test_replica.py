@@ -12,6 +12,7 @@ from reference.replica import Arrival, Coefficients, Limits, simulate
 from sizes import cases
 
 from messsim import _core
+from messsim.engines.job import Job
 from messsim.errors import KernelError, SimulationError
 
 NAMES = {  # the reference's symbols and the kernel's names with units
@@ -69,13 +70,13 @@ def with_iterations(limits: Limits, arrivals: list[Arrival]) -> list[Arrival]:
     return [replace(a, iterations=drafts.iterations(i, a.output_tokens - 1)) for i, a in enumerate(arrivals)]
 
 
-def drive(replica: _core.Replica, arrivals: list[Arrival], looks_for: _core.Job | None = None) -> list[_core.Job]:
+def drive(replica: _core.Replica, arrivals: list[Arrival], looks_for: Job | None = None) -> list[Job]:
     """One replica alone in the world: boundaries, clients who give up, arrivals and starts, in this order.
 
     Somebody may look what it has cached of a prompt, half-way between two events and at each before iterations start.
     """
     jobs = [
-        _core.Job(
+        Job(
             i,
             0,
             a.prompt_tokens,
@@ -279,7 +280,7 @@ WIDE = Limits(max_num_seqs=4, max_batched_tokens=16, kv_capacity_tokens=1000, kv
 
 def test_a_failure_charges_the_iteration_under_way_to_those_in_it():
     replica = kernel_replica(UNIT, WIDE)
-    job = _core.Job(0, 0, 4, 10)
+    job = Job(0, 0, 4, 10)
     replica.submit(job, 0.0)
     replica.start(0.0)
     replica.finish()  # the prompt, at 1 s
@@ -295,7 +296,7 @@ def test_a_failure_charges_the_iteration_under_way_to_those_in_it():
 
 def test_a_restarted_job_keeps_its_first_times_and_its_energy():
     replica = kernel_replica(UNIT, WIDE)
-    job = _core.Job(0, 0, 4, 10)
+    job = Job(0, 0, 4, 10)
     replica.submit(job, 0.0)
     replica.start(0.0)
     replica.finish()
@@ -317,7 +318,7 @@ def test_a_restarted_job_keeps_its_first_times_and_its_energy():
 def test_reading_the_meter_changes_nothing():
     read, unread = kernel_replica(UNIT, WIDE), kernel_replica(UNIT, WIDE)
     for replica in (read, unread):
-        replica.submit(_core.Job(0, 0, 4, 10), 0.0)
+        replica.submit(Job(0, 0, 4, 10), 0.0)
         replica.start(0.0)
     assert [read.meter_j(t / 8) for t in range(8)] == pytest.approx([6 * t / 8 for t in range(8)])
     for replica in (read, unread):
@@ -339,7 +340,7 @@ def test_a_shared_queue_feeds_whoever_has_room():
         )
         for i in range(2)
     )
-    jobs = [_core.Job(i, 0, 1, 3) for i in range(3)]
+    jobs = [Job(i, 0, 1, 3) for i in range(3)]
     queue.push(jobs[0])
     assert first.notify(0.0) == _core.WAKE
     assert first.start(0.0) == 1
@@ -355,7 +356,7 @@ def test_a_shared_queue_feeds_whoever_has_room():
 def test_a_replica_with_a_shared_queue_takes_jobs_from_there_alone():
     replica = kernel_replica(UNIT, WIDE, shared=_core.Queue())
     with pytest.raises(KernelError, match=r"through Queue\.push"):
-        replica.submit(_core.Job(0, 0, 4, 10), 0.0)
+        replica.submit(Job(0, 0, 4, 10), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +366,7 @@ def test_a_replica_with_a_shared_queue_takes_jobs_from_there_alone():
 def test_a_job_that_can_never_run_is_refused(prompt, output, text):
     replica = kernel_replica(UNIT, WIDE)
     with pytest.raises(SimulationError, match=text):
-        replica.submit(_core.Job(0, 0, prompt, output), 0.0)
+        replica.submit(Job(0, 0, prompt, output), 0.0)
     assert replica.unfinished == 0
 
 
@@ -385,7 +386,7 @@ def test_limits_are_checked():
 def test_a_job_frees_its_replica_when_both_are_forgotten():
     replica = kernel_replica(UNIT, WIDE)
     for i in range(10):
-        replica.submit(_core.Job(i, 0, 4, 10), 0.0)
+        replica.submit(Job(i, 0, 4, 10), 0.0)
     replica.start(0.0)
     del replica  # the sanitizer build sees what leaks here
 
@@ -410,7 +411,7 @@ def test_who_gives_up_while_decoding_pays_for_the_iteration_under_way():
 
 def test_at_a_boundary_who_gives_up_leaves_at_once():
     replica = kernel_replica(UNIT, WIDE)
-    jobs = [_core.Job(i, 0, 4, 10) for i in range(3)]
+    jobs = [Job(i, 0, 4, 10) for i in range(3)]
     replica.submit(jobs[0], 0.0)
     replica.submit(jobs[1], 0.0)
     replica.start(0.0)
@@ -429,11 +430,11 @@ def test_at_a_boundary_who_gives_up_leaves_at_once():
 
 def test_a_job_carries_what_its_prompt_begins_with():
     """A group's prompt of 40 tokens, then the session's text up to the end at 100, which the answer continues."""
-    job = _core.Job(0, 0, 100, 5, path=[(7, 40), (2**40, 100)], answer_node=2**40)
+    job = Job(0, 0, 100, 5, path=[(7, 40), (2**40, 100)], answer_node=2**40)
     assert job.path == [(7, 40), (2**40, 100)]
     assert job.answer_node == 2**40
     assert (job.cached_prompt_tokens, job.cached_recompute_tokens) == (0, 0)
-    assert (_core.Job(0, 0, 100, 5).path, _core.Job(0, 0, 100, 5).answer_node) == ([], None)
+    assert (Job(0, 0, 100, 5).path, Job(0, 0, 100, 5).answer_node) == ([], -1)
 
 
 @pytest.mark.parametrize(
@@ -449,4 +450,4 @@ def test_a_job_carries_what_its_prompt_begins_with():
 )
 def test_a_path_that_cannot_be_is_refused(path, answer_node, text):
     with pytest.raises(KernelError, match=text):
-        _core.Job(0, 0, 100, 5, path=path, answer_node=answer_node)
+        Job(0, 0, 100, 5, path=path, answer_node=answer_node)

@@ -51,9 +51,9 @@ def test_engines_agree_where_one_draws_less(policy, probability):
 def test_a_column_that_no_model_has_is_refused():
     laws = np.array([1, 2], np.uint32), np.ones(2), np.full(2, 9.0)
     with pytest.raises(_core.errors.KernelError, match="every model has a column"):
-        _core.draw_geometric_of(1, 0, np.array([0, 2], np.int32), *laws, np.empty(2, np.int32))
+        _core.Stream(1, 0).geometric_of(0, np.array([0, 2], np.int32), *laws, np.empty(2, np.int32))
     with pytest.raises(_core.errors.KernelError, match="one length"):
-        _core.draw_geometric_of(1, 0, np.array([0, 1], np.int32), *laws, np.empty(3, np.int32))
+        _core.Stream(1, 0).geometric_of(0, np.array([0, 1], np.int32), *laws, np.empty(3, np.int32))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ fill_ms_x(&c, values)
     Where `_core.pyx` has a `fill_ms_x` of its own, for what needs more, this is `set_ms_x`.
 point_ms_x(&c, columns)
     Points its pointers to columns by name; None is NULL.
-all_ms_x(dicts)
-    Memory with one for each dict.
+all_ms_x(dicts), _all_ms_x
+    Memory with one for each dict; and a class that is made of such a list and has them as `c`, their number as `n`.
 TYPES_OF_ms_x
     Types of its members, as NumPy writes them; of columns, if it has some.
-_ms_x
-    A class that holds one as `c` and shows its numbers, to be the base of a class.
+_ms_x, _open_ms_x
+    A class that holds one as `c` and shows its numbers, to be the base of a class. Those of the second kind may be set.
 
 From `_core.pyx` comes `_core.pyi`, its types for Python.
 """
@@ -241,19 +241,31 @@ def array(name: str) -> str:
     return "\n".join([*lines, f"        fill_{name}(&c[k], one)", "    return memory", "", ""])
 
 
+def several(name: str) -> str:
+    """`_all_ms_x`: what holds them."""
+    lines = [f"cdef class _all_{name}:", "    cdef object memory", f"    cdef {name} *c", "    cdef int32_t n", ""]
+    lines += [
+        "    def __init__(self, list given not None):",
+        f"        self.memory, self.n = all_{name}(given), len(given)",
+    ]
+    return "\n".join([*lines, f"        self.c = <{name} *>start_of(self.memory)", "", ""])
+
+
 def helpers(text: str, declared: dict[str, Declaration]) -> str:
     """All of these that a text calls."""
     structs = [n for n in declared if declared[n].is_struct]
-    filled = {n for n in structs if f"fill_{n}(" in text or f"all_{n}(" in text}
+    filled = {n for n in structs if f"fill_{n}(" in text or re.search(rf"all_{n}[()]", text)}
     while more := {m.type for n in filled for m in declared[n].members if m.type in structs and not m.stars} - filled:
         filled |= more
     verbs = {n: "set" if f"cdef int fill_{n}(" in text else "fill" for n in filled}
     parts = [filling(n, declared[n].members, verbs[n]) for n in structs if n in filled]
     parts += [pointing(n, declared[n].members) for n in structs if f"point_{n}(" in text]
-    parts += [array(n) for n in structs if f"all_{n}(" in text]
+    parts += [array(n) for n in structs if re.search(rf"all_{n}[()]", text)]
     for _, above, block in CLASS.findall(text):
-        if (n := above.removeprefix("_")) in structs:
-            parts.append(base(n, declared[n].members, set(re.findall(r"\b(?:def|object) (\w+)", block))))
+        if above.startswith("_all_"):
+            parts.append(several(above.removeprefix("_all_")))
+        elif (n := above.removeprefix("_open").removeprefix("_")) in structs:
+            parts.append(base(above, n, declared[n].members, set(re.findall(r"\b(?:def|object) (\w+)", block))))
     for n in [n for n in structs if f"TYPES_OF_{n}" in text]:
         columns = [m for m in declared[n].members if m.stars] or declared[n].members
         types = {m.name: NUMPY[m.bare] for m in columns}
@@ -264,18 +276,25 @@ def helpers(text: str, declared: dict[str, Declaration]) -> str:
 # ---- types for Python -------------------------------------------------------------------------------------
 
 CLASS = re.compile(r"^cdef class (\w+)(?:\((\w+)\))?:\n((?: .*\n|\n)*)", re.MULTILINE)
-FUNCTION = re.compile(r"^( *@property\n)? *def (\w+)\(((?:[^()]|\([^()]*\))*)\)(?: -> (.+?))?:$", re.MULTILINE)
+FUNCTION = re.compile(
+    r"^( *@(?:property|\w+\.setter)\n)? *def (\w+)\(((?:[^()]|\([^()]*\))*)\)(?: -> (.+?))?:$", re.MULTILINE
+)
 PLAIN = {"double": "float", "bint": "bool", "str": "str", "dict": "dict[str, Any]", "list": "list[Any]"}
 PLAIN |= {"tuple": "tuple[Any, ...]", "object": "Any"} | dict.fromkeys(NUMBERS - {"double"}, "int")
 
 
-def base(struct: str, members: tuple[Member, ...], own: set[str]) -> str:
-    """`_ms_x`, without the names that are `own` of the class that it is the base of."""
-    shown = [m for m in members if m.is_number and m.name not in own]
-    lines = [
-        f"    @property\n    def {m.name}(self) -> {PLAIN[m.type]}:\n        return self.c.{m.name}\n" for m in shown
-    ]
-    return "\n".join([f"cdef class _{struct}:", f"    cdef {struct} c", "", *lines, ""])
+def base(name: str, struct: str, members: tuple[Member, ...], own: set[str]) -> str:
+    """`_ms_x` or `_open_ms_x`, without the names that are `own` of the class that it is the base of."""
+    lines = [f"cdef class {name}:", f"    cdef {struct} c", ""]
+    for m in members:
+        if not m.is_number or m.name in own:
+            continue
+        lines += ["    @property", f"    def {m.name}(self) -> {PLAIN[m.type]}:"]
+        lines += [f"        return self.c.{m.name}", ""]
+        if name.startswith("_open"):
+            lines += [f"    @{m.name}.setter", f"    def {m.name}(self, {m.type} value):"]
+            lines += [f"        self.c.{m.name} = value", ""]
+    return "\n".join([*lines, ""])
 
 
 def parameter(text: str) -> str:
@@ -298,10 +317,10 @@ def parameter(text: str) -> str:
 def functions(block: str, indent: str) -> list[str]:
     """The public functions of a module or a class."""
     lines = []
-    for is_property, name, parameters, result in FUNCTION.findall(block):
+    for decorator, name, parameters, result in FUNCTION.findall(block):
         if not name.startswith("_") or name in ("__init__", "__len__"):
             written = ", ".join(parameter(" ".join(p.split())) for p in split(parameters))
-            lines += [f"{indent}@property"] if is_property else []
+            lines += [f"{indent}{decorator.strip()}"] if decorator else []
             lines += [f"{indent}def {name}({written}) -> {result or 'None'}: ..."]
     return lines
 

@@ -2,9 +2,12 @@
 #ifndef MS_TEST_FLEETS_H
 #define MS_TEST_FLEETS_H
 
+#include "accounts.h"
 #include "check.h"
 #include "dispatch.h"
+#include "fleet_view.h"
 #include "jobs.h"
+#include "meters.h"
 
 enum { JOBS = 6000, MODELS_MOST = 3 };
 

@@ -3,7 +3,9 @@
 #define MS_TEST_LOOPS_H
 
 #include "check.h"
+#include "fleet_view.h"
 #include "loop.h"
+#include "meters.h"
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
 

@@ -2,7 +2,7 @@
 #ifndef MS_TEST_SCALES_H
 #define MS_TEST_SCALES_H
 
-#include "autoscale.h"
+#include "autoscale_plan.h"
 
 static inline ms_autoscale_plan plan_of(enum ms_autoscale_rule rule, double target)
 {

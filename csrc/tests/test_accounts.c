@@ -91,7 +91,7 @@ static void the_index_shows_what_accounts_say(void)
     CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
     ms_job job = ms_job_new(0, 0, 10, 5);
     ms_accounts_charge(&fleet, &job, 3, 6);
-    CHECK(ms_accounts_weight(&fleet, 3) == 0.5 * 6.0 + 10.0);
+    CHECK(ms_fleet_account(&fleet, 3) == 0.5 * 6.0 + 10.0);
     CHECK(ms_ties_value(&fleet.servers[0].loads, 3) == 13.0 && ms_ties_value(&fleet.servers[0].loads, 4) == 0.0);
     CHECK(ms_ties_count(&fleet.servers[0].loads) == 16);
     ms_fleet_fail(&fleet, 4, 1.0, &evicted);

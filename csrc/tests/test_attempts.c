@@ -2,24 +2,28 @@
 
 #include "draw.h"
 
+/* What was asked, of a model with so many replicas and clients who do not wait forever. */
+static void go_impatient(ms_run *loop, ms_patience patience, int32_t replicas, int32_t rule)
+{
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, replicas)};
+    config.keeps_delays = 1;
+    config.patience = patience;
+    serve(loop, &config, 1, plans, rule);
+    go(loop, 1);
+}
+
 /* An answer takes 3 s and patience is 1.25 s: tries at 0, 1.25 + 1 and 2.25 + 1.25 + 2, each aborted at the next
  * boundary of its replica. */
 static void pauses_grow_from_try_to_try(void)
 {
     for (int says_so = 0; says_so < 2; says_so++) {
         ms_run loop;
-        ms_run_config config = plain;
-        ms_pool_plan plans[2] = {pool_of(0, 1)};
-        config.keeps_delays = 1;
-        config.patience = (ms_patience){.wait = seconds(1.25),
-                                        .aborts = 1,
-                                        .retries = 2,
-                                        .rates_giving_up = says_so,
-                                        .backoff = seconds(1.0),
-                                        .backoff_growth = 2.0};
+        const ms_patience patience = {
+            .wait = seconds(1.25), .aborts = 1, .retries = 2, .rates_giving_up = says_so, .backoff = seconds(1.0),
+            .backoff_growth = 2.0};
         ask(1, 1.0, 4, 3);
-        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-        go(&loop, 1);
+        go_impatient(&loop, patience, 1, MS_LEAST_LOADED);
         const sheet *s = &sheets[0];
         CHECK(check_records(s, MS_IN_FLIGHT) == 0 && s->status[0] == MS_TIMED_OUT && s->attempts[0] == 3);
         CHECK(s->arrival[0] == 0.0 && s->start[0] == 5.5 && loop.now_s == 7.5);
@@ -35,14 +39,10 @@ static void pauses_grow_from_try_to_try(void)
 static void a_retry_draws_its_replicas_anew(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[2] = {pool_of(0, 4)};
-    config.keeps_delays = 1;
-    config.patience = (ms_patience){
+    const ms_patience patience = {
         .wait = seconds(1.5), .aborts = 1, .retries = 1, .backoff = seconds(2.0), .backoff_growth = 1.0};
     ask(60, 100.0, 4, 9);
-    serve(&loop, &config, 1, plans, MS_POWER_OF_TWO);
-    go(&loop, 1);
+    go_impatient(&loop, patience, 4, MS_POWER_OF_TWO);
     const sheet *s = &sheets[0];
     CHECK(check_records(s, MS_TIMED_OUT) == 60);
     int differs = 0;
@@ -68,15 +68,11 @@ static void a_retry_draws_its_replicas_anew(void)
 static void tries_are_counted_apart_from_requests(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.keeps_delays = 1;
-    config.patience = (ms_patience){
+    const ms_patience patience = {
         .wait = seconds(0.5), .aborts = 1, .retries = 3, .backoff = seconds(0.0), .backoff_growth = 1.0};
     ask(8, 100.0, 4, 9);
     plans_are(MS_PLAN_ALL, MS_PLAN_EXPLORE | 0, 0, 0);
-    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-    go(&loop, 1);
+    go_impatient(&loop, patience, 1, MS_LEAST_LOADED);
     CHECK(check_records(&sheets[0], MS_TIMED_OUT) == 8);
     CHECK(loop.attempts == 32 && loop.explored == 4 && loop.rated == 8);
     for (int64_t i = 0; i < 8; i++) {
@@ -90,13 +86,9 @@ static void a_first_token_may_be_enough(void)
 {
     for (int until_first = 0; until_first < 2; until_first++) {
         ms_run loop;
-        ms_run_config config = plain;
-        ms_pool_plan plans[2] = {pool_of(0, 1)};
-        config.keeps_delays = 1;
-        config.patience = (ms_patience){.wait = seconds(1.0), .until_first_token = until_first, .aborts = 1};
+        const ms_patience patience = {.wait = seconds(1.0), .until_first_token = until_first, .aborts = 1};
         ask(1, 1.0, 4, 5);
-        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-        go(&loop, 1);
+        go_impatient(&loop, patience, 1, MS_LEAST_LOADED);
         CHECK(sheets[0].status[0] == (until_first ? MS_COMPLETED : MS_TIMED_OUT)); /* the token is there at 1 s */
         ms_run_free(&loop);
     }
@@ -107,15 +99,10 @@ static void a_first_token_may_be_enough(void)
 static void who_gives_up_takes_only_what_is_under_way(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.keeps_delays = 1;
-    config.patience = (ms_patience){.wait = seconds(5.25), .aborts = 1};
     ask(2, 4.0, 4, 3);
     sheets[0].outputs[2] = 20; /* of the first by model 1 */
     plans_are(MS_PLAN_ALL, 0, 0, 0);
-    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-    go(&loop, 1);
+    go_impatient(&loop, (ms_patience){.wait = seconds(5.25), .aborts = 1}, 1, MS_LEAST_LOADED);
     CHECK(sheets[0].status[0] == MS_TIMED_OUT && sheets[0].model[0] == 1);
     CHECK(sheets[0].status[1] == MS_COMPLETED && sheets[0].finish[1] == 7.0);
     ms_run_free(&loop);
@@ -125,15 +112,11 @@ static void who_gives_up_takes_only_what_is_under_way(void)
 static void who_is_answered_waits_no_longer(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.keeps_delays = 1;
-    config.patience = (ms_patience){.wait = seconds(5.25), .aborts = 1, .retries = 1, .backoff_growth = 1.0};
+    const ms_patience patience = {.wait = seconds(5.25), .aborts = 1, .retries = 1, .backoff_growth = 1.0};
     ask(1, 1.0, 4, 3);
     sheets[0].outputs[0] = 20; /* by model 0 */
     plans_are(MS_PLAN_ALL, 0, 0, 0);
-    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-    go(&loop, 1);
+    go_impatient(&loop, patience, 1, MS_LEAST_LOADED);
     CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].finish[0] == 3.0 && loop.attempts == 1);
     CHECK(sheets[0].energy[0] == (6.0 + 2.0 * 3.0) + (6.0 + 19.0 * 3.0)); /* both answers to their ends */
     ms_run_free(&loop);

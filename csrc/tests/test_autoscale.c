@@ -1,5 +1,7 @@
 #include "autoscale.h"
 
+#include "autoscale_saturation.h"
+#include "autoscale_schedule.h"
 #include "check.h"
 #include "scales.h"
 

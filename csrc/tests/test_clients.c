@@ -3,6 +3,18 @@
 #include "clients.h"
 #include "draw.h"
 
+/* Clients of a closed loop, who think for 2 s, and the requests that they ask: of one token in one iteration. */
+static ms_run_config closed(int64_t clients, int64_t length)
+{
+    ms_run_config config = plain;
+    config.clients = clients;
+    config.length = length;
+    config.think_s = 2.0;
+    ask(length, 0.0, 4, 1);
+    sheets[0].page.arrival_s = NULL;
+    return config;
+}
+
 static void clients_wait_for_their_answers(void)
 {
     ms_run loop;
@@ -34,13 +46,8 @@ static void clients_wait_for_their_answers(void)
 static void a_client_asks_a_pause_after_its_answer(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
+    ms_run_config config = closed(2, 5);
     ms_pool_plan plans[2] = {pool_of(0, 2)};
-    config.clients = 2;
-    config.length = 5;
-    config.think_s = 2.0;
-    ask(5, 0.0, 4, 1);
-    sheets[0].page.arrival_s = NULL;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     const double arrivals_s[] = {0.0, 0.0, 3.0, 3.0, 6.0};
@@ -55,15 +62,10 @@ static void a_client_asks_a_pause_after_its_answer(void)
 static void thinking_is_drawn_by_the_request(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
+    ms_run_config config = closed(1, 20);
     ms_pool_plan plans[2] = {pool_of(0, 2)};
-    config.clients = 1;
-    config.length = 20;
-    config.think_s = 2.0;
     config.think_is_exponential = 1;
     config.think = (ms_stream){1, 77, 0, 0};
-    ask(20, 0.0, 4, 1);
-    sheets[0].page.arrival_s = NULL;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     for (int i = 1; i < 20; i++) {
@@ -77,15 +79,10 @@ static void a_client_without_an_answer_goes_on(void)
 {
     for (int retries = 0; retries < 2; retries++) {
         ms_run loop;
-        ms_run_config config = plain;
+        ms_run_config config = closed(1, 3);
         ms_pool_plan plans[2] = {api(0)};
-        config.clients = 1;
-        config.length = 3;
-        config.think_s = 2.0;
         config.keeps_delays = 1;
         config.patience = (ms_patience){.retries = retries, .backoff = seconds(0.5), .backoff_growth = 1.0};
-        ask(3, 0.0, 4, 1);
-        sheets[0].page.arrival_s = NULL;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         loop.fleet.pool[0].up = 0; /* it takes nobody */
         go(&loop, 1);
@@ -126,13 +123,8 @@ static void errands_of_one_request_have_an_order(void)
 static void a_client_whose_request_is_too_long_goes_on(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    config.clients = 1;
-    config.length = 3;
-    config.think_s = 2.0;
-    ask(3, 0.0, 4, 1);
+    ms_run_config config = closed(1, 3);
     sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY;
-    sheets[0].page.arrival_s = NULL;
     make(&loop, &config, 1, MS_LEAST_LOADED);
     go(&loop, 1);
     const sheet *s = &sheets[0];

@@ -53,7 +53,7 @@ static int many_agree(const ms_stream *stream, const uint64_t *columns, uint64_t
         ms_philox_block(key, counter, words);
         agree &= even[i] == ms_uniform52(words[0], words[1]);
         agree &= columns != NULL || odd[i] == ms_uniform52(words[2], words[3]);
-        agree &= columns != NULL || choice[i] == ms_uniform32(words[0]);
+        agree &= columns != NULL || choice[i] == ((double)words[0] + 0.5) * 0x1p-32;
     }
     return agree && even[n] == -1.0 && odd[n] == -1.0 && alone[n] == -1.0 && choice[n] == -1.0;
 }

@@ -2,13 +2,20 @@
 
 #include "workers.h"
 
+/* A decision takes 2.5 s. */
+static ms_run_config decides(int32_t workers)
+{
+    ms_run_config config = plain;
+    config.decision = seconds(2.5);
+    config.router_workers = workers;
+    return config;
+}
+
 static void decisions_wait_for_workers(void)
 {
     for (int32_t workers = 0; workers < 3; workers++) {
         ms_run loop;
-        ms_run_config config = plain;
-        config.decision = seconds(2.5);
-        config.router_workers = workers;
+        ms_run_config config = decides(workers);
         fill(&sheets[0], 0, 3, 1.0);
         plans_are(0, 1, 0, 1);
         make(&loop, &config, 0, MS_LEAST_LOADED);
@@ -30,10 +37,8 @@ static void who_gives_up_leaves_the_queue(void)
 {
     for (int who = 1; who < 4; who++) {
         ms_run loop;
-        ms_run_config config = plain;
+        ms_run_config config = decides(1);
         ms_pool_plan plans[2] = {pool_of(0, 1)};
-        config.decision = seconds(2.5);
-        config.router_workers = 1;
         config.keeps_delays = 1;
         config.patience = (ms_patience){.wait = seconds(1000.0)};
         ask(4, 0.5, 4, 1);
@@ -58,10 +63,8 @@ static void who_gives_up_leaves_the_queue(void)
 static void nobody_decides_for_who_has_given_up(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
+    ms_run_config config = decides(1);
     ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.decision = seconds(2.5);
-    config.router_workers = 1;
     config.keeps_delays = 1;
     config.patience = (ms_patience){.wait = seconds(3.75), .rates_giving_up = 1};
     ask(4, 0.0, 4, 1); /* decided at 2.5 and 5 s, where the second's client is gone already; two never */
@@ -87,10 +90,8 @@ static void each_instance_has_its_own_workers(void)
 {
     static const int32_t instance[] = {0, 1, 0};
     ms_run loop;
-    ms_run_config config = plain;
+    ms_run_config config = decides(1);
     ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.decision = seconds(2.5);
-    config.router_workers = 1;
     config.instances = 2;
     ask(3, 0.0, 4, 1);
     sheets[0].page.instance = instance;

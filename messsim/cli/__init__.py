@@ -1,12 +1,13 @@
 """The command line: a command parses, calls one function, prints.
 
-Each module registers its commands when it is imported; their order here is their order in ``messsim --help``.
+Each module of this folder registers its commands when it is imported: those of `FIRST` in that order, then the others.
 """
 
 import gc
 import os
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from .signals import end_like_ctrl_c
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-MODULES = (
+FIRST = (  # in ``messsim --help``
     "init",
     "run",
     "replicate",
@@ -40,7 +41,8 @@ def __getattr__(name: str) -> Any:
     """The application, with all its commands, when it is first asked for: ``messsim --version`` needs none of it."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for module in MODULES:
+    others = {m.name for m in iter_modules(__path__)} - {*FIRST, "__main__"}
+    for module in (*FIRST, *sorted(others)):
         import_module(f"{__name__}.{module}")
     return import_module(f"{__name__}.base").app
 

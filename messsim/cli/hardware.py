@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 from .outputs import check_out, hand_over
 from .rows import Select, SkipFailed, Unique
+
+if TYPE_CHECKING:
+    from messsim.shapes.evidence import Accuracy
 
 __all__ = ["calibrate", "validate"]
 
@@ -42,7 +45,7 @@ def validate(
     hand_over(comparison, lambda: accuracy(comparison), as_json, out, write)
 
 
-def _files(result: dict[str, Any]) -> dict[str, str]:
+def _files(result: "Accuracy") -> dict[str, str]:
     from messsim.report.hardware.accuracy import accuracy_page, rows_csv
 
     files = {"accuracy.md": accuracy_page(result), "accuracy.json": json.dumps(result, indent=2) + "\n"}

@@ -7,10 +7,9 @@ from typing import Any
 from messsim import _core
 
 from .calendar import ENDS, Calendar
+from .job import Job
 
 __all__ = ["ApiServer"]
-
-Job = _core.Job
 
 
 class ApiServer:

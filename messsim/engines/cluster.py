@@ -21,7 +21,7 @@ HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt
 
 
 class Limits(TypedDict):
-    """Limits of one replica, by the names of csrc/sequences.h."""
+    """Limits of one replica, by the names of csrc/sequences_state.h."""
 
     max_num_seqs: int
     max_batched_tokens: int

@@ -13,14 +13,13 @@ from messsim import _core
 
 from .calendar import ENDS, STARTS, Calendar
 from .fronts import Front
+from .job import Job
 from .observer import Observer
 
 __all__ = ["DRAINING", "LOADING", "OFF", "READY", "GpuServer", "Job"]
 
 # of a replica of a pool that an autoscaler changes; others are always ready
 READY, LOADING, DRAINING, OFF = "ready", "loading", "draining", "off"
-
-Job = _core.Job
 
 
 class GpuServer:

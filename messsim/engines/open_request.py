@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from messsim import _core
 from messsim.routing import PLAN_CHAIN
 from messsim.workload.chunk import Floats
 
 from .brain import Columns, Decision
+from .job import Job
 from .records import COMPLETED, IN_FLIGHT, Row
 from .rows import Rows
 
@@ -162,13 +162,13 @@ class OpenRequest:
             rows,
         )
 
-    def copy(self, model: int) -> _core.Job:
+    def copy(self, model: int) -> Job:
         """One more copy, for the servers of a model."""
         job = self.draft(model)
         self.jobs.append(job)
         return job
 
-    def draft(self, model: int) -> _core.Job:
+    def draft(self, model: int) -> Job:
         """A job as a copy for a model comes to dispatch."""
         attempt, path = self.attempt << 16, self.rows.path(self.request)  # leaves room for failures
         # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
@@ -176,7 +176,7 @@ class OpenRequest:
         node = path[-1][0] if goes_on else None
         session = self.rows.session(self.request)
         answer, most = self.outputs[model], self.max_new(model)
-        return _core.Job(self.request, model, self.prompt, answer, self, attempt, path, node, session, most)
+        return Job(self.request, model, self.prompt, answer, self, attempt, path, node, session, most)
 
     def max_new(self, model: int) -> int:
         """The longest answer that the servers of a model are told of, tokens."""

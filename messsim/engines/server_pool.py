@@ -15,12 +15,11 @@ from .cluster import PoolPlan
 from .drafts import drafts_of
 from .fronts import Front
 from .gpu_server import DRAINING, LOADING, GpuServer
+from .job import Job
 from .looks import Looks
 from .observer import Observer
 
 __all__ = ["ServerPool"]
-
-Job = _core.Job
 Done = Callable[[Any], None]
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from messsim import _core
-
 from .dispatch import Rule
+from .job import Job
 from .server_pool import ServerPool
 
 __all__ = ["ModelServers"]
-
-Job = _core.Job
 
 
 def _holder(pools: list[ServerPool]) -> ServerPool:

@@ -69,12 +69,7 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         mine = alt.Chart(rows(drawn.filter(verdict=verdict)))
         dots = mine.mark_point(style=verdict, shape=shape, filled=True, size=80)
         layers.append(dots.encode(x=x, y=y("mean"), tooltip=tips))
-    prices = drawn["objective"]
-    middle = (prices.min() + prices.max()) / 2 if len(prices) else 0.0  # type: ignore[operator]
-    right = (drawn.filter("answer")["objective"] > middle).any()  # where there is no room to its right
-    side: dict[str, object] = {"align": "right", "dx": -8} if right else {"align": "left", "dx": 8}
-    answer = alt.Chart(rows(drawn.filter("answer"))).mark_text(style="value-label", dy=-14, **side)
-    layers.append(answer.encode(x=x, y=y("mean"), text=alt.value("the answer")))
+    layers.append(_answer(drawn).encode(x=x, y=y("mean"), text=alt.value("the answer")))
     counts = ", ".join(f"{n:,} {v}" for v in SHAPES if (n := drawn.filter(verdict=v).height))
     return Figure(
         name[0].upper() + name[1:],
@@ -84,6 +79,15 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         "Whiskers: 95 % intervals over the replications.",
         height=260,
     )
+
+
+def _answer(drawn: pl.DataFrame) -> Any:
+    """A name beside the answer, on the side that has room."""
+    prices = drawn["objective"]
+    middle = (prices.min() + prices.max()) / 2 if len(prices) else 0.0  # type: ignore[operator]
+    is_right = (drawn.filter("answer")["objective"] > middle).any()
+    side: dict[str, object] = {"align": "right", "dx": -8} if is_right else {"align": "left", "dx": 8}
+    return library().Chart(rows(drawn.filter("answer"))).mark_text(style="value-label", dy=-14, **side)
 
 
 def _prefixed(unit: str) -> dict[str, str]:

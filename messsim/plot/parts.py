@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .digest import thinned
 from .figure import library
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "side_by_side",
     "time_axis",
     "time_unit",
+    "timeline_table",
     "tip_title",
 ]
 
@@ -189,3 +191,12 @@ def folded(
     kept = sorted(order, key=lambda n: -(weights.get(n) or 0))[: MOST_SERIES - 1]
     name = pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(OTHERS)).alias(column)
     return frame.with_columns(name), [*(n for n in order if n in kept), OTHERS]
+
+
+def timeline_table(timeline: pl.DataFrame, columns: dict[str, str], shown: Any) -> pl.DataFrame:
+    """A dozen rows of the timeline, columns by name, each value as `shown` writes it."""
+    import polars as pl
+
+    few = thinned(timeline, 11)
+    figures = {name: [shown(value) for value in few[column]] for column, name in columns.items()}
+    return pl.DataFrame({"request": [f"{r:,}" for r in few["request"]]} | figures)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.shapes.evidence import ConvergenceSummary, Quantile
@@ -23,6 +23,8 @@ __all__ = ["certified_gap", "charts_of", "cost_bands", "probability", "queue_ban
 
 FEW = 20  # runs: with fewer, the 5 % quantile is next to the least
 UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
+LABEL = 5  # the promise's label takes a fifth of the width,
+CLOSE = 0.08  # and so much of the height
 NAMES = {"satisfaction": "satisfied so far", "certificate": "certificate"}
 
 Axis = Callable[[str], Any]  # the y axis of a column
@@ -43,13 +45,18 @@ def satisfaction_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Fig
 
     medians = thin.select("request", *[pl.col(f"{c}_p50").alias(n) for c, n in names.items()])
     long = medians.unpivot(index="request", variable_name="curve", value_name="share").drop_nulls()
-    promise = rows(pl.DataFrame({"alpha": [alpha], "text": [f"promised {percent(alpha)}"]}))
-    text = {"style": "promise-label", "align": "right", "baseline": "top", "dx": -4, "dy": 5, "x": {"expr": "width"}}
+    below = _free_below(thin, list(names), alpha, scale.domain)
+    promise = alt.Chart(
+        rows(pl.DataFrame({"alpha": [alpha], "below": [below], "text": [f"promised {percent(alpha)}"]}))
+    )
+    place = {"align": "right", "baseline": "top", "dx": -4, "dy": 5, "x": {"expr": "width"}}
+    halo, label = (promise.mark_text(style=f"promise-{style}", **place) for style in ("halo", "label"))
     chart = layered(
         *_bands(thin, "satisfaction", x, y),
-        alt.Chart(promise).mark_rule(style="promise").encode(y=y("alpha")),
+        promise.mark_rule(style="promise").encode(y=y("alpha")),
         lines(long, x, y("share"), series="curve", names=list(names.values())),
-        alt.Chart(promise).mark_text(**text).encode(y=y("alpha"), text="text:N"),
+        halo.encode(y=y("below"), text="text:N"),
+        label.encode(y=y("below"), text="text:N"),
         crosshair(thin, x, _tips(names, ".2%")),
     )
     end, many = summary["end"]["satisfaction"], summary["replications"]
@@ -70,6 +77,14 @@ def _domain(thin: pl.DataFrame, columns: list[str], alpha: float) -> list[float]
     known = [alpha, *(e for e in ends if e is not None)]
     room = 0.1 * max(max(known) - min(known), 0.02)
     return [max(0.0, min(known) - room), min(1.0, max(known) + room)]
+
+
+def _free_below(thin: pl.DataFrame, columns: list[str], alpha: float, domain: Sequence[float]) -> float:
+    """What the promise's label hangs from: the line, or a curve so close below it that it would cross the label."""
+    end = thin.tail(max(1, len(thin) // LABEL))
+    lows = [low for c in columns if (low := end[f"{c}_p50"].min()) is not None]
+    near = alpha - CLOSE * (domain[1] - domain[0])
+    return min([alpha, *(float(low) for low in lows if near < low < alpha)])  # type: ignore[arg-type, operator]
 
 
 def probability(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:

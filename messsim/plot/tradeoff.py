@@ -66,13 +66,10 @@ def tradeoff(
         alt.Tooltip("satisfaction told:N", title="satisfied"),
         alt.Tooltip("cost told:N", title=tip_title(unit)),
     ]
+    whisker = base.mark_rule(style="whisker", opacity=0.5)
     layers = [
-        base.mark_rule(style="whisker", opacity=0.5).encode(
-            x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")
-        ),
-        base.mark_rule(style="whisker", opacity=0.5).encode(
-            x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"
-        ),
+        whisker.encode(x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")),
+        whisker.encode(x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"),
         base.mark_point(style="dot", filled=True, size=70).encode(
             x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
         ),

@@ -91,12 +91,8 @@ def _caches(scenario: Scenario, outcome: Outcome) -> dict[str, NDArray[np.int64]
     return columns
 
 
-def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl.DataFrame:
-    """At most 4,096 rows in request order: what the engine saw as each request came, and the curves so far.
-
-    `power_w_POOL` is the mean power since the row before, `hit_rate_POOL` the share of cached tokens in the prompts
-    started since then; both columns of prompts are of pools with a prefix cache only.
-    """
+def _seen(scenario: Scenario, outcome: Outcome) -> pl.DataFrame:
+    """What the engine saw as requests came."""
     import polars as pl
 
     samples = outcome.timeline.samples
@@ -107,7 +103,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.diff(energy, axis=0, prepend=energy[:1]) / np.diff(times, prepend=times[:1])[:, None]
         caches = _caches(scenario, outcome)
-    seen = pl.DataFrame(
+    return pl.DataFrame(
         {
             "request": [s.request for s in samples],
             "time_s": times,
@@ -132,6 +128,16 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
             f"replicas_{p}_{name}": pl.Int64 for name in pools if name in scaled for p in ("up", "loading", "draining")
         },  # which a run of no requests would leave open
     )
+
+
+def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl.DataFrame:
+    """At most 4,096 rows in request order: what the engine saw as each request came, and the curves so far.
+
+    `power_w_POOL` is the mean power since the row before, `hit_rate_POOL` the share of cached tokens in the prompts
+    started since then; both columns of prompts are of pools with a prefix cache only.
+    """
+    import polars as pl
+
     curves = pl.DataFrame(
         {
             "request": running.ids,
@@ -141,7 +147,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
         },
         schema={"request": pl.Int64} | dict.fromkeys(CURVES, pl.Float64),
     )
-    joined = seen.join(curves, on="request", how="left", maintain_order="left")
+    joined = _seen(scenario, outcome).join(curves, on="request", how="left", maintain_order="left")
     first = [
         "request",
         "time_s",

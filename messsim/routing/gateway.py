@@ -200,7 +200,7 @@ class MessPlus:
         assert self._policy.predictor is not None
         self._policy.predictor.score(np.ascontiguousarray(x.reshape(-1, 1)), scores)
         uniforms = np.empty((1, 2))
-        _core.draw_uniform_pair(self._seed, self._column, request, uniforms)
+        _core.Stream(self._seed, self._column).uniform_pair(request, uniforms)
         plan = self._policy.kernel.decide(
             request, request + 1, self.alpha, queue, scores[:, 0].copy(), prices, np.zeros(models), uniforms[0]
         )

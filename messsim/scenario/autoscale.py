@@ -9,7 +9,7 @@ from .laws import ConstantDelay, WaitLaw
 
 __all__ = ["Autoscale", "ColdStart", "Step"]
 
-MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale.h
+MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale_plan.h
 MOST_LOOKS = 100_000  # that a window holds
 
 DEFAULTS: dict[str, dict[str, float]] = {

@@ -137,10 +137,8 @@ class Router(Part):
 
     policy: str = Field(
         "mess+",
-        description="mess+, load-aware, oracle, statistical-oracle, best-single, static-mix, random, cheapest, "
-        "largest, educated-guess, threshold, cascade, primal-dual, linucb, thompson, length-only, route-balance, "
-        "multi-factor, pareto-floor, or a Python file of your own, "
-        "relative to the scenario's folder",
+        description="name of a policy, a built-in one (docs/rivals.md describes them, and a wrong name lists them) or "
+        "an installed one, or a Python file of your own, relative to the scenario's folder",
     )
     V: PositiveOrAuto = Field(
         "auto",

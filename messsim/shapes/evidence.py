@@ -1,6 +1,6 @@
-"""What `converge`, `verify` and `reproduce` print: how promises converge, and what speaks for the simulator."""
+"""What `converge`, `verify`, `validate` and `reproduce` print: how promises converge, what speaks for the simulator."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -8,9 +8,12 @@ from .studies import IntervalSummary
 
 __all__ = [
     "Accounting",
+    "Accuracy",
+    "AccuracyTable",
     "BestSingleOfPaper",
     "ConvergenceSummary",
     "Ends",
+    "Facts",
     "Gap",
     "KeptShare",
     "MeanCost",
@@ -96,6 +99,21 @@ class ConvergenceSummary(TypedDict):
     kept: KeptShare
     time_to_compliance: Since
     end: Ends
+
+
+Facts = dict[str, Any]  # of a measured row, or errors of a group of them, by the columns of its table
+
+
+class AccuracyTable(TypedDict):
+    """Rows of one table of measurements against what was predicted of them."""
+
+    rows: list[Facts]
+    groups: list[Facts]
+    summary: list[Facts]
+    without_profile: list[Facts]
+
+
+Accuracy = dict[str, AccuracyTable]  # by table
 
 
 class VerifiedCase(TypedDict):

@@ -17,14 +17,6 @@ from .chunk import Floats, Ints
 __all__ = ["Answers", "answers_of", "names_of", "problems_of_answers"]
 
 
-class _Histogram(TypedDict):
-    """Counts of equal bins between the shortest and the longest answer, tokens."""
-
-    least: float
-    most: float
-    counts: list[int]
-
-
 class Histogram(TypedDict):
     """Counts of answers in bins of equal width from the shortest to the longest, tokens."""
 
@@ -42,9 +34,9 @@ class Answers:
 
 
 @cache
-def _tasks() -> dict[str, dict[str, _Histogram]]:
+def _tasks() -> dict[str, dict[str, Histogram]]:
     text = files("messsim.workload").joinpath("answer_lengths.json").read_text(encoding="utf-8")
-    tasks: dict[str, dict[str, _Histogram]] = json.loads(text)["tasks"]
+    tasks: dict[str, dict[str, Histogram]] = json.loads(text)["tasks"]
     return tasks
 
 
@@ -66,7 +58,7 @@ def _answers(task: str, model: str) -> Answers:
     return Answers(np.arange(edges[0], edges[-1], dtype=np.int32), np.repeat(counts / sizes, sizes))
 
 
-def _entry(models: dict[str, _Histogram], names: tuple[str, ...]) -> str | None:
+def _entry(models: dict[str, Histogram], names: tuple[str, ...]) -> str | None:
     """The model so named: whole, without its maker, or by the beginning of its name; the shortest of several."""
     for name in names:
         asked = name.lower()

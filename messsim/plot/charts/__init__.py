@@ -1,1 +1,1 @@
-"""The charts of a run, one file a subject."""
+"""The charts of a run, one file each."""

@@ -27,7 +27,7 @@ PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
 
 def cost(run: Run, marks: Marks = NOTHING) -> Figure:
-    """Cost of an answer, by what it was spent on, and its rivals."""
+    """Cost of an answer by what it was spent on, beside what it could have cost."""
     import polars as pl
 
     alt = library()

@@ -27,8 +27,8 @@ NAMES: dict[LatencyName, str] = {
 }
 
 
-def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Figure:
-    """The distribution of one latency, by the model that answered."""
+def latency(run: Run, which: LatencyName = "ttft", marks: Marks = NOTHING) -> Figure:
+    """The distribution of one latency, by model: ttft, tpot, e2e or queueing."""
     import polars as pl
 
     alt = library()

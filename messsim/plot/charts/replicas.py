@@ -11,7 +11,7 @@ from ..digest import sliced
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
 from ..parts import TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
-from .load import are_models
+from ..pools import are_models
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ def changes_size(run: Run) -> list[str]:
 
 
 def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
-    """Replicas up, loading and draining."""
+    """Replicas up, loading and draining, of pools that change their size."""
     import polars as pl
 
     alt = library()

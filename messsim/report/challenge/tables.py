@@ -11,6 +11,8 @@ from messsim.wording import cost_heading, number, percent, request_unit, seconds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from messsim.plot.figure import Figure
+
     from ..base.page import Page
 
 __all__ = ["challenge_page", "challenge_report", "challenge_tables", "quote"]
@@ -131,10 +133,6 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
     questions
         What each condition asks, where it is known.
     """
-    import polars as pl
-
-    from messsim.plot.challenge import kept_chart, ranks_chart
-
     from ..base.page import Page, Section, Table, Tile
 
     best, leading = challenge.standings[0], challenge.standings[: 4 if challenge.replications > 1 else 0]
@@ -150,16 +148,6 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
         if (cells := _of(challenge, condition))
     ]
     asked = [[c, questions[c]] for c in challenge.conditions if questions and c in questions]
-    ranks = [(s.policy, s.rank, s.rank_low, s.rank_high) for s in challenge.standings]
-    kept = [
-        (c.condition, c.policy, c.kept / c.runs if c.runs else 0.0, f"{c.kept} of {c.runs}") for c in challenge.cells
-    ]
-    order = [s.policy for s in challenge.standings]
-    charts = [
-        ranks_chart(pl.DataFrame(ranks, {"policy": pl.String, "rank": pl.Float64, "low": pl.Float64,
-                                         "high": pl.Float64}, orient="row")),
-        kept_chart(pl.DataFrame(kept, ["condition", "policy", "share", "told"], orient="row"), order),
-    ]  # fmt: skip
     standings = Table(
         "All conditions", _heads(challenge), [_standing(s, challenge.policies[0]) for s in challenge.standings]
     )
@@ -174,7 +162,9 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
         tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in leading],
         notes=[QUICK_LOOK] * (challenge.replications == 1) + failed,
         sections=[
-            Section("standings", "Where do they stand?", HOW, figures=charts, tables=[standings], wide=True),
+            Section(
+                "standings", "Where do they stand?", HOW, figures=_charts(challenge), tables=[standings], wide=True
+            ),
             *(
                 [
                     Section(
@@ -189,6 +179,24 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
         ],
         footer=f"{quote(challenge)}. Scenarios SHA-256 {challenge.scenarios_sha256}.",
     )
+
+
+def _charts(challenge: Challenge) -> list[Figure]:
+    """Mean ranks, and how often each policy kept the promise of each condition."""
+    import polars as pl
+
+    from messsim.plot.challenge import kept_chart, ranks_chart
+
+    ranks = [(s.policy, s.rank, s.rank_low, s.rank_high) for s in challenge.standings]
+    kept = [
+        (c.condition, c.policy, c.kept / c.runs if c.runs else 0.0, f"{c.kept} of {c.runs}") for c in challenge.cells
+    ]
+    order = [s.policy for s in challenge.standings]
+    return [
+        ranks_chart(pl.DataFrame(ranks, {"policy": pl.String, "rank": pl.Float64, "low": pl.Float64,
+                                         "high": pl.Float64}, orient="row")),
+        kept_chart(pl.DataFrame(kept, ["condition", "policy", "share", "told"], orient="row"), order),
+    ]  # fmt: skip
 
 
 def challenge_report(challenge: Challenge) -> dict[str, bytes]:

@@ -1,9 +1,10 @@
 """What `messsim validate` found: tables for the terminal and for a page."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
+
+from messsim.shapes.evidence import Accuracy, AccuracyTable, Facts
 
 from ..base.screen import Text
 from ..base.tables import Fitting
@@ -37,7 +38,7 @@ TITLES = {
 }
 
 
-def accuracy(result: dict[str, Any]) -> RenderableType:
+def accuracy(result: Accuracy) -> RenderableType:
     """Errors of each group of rows, and how many rows no built-in profile speaks of."""
     parts: list[RenderableType] = []
     for table, title in TITLES.items():
@@ -59,7 +60,7 @@ def accuracy(result: dict[str, Any]) -> RenderableType:
     return Group(*parts, Text(hint, style="dim"))
 
 
-def accuracy_page(result: dict[str, Any]) -> str:
+def accuracy_page(result: Accuracy) -> str:
     """All tables as one Markdown page."""
     parts = ["# Predicted against measured"]
     for table, title in TITLES.items():
@@ -73,28 +74,28 @@ def accuracy_page(result: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def rows_csv(result: dict[str, Any]) -> str:
+def rows_csv(result: AccuracyTable) -> str:
     """The rows of one table as CSV: facts, then what was measured, predicted and the error, by quantity."""
     import polars as pl
 
-    def flat(row: dict[str, Any]) -> dict[str, Any]:
+    def flat(row: Facts) -> Facts:
         nested = {f"{what}_{name}": v for what in ("measured", "predicted", "error") for name, v in row[what].items()}
         return {k: v for k, v in row.items() if not isinstance(v, dict)} | nested
 
     return pl.DataFrame([flat(r) for r in result["rows"]]).write_csv()
 
 
-def group_table(result: dict[str, Any]) -> str:
+def group_table(result: AccuracyTable) -> str:
     """The groups of one table as Markdown; a cell is mean absolute error / mean error / greatest error, percent."""
     return _sizes_table("model, GPUs, " + _kind(result["groups"][0]), result["groups"], _label)
 
 
-def summary_table(result: dict[str, Any]) -> str:
+def summary_table(result: AccuracyTable) -> str:
     """The summary of one table as Markdown, cells as in `group_table`."""
     return _sizes_table("rows of", result["summary"], _summed_up)
 
 
-def row_table(result: dict[str, Any], *, readings: bool) -> str:
+def row_table(result: AccuracyTable, *, readings: bool) -> str:
     """The rows of one table as Markdown: errors, and what was measured and predicted if `readings`."""
     names = list(result["rows"][0]["error"])
     heads = ["model, GPUs, " + _kind(result["rows"][0]), "prompt", "answer", "clients"]
@@ -115,14 +116,14 @@ def row_table(result: dict[str, Any], *, readings: bool) -> str:
     return _markdown(heads, rows)
 
 
-def unknown_table(result: dict[str, Any]) -> str:
+def unknown_table(result: AccuracyTable) -> str:
     """The groups that no built-in profile speaks of, as Markdown."""
     groups = result["without_profile"]
     rows = [[_label(g | {"in_sample": False}), str(g["rows"])] for g in groups]
     return _markdown(["model, GPUs, " + _kind(groups[0]), "rows"], rows)
 
 
-def _sizes_table(head: str, groups: list[dict[str, Any]], label: Callable[[dict[str, Any]], str]) -> str:
+def _sizes_table(head: str, groups: list[Facts], label: Callable[[Facts], str]) -> str:
     names = [n for n in QUANTITIES if n in groups[0]]
     rows = [[label(g), str(g["rows"]), *(_sizes(g[n]) for n in names)] for g in groups]
     return _markdown([head, "rows", *(QUANTITIES[n] for n in names)], rows)
@@ -132,17 +133,17 @@ def _sizes(group: dict[str, float]) -> str:
     return f"{100 * group['mape']:.1f} / {_signed(group['bias'])} / {100 * group['worst']:.0f}"
 
 
-def _summed_up(group: dict[str, Any]) -> str:
+def _summed_up(group: Facts) -> str:
     if "engine" in group:
         return f"{group['engine']}, {group['gpu']}" if "gpu" in group else str(group["engine"])
     return f"{'fitted' if group['in_sample'] else 'not fitted'}, {group['load']}"
 
 
-def _kind(facts: dict[str, Any]) -> str:
+def _kind(facts: Facts) -> str:
     return "engine" if "engine" in facts else "task"
 
 
-def _label(facts: dict[str, Any]) -> str:
+def _label(facts: Facts) -> str:
     """Whose rows: model, GPUs, and engine or task; * where the energy coefficients were fitted to them."""
     weights = f" {facts['precision']}" if facts.get("precision") not in (None, "bfloat16") else ""
     gpu = facts["gpu"].removesuffix("-80GB-SXM")

@@ -4,6 +4,7 @@ from typing import Any
 
 from messsim.errors import OutputError
 from messsim.plot.files import svg_of
+from messsim.shapes.evidence import Accuracy, AccuracyTable, Facts
 
 from .accuracy import short_name
 
@@ -20,7 +21,7 @@ NAMES = {
 }
 
 
-def accuracy_svg(result: dict[str, Any]) -> dict[str, str]:
+def accuracy_svg(result: Accuracy) -> dict[str, str]:
     """Two SVG pictures by name: `served` and `energy`.
 
     Raises
@@ -52,7 +53,7 @@ def accuracy_svg(result: dict[str, Any]) -> dict[str, str]:
     return drawn
 
 
-def _points(table: dict[str, Any], name: str, factor: float) -> list[dict[str, Any]]:
+def _points(table: AccuracyTable, name: str, factor: float) -> list[Facts]:
     return [
         {
             "measured": _short(factor * r["measured"][name]),
@@ -72,12 +73,12 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _series(row: dict[str, Any]) -> str:
+def _series(row: Facts) -> str:
     model = short_name(row["model"])
     return f"{model}, {row['engine'].split()[0]}" if "engine" in row else f"{model}, {row['gpus']} GPU"
 
 
-def _scatter(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
+def _scatter(alt: Any, points: list[Facts], name: str) -> Any:
     """Predicted against measured, both logarithmic."""
     values = [p[what] for p in points for what in ("measured", "predicted")]
     ends = [0.9 * min(values), 1.1 * max(values)]
@@ -96,7 +97,7 @@ def _scatter(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
     return alt.layer(equal, dots)
 
 
-def _ratios(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
+def _ratios(alt: Any, points: list[Facts], name: str) -> Any:
     """Predicted over measured by the number of clients, both logarithmic: half and twice are as far from equal."""
     clients = [p["clients"] for p in points]
     ends = [0.75 * min(clients), 1.35 * max(clients)]

@@ -86,11 +86,11 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
             "convergence",
             "Does the promise hold?",
             "Satisfaction so far against the promise, the bound that no traffic can break, and what is owed.",
-            [FIGURES["satisfaction"](run, marks), FIGURES["queue"](run, marks)],
+            [FIGURES["satisfaction"](run, marks=marks), FIGURES["queue"](run, marks=marks)],
             wide=True,
         ),
-        Section("cost", "What does it cost?", figures=[FIGURES["cost"](run, marks)]),
-        Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks)]),
+        Section("cost", "What does it cost?", figures=[FIGURES["cost"](run, marks=marks)]),
+        Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks=marks)]),
     ]
     if worth is not None:
         bounds = Table(
@@ -99,7 +99,7 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         text = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
         sections.append(Section("worth", "Can routing pay here?", text, tables=[bounds]))
     if len(summary["tenants"]) > 1:
-        charts = [FIGURES["tenants"](run, marks)]
+        charts = [FIGURES["tenants"](run, marks=marks)]
         sections.append(Section("tenants", "Each tenant", figures=charts, tables=_objectives(summary["tenants"])))
     if summary["latency_s"]["ttft"]["mean"] is not None:
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
@@ -156,7 +156,7 @@ def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
     caches = run.summary["cache"]["hit_rate"] is not None
     wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches}
-    return [FIGURES[name](run, marks) for name, shown in wanted.items() if shown]
+    return [FIGURES[name](run, marks=marks) for name, shown in wanted.items() if shown]
 
 
 def _events(marks: Marks) -> list[Table]:

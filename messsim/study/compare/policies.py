@@ -130,6 +130,11 @@ def compare(
     ) as runs:
         summaries = runs.all(keys)
         _add_oracles([(matrix.scenario(key), runs.values[key]) for key in keys], runs.workers)
+    return _comparison(scenario, policies, summaries, seeds), _rows(matrix, runs, keys)
+
+
+def _comparison(scenario: Scenario, policies: Sequence[str], summaries: list[Summary], seeds: int) -> Comparison:
+    """What is known of every policy, and how it differs from the first, by its replications."""
     flat = [figures(summary) for summary in summaries]
     by_policy = {p: flat[k :: len(policies)] for k, p in enumerate(policies)}
     names = [m.name for m in scenario.models]
@@ -153,7 +158,7 @@ def compare(
             }
             for policy, runs in by_policy.items()
         ],
-    }, _rows(matrix, runs, keys)
+    }
 
 
 def _so_far(policy: str, summaries: Sequence[Summary]) -> PolicySoFar:

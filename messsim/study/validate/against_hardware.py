@@ -8,6 +8,7 @@ from statistics import mean, median
 from typing import Any
 
 from messsim.errors import MesssimError
+from messsim.shapes.evidence import Accuracy, AccuracyTable, Facts
 
 from ..calibrate.measured import Point, served_points
 from ..calibrate.metered import HELD_UP, LOADS, energy_points
@@ -18,7 +19,6 @@ from .metering import metered
 
 __all__ = ["predict", "validate"]
 
-Row = dict[str, Any]  # facts of a measured row, or errors of a group of them, by name
 GROUPED_BY = {
     "served": ("model", "gpu", "gpus", "engine"),
     "bursts": ("model", "gpu", "gpus", "engine", "load"),
@@ -39,7 +39,7 @@ def validate(
     *,
     seed: int | None = None,
     workers: int | None = None,
-) -> Row:
+) -> Accuracy:
     """Predicts every measured row of a data directory that a built-in profile can speak of.
 
     Parameters
@@ -71,7 +71,7 @@ def validate(
     readers = (served_points, burst_points, request_points, energy_points)
     points = [point for read in readers for point in read(folder, sets, seed)]
     known = [p for p in points if p.scenario is not None]
-    predicted: dict[int, Row] = {}
+    predicted: dict[int, Facts] = {}
     for i, prediction in in_processes(predict, known, workers=workers):
         if isinstance(prediction, MesssimError):
             raise prediction
@@ -81,7 +81,7 @@ def validate(
     return {table: _summary(table, points, rows) for table in GROUPED_BY if table in there}
 
 
-def predict(point: Point) -> Row:
+def predict(point: Point) -> Facts:
     """What the simulator says of one row: the quantities that were measured; of "requests" those of each."""
     import polars as pl
 
@@ -107,9 +107,9 @@ def predict(point: Point) -> Row:
     return {name: figures[name] for name in point.measured}
 
 
-def _rows(point: Point, predicted: Row) -> Iterator[Row]:
+def _rows(point: Point, predicted: Facts) -> Iterator[Facts]:
     """The row of a point, or one of each of its requests."""
-    readings: Row = dict(point.measured)
+    readings: Facts = dict(point.measured)
     if point.table != "requests":
         yield _row(point.table, point.facts, readings, predicted)
         return
@@ -120,16 +120,16 @@ def _rows(point: Point, predicted: Row) -> Iterator[Row]:
         yield _row(point.table, facts, measured, forecast)
 
 
-def _row(table: str, facts: Row, measured: dict[str, float], predicted: dict[str, float]) -> Row:
+def _row(table: str, facts: Facts, measured: dict[str, float], predicted: dict[str, float]) -> Facts:
     error = {name: predicted[name] / value - 1 for name, value in measured.items()}
     return {"table": table, **facts, "measured": measured, "predicted": predicted, "error": error}
 
 
-def _summary(table: str, points: list[Point], rows: list[Row]) -> Row:
+def _summary(table: str, points: list[Point], rows: list[Facts]) -> AccuracyTable:
     mine = [r for r in rows if r["table"] == table]
     unknown = [p.facts for p in points if p.table == table and p.scenario is None]
 
-    def by_group(some: list[Row], keys: tuple[str, ...]) -> list[Row]:
+    def by_group(some: list[Facts], keys: tuple[str, ...]) -> list[Facts]:
         groups = _grouped(some, keys)
         return [{**dict(zip(keys, key, strict=True)), "rows": len(g), **_errors(g)} for key, g in groups]
 
@@ -141,7 +141,7 @@ def _summary(table: str, points: list[Point], rows: list[Row]) -> Row:
     }
 
 
-def _grouped(rows: Iterable[Row], keys: tuple[str, ...]) -> list[tuple[tuple[Any, ...], list[Any]]]:
+def _grouped(rows: Iterable[Facts], keys: tuple[str, ...]) -> list[tuple[tuple[Any, ...], list[Any]]]:
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
@@ -154,11 +154,11 @@ def _rank(key: Any) -> Any:
     return not key if isinstance(key, bool) else loads.index(key) if key in loads else key
 
 
-def _errors(rows: list[Row]) -> Row:
+def _errors(rows: list[Facts]) -> Facts:
     """Of one group, by quantity: mean, median and greatest absolute relative error, and mean error with its sign."""
     if "error" not in rows[0]:
         return {}
-    errors_of_rows: Row = {"in_sample": rows[0]["in_sample"]}
+    errors_of_rows: Facts = {"in_sample": rows[0]["in_sample"]}
     for name in rows[0]["error"]:
         errors = [r["error"][name] for r in rows]
         sizes = [abs(e) for e in errors]

@@ -1,4 +1,4 @@
-#include "autoscale.h"
+#include "recent.h"
 
 void ms_recent_add(ms_recent *self, double t_s, double value, double window_s)
 {

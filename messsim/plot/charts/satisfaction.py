@@ -1,25 +1,24 @@
-"""Is the promise kept: satisfaction so far, the certificate, and the virtual queue."""
+"""Is the promise kept: satisfaction so far, and the certificate."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from messsim.summary import Sla
-from messsim.wording import number, percent
+from messsim.wording import percent
 
 from ..digest import thinned
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import crosshair, layered, lines, requests_axis, rows
+from ..parts import crosshair, layered, lines, requests_axis, rows, timeline_table
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["queue", "satisfaction"]
+__all__ = ["satisfaction"]
 
 CURVES = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
 PROMISE = "promise_running"
-QUEUES = {"queue": "Q", "queue_tracked": "Q as the router sees it"}
 BOUND = (
     "The certificate is the sample-path bound α − (Q − Q₀)/T, Q₀ what Q began with: the share of rated answers that "
     "satisfy cannot be lower, whatever the traffic does."
@@ -28,7 +27,7 @@ UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
 
 
 def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
-    """Running satisfaction, its guaranteed lower bound, and the promise."""
+    """Satisfaction so far, its guaranteed lower bound, and the promise."""
     import polars as pl
 
     alt = library()
@@ -69,7 +68,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
             ]
         )
         + marks.note(),
-        _table(run.timeline, curves | ({PROMISE: "promised so far"} if several else {}), percent),
+        timeline_table(run.timeline, curves | ({PROMISE: "promised so far"} if several else {}), percent),
     )
 
 
@@ -104,45 +103,3 @@ def _title(sla: Sla) -> str:
     since = sla["time_to_compliance"]
     when = "never for good" if since is None else f"for good from request {since:,} on"
     return f"{text}, against the promised {percent(sla['alpha'])}, which is kept {when}."
-
-
-def queue(run: Run, marks: Marks = NOTHING) -> Figure:
-    """The virtual queue: what the router owes."""
-    alt = library()
-    sla = run.summary["sla"]
-    wide = thinned(run.timeline).select("request", *QUEUES)
-    shown = QUEUES if (wide["queue"] != wide["queue_tracked"]).any() else {"queue": "Q"}
-    x, y = requests_axis(run.summary["requests"]["arrived"]), alt.Y("answers:Q", title="answers owed")
-    tips = [alt.Tooltip("request:Q", format=",")]
-    tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2f") for c, name in shown.items()]
-    behind, before = marks.layers(run.timeline, "request")
-    if len(shown) == 1:
-        flat = wide.rename({"queue": "answers"})
-        curve = alt.Chart(rows(flat)).mark_area(style="owed", opacity=0.6, line=False).encode(x=x, y=y)
-    else:
-        long = wide.rename(shown).unpivot(index="request", variable_name="curve", value_name="answers")
-        curve = lines(long, x, y, series="curve", names=list(shown.values()), strokeWidth=1.5)
-    chart = layered(*behind, curve, *before, crosshair(wide, x, tips))
-    return Figure(
-        "Virtual queue",
-        chart,
-        f"Virtual queue Q: {number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most.",
-        "Q grows by α for each answer and shrinks by 1 for each that satisfies: the satisfying answers that are still "
-        "owed. The longer it is, the more the router pays for good answers." + _begun(sla) + marks.note(),
-        _table(run.timeline, shown, number),
-        height=180,
-    )
-
-
-def _begun(sla: Sla) -> str:
-    begun = sla["queue_initial"]
-    return f" It began at {number(begun)}, a place-holder that nobody is owed." if begun else ""
-
-
-def _table(timeline: pl.DataFrame, columns: dict[str, str], shown: Any) -> pl.DataFrame:
-    """A dozen rows of the timeline."""
-    import polars as pl
-
-    few = thinned(timeline, 11)
-    figures = {name: [shown(value) for value in few[column]] for column, name in columns.items()}
-    return pl.DataFrame({"request": [f"{r:,}" for r in few["request"]]} | figures)
