@@ -182,8 +182,8 @@ static void gather(const double *restrict x, int64_t stride, int32_t features, i
         for (int64_t i = 0; i < rows; i++) {
             out[i * features + j] = column[i];
         }
-        if (2 * rows < n) {
-            __builtin_prefetch(column + 2 * rows);
+        if (3 * rows < n) {
+            __builtin_prefetch(column + 3 * rows);
         }
     }
 }

@@ -14,6 +14,7 @@ void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, 
     self->capacity_blocks = limits->kv_capacity_tokens / self->block.tokens;
     self->draft_tokens = limits->drafts != NULL ? limits->drafts->tokens : 0;
     self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
+    self->unit = 1.0 / (double)((int64_t)1 << self->shift);
     self->unit_block = ms_block_size_of(self->block.tokens << self->shift);
     ms_cache_init(&self->cache, self->block.tokens);
 }
@@ -448,14 +449,15 @@ void ms_sequences_compose(ms_sequences *self)
         prior += self->cached[i];
         work += p * ((double)self->cached[i] + p / 2.0);
     }
-    const double token = (double)((int64_t)1 << self->shift);
-    self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
-                             .context = self->paused ? 0.0 : (double)self->context / token,
-                             .decoders_s = self->paused ? 0.0 : decoders_seconds(self),
-                             .ahead = self->paused ? 0.0 : (double)self->growth / token - (double)self->decoders,
-                             .prompt_tokens = (double)tokens,
-                             .prompt_work = work,
-                             .prompt_prior = (double)prior,
-                             .prompts = (double)(self->running - self->decoders)};
-    self->tau = ms_iteration_durations(self->coefficients, &self->batch);
+    const int decodes = !self->paused;
+    ms_batch *batch = &self->batch;
+    batch->decoders = decodes ? (double)self->decoders : 0.0;
+    batch->context = decodes ? (double)self->context * self->unit : 0.0;
+    batch->decoders_s = decodes ? decoders_seconds(self) : 0.0;
+    batch->ahead = decodes ? (double)self->growth * self->unit - (double)self->decoders : 0.0;
+    batch->prompt_tokens = (double)tokens;
+    batch->prompt_work = work;
+    batch->prompt_prior = (double)prior;
+    batch->prompts = (double)(self->running - self->decoders);
+    ms_iteration_put_durations(self->coefficients, batch, &self->tau);
 }
