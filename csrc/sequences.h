@@ -63,6 +63,7 @@ typedef struct ms_sequences {
     double *energy_j;       /* since admission; goes to the job when it leaves */
     double *usage_s;
     int64_t clock;          /* decoding iterations executed, ever */
+    int64_t soonest;        /* the least of `ends`; without decoders the largest number */
     int64_t context;        /* K, units */
     int64_t growth;         /* sum of rates */
     int32_t shift;          /* a token has 2^shift units, */
