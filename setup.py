@@ -16,8 +16,8 @@ FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trappi
 # inlined across files, which gains 4 to 6 % of a whole run.
 # Linking uses all cores where the compilers that are usual there know how to ask for it (GCC 10, Clang 14).
 LTO = "-flto=auto" if sys.platform == "linux" else "-flto"
-# An event runs through some fifteen functions of one caller or two. With GCC's own limit on what is inlined half of them stay
-# calls; with this one a cluster takes a twentieth less time.
+# An event runs through some fifteen functions of one caller or two. With GCC's own limit on what is inlined half of
+# them stay calls; with this one a cluster takes a twentieth less time.
 INLINE = "-finline-limit=300"
 FLAGS += ["-fvisibility=hidden", LTO, INLINE, *os.environ.get("MESSSIM_CFLAGS", "").split()]
 # A directory of counts from tools/profile_guided.py: the core is compiled for what runs do. Few functions were another

@@ -186,11 +186,14 @@ static double observed(const ms_brain *self, int32_t m, double known)
 
 static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 {
-    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models; m++) {
-        const double known = page->known_costs[m * page->n + i];
-        self->known[m] = known;
-        self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
+        self->known[m] = self->costs[m] = page->known_costs[m * page->n + i];
+    }
+    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
+    for (int32_t m = 0; m < self->models && observes; m++) {
+        if (self->known[m] < INFINITY) {
+            self->costs[m] = observed(self, m, self->known[m]);
+        }
     }
     if (self->estimate == MS_ESTIMATE_MARGINAL) {
         ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i],
