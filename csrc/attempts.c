@@ -138,7 +138,7 @@ static ms_open *arrive(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, m
     if (open == NULL) {
         return NULL;
     }
-    *open = BEGUN;
+    ms_store_begin(open, &BEGUN, sizeof *open);
     open->request = page->first + i;
     open->i = i;
     open->page = page;
@@ -329,6 +329,9 @@ int ms_attempts_route(ms_run *run, int32_t client)
     ms_page *page = run->page;
     const int64_t i = ms_page_comes(page, run->next);
     ms_run_go_to(run, run->next + 1);
+    if (i % MS_LINE == 0) {
+        ms_page_prefetch(page, run->config.models, i + 3 * MS_LINE);
+    }
     ms_open *open = come(run, page, i, client);
     if (open == NULL) {
         return MS_ERR_MEMORY;

@@ -5,7 +5,7 @@
 
 #include "error.h"
 
-enum { MS_BLOCK_LEAST = 32, MS_SINGLES = 4 };
+enum { MS_BLOCK_LEAST = 32, MS_SINGLES = 4, MS_FEW_WEIGHTS = 1024 };
 
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
                   double discount, int64_t window, int64_t block_most)
@@ -66,7 +66,7 @@ void ms_brain_turn_page(ms_brain *self)
 {
     self->scored_request = -1;
     if (self->predictor != NULL) {
-        self->predictor->row_of = -1;
+        ms_predictor_forget_rows(self->predictor);
     }
     for (int32_t m = 0; m < self->models; m++) {
         self->scored[m] = (ms_scored){0};
@@ -105,10 +105,12 @@ static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
                           .stale = 1};
 }
 
-static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request)
+/* Of the i-th request of a page, whose neighbours are this router's too where it scores them in blocks. */
+static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int is_in_turn)
 {
     const double *features = self->predictor->features > 0 ? page->features + i : NULL;
-    return ms_predictor_row(self->predictor, request, features, page->n);
+    const int64_t n = is_in_turn && self->block_most > 1 ? page->n - i : 1;
+    return ms_predictor_row(self->predictor, request, features, page->n, n);
 }
 
 /* Where several heads of a tile score this request alone, all of them together take less time, and those whose block
@@ -149,7 +151,7 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i, int6
         }
     }
     for (int32_t m = 0; m + MS_TILE <= self->models && any; m += MS_TILE) {
-        score_tile_alone(self, row_of(self, page, i, request), i, m);
+        score_tile_alone(self, row_of(self, page, i, request, 1), i, m);
     }
     for (int32_t m = 0; m < self->models && any; m++) {
         if (!scored[m].stale) {
@@ -162,7 +164,7 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i, int6
         }
         double *scores = self->block + first * self->block_most;
         if (end == i + 1) {
-            ms_predictor_score_row(self->predictor, first, m + 1, row_of(self, page, i, request), scores, self->block_most);
+            ms_predictor_score_row(self->predictor, first, m + 1, row_of(self, page, i, request, 1), scores, self->block_most);
         } else {
             ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i, scores, self->block_most);
         }
@@ -184,11 +186,14 @@ static double observed(const ms_brain *self, int32_t m, double known)
 
 static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 {
-    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models; m++) {
-        const double known = page->known_costs[m * page->n + i];
-        self->known[m] = known;
-        self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
+        self->known[m] = self->costs[m] = page->known_costs[m * page->n + i];
+    }
+    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
+    for (int32_t m = 0; m < self->models && observes; m++) {
+        if (self->known[m] < INFINITY) {
+            self->costs[m] = observed(self, m, self->known[m]);
+        }
     }
     if (self->estimate == MS_ESTIMATE_MARGINAL) {
         ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i],
@@ -221,10 +226,22 @@ static void note_scored(ms_brain *self, int64_t request)
     self->scored_version = self->predictor->version;
 }
 
+/* Where something was learnt since the last decision, few weights are used once more in less time than it takes to look
+ * whose block still stands and to make new ones. */
+static int is_sooner_alone(const ms_brain *self)
+{
+    const ms_predictor *predictor = self->predictor;
+    return self->scored_version != predictor->version &&
+           (self->models <= MS_TILE || self->models * predictor->features <= MS_FEW_WEIGHTS);
+}
+
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads)
 {
-    if (self->predictor != NULL) {
+    if (self->predictor != NULL && is_sooner_alone(self)) {
+        ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request, 1), self->scores, 1);
+        note_scored(self, request);
+    } else if (self->predictor != NULL) {
         score_from(self, page, i, request);
         for (int32_t m = 0; m < self->models; m++) {
             self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
@@ -239,7 +256,7 @@ int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t 
                               const double *loads, const double *uniforms)
 {
     if (self->predictor != NULL) {
-        ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request), self->scores, 1);
+        ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request, 0), self->scores, 1);
         note_scored(self, request);
     }
     self->uniforms = uniforms;

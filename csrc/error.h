@@ -46,7 +46,7 @@ int ms_error_code(int i);
 #define MS_TRY(call)               \
     do {                           \
         const int error_ = (call); \
-        if (error_ < 0) {          \
+        if (__builtin_expect(error_ < 0, 0)) { \
             return error_;         \
         }                          \
     } while (0)

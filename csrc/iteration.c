@@ -45,19 +45,23 @@ static double below(ms_series series, double level)
     return n;
 }
 
-ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch)
+void ms_iteration_put_durations(const ms_coefficients *c, const ms_batch *batch, ms_durations *out)
 {
     const double host_s = ms_host_s(c, batch->decoders + batch->prompts);
-    ms_durations d = {.gpu = gpu_seconds(c, batch)};
-    d.busy = d.gpu;
-    if (c->host_kind == MS_HOST_SUM) {
-        d.busy.first += host_s;
-    } else {
-        d.busy.first += c->after_s;
-        d.floor_s = c->after_s + host_s;
-        d.floored = below(d.gpu, host_s);
-    }
-    return d;
+    const ms_series gpu = gpu_seconds(c, batch);
+    const int overlaps = c->host_kind != MS_HOST_SUM;
+    out->gpu = gpu;
+    out->busy.first = gpu.first + (overlaps ? c->after_s : host_s);
+    out->busy.slope = gpu.slope;
+    out->floor_s = overlaps ? c->after_s + host_s : 0.0;
+    out->floored = overlaps ? below(gpu, host_s) : 0.0;
+}
+
+ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch)
+{
+    ms_durations durations;
+    ms_iteration_put_durations(c, batch, &durations);
+    return durations;
 }
 
 double ms_duration_s(const ms_durations *d, double j)

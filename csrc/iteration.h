@@ -66,11 +66,9 @@ typedef struct ms_series {
 /* Linear between knots, and beyond the last as before it; below the first knot its own value. */
 MS_INLINE double ms_knot_seconds(const ms_coefficients *c, double tokens)
 {
-    int32_t k = 1;
-    for (int32_t left = c->knots - 2; left > 0;) { /* of the knots from k on that may lie below; no branch depends on tokens */
-        const int32_t half = (left + 1) / 2;
-        k += c->knot_tokens[k + half - 1] < tokens ? half : 0;
-        left -= half;
+    int64_t k = 1;
+    for (int32_t i = 1; i < c->knots - 1; i++) { /* of few, all are compared sooner than one after the other */
+        k += c->knot_tokens[i] < tokens;
     }
     const double from = c->knot_tokens[k - 1], past = tokens - from;
     const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);
@@ -126,6 +124,9 @@ typedef struct ms_durations {
 } ms_durations;
 
 ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch);
+
+/* The same, put where they stay: a structure that is handed back is read before its parts are stored. */
+void ms_iteration_put_durations(const ms_coefficients *c, const ms_batch *batch, ms_durations *out);
 
 /* Seconds of iteration j = 0, 1, ... */
 double ms_duration_s(const ms_durations *d, double j);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "store.h"
+
 /* Copied and then filled in where it stays: a struct built on the stack would be read back before its stores are done. */
 static const ms_job UNPLACED = {.replica = -1,
                                 .pool = -1,
@@ -18,7 +20,7 @@ static const ms_job UNPLACED = {.replica = -1,
 
 void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
 {
-    *self = UNPLACED;
+    ms_store_begin(self, &UNPLACED, sizeof *self);
     self->request = request;
     self->model = model;
     self->prompt_tokens = prompt_tokens;

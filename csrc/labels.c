@@ -59,7 +59,7 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
     const ms_page_view *view = &open->page->view;
     ms_predictor *predictor = open->brain->predictor;
     if (predictor != NULL && d > 0) {
-        const double *row = ms_predictor_row(predictor, open->request, view->features + open->i, view->n);
+        const double *row = ms_predictor_row(predictor, open->request, view->features + open->i, view->n, 1);
         memcpy(open->lesson, row, (size_t)d * sizeof(double));
     }
     for (int32_t j = 0; j < d && predictor == NULL; j++) {

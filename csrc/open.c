@@ -2,6 +2,25 @@
 
 #include <math.h>
 
+void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
+{
+    if (i >= self->n) {
+        return;
+    }
+    __builtin_prefetch(self->tenant + i);
+    __builtin_prefetch(self->prompt_tokens + i);
+    for (int64_t at = i; at < models * self->n; at += self->n) {
+        __builtin_prefetch(self->view.known_costs + at);
+        __builtin_prefetch(self->satisfied + at);
+        if (self->output_tokens != NULL) {
+            __builtin_prefetch(self->output_tokens + at);
+        }
+    }
+#define MS_COLUMN(type, name, value) __builtin_prefetch(self->record.name + i, 1);
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+}
+
 void ms_open_saw(ms_open *self, const ms_job *job)
 {
     self->replica = job->replica;

@@ -84,6 +84,12 @@ static inline int32_t ms_page_max_new(const ms_page *self, int64_t model, int64_
     return self->max_new_tokens != NULL ? self->max_new_tokens[i] : self->output_tokens[model * self->n + i];
 }
 
+enum { MS_LINE = 8 }; /* values of a column that share a line of the cache */
+
+/* A line of each column that a decision, an answer at once and a record of models 0 ... models - 1 touch, from the i-th
+ * request on, is on its way into the cache: so many columns at once are beyond what processors do by themselves. */
+void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i);
+
 /* How many of its requests come at times of their own, and the k-th of these. */
 static inline int64_t ms_page_coming(const ms_page *self)
 {

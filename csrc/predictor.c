@@ -12,15 +12,15 @@ enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
 {
     const size_t m = (size_t)models, d = (size_t)features;
-    *self = (ms_predictor){.models = models, .features = features, .row_of = -1};
+    *self = (ms_predictor){.models = models, .features = features};
     self->weights = calloc(m * d + 1, sizeof(double));
     self->bias = calloc(m, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
     self->versions = calloc(m, sizeof(int64_t));
     self->move = calloc(d + 1, sizeof(double));
-    self->row = calloc(d + 1, sizeof(double));
-    if (ms_scaler_init(&self->scaler, features) || self->row == NULL || self->move == NULL || self->versions == NULL ||
+    self->rows = calloc(MS_ROWS * d + 1, sizeof(double));
+    if (ms_scaler_init(&self->scaler, features) || self->rows == NULL || self->move == NULL || self->versions == NULL ||
         self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
@@ -36,7 +36,7 @@ void ms_predictor_free(ms_predictor *self)
     free(self->gradient);
     free(self->versions);
     free(self->move);
-    free(self->row);
+    free(self->rows);
     ms_scaler_free(&self->scaler);
     *self = (ms_predictor){0};
 }
@@ -173,20 +173,32 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
     }
 }
 
-static void gather(const double *restrict x, int64_t stride, int32_t n, double *restrict row)
+/* Columns lie far apart: each line is read once for all its requests, and the next is on its way by then. */
+static void gather(const double *restrict x, int64_t stride, int32_t features, int64_t n, int64_t rows,
+                   double *restrict out)
 {
-    for (int32_t j = 0; j < n; j++) {
-        row[j] = x[j * stride];
+    for (int32_t j = 0; j < features; j++) {
+        const double *column = x + j * stride;
+        for (int64_t i = 0; i < rows; i++) {
+            out[i * features + j] = column[i];
+        }
+        if (3 * rows < n) {
+            __builtin_prefetch(column + 3 * rows);
+        }
     }
 }
 
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride)
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n)
 {
-    if (self->row_of != request) {
-        self->row_of = request;
-        gather(x, stride, self->features, self->row);
+    int64_t i = request - self->rows_first;
+    if (i < 0 || i >= self->rows_kept) {
+        const int64_t rows = n < MS_ROWS ? 1 : MS_ROWS;
+        gather(x, stride, self->features, n, rows, self->rows);
+        self->rows_first = request;
+        self->rows_kept = rows;
+        i = 0;
     }
-    return self->row;
+    return self->rows + i * self->features;
 }
 
 void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,

@@ -18,7 +18,10 @@
 
 #include "scaler.h"
 
-enum { MS_TILE = 4 }; /* heads that are scored side by side */
+enum {
+    MS_TILE = 4, /* heads that are scored side by side */
+    MS_ROWS = 8  /* requests whose features are put side by side at once: those of a line of the cache */
+};
 
 enum ms_optimizer {
     MS_SGD,
@@ -41,8 +44,9 @@ typedef struct ms_predictor {
     double *velocity;    /* [models][features + 1], the bias last; AdaGrad: sums of squared gradients */
     double *gradient;    /* [models], scratch: d loss / d logit */
     double *move;        /* [features + 1], scratch: how far a head's parameters go */
-    double *row;         /* [features] of the request `row_of`; -1: of none */
-    int64_t row_of;
+    double *rows;        /* [MS_ROWS][features] of `rows_kept` requests from `rows_first` on */
+    int64_t rows_first;
+    int64_t rows_kept;
     ms_scaler scaler;
 } ms_predictor;
 
@@ -55,8 +59,15 @@ void ms_predictor_free(ms_predictor *self);
 void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
                         double *scores, int64_t score_stride);
 
-/* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from. */
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride);
+/* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from,
+ * and behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. */
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n);
+
+/* Other requests have these numbers from now on. */
+static inline void ms_predictor_forget_rows(ms_predictor *self)
+{
+    self->rows_kept = 0;
+}
 
 /* scores[(m - first) * score_stride] of one such row. */
 void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,

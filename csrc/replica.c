@@ -285,6 +285,7 @@ void ms_replica_evict(ms_replica *self, double t_s, ms_queue *evicted)
     ms_transit_evict(self, evicted);
     self->sequences.running = self->sequences.decoders = self->sequences.aborted = 0;
     self->sequences.context = self->sequences.growth = 0;
+    self->sequences.soonest = INT64_MAX;
     self->schedule->rest(self);
     ms_cache_clear(&self->sequences.cache);
     self->state = MS_DOWN;

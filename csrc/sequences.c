@@ -9,11 +9,12 @@ enum { SHIFT_OF_DRAFTS = 20 };
 
 void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
 {
-    *self = (ms_sequences){.coefficients = coefficients, .limits = *limits};
+    *self = (ms_sequences){.coefficients = coefficients, .limits = *limits, .soonest = INT64_MAX};
     self->block = ms_block_size_of(limits->kv_block_tokens);
     self->capacity_blocks = limits->kv_capacity_tokens / self->block.tokens;
     self->draft_tokens = limits->drafts != NULL ? limits->drafts->tokens : 0;
     self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
+    self->unit = 1.0 / (double)((int64_t)1 << self->shift);
     self->unit_block = ms_block_size_of(self->block.tokens << self->shift);
     ms_cache_init(&self->cache, self->block.tokens);
 }
@@ -150,6 +151,7 @@ static void become_decoder(ms_sequences *self, int32_t i)
     const int64_t units = self->cached[i] << self->shift;
     self->rate[i] = (left << self->shift) / iterations;
     self->ends[i] = self->clock + iterations;
+    self->soonest = ms_least(self->soonest, self->ends[i]);
     self->cached[i] = units - self->rate[i] * self->clock;
     self->context += units;
     self->growth += self->rate[i];
@@ -210,6 +212,25 @@ static void hand_over(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
     ms_queue_push_tail(done, job);
 }
 
+/* Decoders whose last token is out leave the batch; returns how many are left. */
+static int32_t complete_decoders(ms_sequences *self, double t_s, ms_queue *done)
+{
+    int32_t kept = 0;
+    self->soonest = INT64_MAX;
+    for (int32_t i = 0; i < self->decoders; i++) {
+        if (self->ends[i] == self->clock) {
+            end_decoding(self, i);
+            complete(self, i, t_s, done);
+            continue;
+        }
+        self->soonest = ms_least(self->soonest, self->ends[i]);
+        if (kept++ != i) {
+            move(self, i, kept - 1);
+        }
+    }
+    return kept;
+}
+
 /* Carries out n iterations of the present composition. */
 void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *done)
 {
@@ -222,18 +243,10 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
         self->clock += n;
         self->context += n * self->growth;
     }
-    int32_t kept = 0;
-    int32_t i = 0;
-    for (; i < self->decoders; i++) {
-        if (self->ends[i] == self->clock) {
-            end_decoding(self, i);
-            complete(self, i, t_s, done);
-        } else if (kept++ != i) {
-            move(self, i, kept - 1);
-        }
-    }
+    const int32_t decoded = self->decoders;
+    int32_t kept = self->soonest > self->clock ? decoded : complete_decoders(self, t_s, done);
     int32_t decoders = kept;
-    for (; i < self->running; i++) {
+    for (int32_t i = decoded; i < self->running; i++) {
         self->cached[i] += n * self->chunk[i];
         if (self->cached[i] < ms_sequences_whole_prompt(self->jobs[i])) {
             move(self, i, kept++); /* the partial prefill: the tail */
@@ -261,6 +274,10 @@ static ms_job *take_out(ms_sequences *self, int32_t i)
     self->running--;
     for (int32_t k = i; k < self->running; k++) {
         move(self, k + 1, k);
+    }
+    self->soonest = INT64_MAX;
+    for (int32_t k = 0; k < self->decoders; k++) {
+        self->soonest = ms_least(self->soonest, self->ends[k]);
     }
     return job;
 }
@@ -408,10 +425,7 @@ static int64_t that_fit(const ms_sequences *self, int64_t n)
 /* How many iterations the composition stands if nobody comes. */
 int64_t ms_sequences_last(const ms_sequences *self)
 {
-    int64_t n = INT64_MAX;
-    for (int32_t i = 0; i < self->decoders && !self->paused; i++) {
-        n = ms_least(n, self->ends[i] - self->clock);
-    }
+    int64_t n = self->decoders > 0 && !self->paused ? self->soonest - self->clock : INT64_MAX;
     const int32_t prompts = self->running - self->decoders;
     if (prompts == 1) {
         const int32_t i = self->running - 1;
@@ -448,14 +462,15 @@ void ms_sequences_compose(ms_sequences *self)
         prior += self->cached[i];
         work += p * ((double)self->cached[i] + p / 2.0);
     }
-    const double token = (double)((int64_t)1 << self->shift);
-    self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
-                             .context = self->paused ? 0.0 : (double)self->context / token,
-                             .decoders_s = self->paused ? 0.0 : decoders_seconds(self),
-                             .ahead = self->paused ? 0.0 : (double)self->growth / token - (double)self->decoders,
-                             .prompt_tokens = (double)tokens,
-                             .prompt_work = work,
-                             .prompt_prior = (double)prior,
-                             .prompts = (double)(self->running - self->decoders)};
-    self->tau = ms_iteration_durations(self->coefficients, &self->batch);
+    const int decodes = !self->paused;
+    ms_batch *batch = &self->batch;
+    batch->decoders = decodes ? (double)self->decoders : 0.0;
+    batch->context = decodes ? (double)self->context * self->unit : 0.0;
+    batch->decoders_s = decodes ? decoders_seconds(self) : 0.0;
+    batch->ahead = decodes ? (double)self->growth * self->unit - (double)self->decoders : 0.0;
+    batch->prompt_tokens = (double)tokens;
+    batch->prompt_work = work;
+    batch->prompt_prior = (double)prior;
+    batch->prompts = (double)(self->running - self->decoders);
+    ms_iteration_put_durations(self->coefficients, batch, &self->tau);
 }

@@ -63,9 +63,11 @@ typedef struct ms_sequences {
     double *energy_j;       /* since admission; goes to the job when it leaves */
     double *usage_s;
     int64_t clock;          /* decoding iterations executed, ever */
+    int64_t soonest;        /* the least of `ends`; without decoders the largest number */
     int64_t context;        /* K, units */
     int64_t growth;         /* sum of rates */
-    int32_t shift;          /* a token has 2^shift units */
+    int32_t shift;          /* a token has 2^shift units, */
+    double unit;            /* and a unit so much of a token */
     int32_t draft_tokens;   /* k, or 0 */
     ms_block_size block;      /* of memory, tokens */
     ms_block_size unit_block; /* the same in units */

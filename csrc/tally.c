@@ -70,21 +70,21 @@ int64_t ms_running_add(ms_running *self, int64_t n, const int64_t *id, const dou
                        const double *promised, const double *cost, int64_t stride, int64_t *sample_id,
                        double *sample_satisfied, double *sample_promised, double *sample_cost)
 {
-    int64_t kept = 0;
+    int64_t kept = 0, answered = self->answered, last_short = self->last_short;
     double satisfied_sum = 0.0, promised_sum = 0.0, cost_sum = 0.0, curve_sum = 0.0;
     for (int64_t i = 0; i < n; i++) {
         const int is_answered = satisfied[i] == satisfied[i];
-        self->answered += is_answered;
+        answered += is_answered;
         satisfied_sum += is_answered ? satisfied[i] : 0.0;
         promised_sum += is_answered ? promised[i] : 0.0;
         cost_sum += cost[i];
-        const double answers = (double)self->answered;
+        const double answers = (double)answered;
         const double satisfied_so_far = self->satisfied + satisfied_sum;
         const double promised_so_far = self->promised + promised_sum;
         curve_sum += is_answered ? satisfied_so_far / answers : 0.0;
         /* a promise that is missed stays missed while nobody is answered */
         if (satisfied_so_far < promised_so_far - MS_KEPT_TOLERANCE * answers) {
-            self->last_short = id[i];
+            last_short = id[i];
         }
         if ((id[i] & (stride - 1)) == 0) {
             sample_id[kept] = id[i];
@@ -93,6 +93,8 @@ int64_t ms_running_add(ms_running *self, int64_t n, const int64_t *id, const dou
             sample_cost[kept++] = (self->cost + cost_sum) / answers;
         }
     }
+    self->answered = answered;
+    self->last_short = last_short;
     self->satisfied += satisfied_sum;
     self->promised += promised_sum;
     self->cost += cost_sum;

@@ -232,12 +232,37 @@ static void a_row_is_of_the_request_asked_for(void)
         p.weights[2 * m + 1] = 0.25;
     }
     for (int k = 0; k < 7; k++) {
-        const double *row = ms_predictor_row(&p, asked[k], x + asked[k], 3);
+        const double *row = ms_predictor_row(&p, asked[k], x + asked[k], 3, 1);
         double scores[5], alone[5];
         CHECK(row[0] == x[asked[k]] && row[1] == x[3 + asked[k]]);
         ms_predictor_score_row(&p, 0, 5, row, scores, 1);
         ms_predictor_score(&p, 0, 5, x + asked[k], 3, 1, alone, 1);
         CHECK(memcmp(scores, alone, sizeof scores) == 0);
+    }
+    ms_predictor_free(&p);
+}
+
+/* Those of a line of the cache are gathered at once where they are likely to be asked for; beyond the last there is nothing
+ * to read, and another page's requests are others. */
+static void rows_of_neighbours_are_their_own(void)
+{
+    enum { D = 5, N = 2 * MS_ROWS + 3 };
+    static double x[D * N];
+    const int64_t asked[] = {0, 1, MS_ROWS - 1, MS_ROWS, 3, 2, N - MS_ROWS, N - 1, N - 2, MS_ROWS};
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, D) == 0);
+    for (int page = 0; page < 2; page++) {
+        for (int k = 0; k < D * N; k++) {
+            x[k] = 1000.0 * page + k;
+        }
+        ms_predictor_forget_rows(&p);
+        for (int k = 0; k < 10; k++) {
+            const int64_t i = asked[k];
+            const double *row = ms_predictor_row(&p, i, x + i, N, N - i);
+            for (int j = 0; j < D; j++) {
+                CHECK(row[j] == x[j * N + i]);
+            }
+        }
     }
     ms_predictor_free(&p);
 }
@@ -256,5 +281,6 @@ int main(void)
     RUN(too_large_a_predictor_is_refused);
     RUN(every_build_gives_the_same_bits);
     RUN(a_row_is_of_the_request_asked_for);
+    RUN(rows_of_neighbours_are_their_own);
     return report();
 }

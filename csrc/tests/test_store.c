@@ -117,6 +117,22 @@ static void an_empty_store_may_be_freed(void)
     CHECK(store.slabs == NULL);
 }
 
+/* Whole pieces, a part of one, and nothing beyond. */
+static void a_block_begins_like_another(void)
+{
+    enum { MOST = 200 };
+    char like[MOST], block[MOST + 1];
+    for (int i = 0; i < MOST; i++) {
+        like[i] = (char)(i + 1);
+    }
+    for (size_t bytes = 0; bytes <= MOST; bytes++) {
+        memset(block, 0, sizeof block);
+        ms_store_begin(block, like, bytes);
+        CHECK(memcmp(block, like, bytes) == 0);
+        CHECK(block[bytes] == 0);
+    }
+}
+
 int main(void)
 {
     RUN(blocks_are_aligned_and_do_not_overlap);
@@ -124,5 +140,6 @@ int main(void)
     RUN(it_grows_with_the_blocks_alive_only);
     RUN(a_size_that_cannot_be_had_is_null);
     RUN(an_empty_store_may_be_freed);
+    RUN(a_block_begins_like_another);
     return report();
 }
