@@ -57,7 +57,7 @@ static void find_common_limits(const ms_fleet *self, ms_servers *servers)
 static int prepare_standings(const ms_fleet *self, ms_servers *servers)
 {
     const ms_score_weights *weights = &self->dispatch.weights;
-    const int is_many = servers->rule == MS_SCORED && servers->replicas >= MS_STANDINGS_LEAST;
+    const int is_many = servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST;
     if (!is_many || ms_weights_rank(weights, self->looks.delay_s > 0.0)) {
         return 0;
     }

@@ -76,23 +76,32 @@ static void update(const ms_choice *self)
     }
 }
 
-/* Puts where the session is into `matches` too, if it is not there; returns how many there are. */
-static int32_t add_bound(const ms_choice *self, int32_t n, const ms_known *known)
+/* Who is looked at by itself: part of `matches`. */
+typedef struct ms_listed {
+    const int32_t *replica;
+    int32_t n;
+} ms_listed;
+
+/* All n in `matches`, if the prompt matters, and where the session is. */
+static ms_listed list_of(const ms_choice *self, int32_t n, const ms_known *known)
 {
     ms_fleet *fleet = self->fleet;
-    if (known->bound >= 0 && fleet->matched[known->bound] == 0) {
-        fleet->matches[n++] = known->bound;
+    const ms_score_weights *weights = &fleet->dispatch.weights;
+    const int32_t first = weights->prefix > 0.0 || weights->token_load > 0.0 ? 0 : n;
+    const int is_more = known->bound >= 0 && (first == n || fleet->matched[known->bound] == 0);
+    if (is_more) {
+        fleet->matches[n] = known->bound;
     }
-    return n;
+    return (ms_listed){fleet->matches + first, n - first + is_more};
 }
 
-/* What those in `matches` cost, into `costs`; returns the least. */
-static double price(const ms_choice *self, int32_t n, int64_t total, ms_known *known)
+/* What they cost, into `costs`; returns the least. */
+static double price(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
 {
     ms_fleet *fleet = self->fleet;
     double best = INFINITY;
-    for (int32_t i = 0; i < n; i++) {
-        const int32_t replica = fleet->matches[i];
+    for (int32_t i = 0; i < listed.n; i++) {
+        const int32_t replica = listed.replica[i];
         fleet->costs[i] = fleet->failures[replica] == 0 ? cost_of(self, replica, total, known) : INFINITY;
         best = fleet->costs[i] < best ? fleet->costs[i] : best;
     }
@@ -102,10 +111,10 @@ static double price(const ms_choice *self, int32_t n, int64_t total, ms_known *k
 /* The best of those in `matches` and where the session is, and of all others, who cost `least` each by that tree. */
 static int32_t best_with(const ms_choice *self, int32_t n, int64_t total, const ms_ties *others, double least, ms_known *known)
 {
-    n = add_bound(self, n, known);
-    const double best = price(self, n, total, known);
+    const ms_listed listed = list_of(self, n, known);
+    const double best = price(self, listed, total, known);
     if (best < least) {
-        return ms_choice_cheapest(self, self->fleet->matches, self->fleet->costs, n);
+        return ms_choice_cheapest(self, listed.replica, self->fleet->costs, listed.n);
     }
     if (best == least) {
         return -1;
@@ -246,25 +255,26 @@ static void weigh_below(ms_search *self, int32_t at)
     weigh_below(self, here->right);
 }
 
-/* Of those in `matches`, who cost as little as the best and would not without the prompt or the session: puts their places into
+/* Of those listed, who cost as little as the best and would not without the prompt or the session: puts their places into
  * `scratch`, in order; returns how many. */
-static int32_t gather_matched(const ms_search *self, int32_t n)
+static int32_t gather_listed(const ms_search *self, ms_listed listed)
 {
     const ms_choice *choice = self->choice;
     ms_fleet *fleet = choice->fleet;
     double until_s;
     int32_t equal = 0;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < listed.n; i++) {
+        const int32_t replica = listed.replica[i];
         if (fleet->costs[i] != self->best) {
             continue;
         }
-        const ms_terms terms = terms_of(choice, fleet->matches[i], &until_s);
+        const ms_terms terms = terms_of(choice, replica, &until_s);
         if (cost_of_terms(choice, &terms, self->total) > self->best) {
             int32_t at = equal++;
-            for (; at > 0 && fleet->scratch[at - 1] > fleet->place_of[fleet->matches[i]]; at--) {
+            for (; at > 0 && fleet->scratch[at - 1] > fleet->place_of[replica]; at--) {
                 fleet->scratch[at] = fleet->scratch[at - 1];
             }
-            fleet->scratch[at] = fleet->place_of[fleet->matches[i]];
+            fleet->scratch[at] = fleet->place_of[replica];
         }
     }
     return equal;
@@ -300,9 +310,8 @@ static int32_t pick_equal(const ms_search *self, int32_t matched)
 
 static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms_known *known)
 {
-    const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    n = add_bound(self, weights->prefix > 0.0 || weights->token_load > 0.0 ? n : 0, known);
-    const double best = price(self, n, total, known);
+    const ms_listed listed = list_of(self, n, known);
+    const double best = price(self, listed, total, known);
     ms_search search = {.choice = self, .total = total, .best = best};
     weigh_below(&search, self->servers->standings.root);
     while (self->servers->n_stale > 0) {
@@ -310,7 +319,7 @@ static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms
         search = (ms_search){.choice = self, .total = total, .best = best};
         weigh_below(&search, self->servers->standings.root);
     }
-    return search.is_mixed ? -1 : pick_equal(&search, gather_matched(&search, n));
+    return search.is_mixed ? -1 : pick_equal(&search, gather_listed(&search, listed));
 }
 
 /* ---- where nobody was sent any of the prompt --------------------------------------------------------------- */

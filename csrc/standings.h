@@ -9,8 +9,6 @@
 
 #include <stdint.h>
 
-enum { MS_STANDINGS_LEAST = 64 }; /* of fewer replicas, looking at all of them beats keeping a tree */
-
 /* In this order. */
 enum ms_term { MS_TERM_WAITING, MS_TERM_UNFINISHED, MS_TERM_PREFILL, MS_TERM_USAGE, MS_TERMS };
 
