@@ -375,6 +375,21 @@ static void weigh(ms_coldest *self, int32_t place, int32_t rank)
     }
 }
 
+/* Where the session is costs less than its terms do, so that no bound tells of it. */
+static void weigh_bound(ms_coldest *self)
+{
+    ms_servers *servers = self->choice->servers;
+    const int32_t replica = self->known.bound;
+    if (replica < 0 || self->choice->fleet->failures[replica] > 0) {
+        return;
+    }
+    const int32_t place = self->choice->fleet->place_of[replica];
+    if (servers->cold.position[place] >= 0) {
+        ms_cold_number(&servers->cold);
+    }
+    weigh(self, place, ms_ties_rank(&servers->nevers, place));
+}
+
 static void weigh_nevers(ms_coldest *self)
 {
     const ms_ties *nevers = &self->choice->servers->nevers;
@@ -388,7 +403,9 @@ static void weigh_nevers(ms_coldest *self)
             continue;
         }
         if (node >= nevers->leaves) {
-            weigh(self, node - nevers->leaves, rank);
+            if (self->choice->servers->replica[node - nevers->leaves] != self->known.bound) {
+                weigh(self, node - nevers->leaves, rank);
+            }
             continue;
         }
         nodes[n] = left + 1;
@@ -406,13 +423,14 @@ static int32_t coldest(const ms_choice *self, int64_t total, const ms_known *kno
     int32_t k = 0;
     ms_coldest search = {.choice = self, .total = total, .known = *known, .best = INFINITY};
     search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);
+    weigh_bound(&search);
     weigh_nevers(&search);
     for (int32_t place = cold->oldest; place >= 0; place = cold->next[place]) {
         if (cold_at_least(&search, least, search.known.never + k) > search.best) {
             break; /* the others need no number */
         }
         cold->position[place] = k++;
-        if (self->fleet->failures[servers->replica[place]] == 0) {
+        if (self->fleet->failures[servers->replica[place]] == 0 && servers->replica[place] != known->bound) {
             weigh(&search, place, 0);
         }
     }
@@ -457,7 +475,7 @@ int32_t ms_scored_among_many(const ms_choice *self, int32_t n, int64_t total)
     ms_known known = {.bound = ms_score_bound(self), .most = self->servers->busiest};
     known.is_cold = weights->no_hit_lru > 0.0 && ms_score_is_cold(self, n);
     if (known.is_cold) {
-        return n == 0 && known.bound < 0 ? coldest(self, total, &known) : -1;
+        return n == 0 ? coldest(self, total, &known) : -1;
     }
     return are_standing ? best_standing(self, n, total, &known) : best_with(self, n, total, others, ms_ties_least(others), &known);
 }
