@@ -3,10 +3,10 @@
  *     dispatch RULE REPLICAS POOLS REQUESTS
  *         [STATE_DELAY_S [WEIGHT_OF_SESSION WEIGHT_OF_ACTIVE WEIGHT_OF_NO_HIT_LRU WEIGHT_OF_TOKEN_LOAD IS_STICKY]]
  *
- * With a weight of token_load engines are not asked.
+ * With a weight of token_load, and none of active and no_hit_lru, engines are not asked.
  *
  * The rule `own` is one of a user's that looks at all loads, as Numba would compile it; `own_two` looks at two of them, and
- * `own_caches` at all loads and caches.
+ * `own_caches` at all loads and caches. `loop` and `loop_caches` are their loops alone, over arrays that nobody fills.
  *
  * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
  * timed is the second half: everything of the fleet, from the choice of a replica to the last token, but nothing of
@@ -101,6 +101,23 @@ static ms_own_rule own_rule(const char *rule)
                          .sees_caches = sees_caches};
 }
 
+/* What a loop takes by itself. */
+static int calls_alone(ms_pick_fn pick, int32_t replicas, int64_t requests)
+{
+    double *columns = calloc(2 * (size_t)replicas, sizeof *columns);
+    int64_t sum = 0;
+    if (columns == NULL) {
+        fail("memory ran out");
+    }
+    const clock_t began = clock();
+    for (int64_t i = 0; i < requests; i++) {
+        sum += pick(i, 0, 0, 0, 0.0, replicas, NULL, columns, NULL, NULL, columns + replicas, NULL, NULL, NULL);
+    }
+    free(columns);
+    printf("%.1f\n", (double)(clock() - began) / CLOCKS_PER_SEC * 1e9 / (double)requests);
+    return sum == 0 ? 0 : 1;
+}
+
 /* The k-th turn of a conversation sends 150 tokens more than the one before. */
 static turn *turn_of(int64_t request, int64_t active)
 {
@@ -149,7 +166,10 @@ int main(int count, char **words)
     }
     const int32_t replicas = atoi(words[2]), pools = atoi(words[3]);
     const int64_t requests = atoll(words[4]), active = 4 * (int64_t)replicas;
-    const int tokens_alone = count > 9 && atof(words[9]) > 0.0;
+    if (is_name(words[1], "loop") || is_name(words[1], "loop_caches")) {
+        return calls_alone(is_name(words[1], "loop") ? emptiest : least_work, replicas, requests);
+    }
+    const int tokens_alone = count > 9 && atof(words[9]) > 0.0 && !(atof(words[7]) > 0.0 || atof(words[8]) > 0.0);
     const ms_dispatch_plan plan = {.rule = number_of(words[1]),
                                    .state_delay_s = count > 5 ? atof(words[5]) : 0.0,
                                    .session_ttl_s = 300.0,

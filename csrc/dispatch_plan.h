@@ -51,6 +51,19 @@ typedef struct ms_score_weights {
     double active;
 } ms_score_weights;
 
+/* Whether tokens that are to come matter, and nothing else that replicas differ in beyond prompts and sessions. */
+static inline int ms_weights_are_of_tokens_alone(const ms_score_weights *w)
+{
+    const int has_others = w->queue > 0.0 || w->kv_cache > 0.0 || w->load > 0.0 || w->active > 0.0 || w->no_hit_lru > 0.0;
+    return w->token_load > 0.0 && !has_others;
+}
+
+/* Whether a single number ranks replicas from one change to the next, whatever the request. */
+static inline int ms_weights_rank(const ms_score_weights *w, int is_polled)
+{
+    return ms_weights_are_of_tokens_alone(w) || (is_polled && !(w->token_load > 0.0));
+}
+
 typedef struct ms_dispatch_plan {
     int32_t rule;         /* enum ms_dispatch */
     int32_t decode_rule;  /* among replicas that decode what others have prefilled */

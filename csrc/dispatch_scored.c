@@ -15,14 +15,14 @@
  * of their prefills to come takes more than `most_penalty_s` longer, at `peak_prefill` tokens a second, than the least of
  * all others'.
  *
- * Of many replicas an index is kept, as long as engines are polled and not looked at for each request, and token_load stands
- * alone or with prefix and session. */
+ * Of many replicas an index is kept (scored_index.c). */
 #include <math.h>
 
 #include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
 #include "prompt.h"
+#include "scored_index.h"
 #include "scores.h"
 
 enum { UNKNOWN_BLOCKS = 31250 };
@@ -136,193 +136,7 @@ static int32_t scan(const ms_choice *self, int32_t matched, int64_t total)
     return best_of(&left, matched, total);
 }
 
-/* ---- among many ------------------------------------------------------------------------------------------ *
- *
- * What engines tell changes with a look only: until then all are ranked by it, as who was sent nothing of the prompt is, and
- * only who was sent some of it is looked at. */
-
-static double unmatched(const ms_choice *self, int32_t place)
-{
-    const ms_servers *servers = self->servers;
-    const int32_t replica = servers->replica[place];
-    ms_known known = {.bound = -1, .most = servers->busiest};
-    if (self->fleet->failures[replica] > 0) {
-        return INFINITY;
-    }
-    const double score = ms_score_of_engine(self, replica, (ms_range){servers->least_waiting, servers->most_waiting});
-    return -(score + ms_score_of_router(self, replica, &known));
-}
-
-static void rank(const ms_choice *self)
-{
-    ms_servers *servers = self->servers;
-    const ms_range queue = ms_score_range(self);
-    servers->least_waiting = queue.least;
-    servers->most_waiting = queue.most;
-    for (int32_t place = 0; place < servers->replicas; place++) {
-        self->fleet->costs[place] = unmatched(self, place);
-    }
-    ms_ties_fill(&servers->loads, self->fleet->costs);
-    servers->is_ranked = 1;
-}
-
-static void update(const ms_choice *self)
-{
-    ms_servers *servers = self->servers;
-    const int is_active = self->fleet->dispatch.weights.active > 0.0;
-    const int64_t busiest = is_active ? (int64_t)-ms_ties_least(&servers->heights) : 0;
-    const int is_ranked = servers->is_ranked && busiest == servers->busiest;
-    servers->busiest = busiest;
-    for (int32_t i = 0; i < servers->n_stale; i++) {
-        servers->is_stale[servers->stale[i]] = 0;
-        if (is_ranked) {
-            ms_ties_set(&servers->loads, servers->stale[i], unmatched(self, servers->stale[i]));
-        }
-    }
-    servers->n_stale = 0;
-    if (!is_ranked) {
-        rank(self);
-    }
-}
-
-/* The best of those in `matches` and where the session is, and of all others, who cost `least` each by that tree. */
-static int32_t best_with(const ms_choice *self, int32_t n, int64_t total, const ms_ties *others, double least, ms_known *known)
-{
-    ms_fleet *fleet = self->fleet;
-    const ms_servers *servers = self->servers;
-    const ms_range queue = {servers->least_waiting, servers->most_waiting};
-    const int32_t matched = n;
-    double best = INFINITY;
-    if (known->bound >= 0 && fleet->matched[known->bound] == 0) {
-        fleet->matches[n++] = known->bound;
-    }
-    for (int32_t i = 0; i < n; i++) {
-        const int32_t replica = fleet->matches[i];
-        fleet->costs[i] = INFINITY;
-        if (fleet->failures[replica] == 0) {
-            const double score = ms_score_of_engine(self, replica, queue) + ms_score_of_prompt(self, replica, total);
-            fleet->costs[i] = -(score + ms_score_of_router(self, replica, known));
-        }
-        best = fleet->costs[i] < best ? fleet->costs[i] : best;
-    }
-    if (best < least) {
-        return ms_choice_cheapest(self, fleet->matches, fleet->costs, n);
-    }
-    if (best == least) {
-        return scan(self, matched, total);
-    }
-    return servers->replica[ms_ties_pick(others, ms_choice_draw(self, 0, ms_ties_count(others)))];
-}
-
-/* Who got no such request comes first, in order, so that whoever stands further right, or was asked later, has less. */
-typedef struct ms_coldest {
-    const ms_choice *choice;
-    ms_known known;
-    double best;
-    int32_t n; /* as good as that, in `matches` */
-} ms_coldest;
-
-enum { COLD_PARTS_MOST = 64 };
-
-/* More than sums in another order differ by. */
-static const double ROUNDING = 1e-9;
-
-/* The least that one of this rank can cost, if one of those without a rank costs so much. */
-static double cold_at_least(const ms_coldest *self, double cost, int32_t rank)
-{
-    const double score = 1.0 - (double)rank / (double)(self->choice->n - 1);
-    return cost - self->choice->fleet->dispatch.weights.no_hit_lru * ((score > 0.0 ? score : 0.0) - 0.5) - ROUNDING;
-}
-
-static void weigh(ms_coldest *self, int32_t place, int32_t rank)
-{
-    const ms_choice *choice = self->choice;
-    const ms_servers *servers = choice->servers;
-    const int32_t replica = servers->replica[place];
-    self->known.passed = rank;
-    const double score = ms_score_of_engine(choice, replica, (ms_range){servers->least_waiting, servers->most_waiting});
-    const double cost = -(score + ms_score_of_router(choice, replica, &self->known));
-    if (cost < self->best) {
-        self->best = cost;
-        self->n = 0;
-    }
-    if (cost == self->best) {
-        choice->fleet->matches[self->n++] = replica;
-    }
-}
-
-static void weigh_nevers(ms_coldest *self)
-{
-    const ms_ties *nevers = &self->choice->servers->nevers, *loads = &self->choice->servers->loads;
-    int32_t nodes[COLD_PARTS_MOST] = {1}, ranks[COLD_PARTS_MOST] = {0}, n = 1;
-    while (n > 0) {
-        const int32_t node = nodes[--n], rank = ranks[n], left = 2 * node;
-        if (nevers->values[node] > 0.0 || cold_at_least(self, loads->values[node], rank) > self->best) {
-            continue;
-        }
-        if (node >= nevers->leaves) {
-            weigh(self, node - nevers->leaves, rank);
-            continue;
-        }
-        nodes[n] = left + 1;
-        ranks[n++] = rank + (nevers->values[left] > 0.0 ? 0 : nevers->counts[left]);
-        nodes[n] = left;
-        ranks[n++] = rank;
-    }
-}
-
-static int32_t coldest(const ms_choice *self, const ms_known *known)
-{
-    const ms_servers *servers = self->servers;
-    ms_cold *cold = &self->servers->cold;
-    const double least = ms_ties_least(&servers->loads);
-    int32_t k = 0;
-    ms_coldest search = {.choice = self, .known = *known, .best = INFINITY};
-    search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);
-    weigh_nevers(&search);
-    for (int32_t place = cold->oldest; place >= 0; place = cold->next[place]) {
-        if (cold_at_least(&search, least, search.known.never + k) > search.best) {
-            break; /* the others need no number */
-        }
-        cold->position[place] = k++;
-        if (self->fleet->failures[servers->replica[place]] == 0) {
-            weigh(&search, place, 0);
-        }
-    }
-    for (int32_t i = 0; i < search.n; i++) {
-        self->fleet->costs[i] = search.best;
-    }
-    return ms_choice_cheapest(self, self->fleet->matches, self->fleet->costs, search.n);
-}
-
-static int32_t by_index(const ms_choice *self, int32_t n, int64_t total)
-{
-    update(self);
-    const ms_ties *others = &self->servers->loads;
-    ms_known known = {.bound = ms_score_bound(self), .most = self->servers->busiest};
-    known.is_cold = self->fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, n);
-    if (!known.is_cold) {
-        return best_with(self, n, total, others, ms_ties_least(others), &known);
-    }
-    return n == 0 && known.bound < 0 ? coldest(self, &known) : scan(self, n, total);
-}
-
-/* Where engines are not asked, by the prompt tokens that are to come alone. */
-static int32_t by_prefills(const ms_choice *self, int32_t n, int64_t total)
-{
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const ms_ties *others = &self->servers->prefills;
-    ms_known known = {.bound = ms_score_bound(self)};
-    double costs[2];
-    for (int32_t k = 0; k < 2; k++) {
-        const double tokens = ms_ties_least(others) + (double)k + (double)self->job->prompt_tokens;
-        costs[k] = -(plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0)));
-    }
-    if (costs[0] == costs[1]) {
-        return scan(self, n, total); /* others may cost as much that have more to come */
-    }
-    return best_with(self, n, total, others, costs[0], &known);
-}
+/* ---- among many ------------------------------------------------------------------------------------------ */
 
 /* Puts those to whom enough of the prompt was sent into the sticky list; returns how many, 0 where that is of no use. */
 static int32_t narrow_matched(const ms_choice *self, int32_t matched, int64_t total)
@@ -358,7 +172,6 @@ static int32_t narrow_matched(const ms_choice *self, int32_t matched, int64_t to
 
 static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
 {
-    const ms_score_weights *w = &self->fleet->dispatch.weights;
     const int32_t sticky = self->fleet->dispatch.is_sticky ? narrow_matched(self, n, total) : 0;
     if (sticky > 0) {
         ms_choice left = *self;
@@ -366,19 +179,15 @@ static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
         left.up = self->fleet->sticky;
         return best_of(&left, n, total);
     }
-    if (!(w->token_load > 0.0)) {
-        return by_index(self, n, total);
-    }
-    const int asks_no_other = !(w->queue > 0.0 || w->kv_cache > 0.0 || w->load > 0.0 || w->active > 0.0 || w->no_hit_lru > 0.0);
-    return asks_no_other ? by_prefills(self, n, total) : scan(self, n, total);
+    const int32_t replica = ms_scored_among_many(self, n, total);
+    return replica >= 0 ? replica : scan(self, n, total);
 }
 
 static int32_t pick(const ms_choice *self)
 {
     int64_t total;
     const int32_t n = match(self, &total);
-    const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST && self->fleet->looks.delay_s > 0.0;
-    const int32_t replica = is_indexed ? among_many(self, n, total) : scan(self, n, total);
+    const int32_t replica = ms_scored_has_index(self) ? among_many(self, n, total) : scan(self, n, total);
     forget_matches(self, n);
     return replica;
 }

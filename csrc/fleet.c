@@ -201,6 +201,7 @@ void ms_fleet_forget_moment(ms_fleet *self, int32_t replica)
 
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
 {
+    ms_fleet_stir(self, replica);
     if (notice == MS_WAKE) {
         ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
     } else if (notice == MS_RESCHEDULE) {
@@ -283,6 +284,7 @@ void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
 {
     const int error = ms_replica_finish(&self->replica[replica], done);
+    ms_fleet_stir(self, replica);
     if (error) {
         return error;
     }
@@ -307,6 +309,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     const int64_t preemptions = server->preemptions;
     int32_t pulled;
     const int error = ms_replica_start(server, t_s, &pulled);
+    ms_fleet_stir(self, replica);
     if (error) {
         return error;
     }

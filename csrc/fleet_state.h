@@ -17,6 +17,7 @@
 #include "philox.h"
 #include "prompt_cache.h"
 #include "replica.h"
+#include "standings.h"
 #include "texts.h"
 #include "ties.h"
 #include "wait.h"
@@ -106,9 +107,11 @@ typedef struct ms_servers {
     int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
-    int32_t *stale;        /* scored: places whose load has changed since */
+    int32_t *stale;        /* scored: places that have changed since */
     int8_t *is_stale;
     int32_t n_stale;
+    ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
+    ms_ties terms[MS_TERMS]; /* and with no_hit_lru the same by place */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
@@ -207,6 +210,23 @@ static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
 static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
 {
     return self->groups > self->models && self->servers[self->models + model].replicas > 0;
+}
+
+/* A place has changed since its replicas were ranked. */
+static inline void ms_servers_mark(ms_servers *self, int32_t place)
+{
+    self->stale[self->n_stale] = place;
+    self->n_stale += !self->is_stale[place];
+    self->is_stale[place] = 1;
+}
+
+/* Something happens to a replica, or is about to, that its engine may tell; where it is asked anew for each request. */
+static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    if (servers->standings.node != NULL && !(self->looks.delay_s > 0.0)) {
+        ms_servers_mark(servers, self->place_of[replica]);
+    }
 }
 
 #endif

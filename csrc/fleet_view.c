@@ -53,6 +53,24 @@ static void find_common_limits(const ms_fleet *self, ms_servers *servers)
     }
 }
 
+/* For weights whose sum no single number ranks: an engine is asked anew for each request, or the sum depends on it. */
+static int prepare_standings(const ms_fleet *self, ms_servers *servers)
+{
+    const ms_score_weights *weights = &self->dispatch.weights;
+    const int is_many = servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST;
+    if (!is_many || ms_weights_rank(weights, self->looks.delay_s > 0.0)) {
+        return 0;
+    }
+    MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
+    for (int32_t k = 0; k < MS_TERMS && weights->no_hit_lru > 0.0; k++) {
+        MS_TRY(ms_ties_init(&servers->terms[k], servers->replicas));
+    }
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        ms_servers_mark(servers, i);
+    }
+    return 0;
+}
+
 int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
 {
     find_common_limits(self, servers);
@@ -72,6 +90,7 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
     if (servers->stale == NULL || servers->is_stale == NULL) {
         return MS_ERR_MEMORY;
     }
+    MS_TRY(prepare_standings(self, servers));
     MS_TRY(ms_cold_init(&servers->cold, servers->replicas, self->dispatch.cold_replicas));
     if (servers->rule == MS_OWN_RULE && servers->replicas > MS_SCAN_MOST) {
         MS_TRY(ms_own_view_init(&servers->view, servers->replicas));
@@ -85,6 +104,10 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
+    ms_standings_free(&servers->standings);
+    for (int32_t k = 0; k < MS_TERMS; k++) {
+        ms_ties_free(&servers->terms[k]);
+    }
     free(servers->stale);
     free(servers->is_stale);
     servers->stale = NULL;
@@ -120,9 +143,9 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
     }
     if (weights->active > 0.0) {
         ms_ties_set(&servers->heights, place, is_up ? -(double)ms_fleet_unfinished(self, replica) : INFINITY);
-        servers->stale[servers->n_stale] = place;
-        servers->n_stale += !servers->is_stale[place];
-        servers->is_stale[place] = 1;
+    }
+    if (weights->active > 0.0 || servers->standings.node != NULL) {
+        ms_servers_mark(servers, place);
     }
 }
 
@@ -188,8 +211,14 @@ static void look_into_engines(ms_fleet *self)
 {
     const double time_s = ms_looks_s(&self->looks);
     for (int32_t i = 0; i < self->replicas; i++) {
-        self->looks.waiting[i] = ms_replica_waiting(&self->replica[i]);
-        self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
+        const int64_t waiting = ms_replica_waiting(&self->replica[i]);
+        const double usage = ms_replica_kv_usage(&self->replica[i], time_s);
+        ms_servers *servers = &self->servers[ms_fleet_pool_of(self, i)->servers];
+        if (servers->standings.node != NULL && (waiting != self->looks.waiting[i] || usage != self->looks.usage[i])) {
+            ms_servers_mark(servers, self->place_of[i]);
+        }
+        self->looks.waiting[i] = waiting;
+        self->looks.usage[i] = usage;
     }
     for (int32_t m = 0; m < self->groups; m++) {
         self->servers[m].is_ranked = 0;

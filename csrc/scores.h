@@ -11,26 +11,53 @@ typedef struct ms_range {
     int64_t most;
 } ms_range;
 
-static inline double ms_score_of_engine(const ms_choice *self, int32_t replica, ms_range queue)
+/* Each falls, or stays, as what it is given rises: so it is with every sum below, rounded or not. */
+static inline double ms_score_engine(const ms_score_weights *weights, int64_t waiting, double usage, ms_range queue)
 {
-    const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    const int64_t q = ms_choice_waiting(self, replica);
+    const int64_t q = waiting;
     const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
     const double load = 0.5 * (1.0 - (double)(q < MS_LOAD_MOST ? q : MS_LOAD_MOST) / MS_LOAD_MOST);
-    return weights->queue * shorter + weights->kv_cache * (1.0 - ms_choice_usage(self, replica)) + weights->load * load;
+    return weights->queue * shorter + weights->kv_cache * (1.0 - usage) + weights->load * load;
+}
+
+/* Of who was sent so many of the `total` blocks of the prompt, and has so many tokens to come with it. */
+static inline double ms_score_prompt(const ms_dispatch_plan *plan, int64_t matched, int64_t total, int64_t to_come)
+{
+    double score = total > 0 ? plan->weights.prefix * ((double)matched / (double)total) : 0.0;
+    if (plan->weights.token_load > 0.0) {
+        const double tokens = (double)to_come;
+        score += plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0));
+    }
+    return score;
+}
+
+static inline double ms_score_activity(const ms_dispatch_plan *plan, int64_t unfinished, int64_t most)
+{
+    return unfinished <= plan->idle_requests ? 1.0 : (double)(most - unfinished) / (double)most * plan->most_busy_score;
+}
+
+static inline double ms_score_router(const ms_dispatch_plan *plan, int is_bound, int64_t unfinished, int64_t most, double coldness)
+{
+    const ms_score_weights *weights = &plan->weights;
+    double score = weights->session * (double)is_bound;
+    score += weights->active > 0.0 ? weights->active * ms_score_activity(plan, unfinished, most) : 0.0;
+    return score + (weights->no_hit_lru > 0.0 ? weights->no_hit_lru * coldness : 0.0);
+}
+
+/* ---- of one replica of a choice ------------------------------------------------------------------------- */
+
+static inline double ms_score_of_engine(const ms_choice *self, int32_t replica, ms_range queue)
+{
+    const int64_t waiting = ms_choice_waiting(self, replica);
+    return ms_score_engine(&self->fleet->dispatch.weights, waiting, ms_choice_usage(self, replica), queue);
 }
 
 static inline double ms_score_of_prompt(const ms_choice *self, int32_t replica, int64_t total)
 {
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const double matched = (double)self->fleet->matched[replica];
-    double score = total > 0 ? plan->weights.prefix * (matched / (double)total) : 0.0;
-    if (plan->weights.token_load > 0.0) {
-        const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
-        const double tokens = (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens - there);
-        score += plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0));
-    }
-    return score;
+    const ms_fleet *fleet = self->fleet;
+    const int64_t matched = fleet->matched[replica], there = matched * self->servers->texts.unit_tokens;
+    const int64_t to_come = fleet->prefill_tokens[replica] + self->job->prompt_tokens - there;
+    return ms_score_prompt(&fleet->dispatch, matched, total, to_come);
 }
 
 static inline ms_range ms_score_range(const ms_choice *self)
@@ -94,13 +121,6 @@ static inline ms_known ms_score_known(const ms_choice *self, int32_t matched)
     return known;
 }
 
-static inline double ms_score_activity(const ms_choice *self, int32_t replica, int64_t most)
-{
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const int64_t unfinished = ms_fleet_unfinished(self->fleet, replica);
-    return unfinished <= plan->idle_requests ? 1.0 : (double)(most - unfinished) / (double)most * plan->most_busy_score;
-}
-
 /* To be asked of each in order. */
 static inline double ms_score_coldness(const ms_choice *self, int32_t replica, ms_known *known)
 {
@@ -116,9 +136,9 @@ static inline double ms_score_coldness(const ms_choice *self, int32_t replica, m
 static inline double ms_score_of_router(const ms_choice *self, int32_t replica, ms_known *known)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    double score = weights->session * (double)(replica == known->bound);
-    score += weights->active > 0.0 ? weights->active * ms_score_activity(self, replica, known->most) : 0.0;
-    return score + (weights->no_hit_lru > 0.0 ? weights->no_hit_lru * ms_score_coldness(self, replica, known) : 0.0);
+    const int64_t unfinished = weights->active > 0.0 ? ms_fleet_unfinished(self->fleet, replica) : 0;
+    const double coldness = weights->no_hit_lru > 0.0 ? ms_score_coldness(self, replica, known) : 0.0;
+    return ms_score_router(&self->fleet->dispatch, replica == known->bound, unfinished, known->most, coldness);
 }
 
 #endif

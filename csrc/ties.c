@@ -85,3 +85,13 @@ int32_t ms_ties_pick(const ms_ties *self, int32_t k)
     }
     return node - self->leaves;
 }
+
+int32_t ms_ties_rank(const ms_ties *self, int32_t player)
+{
+    int32_t rank = 0;
+    for (int32_t node = self->leaves + player; node > 1; node /= 2) {
+        const int is_right = node % 2;
+        rank += is_right && self->values[node - 1] == self->values[1] ? self->counts[node - 1] : 0;
+    }
+    return rank;
+}

@@ -23,6 +23,9 @@ void ms_ties_fill(ms_ties *self, const double *values);
 /* The k-th, from 0 on, of the ms_ties_count players that have the least value. */
 int32_t ms_ties_pick(const ms_ties *self, int32_t k);
 
+/* How many of them stand before a player. */
+int32_t ms_ties_rank(const ms_ties *self, int32_t player);
+
 static inline double ms_ties_least(const ms_ties *self)
 {
     return self->values[1];

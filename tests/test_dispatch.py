@@ -329,6 +329,7 @@ RULES = {
     "scored, by all": {
         "scored": {"index_block_tokens": 4, "weights": {"session": 1.0, "active": 2.0, "no_hit_lru": 1.0}}
     },
+    "scored, by tokens": {"scored": {"index_block_tokens": 4, "weights": {"token_load": 1.0, "load": 1.0}}},
 }
 
 

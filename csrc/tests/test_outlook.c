@@ -28,6 +28,51 @@ static void usage_is_that_of_the_iteration_under_way(void)
     ms_replica_free(&r);
 }
 
+/* Blocks of `block` tokens: wherever one looks, the usage is as it is said to be until when it is said to be so, and no less
+ * after that; at most as many looks as there are blocks are needed. */
+static void usage_holds_until_its_next_block(void)
+{
+    const int32_t blocks[] = {1, 4, 16, 7};
+    for (int k = 0; k < 8; k++) {
+        ms_replica r;
+        static ms_drafts drafts;
+        ms_drafts_init(&drafts, 2, (const double[]){0.5, 0.5}, &(ms_stream){1, 2, 0, 0});
+        make(&r, (ms_limits){.max_num_seqs = 4,
+                             .max_batched_tokens = 16,
+                             .kv_capacity_tokens = 400,
+                             .kv_block_tokens = blocks[k % 4],
+                             .drafts = k < 4 ? NULL : &drafts});
+        ms_job first = ms_job_new(0, 0, 5, 90), second = ms_job_new(1, 0, 21, 60);
+        double until_s = 0.0;
+        CHECK(ms_replica_kv_usage_until(&r, 0.0, &until_s) == 0.0 && until_s == INFINITY);
+        submit(&r, &first, 0.0);
+        submit(&r, &second, 0.0);
+        CHECK(ms_replica_kv_usage_until(&r, 0.0, &until_s) == 0.0 && until_s == INFINITY);
+        start(&r, 0.0);
+        ms_queue done = {0};
+        while (r.state == MS_RUNNING) {
+            double t_s = r.base_s;
+            int32_t looks = 0;
+            while (t_s <= r.boundary_s) {
+                const double usage = ms_replica_kv_usage_until(&r, t_s, &until_s);
+                const double last_s = until_s < r.boundary_s ? until_s : r.boundary_s;
+                CHECK(usage == ms_replica_kv_usage(&r, t_s) && until_s >= t_s);
+                CHECK(usage == ms_replica_kv_usage(&r, (t_s + last_s) / 2.0) && usage == ms_replica_kv_usage(&r, last_s));
+                CHECK(usage <= ms_replica_kv_usage(&r, last_s + 0.5));
+                t_s = nextafter(last_s, INFINITY);
+                looks++;
+            }
+            CHECK(looks <= r.limit_iterations && until_s == INFINITY);
+            const double end_s = r.boundary_s;
+            CHECK(ms_replica_finish(&r, &done) == 0);
+            CHECK(ms_replica_kv_usage_until(&r, end_s, &until_s) == ms_replica_kv_usage(&r, end_s));
+            start(&r, end_s);
+        }
+        CHECK(done.length == 2);
+        ms_replica_free(&r);
+    }
+}
+
 static void without_memory_there_is_no_usage(void)
 {
     ms_replica r;
@@ -64,6 +109,7 @@ static void a_cache_shows_whole_blocks(void)
 int main(void)
 {
     RUN(usage_is_that_of_the_iteration_under_way);
+    RUN(usage_holds_until_its_next_block);
     RUN(without_memory_there_is_no_usage);
     RUN(a_cache_shows_whole_blocks);
     return report();

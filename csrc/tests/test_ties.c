@@ -34,6 +34,7 @@ static void ties_against_looking_at_all(void)
             }
             int32_t k = 0;
             for (int32_t i = 0; i < players; i++) {
+                CHECK(ms_ties_rank(&ties, i) == k);
                 if (values[i] == least) {
                     CHECK(ms_ties_pick(&ties, k++) == i);
                 }

@@ -8,7 +8,7 @@
 #include "outlook.h"
 #include "prompt.h"
 
-enum { REPLICAS_MOST = 24, NODES = 12, BLOCK = 4, WORLD_JOBS = 1500 };
+enum { REPLICAS_MOST = 64, NODES = 12, BLOCK = 4, WORLD_JOBS = 1500 };
 
 /* What is seen of each replica: as it is, or as it was at the last look. */
 static int64_t seen_unfinished[REPLICAS_MOST], seen_waiting[REPLICAS_MOST];

@@ -1,0 +1,481 @@
+/* Three indices, by what there is to rank by.
+ *
+ * Where engines are polled, what they tell changes with a look only: until then all are ranked by it, as who was sent nothing
+ * of the prompt is. Where nothing but the tokens that are to come matters, these are ranked. Else the sum depends on the
+ * request, or on time, or on extremes that change with every event: then replicas stand in order of the terms of their sums
+ * (standings.h), and what a whole part of that tree can cost at least is the cost of the least of each of its terms. It needs
+ * no margin for rounding, as sums are rounded up and down together with their parts.
+ *
+ * Who was sent some of the prompt, or has the session, is looked at by itself. */
+#include "scored_index.h"
+
+#include <math.h>
+
+#include "outlook.h"
+#include "scores.h"
+
+/* What replicas are measured by. */
+static ms_range range_of(const ms_servers *servers)
+{
+    return (ms_range){servers->least_waiting, servers->most_waiting};
+}
+
+static int64_t busiest_of(const ms_choice *self)
+{
+    return self->fleet->dispatch.weights.active > 0.0 ? (int64_t)-ms_ties_least(&self->servers->heights) : 0;
+}
+
+static double cost_of(const ms_choice *self, int32_t replica, int64_t total, ms_known *known)
+{
+    const double score = ms_score_of_engine(self, replica, range_of(self->servers)) + ms_score_of_prompt(self, replica, total);
+    return -(score + ms_score_of_router(self, replica, known));
+}
+
+/* ---- ranked by what was polled --------------------------------------------------------------------------- */
+
+static double unmatched(const ms_choice *self, int32_t place)
+{
+    const ms_servers *servers = self->servers;
+    const int32_t replica = servers->replica[place];
+    ms_known known = {.bound = -1, .most = servers->busiest};
+    if (self->fleet->failures[replica] > 0) {
+        return INFINITY;
+    }
+    const double score = ms_score_of_engine(self, replica, range_of(servers));
+    return -(score + ms_score_of_router(self, replica, &known));
+}
+
+static void rank(const ms_choice *self)
+{
+    ms_servers *servers = self->servers;
+    const ms_range queue = ms_score_range(self);
+    servers->least_waiting = queue.least;
+    servers->most_waiting = queue.most;
+    for (int32_t place = 0; place < servers->replicas; place++) {
+        self->fleet->costs[place] = unmatched(self, place);
+    }
+    ms_ties_fill(&servers->loads, self->fleet->costs);
+    servers->is_ranked = 1;
+}
+
+static void update(const ms_choice *self)
+{
+    ms_servers *servers = self->servers;
+    const int64_t busiest = busiest_of(self);
+    const int is_ranked = servers->is_ranked && busiest == servers->busiest;
+    servers->busiest = busiest;
+    for (int32_t i = 0; i < servers->n_stale; i++) {
+        servers->is_stale[servers->stale[i]] = 0;
+        if (is_ranked) {
+            ms_ties_set(&servers->loads, servers->stale[i], unmatched(self, servers->stale[i]));
+        }
+    }
+    servers->n_stale = 0;
+    if (!is_ranked) {
+        rank(self);
+    }
+}
+
+/* Who is looked at by itself: part of `matches`. */
+typedef struct ms_listed {
+    const int32_t *replica;
+    int32_t n;
+} ms_listed;
+
+/* All n in `matches`, if the prompt matters, and where the session is. */
+static ms_listed list_of(const ms_choice *self, int32_t n, const ms_known *known)
+{
+    ms_fleet *fleet = self->fleet;
+    const ms_score_weights *weights = &fleet->dispatch.weights;
+    const int32_t first = weights->prefix > 0.0 || weights->token_load > 0.0 ? 0 : n;
+    const int is_more = known->bound >= 0 && (first == n || fleet->matched[known->bound] == 0);
+    if (is_more) {
+        fleet->matches[n] = known->bound;
+    }
+    return (ms_listed){fleet->matches + first, n - first + is_more};
+}
+
+/* What they cost, into `costs`; returns the least. */
+static double price(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
+{
+    ms_fleet *fleet = self->fleet;
+    double best = INFINITY;
+    for (int32_t i = 0; i < listed.n; i++) {
+        const int32_t replica = listed.replica[i];
+        fleet->costs[i] = fleet->failures[replica] == 0 ? cost_of(self, replica, total, known) : INFINITY;
+        best = fleet->costs[i] < best ? fleet->costs[i] : best;
+    }
+    return best;
+}
+
+/* The best of those in `matches` and where the session is, and of all others, who cost `least` each by that tree. */
+static int32_t best_with(const ms_choice *self, int32_t n, int64_t total, const ms_ties *others, double least, ms_known *known)
+{
+    const ms_listed listed = list_of(self, n, known);
+    const double best = price(self, listed, total, known);
+    if (best < least) {
+        return ms_choice_cheapest(self, listed.replica, self->fleet->costs, listed.n);
+    }
+    if (best == least) {
+        return -1;
+    }
+    return self->servers->replica[ms_ties_pick(others, ms_choice_draw(self, 0, ms_ties_count(others)))];
+}
+
+/* ---- in order of what their scores are made of ------------------------------------------------------------ */
+
+/* As far as they have a weight; those that score alike have the same. */
+static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s)
+{
+    const ms_fleet *fleet = self->fleet;
+    const ms_score_weights *weights = &fleet->dispatch.weights;
+    const int is_polled = fleet->looks.delay_s > 0.0;
+    ms_terms terms = {{0}};
+    *until_s = INFINITY;
+    if (weights->queue > 0.0 || weights->load > 0.0) {
+        const int64_t q = ms_choice_waiting(self, replica);
+        terms.of[MS_TERM_WAITING] = (double)(weights->queue > 0.0 || q < MS_LOAD_MOST ? q : MS_LOAD_MOST);
+    }
+    if (weights->active > 0.0) {
+        const int64_t unfinished = ms_fleet_unfinished(fleet, replica);
+        terms.of[MS_TERM_UNFINISHED] = (double)(unfinished > fleet->dispatch.idle_requests ? unfinished : 0);
+    }
+    if (weights->token_load > 0.0) {
+        terms.of[MS_TERM_PREFILL] = (double)fleet->prefill_tokens[replica];
+    }
+    if (weights->kv_cache > 0.0 && (is_polled || ms_fleet_is_api(fleet, replica))) {
+        terms.of[MS_TERM_USAGE] = ms_choice_usage(self, replica);
+    } else if (weights->kv_cache > 0.0) {
+        terms.of[MS_TERM_USAGE] = ms_replica_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
+    }
+    return terms;
+}
+
+static void stand_anew(const ms_choice *self, int32_t place)
+{
+    ms_servers *servers = self->servers;
+    const int32_t replica = servers->replica[place];
+    const int is_up = self->fleet->failures[replica] == 0;
+    double until_s;
+    const ms_terms terms = terms_of(self, replica, &until_s);
+    if (is_up) {
+        ms_standings_put(&servers->standings, place, &terms, until_s);
+    } else {
+        ms_standings_remove(&servers->standings, place);
+    }
+    for (int k = 0; k < MS_TERMS && servers->terms[k].players > 0; k++) {
+        ms_ties_set(&servers->terms[k], place, is_up ? terms.of[k] : INFINITY);
+    }
+}
+
+static void update_standings(const ms_choice *self)
+{
+    ms_servers *servers = self->servers;
+    for (int32_t i = 0; i < servers->n_stale; i++) {
+        servers->is_stale[servers->stale[i]] = 0;
+        stand_anew(self, servers->stale[i]);
+    }
+    servers->n_stale = 0;
+    servers->least_waiting = (int64_t)servers->standings.node[servers->standings.root].least.of[MS_TERM_WAITING];
+    servers->most_waiting = (int64_t)ms_standings_last(&servers->standings)->of[MS_TERM_WAITING];
+    servers->busiest = busiest_of(self);
+}
+
+/* What one of these terms costs, with nothing of the prompt nor the session. */
+static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_t total)
+{
+    const ms_servers *servers = self->servers;
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const int64_t to_come = (int64_t)terms->of[MS_TERM_PREFILL] + self->job->prompt_tokens;
+    const double engine = ms_score_engine(&plan->weights, (int64_t)terms->of[MS_TERM_WAITING], terms->of[MS_TERM_USAGE],
+                                          range_of(servers));
+    const double score = engine + ms_score_prompt(plan, 0, total, to_come);
+    return -(score + ms_score_router(plan, 0, (int64_t)terms->of[MS_TERM_UNFINISHED], servers->busiest, 0.5));
+}
+
+typedef struct ms_search {
+    const ms_choice *choice;
+    int64_t total;
+    double best;
+    ms_terms terms; /* of those who cost that, */
+    int32_t count;  /* so many */
+    int32_t is_mixed; /* others cost the same by other terms */
+} ms_search;
+
+static void note(ms_search *self, double cost, const ms_standing *one, int32_t count)
+{
+    if (cost < self->best || self->count == 0) {
+        self->best = cost;
+        self->terms = one->terms;
+        self->count = self->is_mixed = 0;
+    }
+    self->is_mixed |= !ms_terms_are_same(&self->terms, &one->terms);
+    self->count += count;
+}
+
+/* Who costs no more than the best so far. What is known of who is stale is the least: it is looked at. */
+static void weigh_one(ms_search *self, int32_t at)
+{
+    const ms_choice *choice = self->choice;
+    ms_servers *servers = choice->servers;
+    const ms_standing *one = &servers->standings.node[at];
+    double cost = cost_of_terms(choice, &one->terms, self->total), until_s;
+    if (cost > self->best) {
+        return;
+    }
+    if (one->until_s >= choice->t_s) {
+        note(self, cost, one, 1);
+        return;
+    }
+    const ms_terms terms = terms_of(choice, servers->replica[at - 1], &until_s);
+    cost = cost_of_terms(choice, &terms, self->total);
+    if (cost < self->best) {
+        self->best = cost;
+        self->count = 0;
+    }
+    ms_servers_mark(servers, at - 1);
+}
+
+static void weigh_below(ms_search *self, int32_t at)
+{
+    const ms_standing *here = &self->choice->servers->standings.node[at];
+    if (at == 0) {
+        return;
+    }
+    const double cost = cost_of_terms(self->choice, &here->least, self->total);
+    if (cost > self->best) {
+        return;
+    }
+    if (here->is_alike && here->earliest_s >= self->choice->t_s) {
+        note(self, cost, here, here->size);
+        return;
+    }
+    weigh_below(self, here->left);
+    weigh_one(self, at);
+    weigh_below(self, here->right);
+}
+
+/* Of those listed, who cost as little as the best and would not without the prompt or the session: puts their places into
+ * `scratch`, in order; returns how many. */
+static int32_t gather_listed(const ms_search *self, ms_listed listed)
+{
+    const ms_choice *choice = self->choice;
+    ms_fleet *fleet = choice->fleet;
+    double until_s;
+    int32_t equal = 0;
+    for (int32_t i = 0; i < listed.n; i++) {
+        const int32_t replica = listed.replica[i];
+        if (fleet->costs[i] != self->best) {
+            continue;
+        }
+        const ms_terms terms = terms_of(choice, replica, &until_s);
+        if (cost_of_terms(choice, &terms, self->total) > self->best) {
+            int32_t at = equal++;
+            for (; at > 0 && fleet->scratch[at - 1] > fleet->place_of[replica]; at--) {
+                fleet->scratch[at] = fleet->scratch[at - 1];
+            }
+            fleet->scratch[at] = fleet->place_of[replica];
+        }
+    }
+    return equal;
+}
+
+/* Of those that the search has, how many stand before a place. */
+static int32_t count_before(const ms_search *self, int32_t place)
+{
+    const ms_standings *standings = &self->choice->servers->standings;
+    const int32_t first = self->count > 0 ? ms_standings_rank(standings, &self->terms, -1) : 0;
+    return self->count > 0 ? ms_standings_rank(standings, &self->terms, place) - first : 0;
+}
+
+/* Any one of them and of `matched` places in `scratch`. */
+static int32_t pick_equal(const ms_search *self, int32_t matched)
+{
+    const ms_servers *servers = self->choice->servers;
+    const int32_t *places = self->choice->fleet->scratch;
+    const int32_t k = ms_choice_draw(self->choice, 0, self->count + matched);
+    int32_t passed = 0;
+    for (; passed < matched; passed++) {
+        const int32_t before = count_before(self, places[passed]) + passed;
+        if (k == before) {
+            return servers->replica[places[passed]];
+        }
+        if (k < before) {
+            break;
+        }
+    }
+    const int32_t first = ms_standings_rank(&servers->standings, &self->terms, -1);
+    return servers->replica[ms_standings_at(&servers->standings, first + k - passed)];
+}
+
+static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms_known *known)
+{
+    const ms_listed listed = list_of(self, n, known);
+    const double best = price(self, listed, total, known);
+    ms_search search = {.choice = self, .total = total, .best = best};
+    weigh_below(&search, self->servers->standings.root);
+    while (self->servers->n_stale > 0) {
+        update_standings(self);
+        search = (ms_search){.choice = self, .total = total, .best = best};
+        weigh_below(&search, self->servers->standings.root);
+    }
+    return search.is_mixed ? -1 : pick_equal(&search, gather_listed(&search, listed));
+}
+
+/* ---- where nobody was sent any of the prompt --------------------------------------------------------------- */
+
+/* Who got no such request comes first, in order, so that whoever stands further right, or was asked later, has less. */
+typedef struct ms_coldest {
+    const ms_choice *choice;
+    int64_t total;
+    ms_known known;
+    double best;
+    int32_t n; /* as good as that, in `matches` */
+} ms_coldest;
+
+enum { COLD_PARTS_MOST = 64 };
+
+/* More than a part of what is added up by which sums in another order differ. */
+static const double ROUNDING = 1e-12;
+
+/* The least that one below this node of the trees by place costs without a rank; somebody there is up. */
+static double cost_below(const ms_choice *self, int32_t node, int64_t total)
+{
+    const ms_servers *servers = self->servers;
+    if (servers->standings.node == NULL) {
+        return servers->loads.values[node];
+    }
+    ms_terms least;
+    for (int k = 0; k < MS_TERMS; k++) {
+        least.of[k] = servers->terms[k].values[node];
+    }
+    return cost_of_terms(self, &least, total);
+}
+
+/* The least that one of this rank can cost, if one of those without a rank costs so much. */
+static double cold_at_least(const ms_coldest *self, double cost, int32_t rank)
+{
+    const double weight = self->choice->fleet->dispatch.weights.no_hit_lru;
+    const double score = 1.0 - (double)rank / (double)(self->choice->n - 1);
+    return cost - weight * ((score > 0.0 ? score : 0.0) - 0.5) - ROUNDING * (weight - cost);
+}
+
+static void weigh(ms_coldest *self, int32_t place, int32_t rank)
+{
+    const ms_choice *choice = self->choice;
+    const int32_t replica = choice->servers->replica[place];
+    self->known.passed = rank;
+    const double cost = cost_of(choice, replica, self->total, &self->known);
+    if (cost < self->best) {
+        self->best = cost;
+        self->n = 0;
+    }
+    if (cost == self->best) {
+        choice->fleet->matches[self->n++] = replica;
+    }
+}
+
+/* Where the session is costs less than its terms do, so that no bound tells of it. */
+static void weigh_bound(ms_coldest *self)
+{
+    ms_servers *servers = self->choice->servers;
+    const int32_t replica = self->known.bound;
+    if (replica < 0 || self->choice->fleet->failures[replica] > 0) {
+        return;
+    }
+    const int32_t place = self->choice->fleet->place_of[replica];
+    if (servers->cold.position[place] >= 0) {
+        ms_cold_number(&servers->cold);
+    }
+    weigh(self, place, ms_ties_rank(&servers->nevers, place));
+}
+
+static void weigh_nevers(ms_coldest *self)
+{
+    const ms_ties *nevers = &self->choice->servers->nevers;
+    int32_t nodes[COLD_PARTS_MOST] = {1}, ranks[COLD_PARTS_MOST] = {0}, n = 1;
+    while (n > 0) {
+        const int32_t node = nodes[--n], rank = ranks[n], left = 2 * node;
+        if (nevers->values[node] > 0.0) {
+            continue;
+        }
+        if (cold_at_least(self, cost_below(self->choice, node, self->total), rank) > self->best) {
+            continue;
+        }
+        if (node >= nevers->leaves) {
+            if (self->choice->servers->replica[node - nevers->leaves] != self->known.bound) {
+                weigh(self, node - nevers->leaves, rank);
+            }
+            continue;
+        }
+        nodes[n] = left + 1;
+        ranks[n++] = rank + (nevers->values[left] > 0.0 ? 0 : nevers->counts[left]);
+        nodes[n] = left;
+        ranks[n++] = rank;
+    }
+}
+
+static int32_t coldest(const ms_choice *self, int64_t total, const ms_known *known)
+{
+    const ms_servers *servers = self->servers;
+    ms_cold *cold = &self->servers->cold;
+    const double least = cost_below(self, 1, total);
+    int32_t k = 0;
+    ms_coldest search = {.choice = self, .total = total, .known = *known, .best = INFINITY};
+    search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);
+    weigh_bound(&search);
+    weigh_nevers(&search);
+    for (int32_t place = cold->oldest; place >= 0; place = cold->next[place]) {
+        if (cold_at_least(&search, least, search.known.never + k) > search.best) {
+            break; /* the others need no number */
+        }
+        cold->position[place] = k++;
+        if (self->fleet->failures[servers->replica[place]] == 0 && servers->replica[place] != known->bound) {
+            weigh(&search, place, 0);
+        }
+    }
+    for (int32_t i = 0; i < search.n; i++) {
+        self->fleet->costs[i] = search.best;
+    }
+    return ms_choice_cheapest(self, self->fleet->matches, self->fleet->costs, search.n);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------ */
+
+/* Where engines are not asked, by the prompt tokens that are to come alone. */
+static int32_t by_prefills(const ms_choice *self, int32_t n, int64_t total)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const ms_ties *others = &self->servers->prefills;
+    ms_known known = {.bound = ms_score_bound(self)};
+    double costs[2];
+    for (int32_t k = 0; k < 2; k++) {
+        const double tokens = ms_ties_least(others) + (double)k + (double)self->job->prompt_tokens;
+        costs[k] = -(plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0)));
+    }
+    if (costs[0] == costs[1]) {
+        return -1; /* others may cost as much that have more to come */
+    }
+    return best_with(self, n, total, others, costs[0], &known);
+}
+
+int32_t ms_scored_among_many(const ms_choice *self, int32_t n, int64_t total)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    const ms_ties *others = &self->servers->loads;
+    const int are_standing = self->servers->standings.node != NULL;
+    if (ms_weights_are_of_tokens_alone(weights)) {
+        return by_prefills(self, n, total);
+    }
+    if (are_standing) {
+        update_standings(self);
+    } else {
+        update(self);
+    }
+    ms_known known = {.bound = ms_score_bound(self), .most = self->servers->busiest};
+    known.is_cold = weights->no_hit_lru > 0.0 && ms_score_is_cold(self, n);
+    if (known.is_cold) {
+        return n == 0 ? coldest(self, total, &known) : -1;
+    }
+    return are_standing ? best_standing(self, n, total, &known) : best_with(self, n, total, others, ms_ties_least(others), &known);
+}

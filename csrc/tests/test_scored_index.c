@@ -1,0 +1,111 @@
+#include "scored_index.h"
+
+#include "scored.h"
+
+static double weight_of(lcg *chance)
+{
+    static const double weights[] = {0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 3.0, 1e6};
+    return weights[lcg_between(chance, 0, 7)];
+}
+
+/* Many replicas by whatever weights: looked at for each request, and polled. */
+static void an_index_says_what_looking_at_all_says(void)
+{
+    const double delays_s[] = {0.0, 0.0, 0.4, 2.5};
+    for (int k = 0; k < 160; k++) {
+        lcg chance = {(uint64_t)k + 1};
+        ms_fleet fleet;
+        ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                 .state_delay_s = delays_s[k % 4],
+                                 .session_ttl_s = 20.0,
+                                 .index_block_tokens = k % 3 == 0 ? 6 : 0,
+                                 .index_blocks = 1000000,
+                                 .most_load_tokens = k % 5 == 0 ? 20.0 : 4096.0, /* full, and never */
+                                 .idle_requests = k % 2,
+                                 .most_busy_score = 0.5,
+                                 .cold_replicas = 3 + k % 20,
+                                 .is_sticky = k / 8 % 4 == 0,
+                                 .affinity = 0.5,
+                                 .most_penalty_s = 0.02,
+                                 .peak_prefill = 1000.0};
+        rule.weights = (ms_score_weights){.queue = weight_of(&chance),
+                                          .kv_cache = weight_of(&chance),
+                                          .prefix = weight_of(&chance),
+                                          .load = weight_of(&chance),
+                                          .token_load = weight_of(&chance),
+                                          .session = weight_of(&chance),
+                                          .no_hit_lru = weight_of(&chance),
+                                          .active = weight_of(&chance)};
+        make_world(&fleet, k / 2 % 2 ? 20 : 60, &rule);
+        n_cold = 0;
+        CHECK(wander(&fleet, (uint64_t)k + 500, best) > 900);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Copies of the rule that come at any time, to batches that decode for long: memory in use grows between two changes of
+ * them. Two pools of one model, so that shares of memory differ; blocks of `block` tokens. Returns how often all were busy. */
+static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, int32_t block)
+{
+    lcg chance = {(uint64_t)k + 70};
+    ms_fleet fleet;
+    ms_queue done = {0};
+    const ms_dispatch_plan rule = {.rule = MS_SCORED, .weights = *weights, .most_load_tokens = 400.0, .cold_replicas = 9};
+    ms_pool_plan plans[] = {pool_of(0, 30, 6), pool_of(0, 20, 4)};
+    for (int p = 0; p < 2; p++) {
+        plans[p].limits.kv_capacity_tokens = 1200 + 300 * p;
+        plans[p].limits.kv_block_tokens = block;
+        plans[p].coefficients.a0_s = 0.7 + 0.1 * p;
+    }
+    CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
+    memset(session_at, -1, sizeof session_at);
+    memset(sent_to, 0, sizeof sent_to);
+    n_cold = 0;
+    int32_t busy = 0;
+    double t_s = 0.0;
+    for (int32_t i = 0; i < WORLD_JOBS; i++) {
+        int32_t up[REPLICAS_MOST], idle = 0;
+        t_s += (double)lcg_between(&chance, 0, 100) / 128.0;
+        while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= t_s) {
+            step(&fleet, &done);
+        }
+        for (int32_t r = 0; r < fleet.replicas; r++) {
+            see(&fleet, r, t_s);
+            idle += seen_unfinished[r] == 0;
+        }
+        jobs[i] = ms_job_new(i, 0, (int32_t)lcg_between(&chance, 1, 60), (int32_t)lcg_between(&chance, 1, 180));
+        jobs[i].session = -1;
+        const int32_t n = list_open(&fleet, -1, up);
+        const int32_t due = best(&fleet, &jobs[i], up, n, t_s);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+        if (!CHECK(jobs[i].server == due)) {
+            break;
+        }
+        busy += idle == 0;
+    }
+    ms_fleet_free(&fleet);
+    return busy;
+}
+
+static void memory_that_grows_by_itself_is_seen_as_it_is(void)
+{
+    const ms_score_weights weights[] = {
+        {.kv_cache = 2.0, .queue = 2.0, .prefix = 3.0},
+        {.kv_cache = 1.0},
+        {.kv_cache = 1.0, .token_load = 1.0},
+        {.kv_cache = 2.0, .active = 0.5, .load = 1.0},
+        {.kv_cache = 2.0, .token_load = 0.5, .active = 0.1, .queue = 0.25},
+        {.kv_cache = 1.0, .no_hit_lru = 0.25},
+    };
+    const int32_t blocks[] = {1, 16, 5};
+    for (int k = 0; k < 18; k++) {
+        CHECK(send_to_growing_batches(k, &weights[k / 3], blocks[k % 3]) > 500);
+    }
+}
+
+int main(void)
+{
+    RUN(an_index_says_what_looking_at_all_says);
+    RUN(memory_that_grows_by_itself_is_seen_as_it_is);
+    return report();
+}

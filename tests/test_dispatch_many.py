@@ -1,0 +1,93 @@
+"""The index of the rule `scored` over large fleets against the SimPy engine, which looks at all."""
+
+import random
+
+import pytest
+from builders import pool, run
+from test_dispatch import many
+from test_engines_equal import assert_equal
+
+from messsim.scenario import parse
+
+WEIGHTS = ["queue", "kv_cache", "prefix", "load", "token_load", "session", "no_hit_lru", "active"]
+SERVING = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": 400, "max_num_seqs": 3}
+
+
+def cluster_of(seed: int, delay_s: float, failures: dict) -> dict:
+    """The rule with weights of which some are 0, and much is equal."""
+    chance = random.Random(seed)
+    weights = {name: chance.choice([0.0, 0.0, 0.5, 1.0, 2.0, 3.0]) for name in WEIGHTS}
+    scored = {
+        "weights": weights,
+        "index_block_tokens": 4,
+        "index_blocks": chance.choice([12, 10_000]),
+        "max_load_tokens": chance.choice([40, 4_194_304]),
+        "idle_requests": chance.choice([0, 1]),
+        "cold_replicas": chance.choice([5, 1024]),
+        "sticky_until_saturated": chance.random() < 0.25,
+    }
+    return {"dispatch": "scored", "state_delay_s": delay_s, "failures": failures, "scored": scored}
+
+
+AT_RANDOM = {"mtbf_s": 40.0, "mttr_s": 2.0}
+OUTAGES = {"schedule": [{"pool": "steady", "replica": k, "at_s": 0.4 * k, "for_s": 1.5} for k in range(12)]}
+
+
+def fleet(seed: int, delay_s: float, pools: list[dict], failures: dict = AT_RANDOM):
+    cluster = cluster_of(seed, delay_s, failures)
+    return many("scored", delay_s, seed=seed, pools=pools, cluster=cluster, requests=300)
+
+
+def scaled(rule: str, **more) -> dict:
+    cold = {"fixed_s": 0.5, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    steps = {"period_s": 0.5, "down_window_s": 0.0, "up_window_s": 0.0, "cold_start": cold}
+    return {"rule": rule, "min_replicas": 12} | steps | more
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_weights_of_replicas_that_fail_load_and_drain(seed, delay_s):
+    """90 replicas of three pools, whose memories differ; a third of them come and go by what they have to do."""
+    rules = [
+        scaled("target", target=1.0),
+        scaled("concurrency", target=1.0),
+        scaled("saturation", saturated_usage=0.05, spare_usage=0.01),
+    ]
+    pools = [
+        pool("only", **SERVING, name="steady", replicas=30),
+        pool("only", **SERVING | {"kv_capacity_tokens": 300}, name="smaller", replicas=30),
+        pool("only", **SERVING, name="scaled", replicas=30, autoscale=rules[seed % 3]),
+    ]
+    assert_equal(parse(fleet(seed, delay_s, pools, OUTAGES)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_those_that_prefill_for_others(seed):
+    """40 of them, whose memory is free when another replica has what it held."""
+    prefill = SERVING | {"role": "prefill", "kv_bytes_per_token": 25e6}
+    decode = SERVING | {"role": "decode", "prefix_cache": False}
+    pools = [pool("only", **prefill, name="p", replicas=40), pool("only", **decode, name="d", replicas=12)]
+    assert_equal(parse(fleet(seed, 0.0, pools)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_those_whose_pool_is_full_the_others_are_looked_at(seed):
+    """Now and then a pool takes no more, and now and then a prompt is too long for one."""
+    pools = [
+        pool("only", **SERVING, name="short", replicas=20, max_model_len=40),
+        pool("only", **SERVING | {"max_num_seqs": 1}, name="long", replicas=20),
+    ]
+    data = fleet(seed, 0.0, pools)
+    data["cluster"]["admission"] = {"max_waiting": 2}
+    assert_equal(parse(data))
+
+
+def test_a_fleet_at_rest_is_all_ties():
+    """Ten requests an hour: every choice is among all 60, by the draw."""
+    pools = [pool("only", **SERVING, replicas=60)]
+    arrivals = {"kind": "poisson", "rate_rps": 10 / 3600}
+    weights = {"queue": 2.0, "kv_cache": 2.0, "prefix": 0.0}
+    cluster = {"dispatch": "scored", "scored": {"weights": weights}}
+    data = many("scored", 0.0, pools=pools, arrivals=arrivals, cluster=cluster, sessions=None, requests=120)
+    assert_equal(parse(data))
+    assert len(set(run(data, "compiled").records.replica.tolist())) > 45
