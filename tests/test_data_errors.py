@@ -229,9 +229,9 @@ def test_traces(tmp_path, change, law, line):
 
 
 def test_all_missing_columns_are_told(tmp_path):
-    write(tmp_path / "t.csv", {"when": [1.0, 2.0]})
+    write(tmp_path / "t.csv", {"x": [1.0, 2.0]})
     assert error_of(with_trace("t.csv"), tmp_path).splitlines() == [
-        *(f"t.csv: column {column!r} is missing; it has when" for column in TRACE),
+        *(f"t.csv: column {column!r} is missing; it has x" for column in TRACE),
         "t.csv: messsim import t.csv --out FILE reads files of other tools",
     ]
 

@@ -26,7 +26,16 @@ from .swe_bench import read_report
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
+__all__ = [
+    "PROMPT",
+    "SCORE",
+    "OutcomeOptions",
+    "Outcomes",
+    "parse_map",
+    "read_outcomes",
+    "satisfaction",
+    "write_outcomes",
+]
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
           "key", "id", "testIdx", "prompt", "query", "question", "index")  # fmt: skip

@@ -120,7 +120,9 @@ def _end_of_line(text: str, at: int) -> int:
 
 def is_wrapped(value: object) -> bool:
     """Whether one object holds several rows."""
-    return isinstance(value, dict) and (_columns(value) is not None or next(_unwrapped(value), None) is not None)
+    return isinstance(value, dict) and (
+        _columns(value) is not None or next(_unwrapped(value), None) is not None or _answer(value) is not None
+    )
 
 
 def rows_of(values: list[Any]) -> list[Row]:
@@ -144,6 +146,8 @@ def rows_of(values: list[Any]) -> list[Row]:
 
 
 def _rows(value: Any) -> list[Any]:
+    if (answered := _answer(value)) is not None:
+        return answered
     if isinstance(value, list):
         return [row for inner in value for row in (inner if isinstance(inner, list) else [inner])]
     columns = _columns(value)
@@ -153,6 +157,18 @@ def _rows(value: Any) -> list[Any]:
     for rows in _unwrapped(value):
         return rows
     return [value]
+
+
+def _answer(value: Any) -> list[Row] | None:
+    """Rows of an answer to a query: CloudWatch's of fields and values, Loki's of lines by their labels; None: none."""
+    if not isinstance(value, dict):
+        return None
+    rows = [row for row in _at(value, ["results"]) if isinstance(row, list)]
+    if rows and all(isinstance(cell, dict) and {"field", "value"} <= cell.keys() for row in rows for cell in row):
+        return [{cell["field"]: cell["value"] for cell in row} for row in rows]
+    streams = [s for s in _at(value, ["data", "result"]) if isinstance(s, dict) and "stream" in s and "values" in s]
+    lines = [(s["stream"], *line) for s in streams for line in s["values"]]
+    return [{"timestamp": at, "line": line, "labels": labels} for labels, at, line, *_ in lines] or None
 
 
 def _unwrapped(value: Row) -> Iterator[list[Any]]:

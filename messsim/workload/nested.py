@@ -19,6 +19,7 @@ __all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved
 
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
+LIKE_A_SLIP = 0.8  # how alike two names are of which one is the other, mistyped
 DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
@@ -146,7 +147,7 @@ def name_missing(columns: list[str], names: list[str], missing: list[str]) -> li
         meant = by_meaning(name, names)
         what = meaning_of(name)
         others = names if what is None else [n for n in names if meaning_of(n) in (None, what)]
-        near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5)
+        near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5 if what is None else LIKE_A_SLIP)
         if not near:
             near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
         hint = (
