@@ -102,7 +102,10 @@ SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [A]}, {"spans": [B]}]}, {"s
         ({"a": [1, 3], "b": [2, 4, 6]}, [{"a": [1, 3], "b": [2, 4, 6]}]),
         ({"a": [1, 3]}, [{"a": [1, 3]}]),
         # rows by their names
-        ({"x": A, "y": B}, [A, B]),
+        ({"x": A, "y": B}, [{"key": "x"} | A, {"key": "y"} | B]),
+        ({"eval": {"x": [A], "y": [B, C]}}, [{"key": k} | row for k, row in (("x", A), ("y", B), ("y", C))]),
+        ({"details": {"x": A, "y": B}, "n": 1}, [{"key": "x"} | A, {"key": "y"} | B]),
+        ({"eval": {"x": A, "y": 1}}, [{"eval": {"x": A, "y": 1}}]),
         ({"x": A, "y": {"a": 1}}, [{"x": A, "y": {"a": 1}}]),  # one of two keys is not more than half
         ({"x": A}, [{"x": A}]),
         ({"x": A, "y": 3}, [{"x": A, "y": 3}]),

@@ -15,8 +15,8 @@ from messsim.workload.dates import parse_dates
 from messsim.workload.readers import as_numbers
 from messsim.workload.times import EPOCH_S, UNITS
 
-from .outcomes import PROMPT, SCORE
 from .presets import first_of
+from .usual_columns import PROMPT, SCORE
 
 if TYPE_CHECKING:
     import polars as pl

@@ -22,7 +22,7 @@ from messsim import files
 from messsim.errors import DataError
 
 from .dialect import Dialect
-from .documents import DECODER, Documents, is_wrapped, rows_of
+from .documents import DECODER, Documents, is_wrapped, rows_of, table_of
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, pick
@@ -459,9 +459,8 @@ def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:
     left_out.lines += len(lines) - len(objects)
     try:
         frame = pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
-    except pl.exceptions.PolarsError:  # as for NaN, which JSON has not, but Python writes
-        plain = (json.dumps(DECODER.decode(line.decode())).encode() for line in objects)
-        frame = pl.read_ndjson(b"\n".join(plain), infer_schema_length=None)
+    except pl.exceptions.PolarsError:  # as for NaN, which JSON has not, but Python writes; or kinds that differ by row
+        frame = table_of([DECODER.decode(line.decode()) for line in objects])
     return within_messages(frame, left_out)
 
 

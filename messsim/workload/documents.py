@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of", "table_of"]
 
 # Where the rows of a document are that is one object; * goes through a list.
 WRAPPED = (
@@ -138,7 +141,7 @@ def rows_of(values: list[Any]) -> list[Row]:
         rows += _rows(value)
     if len(rows) == 1 and rows in (values, *values) and isinstance(rows[0], dict):
         row = _named_attributes(rows[0])  # whose list of attributes is none of rows
-        rows = _table(row) or _lists(row) or _by_key(row) or _longest(row) or rows
+        rows = _table(row) or _results(row) or _lists(row) or _by_key(row) or _longest(row) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise ValueError(f"row {i + 1} is no JSON object; expected {{...}}")
@@ -208,7 +211,18 @@ def _by_key(value: Row) -> list[Row]:
     if len(rows) < LEAST_ROWS or not all(isinstance(row, dict) and row for row in rows):
         return []
     every = set().union(*rows)
-    return rows if all(2 * len(row) > len(every) for row in rows) else []
+    alike = all(2 * len(row) > len(every) for row in rows)
+    return [{"key": key} | row for key, row in value.items()] if alike else []
+
+
+def _results(value: Row) -> list[Row]:
+    """Results of an evaluation by the names of its tasks, one or several each: EvalPlus's, OpenCompass's."""
+    for held in (value.get(key) for key in ("eval", "details")):
+        if isinstance(held, dict):
+            each = [(key, row) for key, rows in held.items() for row in (rows if isinstance(rows, list) else [rows])]
+            if len(each) >= LEAST_ROWS and all(isinstance(row, dict) for _, row in each):
+                return [{"key": key} | row for key, row in each]
+    return []
 
 
 def _longest(value: Row, deep: int = DEEPEST) -> list[Row]:
@@ -259,3 +273,21 @@ def _untyped(value: Any) -> Any:
         ((kind, inner),) = value.items()
         return int(inner) if kind == "intValue" and str(inner).lstrip("-").isdecimal() else inner
     return value
+
+
+def table_of(rows: list[Row]) -> pl.DataFrame:
+    """The rows as a table; a column whose values are of kinds that no column has at once is their JSON, as text."""
+    import polars as pl
+
+    for name in dict.fromkeys(key for row in rows for key in row):
+        try:
+            _lines([{name: row.get(name)} for row in rows])
+        except pl.exceptions.PolarsError:
+            rows = [row if row.get(name) is None else row | {name: json.dumps(row[name])} for row in rows]
+    return _lines(rows)
+
+
+def _lines(rows: list[Row]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_ndjson(b"\n".join(json.dumps(row).encode() for row in rows), infer_schema_length=None)
