@@ -40,6 +40,8 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
     ScenarioError
         With one line a problem. Values of the file are checked before they are overridden.
     """
+    if isinstance(path, Mapping):
+        raise ScenarioError("a dictionary is no file; expected messsim.parse of it")
     file = Path(path)
     return parse(read_toml(file, "a scenario"), sets, file=str(file), folder=file.resolve().parent, **flags)
 
