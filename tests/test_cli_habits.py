@@ -25,7 +25,7 @@ def file(tmp_path) -> Path:
     return path
 
 
-def told(*words: object) -> str:
+def usage_error(*words: object) -> str:
     """What Typer's box says, on one line."""
     done = here(*words)
     assert done.returncode == 2
@@ -45,7 +45,7 @@ def told(*words: object) -> str:
     ],
 )
 def test_a_command_that_there_is_not_is_told_which_was_meant(word, instead):
-    assert f"No such command {word!r}; did you mean {instead}" in told(word, "x")
+    assert f"No such command {word!r}; did you mean {instead}" in usage_error(word, "x")
     assert meant_command("nothing-like-it", HELP) is None
 
 
@@ -72,7 +72,7 @@ def test_what_is_said_instead_exists():
     ],
 )
 def test_an_option_of_another_tool_is_told_what_does_it_here(file, words, message):
-    assert message in told("run", file, *words)
+    assert message in usage_error("run", file, *words)
 
 
 def test_what_is_told_instead_is_taken(file):

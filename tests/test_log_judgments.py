@@ -26,8 +26,8 @@ def write(tmp_path, name, value):
 
 def means(files, select=(), **options):
     values, grades = parse_map(options.pop("map_", []))
-    said = OutcomeOptions(values=values, grades=grades, **options)
-    outcomes = read_outcomes(files, said, Chooser(conditions(select)))
+    given = OutcomeOptions(values=values, grades=grades, **options)
+    outcomes = read_outcomes(files, given, Chooser(conditions(select)))
     return {m: outcomes.frame[m].to_list() for m in outcomes.models}, outcomes.notes
 
 

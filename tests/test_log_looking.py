@@ -21,13 +21,13 @@ def read(file, **columns):
     return read_requests(file, plan_reading(file, TraceColumns(**columns), TimeForm()))
 
 
-def as_told(file):
+def by_its_hint(file):
     """What is read by the options that the error of a bare import says."""
     with pytest.raises(DataError) as error:
         read(file)
-    told = re.search(r"; say (.*?)(?:; |\. |$)", str(error.value))
-    assert told, str(error.value)
-    words = shlex.split(told[1])
+    way = re.search(r"; say (.*?)(?:; |\. |$)", str(error.value))
+    assert way, str(error.value)
+    words = shlex.split(way[1])
     options = dict(zip(words[::2], words[1::2], strict=True))
     assert set(options) <= {"--time", "--prompt-tokens", "--output-tokens"}
     return read(file, **{option[2:].replace("-", "_"): name for option, name in options.items()}), options
@@ -87,7 +87,7 @@ FILES = {
 def test_what_an_error_says_leads_to_the_right_trace(tmp_path, name):
     file = tmp_path / name
     file.write_text(FILES[name])
-    trace, _ = as_told(file)
+    trace, _ = by_its_hint(file)
     assert trace.frame["arrival_s"].to_list() == pytest.approx([0.0, 1.0, 2.0, 3.0])
     assert trace.frame["prompt_tokens"].to_list() == PROMPTS
     assert trace.frame["output_tokens"].to_list() == ANSWERS
@@ -96,7 +96,7 @@ def test_what_an_error_says_leads_to_the_right_trace(tmp_path, name):
 def test_json_that_is_text_within_objects_is_looked_into(tmp_path):
     file = tmp_path / "nested.jsonl"
     file.write_text(FILES["nested.jsonl"])
-    trace, options = as_told(file)
+    trace, options = by_its_hint(file)
     assert options["--prompt-tokens"] == "info.tags.my.usage.usage.input_tokens"
     assert trace.frame["prompt_tokens"].to_list() == PROMPTS
 

@@ -17,6 +17,7 @@ from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
+from .llama_cpp import as_iterations
 from .usual import by_usual_names
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(_benchmarked(frame, path)))
+        frame = by_usual_names(summed_up(_benchmarked(as_iterations(frame, path), path)))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
