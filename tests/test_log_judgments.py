@@ -160,7 +160,8 @@ def test_sums_of_whole_tasks_are_told(columns, instead):
 
 
 @pytest.mark.parametrize(
-    ("greatest", "scale"), [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (None, "1..5")]
+    ("greatest", "scale"),
+    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-1, "'-1=0,1=1'"), (None, "1..5")],
 )
 def test_grades_go_to_the_end_of_their_scale(greatest, scale):
     assert grades_of(pl.Series([0.5, greatest], dtype=pl.Float64)) == scale
@@ -207,3 +208,40 @@ def test_values_of_kinds_that_no_column_has_at_once_do_not_keep_the_rest_from_be
     frame = whole(file)
     assert frame["id"].to_list() == [1, 2]
     assert frame["meta"].dtype == pl.String
+
+
+def test_the_log_of_decisions_names_its_columns_by_what_they_mean(tmp_path):
+    from messsim.logs.decisions import DecisionColumns, read_log
+
+    rows = [{"llm_used": m, "user_rating": i, "price_usd": 0.1 + i} for i, m in enumerate("ab")]
+    file = write(tmp_path, "log.jsonl", lines(rows))
+    with pytest.raises(DataError, match=r"--model llm_used names it\n.*--satisfied user_rating names it"):
+        read_log(file)
+    with pytest.raises(DataError, match=r"tells no costs; .*: --cost price_usd names it"):
+        read_log(file, DecisionColumns(model="llm_used", satisfied="user_rating"))
+    log = read_log(file, DecisionColumns("llm_used", "user_rating", "price_usd"))
+    assert log.models == ["a", "b"]
+    votes = write(tmp_path, "votes.jsonl", lines([{"model_a": "x", "model_b": "y", "winner": "model_a"}]))
+    with pytest.raises(DataError, match="votes say which of two answers is better"):
+        read_log(votes)
+
+
+def test_two_models_of_one_column_and_prompts_without_a_score_are_told(tmp_path):
+    from builders import scenario
+
+    import messsim
+
+    file = write(tmp_path, "o.csv", "exact_match,other\n1,1\n0,\n1,0\n")
+    base = {"satisfaction": {"kind": "table", "file": str(file)}, "features": {"kind": "none"}}
+
+    def run(*columns):
+        kept = [{k: v for k, v in m.items() if k != "satisfaction"} for m in scenario()["models"]]
+        models = [m | {"column": c} for m, c in zip(kept, columns, strict=True)]
+        return messsim.run(scenario(**base, models=models))
+
+    notes = run("exact_match", "exact_match").notes
+    assert any("take one column, exact_match, so that they answer alike; messsim import --outcomes" in n for n in notes)
+    with pytest.raises(
+        DataError, match=r"in row 2; .*--outcomes with --skip-failed leaves out prompts without a score"
+    ):
+        run("exact_match", "other")

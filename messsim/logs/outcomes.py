@@ -17,7 +17,7 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
-from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.nested import column_of, name_missing, names_in, of_other_type
 from messsim.workload.readers import as_numbers, first_bad
 
 from .helm import statistics
@@ -364,7 +364,7 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
 
     text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
     if text is None:
-        raise DataError(f"column {column!r} is of type {series.dtype}; expected scores: --score COLUMN", str(path))
+        raise DataError(of_other_type(column, series.dtype, "scores: --score COLUMN"), str(path))
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)

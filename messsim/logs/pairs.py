@@ -11,7 +11,7 @@ from messsim.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Pairs", "judged_pairs"]
+__all__ = ["Pairs", "judged_pairs", "refuse_votes"]
 
 # Columns of votes: of Chatbot Arena (its releases and its Kaggle table), MT-bench, Arena-Hard.
 VOTES = (
@@ -43,10 +43,8 @@ def judged_pairs(frame: pl.DataFrame, path: Path) -> Pairs | None:
     """
     import polars as pl
 
-    columns = set(frame.columns)
-    if any(vote <= columns for vote in VOTES):
-        raise DataError(f"holds votes on pairs of answers: {WHY}", str(path))
-    if not columns >= ALPACA:
+    refuse_votes(frame, path)
+    if not set(frame.columns) >= ALPACA:
         return None
     models, baselines = (frame[f"generator_{n}"].unique(maintain_order=True).to_list() for n in (2, 1))
     if len(models) > 1:
@@ -57,3 +55,9 @@ def judged_pairs(frame: pl.DataFrame, path: Path) -> Pairs | None:
     scored = frame.select(pl.col("instruction").alias("prompt"), (preference - 1).alias("score"))
     note = f"{path.name}: a score is how surely it is preferred to {', '.join(map(str, baselines))}"
     return Pairs(scored, str(models[0]), note)
+
+
+def refuse_votes(frame: pl.DataFrame, path: Path) -> None:
+    """Raises a DataError for votes between two models."""
+    if any(vote <= set(frame.columns) for vote in VOTES):
+        raise DataError(f"holds votes on pairs of answers: {WHY}", str(path))

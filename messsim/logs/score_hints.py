@@ -79,6 +79,8 @@ def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
 def grades_of(values: pl.Series) -> str:
     """The scale that the greatest of some grades is of, as --map has it."""
     greatest = float(values.max() or 0)  # type: ignore[arg-type]
+    if float(values.min() or 0) < 0:  # type: ignore[arg-type]
+        return "'-1=0,1=1'"
     return (
         "1..5" if greatest <= 5 else "1..10" if greatest <= 10 else "0..100" if greatest <= 100 else "LOWEST..HIGHEST"
     )

@@ -34,9 +34,13 @@ MEANINGS = {
         r"total_(output|completion|response)_(tokens?|length)",
         rf"{OTHERWISE}((output|completion|response)_(tokens?|toks?|token_count)|(tokens?|toks?)_(output|completion|out))",
     ),
-    "model": (r"model(_name|_id|_used)?|llm(_selected|_name)?|deployment(_name)?|request_model|response_model|engine",),
+    "model": (
+        r"model(_name|_id|_used)?|llm(_selected|_name|_used|_model)?|deployment(_name)?",
+        r"request_model|response_model|engine",
+    ),
     "satisfied": (
-        r"satisfied|rating|score|thumbs?(_up)?|feedback(_score|_rating)?|label|correct|accepted|liked|grade|stars",
+        r"satisfied|(user_)?rating|score(_value)?|thumbs?(_up)?|(user_)?feedback(_score|_rating)?|label|correct|accepted",
+        r"liked|grade|stars|reward",
     ),
     "cost": (r"(total_|request_)?(cost|spend|price|charge)(_usd|_total|_per_request)?|usd|energy(_j)?",),
     "tenant": (

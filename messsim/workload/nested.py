@@ -15,7 +15,7 @@ from .meaning import by_meaning, meaning_of
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved"]
+__all__ = ["column_of", "name_missing", "names_in", "of_other_type", "pick", "require", "resolved"]
 
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
@@ -106,6 +106,17 @@ def names_in(schema: Mapping[str, Any], deep: int = DEEPEST) -> Iterator[str]:
         if deep and isinstance(dtype, pl.Struct):
             for inner in names_in({f.name: f.dtype for f in dtype.fields}, deep - 1):
                 yield f"{name}.{inner}"
+
+
+def of_other_type(column: str, dtype: Any, expected: str) -> str:
+    """What a column holds that is not what was expected; of objects, a field of theirs that may be meant."""
+    import polars as pl
+
+    if not isinstance(dtype, pl.Struct) or not dtype.fields:
+        return f"column {column!r} is of type {dtype}; expected {expected}"
+    fields = [f.name for f in dtype.fields]
+    meant = by_meaning(column, fields) or by_meaning("score", fields) or fields[0]
+    return f"column {column!r} holds objects; did you mean {f'{column}.{meant}'!r}?"
 
 
 def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Expr]:
