@@ -307,7 +307,7 @@ def test_numbers_in_quotes_are_numbers(tmp_path):
         ({}, {"costs": "{"}, "column '{' is missing; it has"),
         ({}, {"costs": "{name}"}, "column '{name}' is missing; it has"),
         ({}, {"output_tokens": "{0}"}, "column '{0}' is missing; it has"),
-        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; did you mean"),
+        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; it has"),
         ({"subject": None}, {}, "column 'subject' is missing"),
         ({}, {"format": "capture"}, "column 'label_small' is missing; did you mean"),
         ({"feature__0": None}, {}, "no column starts with features.prefix = 'feature__'"),

@@ -126,6 +126,40 @@ def test_a_slip_of_the_pen_is_still_told(tmp_path):
         read(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("request_id", [1755507600, 1755507607]),
+        ("phone", [1755507600, 1755507607]),
+        ("traceId", ["2025-08-18", "2025-08-19"]),
+        ("ended_at", ["2025-08-18 09:00:00", "2025-08-18 09:00:01"]),
+        ("day", ["2025-08-18", "2025-08-18"]),
+        ("x", ["2025-08-18", None]),
+        ("x", [True, False]),
+    ],
+)
+def test_what_only_looks_like_a_time_is_none(tmp_path, name, values):
+    file = tmp_path / "f.parquet"
+    pl.DataFrame({name: values, "in": [1, 2], "out": [3, 4]}).write_parquet(file)
+    assert FirstRows.of(file).time is None
+
+
+def test_the_day_may_come_first(tmp_path):
+    file = tmp_path / "f.csv"
+    file.write_text("Zeitpunkt;in;out\n18.08.2025 09:00:00;1;2\n18.08.2025 09:00:01;3;4\n")
+    assert FirstRows.of(file).time == "Zeitpunkt"
+
+
+@pytest.mark.parametrize(
+    "line", ["level=info prompt_tokens=5, output_tokens=6", "INFO 08-18 09:00:00 x.py:3] done, 5, 6"]
+)
+def test_a_log_of_lines_is_told_to_have_no_header(tmp_path, line):
+    file = tmp_path / "f.log"
+    file.write_text(f"{line}\n{line}\n")
+    with pytest.raises(DataError, match="its first line looks like a row"):
+        read(file)
+
+
 def test_text_of_conversations_is_told_to_have_no_counts(tmp_path):
     file = tmp_path / "f.json"
     file.write_text(json.dumps([{"id": "a", "conversations": [{"from": "human", "value": "hi"}]}] * 2))

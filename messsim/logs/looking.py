@@ -25,7 +25,8 @@ __all__ = ["FirstRows", "is_text", "may_be_outcomes"]
 
 LOOKED_AT = 20  # rows
 # What a request ends with, or how long it took: no time at which one came.
-NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline)")
+NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline|release)")
+A_NAME = re.compile(r"(?i)(^|[^a-z])(id|key|hash|seed|phone|number|no|nr|code)$|[a-z]Id$")  # of something, in digits
 CONVERSATIONS = re.compile(r"(conversations?|messages|dialog(ue)?|turns)(\.|$)")
 
 
@@ -55,7 +56,8 @@ class FirstRows:
         except (DataError, StopIteration):
             return cls()
         row = next(frame.iter_rows(named=True), {})
-        times = (c for c in frame.columns if not NO_ARRIVAL.search(c) and _are_times(frame[c]))
+        may_be = (c for c in frame.columns if not NO_ARRIVAL.search(c) and not A_NAME.search(c))
+        times = (c for c in may_be if _are_times(frame[c]))
         wordy = frozenset(c for c in frame.columns if _is_wordy(frame[c]))
         return cls(tuple(_within_text(row)), next(times, None), wordy)
 
@@ -90,12 +92,13 @@ def _are_times(series: pl.Series) -> bool:
     """Whether it holds dates, or numbers that are seconds since 1970 in one unit."""
     import polars as pl
 
+    if series.null_count() or series.n_unique() == 1 < len(series):
+        return False
     if series.dtype in (pl.Date, pl.Datetime):
         return True
-    if series.null_count():
-        return False
     if series.dtype == pl.String:
-        return not parse_dates(series).bad.any()
+        dates = parse_dates(series)
+        return not dates.bad.any() or (dates.day_first_ns is not None and not dates.bad_day_first.any())
     if not series.dtype.is_numeric():
         return False
     return any(series.is_between(EPOCH_S[0] * n, EPOCH_S[1] * n).all() for n in UNITS.values())

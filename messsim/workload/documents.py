@@ -216,13 +216,16 @@ def _by_key(value: Row) -> list[Row]:
 
 
 def _results(value: Row) -> list[Row]:
-    """Results of an evaluation by the names of its tasks, one or several each: EvalPlus's, OpenCompass's."""
-    for held in (value.get(key) for key in ("eval", "details")):
-        if isinstance(held, dict):
-            each = [(key, row) for key, rows in held.items() for row in (rows if isinstance(rows, list) else [rows])]
-            if len(each) >= LEAST_ROWS and all(isinstance(row, dict) for _, row in each):
-                return [{"key": key} | row for key, row in each]
-    return []
+    """Results of an evaluation by the names of tasks, one or several each, as EvalPlus has them, or by numbers."""
+    held = value.get("eval") if {"date", "hash"} & value.keys() else None
+    if held is None and isinstance(value.get("details"), dict):
+        held = {key: row for key, row in value["details"].items() if key.isdecimal()}
+    if not isinstance(held, dict):
+        return []
+    each = [(key, row) for key, rows in held.items() for row in (rows if isinstance(rows, list) else [rows])]
+    if len(each) < LEAST_ROWS or not all(isinstance(row, dict) for _, row in each):
+        return []
+    return [{"key": key} | row for key, row in each]
 
 
 def _longest(value: Row, deep: int = DEEPEST) -> list[Row]:

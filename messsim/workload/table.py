@@ -121,10 +121,8 @@ def _features(scenario: Scenario, frame: pl.DataFrame, path: Path, capture: bool
     if features.kind == "table":
         names = sorted(c for c in frame.columns if c.startswith(features.prefix))
         if not names:
-            raise DataError(
-                f"no column starts with features.prefix = {features.prefix!r}; expected some, or features.kind = 'none'",
-                str(path),
-            )
+            prefix = f"no column starts with features.prefix = {features.prefix!r}"
+            raise DataError(f"{prefix}; expected some, or features.kind = 'none'", str(path))
         return np.ascontiguousarray(
             [
                 numbers(
