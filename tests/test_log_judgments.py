@@ -161,10 +161,18 @@ def test_sums_of_whole_tasks_are_told(columns, instead):
 
 @pytest.mark.parametrize(
     ("greatest", "scale"),
-    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-1, "'-1=0,1=1'"), (None, "1..5")],
+    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-2, "1..5"), (None, "1..5")],
 )
 def test_grades_go_to_the_end_of_their_scale(greatest, scale):
     assert grades_of(pl.Series([0.5, greatest], dtype=pl.Float64)) == scale
+
+
+def test_thumbs_may_be_numbers(tmp_path):
+    assert grades_of(pl.Series([1.0, -1.0, None])) == "'-1=0,0=0.5,1=1'"
+    file = write(tmp_path, "m.jsonl", lines([{"id": i, "rating": r} for i, r in enumerate((1, -1, 0))]))
+    with pytest.raises(DataError, match=r"--map '-1=0,0=0\.5,1=1' what grades"):
+        means([file])
+    assert means([file], map_=["-1=0,0=0.5,1=1"])[0] == {"m": [1.0, 0.0, 0.5]}
 
 
 def test_grades_and_turns_of_mt_bench(tmp_path):

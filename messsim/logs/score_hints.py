@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["grades_of", "no_prompts", "no_scores", "telling"]
 
 MOST_NAMED, MOST_KINDS = 4, 20
+THUMBS = "'-1=0,0=0.5,1=1'"
 SCALES = ((5.0, "1..5"), (10.0, "1..10"), (100.0, "0..100"))
 NO_SCORE = re.compile(r"(?i)error|std|dev|latenc|time|cost|price|prob|confidence|(^|[_.])(id|index|turn|epoch)$")
 # What sums up whole tasks, by its columns, and what says each prompt instead.
@@ -79,8 +80,8 @@ def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
 def grades_of(values: pl.Series) -> str:
     """The scale that the greatest of some grades is of, as --map has it."""
     greatest = float(values.max() or 0)  # type: ignore[arg-type]
-    if float(values.min() or 0) < 0:  # type: ignore[arg-type]
-        return "'-1=0,1=1'"
+    if float(values.min() or 0) < 0 and values.drop_nulls().is_in([-1.0, 0.0, 1.0]).all():  # type: ignore[arg-type]
+        return THUMBS
     return (
         "1..5" if greatest <= 5 else "1..10" if greatest <= 10 else "0..100" if greatest <= 100 else "LOWEST..HIGHEST"
     )
