@@ -117,6 +117,12 @@ def test_what_is_wrong_in_toml_is_told_of_toml_alone(tmp_path):
     assert read_toml(tmp_path / "s.toml", "a scenario") == {"name": "x", "sla": {"alpha": 0.6}}
 
 
+def test_a_profile_is_no_scenario(tmp_path):
+    (tmp_path / "mine.toml").write_text('gpu = "my-gpu"\ntp = 1\n[coefficients]\na0_s = 0.01\n')
+    line = refused(here("run", tmp_path / "mine.toml"))
+    assert 'is a profile, as calibrate writes them; a scenario names it: profile = "mine.toml" below [[models]]' in line
+
+
 def test_a_scenario_is_not_written_under_the_name_of_data(tmp_path):
     assert "--from" in refused(here("init", tmp_path / "mine.csv"))
     assert not (tmp_path / "mine.csv").exists()
