@@ -260,3 +260,21 @@ def test_gateways_are_known_and_what_failed_is_left_out(tmp_path, name):
     assert trace.source == name
     assert trace.frame.rows() == [(0.0, 9, 2), (1.0, 11, 2)]
     assert any("left out: 1" in note for note in trace.notes)
+
+
+def test_sums_over_time_are_doubted(tmp_path):
+    file = tmp_path / "f.csv"
+    rows = [f"2025-08-18 0{h}:00:00,100,{9000 + h},800" for h in range(5)]
+    file.write_text("\n".join(["hour,requests,in,out", *rows]) + "\n")
+    notes = by_its_hint(file)[0].notes
+    assert "column 'requests' may say that a row sums up several requests: such rows are no requests" in notes
+    assert "rows are exactly 60 min apart: where each sums up what came in that time, they are no requests" in notes
+
+
+@pytest.mark.parametrize(
+    "times", [["09:00:00", "09:01:00", "09:02:00"], ["09:00", "09:01", "09:02", "09:04"], ["09:00"] * 4]
+)
+def test_times_that_are_not_even_or_few_are_requests(tmp_path, times):
+    file = tmp_path / "f.csv"
+    file.write_text("time,in,out\n" + "".join(f"2025-08-18 {t},5,6\n" for t in times))
+    assert by_its_hint(file)[0].notes == ()

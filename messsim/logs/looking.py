@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from messsim.errors import DataError
+from messsim.wording import seconds
 from messsim.workload.blocks import blocks
+from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
 from messsim.workload.readers import as_numbers
 from messsim.workload.times import EPOCH_S, UNITS
@@ -21,9 +25,10 @@ from .usual_columns import PROMPT, SCORE
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FirstRows", "is_text", "may_be_outcomes"]
+__all__ = ["FirstRows", "is_text", "may_be_outcomes", "sums_over_time"]
 
 LOOKED_AT = 20  # rows
+LEAST_EVEN, MINUTE_S = 4, 60.0  # rows that tell sums over time, and what their times are multiples of
 # What a request ends with, or how long it took: no time at which one came.
 NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline|release)")
 A_NAME = re.compile(r"(?i)(^|[^a-z])(id|key|hash|seed|phone|number|no|nr|code)$|[a-z]Id$")  # of something, in digits
@@ -112,3 +117,12 @@ def is_text(names: Sequence[str]) -> bool:
 def may_be_outcomes(schema: Mapping[str, Any]) -> bool:
     """Whether columns are those of scores of answers to prompts."""
     return first_of(schema, SCORE) is not None and first_of(schema, PROMPT) is not None
+
+
+def sums_over_time(time_s: Floats) -> list[str]:
+    """A note where times are all as far apart, by whole minutes, as those of sums over time are."""
+    gaps = np.diff(time_s)
+    if len(time_s) < LEAST_EVEN or gaps[0] <= 0.0 or gaps[0] % MINUTE_S != 0.0 or (gaps != gaps[0]).any():
+        return []
+    apart = seconds(float(gaps[0]))
+    return [f"rows are exactly {apart} apart: where each sums up what came in that time, they are no requests"]

@@ -29,7 +29,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import rounded_counts, texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
-from .looking import FirstRows, is_text, may_be_outcomes
+from .looking import FirstRows, is_text, may_be_outcomes, sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, nearest, recognised
 
@@ -48,6 +48,7 @@ OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens"
 OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 # A number, a date, the level of a line of a log, a name with its value.
 NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*|\s*\w+=.*", re.S)
+COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 UNUSED = (
     (
         "cached tokens",
@@ -210,6 +211,8 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
+    if preset is None and (counted := next((c for c in schema if COUNTS.fullmatch(c)), None)):
+        notes.append(f"column {counted!r} may say that a row sums up several requests: such rows are no requests")
     if unused := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(unused)
     return Reading(
@@ -417,6 +420,7 @@ class _Rows:
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
             notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dates)
+            notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:
             tenants, note = _named_tenants(columns["tenant"], list(self._names), most_tenants)
