@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from messsim import plot
     from messsim.api.shown import Result, StudyResult
     from messsim.api.studies import challenge, check, compare, converge, plan, replicate, run, sweep, verify
+    from messsim.errors import MesssimError
     from messsim.routing import MessPlus
     from messsim.scenario import Scenario, load, parse
     from messsim.scenario.arrivals import Closed, Diurnal, Gamma, Mmpp, Poisson, Trace
@@ -50,6 +51,7 @@ __all__ = [
     "Irt",
     "Lognormal",
     "MessPlus",
+    "MesssimError",
     "Mmpp",
     "Model",
     "Phase",
@@ -84,6 +86,7 @@ __all__ = [
 _NAMES = {  # by the module that they are in
     "messsim.api.studies": "challenge check compare converge plan replicate run sweep verify",
     "messsim.api.shown": "Result StudyResult",
+    "messsim.errors": "MesssimError",
     "messsim.routing": "MessPlus",
     "messsim.scenario": "Scenario load parse",
     "messsim.scenario.arrivals": "Closed Diurnal Gamma Mmpp Poisson Trace",

@@ -222,3 +222,20 @@ def test_sums_of_aiperf_get_our_names(columns, names):
     data = frame(**columns)
     made = summed_up(data)
     assert made.columns == (data.columns if names is None else names)
+
+
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [
+        (["p50_ttft_ms", "median_tpot_ms"], "p50_ttft_ms, median_tpot_ms are no means, which a fit needs"),
+        (["ttft", "ITL"], "ttft, ITL say no unit: name the columns ttft_s, tpot_ms"),
+        (["power_w"], "tokens_per_s"),
+    ],
+)
+def test_readings_that_cannot_be_taken_are_told_why(tmp_path, columns, hint):
+    file = tmp_path / "points.csv"
+    names = ["clients", "prompt_tokens", "output_tokens", *columns]
+    file.write_text(",".join(names) + "\n" + ",".join(["4"] * len(names)) + "\n")
+    with pytest.raises(DataError, match="has none of the columns") as error:
+        read_measurements(file)
+    assert str(error.value).endswith(hint) or hint in str(error.value)

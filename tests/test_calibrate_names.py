@@ -18,6 +18,7 @@ OURS = ["clients", "output_tokens", "prompt_tokens", "tpot_ms", "ttft_ms"]
          ["clients", "mean_itl", "output_tokens", "prompt_tokens", "tpot_s", "ttft_s"]),
         (["clients", "prompt_tokens", "output_tokens", "e2el_ms"],
          ["clients", "e2e_ms", "output_tokens", "prompt_tokens"]),
+        (["max_concurrency", "avg_input_length", "output_tokens_mean", "ttft_ms", "tpot_ms"], OURS),
         # AIConfigurator's, in ms
         (["concurrency", "isl", "osl", "ttft", "tpot"], ["concurrency", "isl", "osl", "tpot", "ttft"]),
         (["concurrency", "prompt_tokens", "duration_s"], ["concurrency", "duration_s", "prompt_tokens"]),  # iterations

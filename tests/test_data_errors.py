@@ -229,9 +229,9 @@ def test_traces(tmp_path, change, law, line):
 
 
 def test_all_missing_columns_are_told(tmp_path):
-    write(tmp_path / "t.csv", {"when": [1.0, 2.0]})
+    write(tmp_path / "t.csv", {"x": [1.0, 2.0]})
     assert error_of(with_trace("t.csv"), tmp_path).splitlines() == [
-        *(f"t.csv: column {column!r} is missing; it has when" for column in TRACE),
+        *(f"t.csv: column {column!r} is missing; it has x" for column in TRACE),
         "t.csv: messsim import t.csv --out FILE reads files of other tools",
     ]
 
@@ -307,7 +307,7 @@ def test_numbers_in_quotes_are_numbers(tmp_path):
         ({}, {"costs": "{"}, "column '{' is missing; it has"),
         ({}, {"costs": "{name}"}, "column '{name}' is missing; it has"),
         ({}, {"output_tokens": "{0}"}, "column '{0}' is missing; it has"),
-        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; did you mean"),
+        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; it has"),
         ({"subject": None}, {}, "column 'subject' is missing"),
         ({}, {"format": "capture"}, "column 'label_small' is missing; did you mean"),
         ({"feature__0": None}, {}, "no column starts with features.prefix = 'feature__'"),

@@ -102,7 +102,14 @@ SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [A]}, {"spans": [B]}]}, {"s
         ({"a": [1, 3], "b": [2, 4, 6]}, [{"a": [1, 3], "b": [2, 4, 6]}]),
         ({"a": [1, 3]}, [{"a": [1, 3]}]),
         # rows by their names
-        ({"x": A, "y": B}, [A, B]),
+        ({"x": A, "y": B}, [{"key": "x"} | A, {"key": "y"} | B]),
+        (
+            {"date": "d", "eval": {"x": [A], "y": [B, C]}},
+            [{"key": k} | row for k, row in (("x", A), ("y", B), ("y", C))],
+        ),
+        ({"details": {"0": A, "1": B, "type": "GEN"}, "n": 1}, [{"key": "0"} | A, {"key": "1"} | B]),
+        ({"details": {"x": A, "y": B}, "n": 1}, [{"details": {"x": A, "y": B}, "n": 1}]),
+        ({"hash": "h", "eval": {"x": A, "y": 1}}, [{"hash": "h", "eval": {"x": A, "y": 1}}]),
         ({"x": A, "y": {"a": 1}}, [{"x": A, "y": {"a": 1}}]),  # one of two keys is not more than half
         ({"x": A}, [{"x": A}]),
         ({"x": A, "y": 3}, [{"x": A, "y": 3}]),

@@ -74,14 +74,14 @@ def test_what_the_user_says_of_values_goes_first():
 def test_a_call_that_worked_is_no_satisfied_user(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("id,model,quality,success\n1,a,0.5,1\n1,b,0.25,1\n")
-    with pytest.raises(DataError, match=r"has no column of scores .*--score COLUMN"):
+    with pytest.raises(DataError, match=r"has no column of scores .*; say --score quality, or"):
         read_outcomes([file], PLAIN)
 
 
 def test_an_index_that_never_comes_twice_is_a_rows_number(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("index,text,model,score\n0,q,a,0\n1,q,b,1\n")
-    with pytest.raises(DataError, match=r"has no column of prompts .*--prompt COLUMN"):
+    with pytest.raises(DataError, match=r"has no column of prompts .*; say --prompt text$"):
         read_outcomes([file], PLAIN)
     file.write_text("index,text,model,score\n0,q,a,0\n0,q,b,1\n")
     assert read_outcomes([file], PLAIN).frame.select("prompt", "a", "b").rows() == [("0", 0.0, 1.0)]

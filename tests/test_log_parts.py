@@ -180,9 +180,24 @@ def test_a_tool_is_known_by_all_that_tells_it():
     assert lacking(LITELLM | {"call_type": pl.String}, by_name["litellm"]) == ()
     assert recognised(LITELLM | {"spend": pl.Float64}).name == "litellm"
     assert recognised({"x": pl.Int64}) is None
-    preset, missing = nearest(LITELLM)
-    assert (preset.name, missing) == ("litellm", ["spend"])
     assert nearest({"startTime": pl.String}) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "like", "lacks"),
+    [
+        ("startTime completion_tokens spend", "litellm", ["prompt_tokens"]),
+        ("timestamp input_length", "mooncake", ["output_length"]),
+        ("startTime prompt_tokens completion_tokens", None, None),
+        ("id input_tokens output_tokens total_tokens latency", None, None),  # Azure's, but for its time
+        ("time_iso8601 status prompt_tokens completion_tokens", None, None),  # half of Helicone's
+        ("clients prompt_tokens output_tokens", None, None),
+        ("Type Name", None, None),
+    ],
+)
+def test_a_tool_is_named_only_where_a_column_of_its_own_is_there(columns, like, lacks):
+    near = nearest(dict.fromkeys(columns.split(), pl.String))
+    assert (near and (near[0].name, near[1])) == (like and (like, lacks))
 
 
 def test_the_first_name_that_is_there_and_a_path_into_text_last():

@@ -226,3 +226,13 @@ def test_all_missing_columns_are_told_at_once_with_what_was_meant():
         pick({"u": pl.Struct({"isl": pl.Int64})}, ["prompt_tokens", "v.w"], FILE)
     assert error.value.meant == {"prompt_tokens": "u.isl", "v.w": None}
     require(["a"], ["a"], FILE)
+
+
+def test_objects_are_told_with_the_field_that_may_be_meant():
+    frame = pl.DataFrame({"gpt": [{"text": "x", "score": 1.0}], "feedback": [{"rating": 1}], "l": [[1.0]]})
+    for column, hint in (("gpt", "did you mean 'gpt.score'?"), ("feedback", "did you mean 'feedback.rating'?")):
+        with pytest.raises(DataError, match="holds objects") as error:
+            numbers(frame, column, FILE)
+        assert str(error.value).endswith(hint)
+    with pytest.raises(DataError, match=r"is of type List\(Float64\); expected a finite number"):
+        numbers(frame, "l", FILE)

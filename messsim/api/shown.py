@@ -54,6 +54,10 @@ class Table:
             raise OutputError("a pandas frame needs pandas; install it with `pip install 'messsim[pandas]'`") from None
         return self._frame().to_pandas()
 
+    def to_polars(self) -> pl.DataFrame:
+        """The table as a Polars frame."""
+        return self._frame()
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """For whatever reads Arrow: ``pyarrow.table(result)``, ``polars.DataFrame(result)``, DuckDB."""
         return self._frame().__arrow_c_stream__(requested_schema)
@@ -67,7 +71,10 @@ class Table:
 
 
 class Result(results.Result, Table):
-    """What came of a run; its table is a row a request."""
+    """What came of a run; its table is a row a request, and ``result["sla"]`` reads its summary."""
+
+    def __getitem__(self, key: str) -> Any:
+        return self.summary[key]  # type: ignore[literal-required]
 
     def _frame(self) -> pl.DataFrame:
         return self.requests.collect()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.amounts import spaced
 from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
-from messsim.scenario import Scenario, load
+from messsim.scenario import Scenario, load, parse
 
 from . import EVERY
 from .progress import RunProgress, StudyProgress, run_progress, study_progress
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["challenge", "check", "compare", "converge", "plan", "replicate", "run", "sweep", "verify"]
 
 Given = str | Path
+GivenScenario = str | Path | Mapping[str, Any]
 Axis = str | Sequence[Any]
 
 
 def run(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     *,
     out: Given | None = None,
     keep_records: bool = True,
@@ -40,7 +41,7 @@ def run(
     Parameters
     ----------
     scenario
-        From `messsim.load`, or built in Python; or its file.
+        From `messsim.load`, or built in Python; or its file, or a dictionary of what that would hold.
     out
         A directory to write, which must not exist: it appears whole when the run is over, or not at all.
     keep_records
@@ -48,7 +49,8 @@ def run(
     progress
         Called now and then with how far the run is; none: a line in a notebook, and silence elsewhere.
     options
-        Of `messsim.study.simulation.single.run`: `pipelined` and `beside`.
+        Keys of the scenario with other values, as `Scenario.changed` takes them (``alpha=0.7``, ``requests=1000``); and
+        of `messsim.study.simulation.single.run`: `pipelined` and `beside`.
 
     Raises
     ------
@@ -57,12 +59,14 @@ def run(
     """
     from messsim import study
 
+    changes = {key: options.pop(key) for key in set(options) - {"pipelined", "beside"}}
+    changed = _scenario(scenario).changed(**changes) if changes else _scenario(scenario)
     with run_progress(progress) as on_progress:
-        result = study.run(_scenario(scenario), out=out, keep_records=keep_records, progress=on_progress, **options)
+        result = study.run(changed, out=out, keep_records=keep_records, progress=on_progress, **options)
     return Result(**{f.name: getattr(result, f.name) for f in dataclasses.fields(result)})
 
 
-def check(scenario: Scenario | Given) -> StudyResult:
+def check(scenario: Scenario | GivenScenario) -> StudyResult:
     """Load of each pool, reach of the promise, what routing can save, time and memory to expect; a row a model."""
     from messsim.report.run.checklist import checklist
     from messsim.study.simulation.check import check as examine
@@ -72,7 +76,7 @@ def check(scenario: Scenario | Given) -> StudyResult:
 
 
 def compare(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     policies: Sequence[str] | str = EVERY,
     *,
     seeds: int = 5,
@@ -111,7 +115,7 @@ def compare(
 
 
 def sweep(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]],
     *,
     seeds: int = 5,
@@ -173,7 +177,7 @@ def _values(key: str, axis: Axis) -> Sequence[Any]:
 
 
 def replicate(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     seeds: int | None = None,
     *,
     precision: float | str | None = None,
@@ -207,7 +211,7 @@ def replicate(
 
 
 def converge(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     seeds: int = 20,
     *,
     out: Given | None = None,
@@ -236,7 +240,7 @@ def converge(
 
 
 def plan(
-    scenario: Scenario | Given,
+    scenario: Scenario | GivenScenario,
     require: Sequence[str],
     *,
     replicas: Mapping[str, tuple[int, int] | str],
@@ -355,8 +359,10 @@ def verify(
     return StudyResult(result, lambda: flat_table(result["cases"]), lambda: verification(result), "verification")
 
 
-def _scenario(given: Scenario | Given) -> Scenario:
-    """A scenario, read where its file is given."""
+def _scenario(given: Scenario | GivenScenario) -> Scenario:
+    """A scenario, read where its file is given, or what a file would hold."""
+    if isinstance(given, Mapping):
+        return parse(dict(given))
     return load(given) if isinstance(given, (str, Path)) else given
 
 

@@ -18,7 +18,7 @@ from messsim.report.base.screen import Screen
 from messsim.wording import visible
 
 from .amounts import whole_number
-from .help import HELP, meant
+from .help import HELP, meant, meant_command
 from .signals import exit_code
 
 if TYPE_CHECKING:
@@ -60,10 +60,21 @@ def _visible_usage() -> Iterator[None]:
 
 def _usage(error: Any) -> str:
     """What is wrong with a command line, and what was meant."""
-    option = getattr(error, "option_name", None)
-    if option is None or error.ctx is None or (instead := meant(option, error.ctx.command)) is None:
-        return str(error.format_message())
-    return f"No such option: {option}; did you mean {instead}?"
+    message, option, words = str(error.format_message()), getattr(error, "option_name", None), error.ctx
+    if words is None:
+        return message
+    if option is not None and (instead := meant(option, words.command)) is not None:
+        return f"No such option: {option}; did you mean {instead}?"
+    if message.startswith("No such command ") and (name := message.split("'")[1]):
+        instead = meant_command(name, getattr(words.command, "commands", {}))
+        return message if instead is None else f"No such command {name!r}; did you mean {instead}?"
+    return message + next((hint for part, hint in HINTS.items() if part in message), "")
+
+
+HINTS = {
+    "unexpected extra argument": "; several values of an option are joined, such as --policies A,B or --set KEY=VALUE",
+    "Invalid value for '--seed'": "; of several seeds: messsim replicate SCENARIO --seeds COUNT",
+}  # by a part of what is wrong
 
 
 class Commands(typer.core.TyperGroup):
@@ -195,8 +206,12 @@ def _check_surroundings() -> None:
 
 def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
     """The scenario of a command line."""
+    from messsim.errors import ScenarioError
     from messsim.scenario import load as read
+    from messsim.scenario.shipped import shipped_folder
 
+    if not file.exists() and (shipped_folder() / f"{file.stem}.toml").is_file():
+        raise ScenarioError(f"no such file; messsim init --example {file.stem} copies the shipped one", str(file))
     return read(file, sets, **flags)
 
 

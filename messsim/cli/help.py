@@ -1,9 +1,10 @@
 """What help says of a command beside its options: its group, an example, a page; and what a wrong option meant."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["HELP", "Help", "meant"]
+__all__ = ["HELP", "Help", "meant", "meant_command"]
 
 SITE = "https://github.com/messsim/messsim/blob/main/docs/"
 STUDY, DATA, TRUST = "Study a cluster and its router", "Data and profiles", "Trust: is the simulator right?"
@@ -70,7 +71,48 @@ MEANT = {
     "--param": "--set",
     "--slo": "--require",
     "--figure": "--show",
+    "-n": "--requests",
+    "-o": "--out",
+    "-s": "--seed",
+    "-h": "--help",
+    "-v": "--version",
 }
+# Options that no command has, and what does what they say.
+INSTEAD = {
+    "--seeds": "messsim replicate SCENARIO --seeds COUNT",
+    "--dry-run": "messsim check SCENARIO",
+    "--gpus": "--set models.NAME.replicas=COUNT",
+    "--gpu": "--set models.NAME.gpu=NAME",
+    "--router": "--set router.policy=NAME",
+    "--csv": "--json, or --out DIR",
+    "-h": "--help",
+    "-v": "messsim --version",
+    "-V": "messsim --version",
+    "--verbose": "--json, which prints every figure",
+}
+# Commands that other tools have, and what they are here.
+COMMANDS = {
+    "help": "messsim --help, or messsim COMMAND --help",
+    "version": "messsim --version",
+    "list": "messsim profiles, or messsim init --examples",
+    "examples": "messsim init --examples",
+    **dict.fromkeys(("models", "model", "gpus", "hardware", "zoo"), "messsim profiles"),
+    **dict.fromkeys(("simulate", "sim", "start", "serve", "execute"), "messsim run SCENARIO"),
+    **dict.fromkeys(("new", "create", "example"), "messsim init"),
+    **dict.fromkeys(("convert", "trace", "load"), "messsim import FILE --out TRACE"),
+    **dict.fromkeys(("optimize", "optimise", "size", "capacity"), "messsim plan SCENARIO"),
+    **dict.fromkeys(("test", "bench", "benchmark"), "messsim verify, or messsim challenge ROUTER"),
+    **dict.fromkeys(("evaluate", "eval", "policies", "routers"), "messsim compare SCENARIO"),
+}
+
+
+def meant_command(name: str, known: Collection[str]) -> str | None:
+    """What was meant by a command that there is not: one of `known` in other letters, another word, or a scenario."""
+    if name.lower() in known:
+        return f"messsim {name.lower()}"
+    if name.endswith(".toml"):
+        return f"messsim run {name}"
+    return COMMANDS.get(name.lower())
 
 
 def meant(option: str, command: Any) -> str | None:
@@ -89,6 +131,8 @@ def meant(option: str, command: Any) -> str | None:
         return MEANT[name]
     if name in has:
         return name
+    if name in INSTEAD:
+        return INSTEAD[name]
     if plural := next((p for p in (f"{name.removesuffix('y')}ies", f"{name}s") if p in has), None):
         return plural
     from messsim.workload.meaning import by_meaning

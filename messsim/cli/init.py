@@ -86,6 +86,8 @@ def init(
         written = copy_example(example, file, overwrite=overwrite)
     else:
         target = file or Path(NAME)
+        if target.suffix and target.suffix != ".toml":
+            raise OutputError(f"{target}: expected a name that ends with .toml; --from {target} reads your traffic")
         text, traffic = _text(target, trace, models, alpha, rate, overwrite)
         written = write_beginning(target, text, traffic, overwrite=overwrite)
     for path in written:

@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 from messsim.workload.choosing import Chooser
+from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
 from messsim.workload.times import TimeForm, Times
 
 from .outcomes import OutcomeOptions, satisfaction
+from .pairs import refuse_votes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -194,8 +196,11 @@ def _require(frame: pl.DataFrame, path: Path) -> None:
     """Raises where nobody is named who answered, or no rating; with the options that name columns."""
     missing = [c for c in ("model", "satisfied") if c not in frame.columns]
     if missing:
-        lines = name_missing(frame.columns, list(names_in(frame.schema)), missing)
-        raise DataError([f"{line}; --{c} COLUMN names it" for c, line in zip(missing, lines, strict=True)], str(path))
+        refuse_votes(frame, path)
+        names = list(names_in(frame.schema))
+        lines = name_missing(frame.columns, names, missing)
+        options = [f"--{c} {by_meaning(c, names) or 'COLUMN'} names it" for c in missing]
+        raise DataError([f"{line}; {option}" for line, option in zip(lines, options, strict=True)], str(path))
 
 
 def _propensity(frame: pl.DataFrame, path: Path) -> Floats:
@@ -228,6 +233,8 @@ def _costs(
         return {m: numbers(frame, COST + m, path, least=0) for m in models}
     if answered is None or "cost" not in frame.columns:
         expected = f"expected {', '.join(COST + m for m in models)}, or model and cost"
+        if meant := by_meaning("cost", names_in(frame.schema)):
+            expected += f": --cost {meant} names it"
         raise DataError(f"tells no costs; {expected}", str(path))
     try:
         paid = numbers(frame, "cost", path, least=0)

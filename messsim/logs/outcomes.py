@@ -7,6 +7,7 @@ are known; these are then one row a prompt with columns by model, which ``satisf
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,58 +17,40 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
-from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.nested import column_of, name_missing, names_in, of_other_type
 from messsim.workload.readers import as_numbers, first_bad
 
 from .helm import statistics
+from .pairs import judged_pairs
 from .presets import first_of
+from .score_hints import grades_of, no_prompts, no_scores, telling
 from .swe_bench import read_report
+from .usual_columns import COST, COSTS_OF, MODEL, OUTPUT_TOKENS, PROMPT, PROMPT_TOKENS, SCORE
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
 
-PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
-          "key", "id", "testIdx", "prompt", "query", "question", "index")  # fmt: skip
-MODEL = ("model", "model_name", "llm_selected", "model_id", "llm", "provider.id")
-SCORE = (
-    "score",
-    "label",
-    "performance",
-    "accuracy",
-    "correct",
-    "is_correct",
-    "resolved",
-    "rating",
-    "acc",
-    "exact_match",
-    "evaluation_result.score",
-    "satisfied",
-    "stars",
-    "feedback",
-    "thumbs",
-    "grade",
-    "verdict",
-    "pass@1",
-)
-COST = ("cost", "total_cost", "spend", "cost_usd", "evaluation_result.inference_cost")
-PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens",
-                 "generated_result.token_usage.input_tokens")  # fmt: skip
-OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "num_output_tokens", "token_usage.output_tokens",
-                 "usage.completion_tokens", "response_tokens",
-                 "generated_result.token_usage.output_tokens")  # fmt: skip
-COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost")
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
          "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0,
-         "thumbs_up": 1.0, "thumbs_down": 0.0, "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
+         "timeout": 0.0, "thumbs_up": 1.0, "thumbs_down": 0.0,
+         "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
 INSPECT = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}  # correct, partly, incorrect, no answer
 GRADES = re.compile(r"(\d+)\.\.(\d+)")
 NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
+    r"|[_.-](eval_results|eval_all|jsonl_results|annotations)(_strict|_loose)?$"
 )
 IN_A_FOLDER = re.compile(r"model=([^,]+)")  # HELM's, of a run
-BY_FOLDER = ("per_instance_stats", "samples", "report", "results")  # names of files that say no model
+BY_FOLDER = (
+    "per_instance_stats",
+    "samples",
+    "report",
+    "results",
+    "annotations",
+    "eval_results",
+)  # names of files that say no model
 
 
 @dataclass(frozen=True)
@@ -257,8 +240,9 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
         missing = frame.height - whole_rows.height
         notes.append(f"prompts without an answer of every model are left out: {missing:,} of {frame.height:,}")
     if whole_rows.height == 0:
+        chosen = "; where a router chose who answers, messsim replay reads its log" * (order.height == long.height)
         raise DataError(
-            f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them"
+            f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them{chosen}"
         )
     if "prompt_tokens" in whole_rows.columns and whole_rows["prompt_tokens"].null_count():
         whole_rows = whole_rows.drop("prompt_tokens")
@@ -300,11 +284,15 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
             )
         graded = replace(options, values=INSPECT | dict(options.values or {}))
         return _of_one(frame, _inspect_score(frame, path, options), path, name, graded), notes
+    if (pairs := judged_pairs(frame, path)) is not None:
+        return _of_one(pairs.frame, "score", path, name or pairs.model, options), [pairs.note]
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
+    if score == "plus_status":
+        notes.append("plus_status is taken: the base tests and more; --score base_status says the base tests alone")
     models = _wide_models(frame)
     if models and name is None:
         return _wide(frame, path, models, options), notes
@@ -318,10 +306,7 @@ def _of_one(
 
     own = name or _name_of(path, frame)
     if score is None:
-        hint = "a table with a column for each model needs no import: satisfaction.file names it, models.column each"
-        raise DataError(
-            f"has no column of scores ({', '.join(SCORE[:5])}, ...); say --score COLUMN, or {hint}", str(path)
-        )
+        raise DataError(no_scores(frame, WORDS, SCORE), str(path))
     return _rows(frame.with_columns(pl.lit(own).alias("\0model")), path, "\0model", score, options)
 
 
@@ -340,7 +325,7 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     if options.prompt is None and prompt == "index" and _numbers_rows(frame, model):
         prompt = None
     if prompt is None:
-        raise DataError(f"has no column of prompts ({', '.join(PROMPT[:5])}, ...); say --prompt COLUMN", str(path))
+        raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
     for key, names in (("cost", COST), ("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
         if (column := first_of(frame.schema, names)) is not None:
@@ -354,6 +339,9 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     scores = satisfaction(long["score"], score, path, options)
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
+    if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
+        several = f"has several answers of a model to a prompt, one each {apart[0]}; expected one: "
+        raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
 
 
@@ -376,7 +364,7 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
 
     text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
     if text is None:
-        raise DataError(f"column {column!r} is of type {series.dtype}; expected scores: --score COLUMN", str(path))
+        raise DataError(of_other_type(column, series.dtype, "scores: --score COLUMN"), str(path))
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
@@ -391,9 +379,13 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     if not options.skip_failed:
         bad = bad | (values.is_null() & series.is_not_null())
     if bad.any():
-        expected = "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades"
-        hint = "" if options.skip_failed else "; --skip-failed leaves out what is no number"
-        raise first_bad(column, bad, series, expected + hint, path)
+        low_high = grades_of(values)
+        expected = (
+            f"a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map {low_high} what grades"
+        )
+        hint = "; --skip-failed leaves out what is no number"
+        is_grade = options.skip_failed or values[int(bad.arg_max() or 0)] is not None
+        raise first_bad(column, bad, series, expected + ("" if is_grade else hint), path)
     return values.alias("score")
 
 

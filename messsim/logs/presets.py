@@ -16,6 +16,15 @@ from messsim.workload.nested import column_of
 
 __all__ = ["PRESETS", "Preset", "first_of", "lacking", "nearest", "recognised"]
 
+# Names that a table of anybody's may have.
+ANYBODYS = frozenset({
+    "time", "timestamp", "TIMESTAMP", "Timestamp", "date", "created_at", "createdAt", "start_time", "startTime",
+    "started_at", "arrival_s", "arrived_at", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens",
+    "total_tokens", "promptTokens", "completionTokens", "inputTokens", "outputTokens", "tokens_in", "tokens_out",
+    "requests", "status", "latency", "user", "model", "cached", "success", "path", "id", "request_id", "requestId",
+    "key", "value", "test", "Type", "Name", "Concurrency", "concurrency", "isl", "osl", "ttft", "tpot", "error",
+    "request", "response", "index",
+})  # fmt: skip
 Names = tuple[str, ...]  # of one column, by version of the tool: the first that is there counts
 
 
@@ -98,7 +107,7 @@ PRESETS = (
            source="https://docs.vllm.ai/en/latest/benchmarking/cli/"),
     Preset("sglang-summary", "SGLang bench_serving without details", ("total_output_tokens_retokenized",),
            lacks="its requests one by one; expected a run with --output-details (calibrate reads summaries)"),
-    Preset("vllm-summary", "vllm bench serve without details", ("total_input_tokens", "request_throughput"),
+    Preset("vllm-summary", "vllm bench serve without details", ("total_input_tokens", "request_throughput|mean_ttft_ms"),
            lacks="its requests one by one; expected a benchmark run with --save-result --save-detailed "
                  "(calibrate reads summaries)"),
     Preset("aiperf", "AIPerf profile_export.jsonl",
@@ -170,6 +179,10 @@ PRESETS = (
            lacks="its requests one by one, but sums of many; logs of your own calls do"),
     Preset("anthropic-usage", "Anthropic's usage by day", ("usage_date_utc|usage_input_tokens_no_cache|results.0.uncached_input_tokens",),
            lacks="its requests one by one, but sums of many; logs of your own calls do"),
+    Preset("litellm-daily", "LiteLLM's activity by day", ("metrics.api_requests", "metrics.prompt_tokens"),
+           lacks="its requests one by one, but sums of a day; its spend logs do"),
+    Preset("prometheus", "Prometheus's answer to a query", ("data.resultType", "data.result"),
+           lacks="its requests one by one, but counters over time; logs of your gateway do"),
     Preset("openai-batch", "OpenAI's output of a batch",
            ("custom_id", "response.body.created|response.body.created_at",
             "response.body.usage.prompt_tokens|response.body.usage.input_tokens"),
@@ -223,6 +236,19 @@ PRESETS = (
             "properties.CompletionTokens"),
            skip_failed=True,
            source="https://learn.microsoft.com/azure/azure-monitor/reference/tables/apimanagementgatewayllmlog"),
+    Preset("kong", "Kong AI Gateway logs",
+           ("started_at", "ai.proxy.usage.prompt_tokens|ai.ai-proxy.usage.prompt_tokens", "request|response|latencies"),
+           ("started_at",), ("ai.proxy.usage.prompt_tokens", "ai.ai-proxy.usage.prompt_tokens"),
+           ("ai.proxy.usage.completion_tokens", "ai.ai-proxy.usage.completion_tokens"), "ms",
+           tenant=("consumer.username",), identity=("request.id",), select=_failed("response.status", "<", "400"),
+           skip_failed=True, source="https://developer.konghq.com/ai-gateway/ai-audit-log-reference/"),
+    Preset("portkey", "Portkey export of logs", ("created_at", "req_units", "res_units"),
+           ("created_at",), ("req_units",), ("res_units",), identity=("id",),
+           select=_failed("response_status_code", "<", "400"), skip_failed=True,
+           source="https://portkey.ai/docs/product/observability/logs-export"),
+    Preset("ollama", "Ollama's answers", ("created_at", "prompt_eval_count", "eval_count", "total_duration|done"),
+           ("created_at",), ("prompt_eval_count",), ("eval_count",), skip_failed=True,
+           source="https://github.com/ollama/ollama/blob/main/docs/api.md"),
     Preset("burstgpt", "BurstGPT", ("Timestamp", "Request tokens", "Response tokens"),
            ("Timestamp",), ("Request tokens",), ("Response tokens",), "s", skip_failed=True,
            source="https://github.com/HPMLL/BurstGPT"),
@@ -253,6 +279,29 @@ PRESETS = (
     Preset("splitwise", "splitwise-sim", ("arrival_timestamp", "prompt_size", "token_size"),
            ("arrival_timestamp",), ("prompt_size",), ("token_size",), "s",
            source="https://github.com/Mutinifni/splitwise-sim"),
+    Preset("trtllm-bench", "trtllm-bench's report", ("request_info.avg_input_length", "performance.request_throughput_req_s"),
+           lacks="its requests one by one; its --request_json does"),
+    Preset("llmperf-summary", "LLMPerf's summary", ("results_number_input_tokens_mean|results_ttft_s_mean|results_ttft_s.mean", "mean_input_tokens"),
+           lacks="its requests one by one; its individual_responses.json does"),
+    Preset("inference-perf-summary", "inference-perf's summary_lifecycle_metrics.json", ("load_summary", "successes"),
+           lacks="its requests one by one; its per_request_lifecycle_metrics.json does"),
+    Preset("inference-benchmarker", "Hugging Face inference-benchmarker", ("executor_type", "token_throughput_secs"),
+           lacks="its requests one by one, but averages"),
+    Preset("llama-bench", "llama-bench of llama.cpp", ("n_prompt|test", "n_gen|test", "avg_ts|t/s"),
+           lacks="requests, but the speed of one prompt and of one answer (calibrate reads it)"),
+    Preset("llama-batched-bench", "llama-batched-bench of llama.cpp", ("pp|PP", "tg|TG", "pl|B", "n_kv|N_KV"),
+           lacks="requests, but the speed of batches (calibrate reads it)"),
+    Preset("perf-analyzer", "Triton's perf_analyzer", ("Concurrency|Request Rate", "Inferences/Second"),
+           lacks="its requests one by one; its --profile-export-file does"),
+    Preset("locust", "Locust's statistics", ("Request Count", "Failure Count", "Requests/s"),
+           lacks="its requests one by one, nor their tokens"),
+    Preset("mlperf", "MLPerf's detailed log", ("key", "value", "time_ms", "namespace"),
+           lacks="lengths of prompts and answers"),
+    Preset("aiconfigurator", "AIConfigurator's table of configurations", ("isl", "osl", "concurrency", "tokens/s/gpu|tokens/s/user|seq/s"),
+           lacks="requests, but what servers are predicted to do (calibrate reads it)"),
+    Preset("vllm-latency", "vllm bench latency", ("avg_latency", "latencies"), lacks="requests, but times of one batch"),
+    Preset("vllm-throughput", "vllm bench throughput", ("elapsed_time", "num_requests", "tokens_per_second"),
+           lacks="its requests one by one, but sums"),
 )  # fmt: skip
 
 
@@ -286,11 +335,15 @@ def of_other_kind(file: str) -> DataError | None:
 
 
 def nearest(schema: Mapping[str, Any]) -> tuple[Preset, list[str]] | None:
-    """The tool that it is most like, and what it lacks of it; None if it has no more than half."""
+    """The tool that it is most like, and what it lacks of it; None if it has no more than half.
+
+    Names that any table may have tell no tool: one of its own must be there.
+    """
     best: tuple[float, Preset, list[str]] | None = None
     for preset in PRESETS:
-        missing = [t.split("|")[0] for t in lacking(schema, preset)]
-        share = 1.0 - len(missing) / len(preset.tell)
-        if share > 0.5 and (best is None or share > best[0]):
-            best = share, preset, missing
+        absent = lacking(schema, preset)
+        there = [first_of(schema, tuple(t.split("|")), in_text=True) for t in preset.tell if t not in absent]
+        share = 1.0 - len(absent) / len(preset.tell)
+        if share > 0.5 and set(there) - ANYBODYS and (best is None or share > best[0]):
+            best = share, preset, [t.split("|")[0] for t in absent]
     return None if best is None else best[1:]

@@ -29,6 +29,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import rounded_counts, texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
+from .looking import FirstRows, is_text, may_be_outcomes, sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, nearest, recognised
 
@@ -45,7 +46,9 @@ NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
 OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
 OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
-NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*")  # a number or a date
+# A number, a date, the level of a line of a log, a name with its value.
+NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*|\s*\w+=.*", re.S)
+COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 UNUSED = (
     (
         "cached tokens",
@@ -190,7 +193,7 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        raise DataError(_what_is_missing(schema, preset, missing, unnamed), str(path))
+        raise DataError(_what_is_missing(schema, preset, missing, unnamed, path), str(path))
     form = form or TimeForm()
     chooser = chooser or Chooser()
     notes = []
@@ -208,6 +211,8 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
+    if preset is None and (counted := next((c for c in schema if COUNTS.fullmatch(c)), None)):
+        notes.append(f"column {counted!r} may say that a row sums up several requests: such rows are no requests")
     if unused := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(unused)
     return Reading(
@@ -244,18 +249,24 @@ def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
 
 
 def _what_is_missing(
-    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str]
+    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str], path: Path
 ) -> list[str]:
-    names = list(names_in(schema))
-    problems = name_missing(list(schema), names, missing)
-    meant = {option: by_meaning(key, names) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
-    if meant.get("--time", "") is None and by_meaning("arrival_s", names) is None:
-        meant["--time"] = NO_TIMES  # the lengths alone are of use too
+    first = FirstRows.of(path)
+    names = [*names_in(schema), *first.within_text]
+    by_key = {key: names if key == DEFAULTS["time"] else first.may_count(names) for key in missing}
+    problems = [line for key, among in by_key.items() for line in name_missing(list(schema), among, [key])]
+    meant = {option: by_meaning(key, by_key[key]) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
+    if "--time" in meant and meant["--time"] is None:
+        meant["--time"] = first.time or NO_TIMES  # the lengths alone are of use too
     if meant and all(meant.values()):
         problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
     if meant and any(NO_NAME.fullmatch(column) for column in schema):
         problems[-1] += "; its first line looks like a row, and should be the names of its columns"
+    if is_text(names) and not any(by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]):
+        problems[-1] += "; it holds the text of conversations: count its tokens with your model's tokenizer"
+    elif may_be_outcomes(schema):
+        problems[-1] += "; as a table of outcomes: --outcomes"
     if preset is None and (near := nearest(schema)) is not None:
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
@@ -409,6 +420,7 @@ class _Rows:
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
             notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dates)
+            notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:
             tenants, note = _named_tenants(columns["tenant"], list(self._names), most_tenants)

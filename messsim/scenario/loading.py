@@ -13,7 +13,7 @@ from messsim.files import is_utf8
 from .changing import changed_at
 from .checks import keys_without_effect
 from .left_out import without_empty_pools
-from .overrides import override, parse_override
+from .overrides import format_value, override, parse_override
 from .own import with_own_profiles
 from .problems import describe
 from .scenario import Scenario
@@ -40,8 +40,14 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
     ScenarioError
         With one line a problem. Values of the file are checked before they are overridden.
     """
+    if isinstance(path, Mapping):
+        raise ScenarioError("a dictionary is no file; expected messsim.parse of it")
     file = Path(path)
-    return parse(read_toml(file, "a scenario"), sets, file=str(file), folder=file.resolve().parent, **flags)
+    data = read_toml(file, "a scenario")
+    if data.keys() >= PROFILE and "models" not in data:
+        hint = f"profile = {format_value(file.name)} below [[models]]"
+        raise ScenarioError(f"is a profile, as calibrate writes them; a scenario names it: {hint}", str(file))
+    return parse(data, sets, file=str(file), folder=file.resolve().parent, **flags)
 
 
 def parse(
@@ -89,6 +95,7 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     return changed_at(scenario, values)
 
 
+PROFILE = {"tp", "coefficients"}  # keys of its file
 MENDABLE = ("missing", "value_error", "union_tag_not_found")
 
 

@@ -1,5 +1,6 @@
 """Reading TOML files, with errors that name the file and the cure."""
 
+import codecs
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,8 @@ from messsim.files import read_bytes, why
 
 __all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 
+DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz", ".zst", ".log")
+YAML = re.compile(r"[\w.-]+:(\s|$)")
 Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
 MOST_BYTES = 256 << 20
@@ -28,6 +31,8 @@ def read_toml(file: Path, what: str) -> Table:
     try:
         text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")  # some editors put a byte order mark in front
     except UnicodeDecodeError as error:
+        if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ScenarioError("is text in UTF-16; expected UTF-8, as most editors can save it", str(file)) from None
         byte = error.object[error.start]
         raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
     except OSError as error:
@@ -37,9 +42,23 @@ def read_toml(file: Path, what: str) -> Table:
     try:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
-        raise ScenarioError(f"not valid TOML: {error}", str(file)) from None
+        raise ScenarioError(f"not valid TOML: {error}{_what_else(text, file, what)}", str(file)) from None
     except RecursionError:
         raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
+
+
+def _what_else(text: str, file: Path, what: str) -> str:
+    """What a text may be that is no TOML, and what helps."""
+    if file.suffix.lower() == ".ipynb":
+        return f"; it is a notebook: expected {what} in TOML, or messsim.run(...) in a cell of it"
+    if file.suffix.lower() in DATA and what == "a scenario":
+        return f"; it holds data: messsim init --from {file.name} makes a scenario of traffic"
+    if text.lstrip().startswith(("{", "[{")):
+        return f"; it is JSON: expected {what} in TOML, or in Python messsim.parse(json.load(file))"
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith(("#", "---"))), "")
+    if YAML.match(first):
+        return f"; it looks like YAML: expected {what} in TOML, key = value below [table]"
+    return ""
 
 
 def has_deep_key(text: str) -> bool:

@@ -22,7 +22,7 @@ from messsim import files
 from messsim.errors import DataError
 
 from .dialect import Dialect
-from .documents import DECODER, Documents, is_wrapped, rows_of
+from .documents import DECODER, Documents, is_wrapped, rows_of, table_of
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, pick
@@ -37,7 +37,7 @@ KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
+BY_CONTENT = (".json", ".log", ".txt", ".md", ".tsv", "-")  # names that do not tell what is within
 LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
@@ -54,6 +54,7 @@ JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its n
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
+OWN_WORDS = {"found more fields than defined in 'Schema'": "a row has more values than the header has names"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -190,6 +191,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         raise DataError(files.why(error), str(path)) from None
     except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = OWN_WORDS.get(reason, reason)
         raise DataError(f"cannot be read: {reason}", str(path)) from None
 
 
@@ -457,9 +459,8 @@ def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:
     left_out.lines += len(lines) - len(objects)
     try:
         frame = pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
-    except pl.exceptions.PolarsError:  # as for NaN, which JSON has not, but Python writes
-        plain = (json.dumps(DECODER.decode(line.decode())).encode() for line in objects)
-        frame = pl.read_ndjson(b"\n".join(plain), infer_schema_length=None)
+    except pl.exceptions.PolarsError:  # as for NaN, which JSON has not, but Python writes; or kinds that differ by row
+        frame = table_of([DECODER.decode(line.decode()) for line in objects])
     return within_messages(frame, left_out)
 
 

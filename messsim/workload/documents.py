@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of", "table_of"]
 
 # Where the rows of a document are that is one object; * goes through a list.
 WRAPPED = (
@@ -120,7 +123,9 @@ def _end_of_line(text: str, at: int) -> int:
 
 def is_wrapped(value: object) -> bool:
     """Whether one object holds several rows."""
-    return isinstance(value, dict) and (_columns(value) is not None or next(_unwrapped(value), None) is not None)
+    return isinstance(value, dict) and (
+        _columns(value) is not None or next(_unwrapped(value), None) is not None or _answer(value) is not None
+    )
 
 
 def rows_of(values: list[Any]) -> list[Row]:
@@ -136,7 +141,7 @@ def rows_of(values: list[Any]) -> list[Row]:
         rows += _rows(value)
     if len(rows) == 1 and rows in (values, *values) and isinstance(rows[0], dict):
         row = _named_attributes(rows[0])  # whose list of attributes is none of rows
-        rows = _table(row) or _lists(row) or _by_key(row) or _longest(row) or rows
+        rows = _table(row) or _results(row) or _lists(row) or _by_key(row) or _longest(row) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise ValueError(f"row {i + 1} is no JSON object; expected {{...}}")
@@ -144,6 +149,8 @@ def rows_of(values: list[Any]) -> list[Row]:
 
 
 def _rows(value: Any) -> list[Any]:
+    if (answered := _answer(value)) is not None:
+        return answered
     if isinstance(value, list):
         return [row for inner in value for row in (inner if isinstance(inner, list) else [inner])]
     columns = _columns(value)
@@ -153,6 +160,18 @@ def _rows(value: Any) -> list[Any]:
     for rows in _unwrapped(value):
         return rows
     return [value]
+
+
+def _answer(value: Any) -> list[Row] | None:
+    """Rows of an answer to a query: CloudWatch's of fields and values, Loki's of lines by their labels; None: none."""
+    if not isinstance(value, dict):
+        return None
+    rows = [row for row in _at(value, ["results"]) if isinstance(row, list)]
+    if rows and all(isinstance(cell, dict) and {"field", "value"} <= cell.keys() for row in rows for cell in row):
+        return [{cell["field"]: cell["value"] for cell in row} for row in rows]
+    streams = [s for s in _at(value, ["data", "result"]) if isinstance(s, dict) and "stream" in s and "values" in s]
+    lines = [(s["stream"], *line) for s in streams for line in s["values"]]
+    return [{"timestamp": at, "line": line, "labels": labels} for labels, at, line, *_ in lines] or None
 
 
 def _unwrapped(value: Row) -> Iterator[list[Any]]:
@@ -192,7 +211,21 @@ def _by_key(value: Row) -> list[Row]:
     if len(rows) < LEAST_ROWS or not all(isinstance(row, dict) and row for row in rows):
         return []
     every = set().union(*rows)
-    return rows if all(2 * len(row) > len(every) for row in rows) else []
+    alike = all(2 * len(row) > len(every) for row in rows)
+    return [{"key": key} | row for key, row in value.items()] if alike else []
+
+
+def _results(value: Row) -> list[Row]:
+    """Results of an evaluation by the names of tasks, one or several each, as EvalPlus has them, or by numbers."""
+    held = value.get("eval") if {"date", "hash"} & value.keys() else None
+    if held is None and isinstance(value.get("details"), dict):
+        held = {key: row for key, row in value["details"].items() if key.isdecimal()}
+    if not isinstance(held, dict):
+        return []
+    each = [(key, row) for key, rows in held.items() for row in (rows if isinstance(rows, list) else [rows])]
+    if len(each) < LEAST_ROWS or not all(isinstance(row, dict) for _, row in each):
+        return []
+    return [{"key": key} | row for key, row in each]
 
 
 def _longest(value: Row, deep: int = DEEPEST) -> list[Row]:
@@ -243,3 +276,21 @@ def _untyped(value: Any) -> Any:
         ((kind, inner),) = value.items()
         return int(inner) if kind == "intValue" and str(inner).lstrip("-").isdecimal() else inner
     return value
+
+
+def table_of(rows: list[Row]) -> pl.DataFrame:
+    """The rows as a table; a column whose values are of kinds that no column has at once is their JSON, as text."""
+    import polars as pl
+
+    for name in dict.fromkeys(key for row in rows for key in row):
+        try:
+            _lines([{name: row.get(name)} for row in rows])
+        except pl.exceptions.PolarsError:
+            rows = [row if row.get(name) is None else row | {name: json.dumps(row[name])} for row in rows]
+    return _lines(rows)
+
+
+def _lines(rows: list[Row]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_ndjson(b"\n".join(json.dumps(row).encode() for row in rows), infer_schema_length=None)

@@ -16,6 +16,8 @@ KINDS = (
     (b"<!doctype html", "a web page", "the file itself: was its download refused?"),
     (b"<html", "a web page", "the file itself: was its download refused?"),
     (b"%pdf-", "a PDF", "the table in it, as CSV"),
+    (b"============ serving benchmark result", "what a benchmark prints", "the file that it writes: --save-result"),
+    (b"=" * 48 + b"\nmlperf", "a summary of MLPerf's loadgen", "a file that says lengths of prompts and answers"),
 )
 
 

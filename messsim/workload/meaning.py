@@ -13,28 +13,34 @@ OTHERWISE = r"(?!(\w*_)?(cached?|audio|images?|reasoning|costs?|price|limit|max|
 # A name's words, in lower case and joined by one underscore, that a column of this meaning has; the surer first.
 MEANINGS = {
     "arrival_s": (
-        r"arriv(al|ed)?(_time|_timestamp|_at)?",
+        r"arriv(al|ed?|es)?(_time|_timestamp|_at)?",
         r"(request_)?(start(ed)?|sent|received|created?|begin)(_time|_timestamp|_at|_date)?s?",
-        r"(request_)?(event_|log_|logging_)?(time_?stamp|time|date_?time|ts|date|time_generated)(_utc|_iso)?",
+        r"(event_|log_|logging_)?(time_?stamp|time|date_?time|ts|date|time_generated|time_local)(_utc|_iso(8601)?)?|when",
+        r"(request|submi(t|tted)|queued|enqueued|issued|scheduled|recorded|logged|processed)"
+        r"(_time_?stamp|_time|_date|_ts|_at)(_utc|_iso)?",  # the last: a request's time may be how long it took
     ),
     "prompt_tokens": (
-        r"(num_|n_|number_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
+        r"(num_|n_|number_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|token_num|num_tokens|size|sequence_length)",
         r"(num_|n_|number_|native_)?(tokens?|toks)_(prompt|input|in)|in_tokens|isl|prompt_eval_count",
-        r"(num_|n_|number_)?(prompt|input|in)(s|_usage)?",
+        r"(prompt|input|in)(s|_usage)?|(num_|n_|number_)(prompt|input|in)",  # several prompts are no tokens
         r"total_(prompt|input)_(tokens?|length)",
         rf"{OTHERWISE}((prompt|input)_(tokens?|toks?|token_count)|(tokens?|toks?)_(prompt|input|in))",
     ),
     "output_tokens": (
-        r"(num_|n_|number_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
-        r"_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
+        r"(num_|n_|number_|native_)?(output|completion|response|generated|generation|answer|decoded?|candidates)"
+        r"_(tokens?|toks?|length|len|lens|token_count|token_num|num_tokens|size|sequence_length)",
         r"(num_|n_|number_|native_)?(tokens?|toks)_(output|completion|out|generated)|out_tokens|osl|eval_count",
-        r"(num_|n_|number_)?(output|completion|response|out)(s|_usage)?",
+        r"(output|completion|response|out)(s|_usage)?|(num_|n_|number_)(output|completion|response|out)",
         r"total_(output|completion|response)_(tokens?|length)",
         rf"{OTHERWISE}((output|completion|response)_(tokens?|toks?|token_count)|(tokens?|toks?)_(output|completion|out))",
     ),
-    "model": (r"model(_name|_id|_used)?|llm(_selected|_name)?|deployment(_name)?|request_model|response_model|engine",),
+    "model": (
+        r"model(_name|_id|_used)?|llm(_selected|_name|_used|_model)?|deployment(_name)?",
+        r"request_model|response_model|engine",
+    ),
     "satisfied": (
-        r"satisfied|rating|score|thumbs?(_up)?|feedback(_score|_rating)?|label|correct|accepted|liked|grade|stars",
+        r"satisfied|(user_)?rating|score(_value)?|thumbs?(_up)?|(user_)?feedback(_score|_rating)?|label|correct|accepted",
+        r"liked|grade|stars|reward",
     ),
     "cost": (r"(total_|request_)?(cost|spend|price|charge)(_usd|_total|_per_request)?|usd|energy(_j)?",),
     "tenant": (

@@ -15,10 +15,11 @@ from .meaning import by_meaning, meaning_of
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved"]
+__all__ = ["column_of", "name_missing", "names_in", "of_other_type", "pick", "require", "resolved"]
 
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
+LIKE_A_SLIP = 0.8  # how alike two names are of which one is the other, mistyped
 DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
@@ -107,6 +108,17 @@ def names_in(schema: Mapping[str, Any], deep: int = DEEPEST) -> Iterator[str]:
                 yield f"{name}.{inner}"
 
 
+def of_other_type(column: str, dtype: Any, expected: str) -> str:
+    """What a column holds that is not what was expected; of objects, a field of theirs that may be meant."""
+    import polars as pl
+
+    if not isinstance(dtype, pl.Struct) or not dtype.fields:
+        return f"column {column!r} is of type {dtype}; expected {expected}"
+    fields = [f.name for f in dtype.fields]
+    meant = by_meaning(column, fields) or by_meaning("score", fields) or fields[0]
+    return f"column {column!r} holds objects; did you mean {f'{column}.{meant}'!r}?"
+
+
 def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Expr]:
     """The columns of these names or dotted paths.
 
@@ -146,7 +158,7 @@ def name_missing(columns: list[str], names: list[str], missing: list[str]) -> li
         meant = by_meaning(name, names)
         what = meaning_of(name)
         others = names if what is None else [n for n in names if meaning_of(n) in (None, what)]
-        near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5)
+        near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5 if what is None else LIKE_A_SLIP)
         if not near:
             near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
         hint = (

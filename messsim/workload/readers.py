@@ -13,7 +13,7 @@ from messsim.wording import shown
 
 from .blocks import whole
 from .chunk import Floats, Ints
-from .nested import require, resolved
+from .nested import of_other_type, require, resolved
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +76,7 @@ def numbers(
             raise first_bad(column, number.is_null(), series, expected, path, before)
         series = number
     if not (series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)):
-        raise DataError(f"column {column!r} is of type {series.dtype}; expected {expected}", str(path))
+        raise DataError(of_other_type(column, series.dtype, expected), str(path))
     values = series.cast(pl.Float64)
     bad = ~(values.is_finite() & (values >= least) & (values <= most))
     if bad.any():

@@ -19,7 +19,7 @@ from .readers import numbers, read, require, resolved, shown, texts, token_count
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OutcomeTable", "Rows", "read_table"]
+__all__ = ["OutcomeTable", "Rows", "read_table", "shared_columns"]
 
 Rows = NDArray[np.int64]
 
@@ -75,7 +75,7 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
     wanted += [table.group] if table.group else []
     frame = resolved(frame, wanted, path)
     return OutcomeTable(
-        satisfied={c: numbers(frame, _of(label, c), path, least=0, most=1) for c in columns},
+        satisfied={c: _scores(frame, _of(label, c), path) for c in columns},
         costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
         features=_features(scenario, frame, path, capture),
         prompt_tokens=token_counts(frame, table.prompt_tokens, path) if prompt else None,
@@ -83,6 +83,29 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
         groups=_groups(scenario, frame, table.group, path) if table.group else {},
         rows=frame.height,
     )
+
+
+def shared_columns(scenario: Scenario) -> list[str]:
+    """A note for each column of outcomes that several models take: they answer alike."""
+    takers: dict[str, list[str]] = {}
+    for model in scenario.models if scenario.satisfaction.kind == "table" else ():
+        takers.setdefault(model.column or model.name, []).append(model.name)
+    return [
+        f"{' and '.join(names)} take one column, {shown(column)}, so that they answer alike; messsim import --outcomes "
+        "joins files of one model each"
+        for column, names in takers.items()
+        if len(names) > 1
+    ]
+
+
+def _scores(frame: pl.DataFrame, column: str, path: Path) -> Floats:
+    """Outcomes; where one is missing, with what leaves out its prompt."""
+    try:
+        return numbers(frame, column, path, least=0, most=1)
+    except DataError as error:
+        absent = frame[column].null_count() or (frame[column].dtype.is_float() and frame[column].is_nan().any())
+        way = "; messsim import --outcomes with --skip-failed leaves out prompts without a score" if absent else ""
+        raise DataError([f"{problem}{way}" for problem in error.problems], str(path)) from None
 
 
 def _of(template: str, column: str) -> str:
@@ -98,7 +121,8 @@ def _features(scenario: Scenario, frame: pl.DataFrame, path: Path, capture: bool
     if features.kind == "table":
         names = sorted(c for c in frame.columns if c.startswith(features.prefix))
         if not names:
-            raise DataError(f"no column starts with features.prefix = {features.prefix!r}", str(path))
+            prefix = f"no column starts with features.prefix = {features.prefix!r}"
+            raise DataError(f"{prefix}; expected some, or features.kind = 'none'", str(path))
         return np.ascontiguousarray(
             [
                 numbers(

@@ -20,6 +20,7 @@ from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
 from .spans import Span, mean_over, spans_of
 from .stages import Stage, stages_of
+from .table import shared_columns
 from .tokens import TokenCounts
 from .usage import usage_notes
 
@@ -90,7 +91,7 @@ class Workload:
     @cached_property
     def notes(self) -> list[str]:
         """What is allowed in a data file, or in how much of it the run takes, but deserves a word."""
-        notes = list(self.trace.notes) if self.trace else []
+        notes = [*(self.trace.notes if self.trace else ()), *shared_columns(self.scenario)]
         if self.expected_requests is not None:
             notes += usage_notes(self.scenario, self.trace, self.table, self.spans)
         return notes

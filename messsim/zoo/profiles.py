@@ -229,6 +229,8 @@ def _known(what: str, asked: str | None, known: list[str]) -> None:
 
 
 def _unknown_model(model: str) -> str:
+    if gpu := next((key[1] for key in _rows() if key[1].lower() == model.lower()), None):
+        return f"no built-in profile of model {model!r}, which is a GPU; expected a model, or --gpu {gpu} alone"
     known = {key[0].lower(): key[0] for key in _rows()}
     nearest = [known[name] for name in get_close_matches(model.lower(), known, n=3)]
     offer = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {', '.join(known.values())}"

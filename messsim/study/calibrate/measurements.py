@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from messsim.errors import DataError
+from messsim.errors import DataError, MissingColumns
 from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, read, require
@@ -17,6 +18,7 @@ from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
+from .llama_cpp import as_iterations
 from .usual import by_usual_names
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e
 UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
+UNITLESS = re.compile(r"(ttft|tpot|itl|e2el?|latency)", re.I)
+NO_MEAN = re.compile(r"(median|min|max|p\d+(\.\d+)?)_?(ttft|tpot|itl|e2e)", re.I)
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -182,7 +186,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(_benchmarked(frame, path)))
+        frame = by_usual_names(summed_up(_benchmarked(as_iterations(frame, path), path)))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -332,11 +336,20 @@ def _name_in(columns: Sequence[str], reading: str) -> str:
     return next((f"column {name!r}" for name in names if name in columns), MEANINGS[reading])
 
 
+def _nearly(columns: Sequence[str]) -> str:
+    """What columns hold that are no readings yet: times without a unit, and what is no mean."""
+    if bare := [c for c in columns if UNITLESS.fullmatch(c)]:
+        return f"; {', '.join(bare)} say no unit: name the columns ttft_s, tpot_ms, or as their unit is"
+    if other := [c for c in columns if NO_MEAN.match(c)]:
+        return f"; {', '.join(other[:MOST_NAMED])} are no means, which a fit needs: mean_ttft_ms, mean_tpot_ms"
+    return ""
+
+
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
-        raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
+        raise MissingColumns([f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns)}"], str(path), {})
     columns = ("clients", "prompt_tokens", "output_tokens")
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
     if "tpot_s" in readings and min(outputs) < 2:

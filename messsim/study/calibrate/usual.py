@@ -24,6 +24,7 @@ USERS = re.compile(r"(max_|num_|n_)?(concurrent_)?users")  # who may pause: clie
 TIME = re.compile(
     r"(?:(?:mean|avg|average)_)?(ttft|tpot|itl|e2el?|e2e_latency)(?:_(?:mean|avg|average))?(?:_(ms|us|ns|s))?"
 )
+MEAN = re.compile(r"^(mean|avg|average)_|_(mean|avg|average)$")
 READINGS = {"itl": "tpot", "e2el": "e2e", "e2e_latency": "e2e"}
 ITERATIONS = re.compile(r"duration(_ms|_us|_ns|_s)?|batch")  # columns that points have not
 
@@ -41,8 +42,10 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
         return frame
     words = {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
     ranked = ["clients"] if "clients" in columns else _clients(words)
+    means = {MEAN.sub("", words[c]): c for c in columns}  # by what they are the means of
     lengths = {
-        ours: ours if ours in columns else by_meaning(ours, columns) for ours in ("prompt_tokens", "output_tokens")
+        ours: ours if ours in columns else by_meaning(ours, columns) or means.get(by_meaning(ours, means) or "")
+        for ours in ("prompt_tokens", "output_tokens")
     }
     times: dict[str, str] = {}
     for column in columns:

@@ -1,0 +1,5 @@
+"""``python -m messsim``."""
+
+from messsim.cli import main
+
+main()

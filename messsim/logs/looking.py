@@ -1,0 +1,128 @@
+"""A look at the first rows of a file whose columns nobody knows by name, for hints where one is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from messsim.errors import DataError
+from messsim.wording import seconds
+from messsim.workload.blocks import blocks
+from messsim.workload.chunk import Floats
+from messsim.workload.dates import parse_dates
+from messsim.workload.readers import as_numbers
+from messsim.workload.times import EPOCH_S, UNITS
+
+from .presets import first_of
+from .usual_columns import PROMPT, SCORE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["FirstRows", "is_text", "may_be_outcomes", "sums_over_time"]
+
+LOOKED_AT = 20  # rows
+LEAST_EVEN, MINUTE_S = 4, 60.0  # rows that tell sums over time, and what their times are multiples of
+# What a request ends with, or how long it took: no time at which one came.
+NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline|release)")
+A_NAME = re.compile(r"(?i)(^|[^a-z])(id|key|hash|seed|phone|number|no|nr|code)$|[a-z]Id$")  # of something, in digits
+CONVERSATIONS = re.compile(r"(conversations?|messages|dialog(ue)?|turns)(\.|$)")
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """What they tell.
+
+    Attributes
+    ----------
+    within_text
+        Paths into columns of text that hold JSON objects.
+    time
+        The first column of nothing but dates, or seconds since 1970 in any unit; None: there is none.
+    wordy
+        Columns that hold neither numbers nor objects that may: no counts.
+    """
+
+    within_text: tuple[str, ...] = ()
+    time: str | None = None
+    wordy: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, path: Path) -> FirstRows:
+        """Of a file; of one that cannot be read, nothing."""
+        try:
+            frame = next(blocks(path, None))[1].head(LOOKED_AT)
+        except (DataError, StopIteration):
+            return cls()
+        row = next(frame.iter_rows(named=True), {})
+        may_be = (c for c in frame.columns if not NO_ARRIVAL.search(c) and not A_NAME.search(c))
+        times = (c for c in may_be if _are_times(frame[c]))
+        wordy = frozenset(c for c in frame.columns if _is_wordy(frame[c]))
+        return cls(tuple(_within_text(row)), next(times, None), wordy)
+
+    def may_count(self, names: Sequence[str]) -> list[str]:
+        """Those that may be of counts."""
+        return [name for name in names if name not in self.wordy]
+
+
+def _within_text(value: Any, at: str = "", in_text: bool = False) -> Iterator[str]:
+    """The paths of values within JSON that is text."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value, in_text = json.loads(value), True
+        except (ValueError, RecursionError):
+            return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _within_text(inner, f"{at}.{key}" if at else key, in_text)
+    elif in_text:
+        yield at
+
+
+def _is_wordy(series: pl.Series) -> bool:
+    import polars as pl
+
+    if series.dtype == pl.String:
+        return as_numbers(series).null_count() == len(series) > series.null_count()
+    return isinstance(series.dtype, pl.List)
+
+
+def _are_times(series: pl.Series) -> bool:
+    """Whether it holds dates, or numbers that are seconds since 1970 in one unit."""
+    import polars as pl
+
+    if series.null_count() or series.n_unique() == 1 < len(series):
+        return False
+    if series.dtype in (pl.Date, pl.Datetime):
+        return True
+    if series.dtype == pl.String:
+        dates = parse_dates(series)
+        return not dates.bad.any() or (dates.day_first_ns is not None and not dates.bad_day_first.any())
+    if not series.dtype.is_numeric():
+        return False
+    return any(series.is_between(EPOCH_S[0] * n, EPOCH_S[1] * n).all() for n in UNITS.values())
+
+
+def is_text(names: Sequence[str]) -> bool:
+    """Whether columns hold what was said."""
+    return any(CONVERSATIONS.match(name) for name in names)
+
+
+def may_be_outcomes(schema: Mapping[str, Any]) -> bool:
+    """Whether columns are those of scores of answers to prompts."""
+    return first_of(schema, SCORE) is not None and first_of(schema, PROMPT) is not None
+
+
+def sums_over_time(time_s: Floats) -> list[str]:
+    """A note where times are all as far apart, by whole minutes, as those of sums over time are."""
+    gaps = np.diff(time_s)
+    if len(time_s) < LEAST_EVEN or gaps[0] <= 0.0 or gaps[0] % MINUTE_S != 0.0 or (gaps != gaps[0]).any():
+        return []
+    apart = seconds(float(gaps[0]))
+    return [f"rows are exactly {apart} apart: where each sums up what came in that time, they are no requests"]

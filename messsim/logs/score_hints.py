@@ -1,0 +1,116 @@
+"""Which option would help where scores of a table are not found, are grades, or stand several times."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from messsim.workload.nested import column_of, names_in
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["grades_of", "no_prompts", "no_scores", "telling"]
+
+MOST_NAMED, MOST_KINDS = 4, 20
+THUMBS = "'-1=0,0=0.5,1=1'"
+SCALES = ((5.0, "1..5"), (10.0, "1..10"), (100.0, "0..100"))
+NO_SCORE = re.compile(r"(?i)error|std|dev|latenc|time|cost|price|prob|confidence|(^|[_.])(id|index|turn|epoch)$")
+# What sums up whole tasks, by its columns, and what says each prompt instead.
+SUMS = (
+    ({"results", "configs"}, "lm-evaluation-harness's results of whole tasks", "its samples_*.jsonl (--log_samples)"),
+    ({"win_rate", "n_total"}, "AlpacaEval's leaderboard", "its annotations.json"),
+)
+
+
+def no_scores(frame: pl.DataFrame, words: Mapping[str, float], usual: Sequence[str]) -> str:
+    """What is wrong with a table without a column that is usually called a score, and what would help."""
+    for columns, what, instead in SUMS:
+        if columns <= set(frame.columns):
+            return f"looks like {what}; expected scores prompt by prompt: {instead}"
+    may_be = _scores_of(frame, words)
+    such = " or ".join(f"--score {shlex.quote(name)}" for name in may_be) or "--score COLUMN"
+    models = f" ({may_be[0]}, ...)" if len(may_be) > 1 else ""
+    wide = (
+        f"a table with a column for each model{models} needs no import: satisfaction.file names it, models.column each"
+    )
+    ways = [wide, f"say {such}"] if len(may_be) > 1 else [f"say {such}", wide]
+    return f"has no column of scores ({', '.join(usual[:5])}, ...); {', or '.join(ways)}"
+
+
+def no_prompts(frame: pl.DataFrame, model: str, score: str, usual: Sequence[str]) -> str:
+    """The same of a column that tells prompts apart, where these say who answered, and how well."""
+    import polars as pl
+
+    who = column_of(frame.schema, model)
+    models = pl.Series([""] * frame.height) if who is None else frame.select(who).to_series()
+    fits = []
+    for name, dtype in frame.schema.items():
+        if name in (model, score) or not (dtype == pl.String or dtype.is_integer()):
+            continue
+        kinds, once = frame[name].n_unique(), not pl.DataFrame([frame[name], models.alias("\0")]).is_duplicated().any()
+        several = models.n_unique() > 1  # each of whom answered
+        if once and (kinds < frame.height if several else kinds > 1):
+            fits.append(name)
+    such = " or ".join(f"--prompt {shlex.quote(name)}" for name in fits[:MOST_NAMED]) or "--prompt COLUMN"
+    return f"has no column of prompts ({', '.join(usual[:5])}, ...); say {such}"
+
+
+def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
+    """Columns that may be scores: yes or no, numbers from 0 to 1, or words that say whether an answer is right."""
+    import polars as pl
+
+    collected = []
+    for name in filter(lambda name: not NO_SCORE.search(name), names_in(frame.schema)):
+        column = column_of(frame.schema, name, in_text=False)
+        values = None if column is None else frame.select(column).to_series().drop_nulls()
+        if values is None or not len(values) or values.dtype.is_nested():
+            continue
+        if values.dtype == pl.String:
+            fits = values.str.strip_chars().str.to_lowercase().is_in(list(words)).all()
+        else:
+            fits = values.dtype == pl.Boolean or (values.dtype.is_numeric() and values.is_between(0, 1).all())
+        if fits and values.n_unique() > 1:
+            collected.append(name)
+    return collected[:MOST_NAMED]
+
+
+def grades_of(values: pl.Series) -> str:
+    """The scale that the greatest of some grades is of, as --map has it."""
+    greatest = float(values.max() or 0)  # type: ignore[arg-type]
+    if float(values.min() or 0) < 0 and values.drop_nulls().is_in([-1.0, 0.0, 1.0]).all():  # type: ignore[arg-type]
+        return THUMBS
+    return (
+        "1..5" if greatest <= 5 else "1..10" if greatest <= 10 else "0..100" if greatest <= 100 else "LOWEST..HIGHEST"
+    )
+
+
+def telling(frame: pl.DataFrame, long: pl.DataFrame, used: set[str]) -> tuple[str, str] | None:
+    """A column that tells several answers of one model to one prompt apart, and its first value; None: none is needed.
+
+    Parameters
+    ----------
+    frame, long
+        The file, and its prompts, models and scores, row by row.
+    used
+        Columns that these are.
+    """
+    import polars as pl
+
+    scored = pl.Series(long["score"].is_not_null())
+    pairs = long.select("prompt", "model").filter(scored)
+    if not pairs.is_duplicated().any():
+        return None
+    kinds = {}
+    for name in frame.columns:
+        values = frame[name].filter(scored)
+        if name in used or values.dtype.is_nested() or values.dtype.is_float() or values.null_count():
+            continue
+        if 1 < values.n_unique() <= MOST_KINDS and not pairs.with_columns(values.alias("\0")).is_duplicated().any():
+            kinds[name] = values
+    if not kinds:
+        return None
+    name = min(kinds, key=lambda n: kinds[n].n_unique())
+    return name, str(kinds[name][0])

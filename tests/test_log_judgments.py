@@ -1,0 +1,255 @@
+"""Evaluations as their tools write them, judgments of pairs, and what an error says where scores are not found."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from messsim.errors import DataError
+from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.pairs import judged_pairs
+from messsim.logs.score_hints import grades_of, no_prompts, no_scores, telling
+from messsim.workload.choosing import Chooser, conditions
+
+RIGHT = {"small": [1, 0, 1, 1], "large": [1, 1, 0, 1]}
+
+
+def write(tmp_path, name, value):
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(value if isinstance(value, str) else json.dumps(value))
+    return file
+
+
+def means(files, select=(), **options):
+    values, grades = parse_map(options.pop("map_", []))
+    given = OutcomeOptions(values=values, grades=grades, **options)
+    outcomes = read_outcomes(files, given, Chooser(conditions(select)))
+    return {m: outcomes.frame[m].to_list() for m in outcomes.models}, outcomes.notes
+
+
+def evalplus(m):
+    each = [{"base_status": "pass", "plus_status": "pass" if s else "timeout", "plus_fail_tests": []} for s in RIGHT[m]]
+    return {"date": "x", "hash": "h", "eval": {f"HumanEval/{i}": [row] for i, row in enumerate(each)}}
+
+
+def lines(rows):
+    return "\n".join(map(json.dumps, rows))
+
+
+# How each tool's file of one model is called, and what it holds.
+TOOLS = {
+    "EvalPlus": ("{m}_eval_results.json", evalplus),
+    "HumanEval": (
+        "{m}.jsonl_results.jsonl",
+        lambda m: lines([{"task_id": f"H/{i}", "result": "x", "passed": bool(s)} for i, s in enumerate(RIGHT[m])]),
+    ),
+    "IFEval": (
+        "{m}_eval_results_strict.jsonl",
+        lambda m: lines([{"prompt": f"p{i}", "follow_all_instructions": bool(s)} for i, s in enumerate(RIGHT[m])]),
+    ),
+    "OpenCompass": (
+        "{m}/gsm8k.json",
+        lambda m: {"accuracy": 75.0, "details": {str(i): {"correct": bool(s)} for i, s in enumerate(RIGHT[m])}},
+    ),
+    "LiveCodeBench": (
+        "{m}_eval_all.json",
+        lambda m: [{"question_id": i, "pass@1": float(s)} for i, s in enumerate(RIGHT[m])],
+    ),
+    "AlpacaEval": (
+        "{m}/annotations.json",
+        lambda m: [
+            {"instruction": f"q{i}", "generator_1": "gpt4", "generator_2": m, "preference": 1.0 + s}
+            for i, s in enumerate(RIGHT[m])
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_evaluations_as_their_tools_write_them(tmp_path, tool):
+    name, made = TOOLS[tool]
+    files = [write(tmp_path, name.format(m=m), made(m)) for m in RIGHT]
+    if tool == "OpenCompass":
+        files = [(m, file) for m, file in zip(RIGHT, files, strict=True)]
+    read, _ = means(files)
+    assert read == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_of_two_kinds_of_tests_the_stricter_counts_with_a_note(tmp_path):
+    file = write(tmp_path, "m_eval_results.json", evalplus("small"))
+    assert means([file])[1] == (
+        "plus_status is taken: the base tests and more; --score base_status says the base tests alone",
+    )
+    assert means([file], score="base_status") == ({"m": [1.0] * 4}, ())
+
+
+def test_names_of_rows_are_kept(tmp_path):
+    file = write(tmp_path, "o1.json", {f"id{i}": {"score": s, "x": 1} for i, s in enumerate(RIGHT["small"])})
+    outcomes = read_outcomes([file], OutcomeOptions())
+    assert outcomes.frame["prompt"].to_list() == ["id0", "id1", "id2", "id3"]
+
+
+# ---- pairs ----------------------------------------------------------------------------------------------
+
+ALPACA = {"instruction": ["a", "b", "c"], "generator_1": ["gpt4"] * 3, "generator_2": ["m"] * 3}
+
+
+def test_a_preference_is_a_score_against_the_baseline():
+    frame = pl.DataFrame(ALPACA | {"preference": [1.25, 0.0, None]})
+    pairs = judged_pairs(frame, Path("annotations.json"))
+    assert pairs.model == "m"
+    assert pairs.frame["score"].to_list() == [0.25, 0.5, None]
+    assert pairs.note == "annotations.json: a score is how surely it is preferred to gpt4"
+    with pytest.raises(DataError, match="2 values of generator_2; expected one: --select 'generator_2=m'"):
+        judged_pairs(frame.with_columns(generator_2=pl.Series(["m", "m", "n"])), Path("f"))
+    assert judged_pairs(frame.drop("instruction"), Path("f")) is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["model_a model_b winner", "model_a model_b winner_model_a", "model_1 model_2 g1_winner", "model baseline games"],
+)
+def test_votes_between_models_are_no_scores(tmp_path, columns):
+    row = dict.fromkeys([*columns.split(), "question_id", "score"], "1")
+    file = write(tmp_path, "votes.jsonl", lines([row, row]))
+    with pytest.raises(DataError, match="votes say which of two answers is better, not whether either satisfies"):
+        read_outcomes([file], OutcomeOptions())
+
+
+# ---- hints ----------------------------------------------------------------------------------------------
+
+
+def test_what_an_error_says_leads_to_the_scores(tmp_path):
+    rows = [{"user_input": f"q{i}", "faithfulness": s / 2 + 0.5, "latency": 0.5} for i, s in enumerate(RIGHT["small"])]
+    file = write(tmp_path, "m.jsonl", lines(rows))
+    options = {}
+    for _ in range(2):
+        with pytest.raises(DataError) as error:
+            means([file], **options)
+        option, column = shlex.split(re.search(r"say (--\w+ \S+?)(,|$)", str(error.value))[1])
+        options[option.removeprefix("--")] = column
+    assert options == {"score": "faithfulness", "prompt": "user_input"}
+    assert means([file], **options)[0] == {"m": [1.0, 0.5, 1.0, 1.0]}
+
+
+def test_a_score_may_stand_within_a_struct_or_be_a_word():
+    words = {"yes": 1.0, "no": 0.0}
+    frame = pl.DataFrame(
+        {"q": ["a", "b"], "judge": [{"ok": "yes", "confidence": 0.1}, {"ok": "No", "confidence": 0.2}]}
+    )
+    assert "say --score judge.ok, or a table" in no_scores(frame, words, ("score",))
+    wide = no_scores(pl.DataFrame({"id": [1, 2], "gpt-4o": [0, 1], "llama 8b": [1, 0]}), words, ("score",))
+    assert wide.index("a column for each model (gpt-4o, ...) needs no import") < wide.index("--score 'llama 8b'")
+    assert "say --score COLUMN" in no_scores(pl.DataFrame({"q": ["a", "b"], "n": [5, 9]}), words, ("score",))
+
+
+def test_a_prompt_is_what_each_model_answered_once():
+    frame = pl.DataFrame({"x": [1.5, 2.5], "y": ["a", "a"], "n": [1, 2], "m": ["s", "l"], "score": [0, 1]})
+    assert no_prompts(frame, "m", "score", ("id",)).endswith("say --prompt y")
+    assert no_prompts(frame, "\0model", "score", ("id",)).endswith("say --prompt n or --prompt m")
+    assert no_prompts(frame.select("x", "m"), "m", "score", ("id",)).endswith("say --prompt COLUMN")
+
+
+@pytest.mark.parametrize(("columns", "instead"), [("results configs", "samples_"), ("win_rate n_total", "annotations")])
+def test_sums_of_whole_tasks_are_told(columns, instead):
+    assert instead in no_scores(pl.DataFrame({c: [0.5, 0.7] for c in columns.split()}), {}, ("score",))
+
+
+@pytest.mark.parametrize(
+    ("greatest", "scale"),
+    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-2, "1..5"), (None, "1..5")],
+)
+def test_grades_go_to_the_end_of_their_scale(greatest, scale):
+    assert grades_of(pl.Series([0.5, greatest], dtype=pl.Float64)) == scale
+
+
+def test_thumbs_may_be_numbers(tmp_path):
+    assert grades_of(pl.Series([1.0, -1.0, None])) == "'-1=0,0=0.5,1=1'"
+    file = write(tmp_path, "m.jsonl", lines([{"id": i, "rating": r} for i, r in enumerate((1, -1, 0))]))
+    with pytest.raises(DataError, match=r"--map '-1=0,0=0\.5,1=1' what grades"):
+        means([file])
+    assert means([file], map_=["-1=0,0=0.5,1=1"])[0] == {"m": [1.0, 0.0, 0.5]}
+
+
+def test_grades_and_turns_of_mt_bench(tmp_path):
+    rows = [
+        {"question_id": i, "model": m, "turn": turn, "score": 10 if s else 1, "tstamp": 1.5 + i}
+        for m, right in RIGHT.items()
+        for i, s in enumerate(right)
+        for turn in (1, 2)
+    ]
+    file = write(tmp_path, "gpt-4_single.jsonl", lines(rows))
+    with pytest.raises(DataError, match=r"--map 1\.\.10 what grades$"):
+        means([file])
+    with pytest.raises(DataError, match=r"several answers of a model to a prompt, one each turn.*--select turn=1"):
+        means([file], map_=["1..10"])
+    read, notes = means([file], select=["turn=1"], map_=["1..10"])
+    assert read == {m: list(map(float, right)) for m, right in RIGHT.items()}
+    assert notes == ("rows without turn=1 are left out: 8",)
+
+
+def test_nothing_is_told_apart_that_stands_once_or_has_no_score():
+    long = pl.DataFrame({"prompt": ["a", "a"], "model": ["m", "m"], "score": [1.0, None]})
+    frame = pl.DataFrame({"turn": [1, 2], "same": ["x", "x"], "score": [1.0, None]})
+    assert telling(frame, long, {"score"}) is None
+    both = long.with_columns(score=pl.lit(1.0))
+    assert telling(frame, both, {"score"}) == ("turn", "1")
+    assert telling(frame.select("same"), both, set()) is None
+
+
+def test_the_log_of_a_router_is_told_to_be_one(tmp_path):
+    rows = [{"id": i, "model": m, "score": 1} for i, m in enumerate(("a", "b", "a"))]
+    with pytest.raises(DataError, match=r"no prompt was answered by all of a, b; .*messsim replay reads its log"):
+        means([write(tmp_path, "f.jsonl", lines(rows))])
+
+
+@pytest.mark.parametrize("name", ["f.json", "f.jsonl"])
+def test_values_of_kinds_that_no_column_has_at_once_do_not_keep_the_rest_from_being_read(tmp_path, name):
+    from messsim.workload.blocks import whole
+
+    rows = [{"id": 1, "meta": {"a": 1}, "stop": None}, {"id": 2, "meta": [], "stop": [["x", [True]]]}]
+    file = write(tmp_path, name, json.dumps(rows) if name == "f.json" else lines(rows))
+    frame = whole(file)
+    assert frame["id"].to_list() == [1, 2]
+    assert frame["meta"].dtype == pl.String
+
+
+def test_the_log_of_decisions_names_its_columns_by_what_they_mean(tmp_path):
+    from messsim.logs.decisions import DecisionColumns, read_log
+
+    rows = [{"llm_used": m, "user_rating": i, "price_usd": 0.1 + i} for i, m in enumerate("ab")]
+    file = write(tmp_path, "log.jsonl", lines(rows))
+    with pytest.raises(DataError, match=r"--model llm_used names it\n.*--satisfied user_rating names it"):
+        read_log(file)
+    with pytest.raises(DataError, match=r"tells no costs; .*: --cost price_usd names it"):
+        read_log(file, DecisionColumns(model="llm_used", satisfied="user_rating"))
+    log = read_log(file, DecisionColumns("llm_used", "user_rating", "price_usd"))
+    assert log.models == ["a", "b"]
+    votes = write(tmp_path, "votes.jsonl", lines([{"model_a": "x", "model_b": "y", "winner": "model_a"}]))
+    with pytest.raises(DataError, match="votes say which of two answers is better"):
+        read_log(votes)
+
+
+def test_two_models_of_one_column_and_prompts_without_a_score_are_told(tmp_path):
+    from builders import scenario
+
+    import messsim
+
+    file = write(tmp_path, "o.csv", "exact_match,other\n1,1\n0,\n1,0\n")
+    base = {"satisfaction": {"kind": "table", "file": str(file)}, "features": {"kind": "none"}}
+
+    def run(*columns):
+        kept = [{k: v for k, v in m.items() if k != "satisfaction"} for m in scenario()["models"]]
+        models = [m | {"column": c} for m, c in zip(kept, columns, strict=True)]
+        return messsim.run(scenario(**base, models=models))
+
+    notes = run("exact_match", "exact_match").notes
+    assert any("take one column, exact_match, so that they answer alike; messsim import --outcomes" in n for n in notes)
+    with pytest.raises(
+        DataError, match=r"in row 2; .*--outcomes with --skip-failed leaves out prompts without a score"
+    ):
+        run("exact_match", "other")
