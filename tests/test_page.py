@@ -376,3 +376,15 @@ def test_paper_is_white_and_nothing_on_it_is_cut(opened, run_dir, page, scheme):
     shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     shown.drawn(scheme)
     assert shown.page.evaluate("document.body.style.width") == ""
+
+
+def test_caches_of_an_api_are_told_though_no_pool_has_one(tmp_path):
+    run(load_scenario(shipped("api-zoo")).changed(requests=60), out=tmp_path / "o")
+    words = " ".join(Elements(report(tmp_path / "o").read_text(encoding="utf-8")).text.split())
+    assert "Caches What requests share" in words
+    assert "prompt tokens that were in a cache" in words
+    assert "Prefix caches" not in words
+
+
+def test_expected_costs_are_not_taken_for_what_was_spent(page, elements):
+    assert "Expected costs compare with one another, not with what this run spent" in elements.text

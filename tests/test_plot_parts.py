@@ -147,9 +147,24 @@ def test_phases_stand_where_they_begin_on_either_axis():
     marks = Marks(
         [PhaseMark("a", 75, None), PhaseMark("b", None, 5.0), PhaseMark("late", 101, None), PhaseMark("x", None, 41.0)]
     )
-    assert marks._lines(TIMELINE, "request", 1.0) == [{"at": 75.0, "what": "a"}, {"at": 25.0, "what": "b"}]
-    assert marks._lines(TIMELINE, "time_s", 5.0) == [{"at": 5.0, "what": "a"}, {"at": 1.0, "what": "b"}]
-    assert marks.note() == " Dotted lines: a phase begins."
+    assert marks._lines(TIMELINE, "request", 1.0) == [
+        {"at": 75.0, "what": "a", "number": 1},
+        {"at": 25.0, "what": "b", "number": 2},
+    ]
+    assert [line["at"] for line in marks._lines(TIMELINE, "time_s", 5.0)] == [5.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (["a", "b"], "phases begin: 1 a, 2 b."),
+        (["phase 1", "b"], "phases begin: 2 b."),
+        (["phase 1", "phase 2"], "phases begin, by their number."),
+        ([f"p{k}" for k in range(10)], f"phases begin: {', '.join(f'{k + 1} p{k}' for k in range(8))}, and 2 more."),
+    ],
+)
+def test_phases_are_told_by_the_numbers_at_their_lines(names, note):
+    assert Marks([PhaseMark(name, 0, None) for name in names]).note() == f" Dotted lines: {note}"
 
 
 def test_failures_are_shades_up_to_the_end_of_the_run():
@@ -159,22 +174,31 @@ def test_failures_are_shades_up_to_the_end_of_the_run():
         {"from": 4.0, "to": 4.0, "what": "q, replica 0"},
     ]
     assert marks._shades(TIMELINE, "request", 1.0)[0] == {"from": 50.0, "to": 75.0, "what": "p, replica 3 (planned)"}
-    assert marks.note() == " Red bands: a replica is down."
-    assert marks.note(filled=True) == " Red, along the top: a replica is down."
+    assert marks.note() == " Red bands: a replica is down; darker: several are."
+    assert marks.note(filled=True) == " Red, along the top: a replica is down; darker: several are."
     assert Marks().note() == ""
 
 
-def test_labels_that_would_touch_stand_together():
-    # 0.16 of 100 requests
-    lines = [{"at": 50.0, "what": "c"}, {"at": 10.0, "what": "a"}, {"at": 25.9, "what": "b"}, {"at": 26.1, "what": "d"}]
-    assert _labels(lines, TIMELINE, "request", 1.0) == [
-        {"at": 10.0, "what": "a, b"},
-        {"at": 26.1, "what": "d"},
-        {"at": 50.0, "what": "c"},
-    ]
-    scaled = [{"at": 1.0, "what": "a"}, {"at": 2.5, "what": "b"}]
-    assert len(_labels(scaled, TIMELINE, "request", 10.0)) == 1, "1.6 in tens"
-    assert len(_labels(scaled, TIMELINE, "request", 11.0)) == 2
+def lines_at(*places):
+    return [{"at": at, "what": "a long name of a phase", "number": k} for k, at in enumerate(places, 1)]
+
+
+@pytest.mark.parametrize(
+    ("places", "scale", "labels"),
+    [
+        ([10.0, 50.0], 1.0, [(10.0, "1", "left"), (50.0, "2", "left")]),
+        # a letter takes 8 of 250 pixels, and as much room: 6.4 of 100 requests
+        ([10.0, 16.3, 50.0], 1.0, [(10.0, "1-2", "left"), (50.0, "3", "left")]),
+        ([10.0, 16.5, 50.0], 1.0, [(10.0, "1", "left"), (16.5, "2", "left"), (50.0, "3", "left")]),
+        ([10.0, 12.0, 22.0, 50.0], 1.0, [(10.0, "1-3", "left"), (50.0, "4", "left")]),
+        ([1.0, 1.63], 10.0, [(1.0, "1-2", "left")]),
+        ([0.0, 99.0], 1.0, [(0.0, "1", "left"), (99.0, "2", "right")]),
+        ([], 1.0, []),
+    ],
+)
+def test_numbers_that_would_touch_stand_together_and_none_leaves_the_chart(places, scale, labels):
+    drawn = _labels(lines_at(*places)[::-1], TIMELINE, "request", scale)
+    assert [(label["at"], label["text"], label["align"]) for label in drawn] == labels
 
 
 # ---- points ---------------------------------------------------------------------------------------------

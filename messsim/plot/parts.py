@@ -21,6 +21,7 @@ __all__ = [
     "crosshair",
     "distinct",
     "folded",
+    "haloed",
     "layered",
     "lines",
     "log_requests_axis",
@@ -165,6 +166,11 @@ def tip_title(text: str) -> str:
     escape, a line end would end the expression.
     """
     return json.dumps(text)[1:-1].replace('\\"', '"')
+
+
+def haloed(chart: Any, **mark: Any) -> list[Any]:
+    """Labels that can be read across lines and areas: what keeps these off, then the words."""
+    return [chart.mark_text(style=style, **mark) for style in ("mark-halo", "mark-label")]
 
 
 def layered(*layers: Any) -> Any:

@@ -11,7 +11,7 @@ from messsim.wording import seconds
 from ..digest import LATENCIES, latency_bins, latency_by_time
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, crosshair, folded, layered, lines, middles, rows, seconds_axis, time_axis
+from ..parts import SQUARES, crosshair, folded, haloed, layered, lines, middles, rows, seconds_axis, time_axis
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,7 +108,8 @@ def _most(column: pl.Series) -> float:
 
 def _percentiles(percentiles: Percentiles) -> list[Any]:
     alt = library()
-    layers = []
+    rules: list[Any] = []
+    names: list[Any] = []
     for line, share in enumerate(SHARES):
         if percentiles[share]:
             drawn = alt.Chart(
@@ -116,12 +117,9 @@ def _percentiles(percentiles: Percentiles) -> list[Any]:
             )
             tips = [alt.Tooltip("what:N", title="percentile"), alt.Tooltip("told:N", title="is")]
             # one below the other, so that no two touch
-            text = drawn.mark_text(style="mark-label", align="left", baseline="top", dx=3, y=12 * line)
-            layers += [
-                drawn.mark_rule(style="mark").encode(x="at:Q", tooltip=tips),
-                text.encode(x="at:Q", text="what:N"),
-            ]
-    return layers
+            rules.append(drawn.mark_rule(style="mark").encode(x="at:Q", tooltip=tips))
+            names += haloed(drawn.encode(x="at:Q", text="what:N"), align="left", baseline="top", dx=3, y=12 * line)
+    return [*rules, *names]
 
 
 def _table(summary: Summary) -> pl.DataFrame:

@@ -28,7 +28,9 @@ from ..parts import (
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["are_models", "hits", "load", "power"]
+__all__ = ["are_models", "caches", "hits", "load", "power"]
+
+HIT_RATE = "hit_rate_"
 
 
 def load(run: Run, marks: Marks = NOTHING) -> Figure:
@@ -95,12 +97,17 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
     )
 
 
+def caches(run: Run) -> list[str]:
+    """The pools whose prefix caches are followed along the run; an API's is not."""
+    return [p["name"] for p in run.summary["pools"] if f"{HIT_RATE}{p['name']}" in run.timeline.columns]
+
+
 def hits(run: Run, marks: Marks = NOTHING) -> Figure:
     """Cached share of the prompts in each pool that has a prefix cache."""
     import polars as pl
 
     alt = library()
-    long, unit, size, names = _pools(run, "hit_rate_")
+    long, unit, size, names = _pools(run, HIT_RATE)
     if not names:
         raise OutputError("no pool has a prefix cache: there is no hit rate to draw; expected prefix_cache = true")
     names = names[:MOST_SERIES]

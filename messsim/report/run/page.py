@@ -6,6 +6,7 @@ import numpy as np
 
 from messsim.plot import FIGURES
 from messsim.plot.charts.latency import NAMES, latency, latency_in_time
+from messsim.plot.charts.load import caches
 from messsim.plot.charts.replicas import changes_size
 from messsim.plot.figure import Figure, Run
 from messsim.plot.marks import Marks
@@ -22,6 +23,7 @@ from .worth import bounds_of, sentences_of
 __all__ = ["run_page"]
 
 MOST_EVENTS = 50
+EXPECTED = "Expected costs compare with one another, not with what this run spent: in them nothing idles."
 
 
 def run_page(
@@ -96,7 +98,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         bounds = Table(
             "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
         )
-        text = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
+        names = tuple(m["name"] for m in summary["models"])
+        text = ". ".join(s if s.startswith(names) else _capital(s) for s in sentences_of(worth, [])) + f". {EXPECTED}"
         sections.append(Section("worth", "Can routing pay here?", text, tables=[bounds]))
     if len(summary["tenants"]) > 1:
         charts = [FIGURES["tenants"](run, marks)]
@@ -105,7 +108,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
         sections.append(Section("latency", "How long do answers take?", figures=charts))
     if tables := _conversations(summary):
-        sections.append(Section("sessions", "Conversations and caches", tables=tables))
+        title = "Conversations and caches" if summary.get("sessions") is not None else "Caches"
+        sections.append(Section("sessions", title, tables=tables))
     if summary["pools"]:
         sections.append(Section("load", "Load and energy", figures=_load(run, marks)))
     if marks.phases or marks.outages:
@@ -129,7 +133,8 @@ def _conversations(summary: Summary) -> list[Table]:
             ["prompt tokens that were in a cache", percent(cache["hit_rate"])],
             ["their number", number(cache["cached_prompt_tokens"])],
         ]
-    return [Table("What turns share", ["figure", "of this run"], rows)] if rows else []
+    caption = "What turns share" if sessions is not None else "What requests share"
+    return [Table(caption, ["figure", "of this run"], rows)] if rows else []
 
 
 def _objectives(tenants: list[TenantSummary]) -> list[Table]:
@@ -154,18 +159,14 @@ def _capital(sentence: str) -> str:
 
 def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
-    caches = run.summary["cache"]["hit_rate"] is not None
-    wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches}
+    wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches(run)}
     return [FIGURES[name](run, marks) for name, shown in wanted.items() if shown]
 
 
 def _events(marks: Marks) -> list[Table]:
     tables = []
     if marks.phases:
-        rows = [
-            [p.name, "-" if p.request is None else f"{p.request:,}", "-" if p.time_s is None else seconds(p.time_s)]
-            for p in marks.phases
-        ]
+        rows = [[p.name, "-" if p.request is None else f"{p.request:,}", _begins(p.time_s)] for p in marks.phases]
         tables.append(Table("Phases", ["phase", "from request", "from time"], rows))
     if marks.outages:
         down = [
@@ -178,6 +179,12 @@ def _events(marks: Marks) -> list[Table]:
         )  # fmt: skip
         tables.append(Table(caption, ["replica", "from", "for", "by"], down))
     return tables
+
+
+def _begins(time_s: float | None) -> str:
+    if time_s is None:
+        return "-"
+    return seconds(time_s) if time_s else "the start"
 
 
 def _provenance(summary: Summary) -> list[Table]:
