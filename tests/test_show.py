@@ -89,6 +89,37 @@ def test_a_directory_is_shown_while_it_is_written_and_after(at_once, tmp_path):
     assert not list(tmp_path.rglob(LIVE))
 
 
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_shares_are_known_from_the_first_on_though_nobody_watches(engine, at_once, tmp_path):
+    """Of a run of less than a page of records, which `show` is asked about from elsewhere."""
+    out, seen = tmp_path / "out", []
+
+    def ask(progress):
+        if list(tmp_path.rglob(LIVE)):
+            seen.append((progress, show(out)))
+
+    settings = small(engine=engine, requests=60_000 if engine == "compiled" else 3000)
+    ended = study.run(settings, out=out, progress=ask)
+    begun = [(progress, snapshot) for progress, snapshot in seen if snapshot.requests > 100]
+    assert begun
+    for progress, snapshot in begun:
+        assert 0 < sum(m.answered for m in snapshot.models) <= progress.requests
+    last = {m.name: m.answered for m in seen[-1][1].models}
+    shares = {m["name"]: m["share"] for m in ended.summary["models"]}
+    assert {name: count / sum(last.values()) for name, count in last.items()} == pytest.approx(shares, abs=0.1)
+
+
+def test_answers_are_counted_once_whether_their_records_are_handed_on_or_not(at_once):
+    seen = []
+    settings = small(requests=150_000)
+    study.run(settings, keep_records=False, watch=seen.append)
+    assert len(seen) > 3
+    for snapshot in seen:
+        open_ = sum(p.in_system for p in snapshot.pools)
+        assert sum(m.answered for m in snapshot.models) <= snapshot.requests
+        assert sum(m.answered for m in snapshot.models) > 0.5 * (snapshot.requests - open_)
+
+
 def test_a_directory_without_a_run_is_refused(tmp_path):
     with pytest.raises(OutputError, match="holds no run, and none is being written there"):
         show(tmp_path / "none")
