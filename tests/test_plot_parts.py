@@ -14,7 +14,7 @@ from messsim.plot.marks import Marks, OutageMark, PhaseMark, _labels
 from messsim.plot.points import _extremes, _from_zero, _height, along, forest, in_words, possible
 from messsim.plot.replications import _domain as bands_domain
 from messsim.plot.signs import with_signs
-from messsim.plot.tradeoff import _beaten, _domain, _note, _pixel, _shown
+from messsim.plot.tradeoff import _beaten, _domain, _note, _pixel, _shown, tradeoff
 from messsim.plot.tradeoff import _labels as labels_of
 
 # ---- ticks and titles -----------------------------------------------------------------------------------
@@ -498,3 +498,43 @@ def test_percentiles_are_by_arrival():
     assert table.select("from_s", "to_s", "answers").rows() == [(0.0, 1.0, 1), (1.0, 2.0, 1), (119.0, 120.0, 1)]
     assert table["p50"].to_list() == pytest.approx([1.0, 4.0, 1.5], rel=0.022)
     assert table["p95"].to_list() == table["p50"].to_list()
+
+
+# ---- long names, and little to draw ----------------------------------------------------------------------
+
+
+def test_of_a_long_name_both_ends_are_shown():
+    assert parts.shortened(9) == (
+        "length(datum.label) > 9 ? slice(datum.label, 0, 3) + '…' + slice(datum.label, -5) : datum.label"
+    )
+
+
+def test_a_line_of_one_point_is_a_point():
+    x, y = parts.requests_axis(1), "share:Q"
+    one = pl.DataFrame({"request": [0], "share": [0.5], "curve": ["a"]})
+    two = pl.DataFrame({"request": [0, 1], "share": [0.5, 0.6], "curve": ["a", "a"]})
+    drawn = [parts.lines(long, x, y, series="curve", names=["a"]).to_dict()["mark"] for long in (one, two)]
+    assert [mark["point"] for mark in drawn] == [True, False]
+
+
+def test_requests_are_counted_in_whole_numbers():
+    assert parts.requests_axis(1).to_dict()["axis"]["tickMinStep"] == 1
+
+
+def test_points_of_one_replication_have_no_whiskers():
+    none = pl.Series([None, None], dtype=pl.Float64)
+    one = points(**{f"{n}_{end}": none for n in ("cost", "margin") for end in ("low", "high")})
+    for name in ("cost", "margin"):
+        figure = forest(one, name)
+        assert "rule" not in [
+            layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"] if layer["mark"]["style"] == "whisker"
+        ]
+        assert figure.note.startswith("Dots: of one replication.")
+    assert forest(points(), "cost").note.startswith("Dots: means over the replications, with their 95 % intervals.")
+
+
+def test_what_is_promised_is_told_above_the_whiskers():
+    drawn = tradeoff(points(), ["router.V"], "J", [0.6]).chart.to_dict()["layer"]
+    styles = [layer["mark"]["style"] for layer in drawn]
+    assert styles.index("promise") < styles.index("whisker") < styles.index("promise-halo")
+    assert styles.index("promise-halo") < styles.index("promise-label") < styles.index("dot")

@@ -117,7 +117,7 @@ def test_answers_are_counted_once_whether_their_records_are_handed_on_or_not(at_
     for snapshot in seen:
         open_ = sum(p.in_system for p in snapshot.pools)
         assert sum(m.answered for m in snapshot.models) <= snapshot.requests
-        assert sum(m.answered for m in snapshot.models) > 0.5 * (snapshot.requests - open_)
+        assert sum(m.answered for m in snapshot.models) >= 0.5 * (snapshot.requests - open_)
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path):

@@ -7,7 +7,7 @@ __all__ = ["DARK", "LIGHT", "Specification"]
 Specification = dict[str, Any]  # of Vega-Lite, whose schema is its own
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-LABEL_END = 24  # pixels: the label of a tick that is nearer to an axis's end stays within it
+LABEL_END = 12  # pixels: the label of a tick that is nearer to an axis's end stays within it
 
 
 def _theme(
@@ -34,7 +34,7 @@ def _theme(
             "labelFlush": False,
             "titleAnchor": "end",
         },
-        "axisX": {"grid": False, "labelFlush": LABEL_END},
+        "axisX": {"grid": False, "labelFlush": LABEL_END, "labelSeparation": 6},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {
             "orient": "top",

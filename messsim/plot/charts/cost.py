@@ -9,7 +9,7 @@ from messsim.wording import number, per_request, request_unit, scaled_unit
 
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, TONES, layered, rows, tip_title
+from ..parts import SQUARES, TONES, layered, rows, shortened, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +23,7 @@ ORACLES: dict[OracleName, str] = {
 }
 RIVAL = "rival"
 ROOM = 52  # pixels
+MOST_LETTERS_ASIDE = 24  # of a name beside its bar
 PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
 
@@ -46,7 +47,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         title=None,
         sort=None,
         scale=alt.Scale(domain=kinds),
-        axis=alt.Axis(labelLimit=150, ticks=False, domain=False),
+        axis=alt.Axis(labelLimit=150, labelExpr=shortened(MOST_LETTERS_ASIDE), ticks=False, domain=False),
     )
     most = max(totals["cost"], default=0.0)
     # For the figure at the bar's end: pixels, whatever the width of the chart.

@@ -61,7 +61,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
         _title(sla),
         " ".join(
             [
-                BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
+                BOUND if sla["certificate"] is not None else f"There is no certificate: {_why_not(sla)}.",
                 *(
                     ["Dashed: the mean promise of the answers so far, of tenants who are promised different shares."]
                     * several
@@ -99,6 +99,10 @@ def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
     return max(0.0, min(known) - room), min(1.0, max(known) + room)
 
 
+def _why_not(sla: Sla) -> str:
+    return "raters err" if sla["rated"] else "no answer was rated"
+
+
 def _title(sla: Sla) -> str:
     text = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
     since = sla["time_to_compliance"]
@@ -112,7 +116,7 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
     sla = run.summary["sla"]
     wide = thinned(run.timeline).select("request", *QUEUES)
     shown = QUEUES if (wide["queue"] != wide["queue_tracked"]).any() else {"queue": "Q"}
-    x, y = requests_axis(run.summary["requests"]["arrived"]), alt.Y("answers:Q", title="answers owed")
+    x, y = requests_axis(run.summary["requests"]["arrived"]), _owed_axis(wide)
     tips = [alt.Tooltip("request:Q", format=",")]
     tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2f") for c, name in shown.items()]
     behind, before = marks.layers(run.timeline, "request")
@@ -132,6 +136,13 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
         _table(run.timeline, shown, number),
         height=180,
     )
+
+
+def _owed_axis(wide: pl.DataFrame) -> Any:
+    """From 0, also where nothing is ever owed."""
+    alt = library()
+    owed = any((wide[column] > 0.0).any() for column in QUEUES)
+    return alt.Y("answers:Q", title="answers owed", scale=alt.Undefined if owed else alt.Scale(domain=[0, 1]))
 
 
 def _begun(sla: Sla) -> str:

@@ -10,7 +10,7 @@ from messsim.wording import number
 from ..digest import sliced
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
+from ..parts import LINES, TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
 from .load import are_models
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("pool:N", title=None, scale=_colours(run, names)),
+            color=alt.Color("pool:N", title=None, scale=_colours(run, names), legend=LINES),
             strokeDash=alt.StrokeDash("phase:N", scale=alt.Scale(domain=PHASES, range=DASHES), legend=None),
         )
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.figure import Figure, drawable, library
+from messsim.plot.parts import MOST_LETTERS
 from messsim.plot.points import BETWEEN
 from messsim.plot.theme import DARK, LIGHT, Specification
 
@@ -181,7 +182,10 @@ def _specification(figure: Figure) -> Specification:
     specification.pop("config", None)
     names, rows = ([n for layer in specification["layer"] for n in _names(layer, axis)] for axis in ("color", "y"))
     lines = [line for name in rows for line in str(name).split(BETWEEN)]
-    legend = {"longest": max(map(len, names), default=0), "aside": min(190, LETTER * max(map(len, lines), default=0))}
+    legend = {
+        "longest": min(MOST_LETTERS, max(map(len, names), default=0)),
+        "aside": min(190, LETTER * max(map(len, lines), default=0)),
+    }
     return specification | {"autosize": {"type": "fit-x", "contains": "padding"}, "usermeta": legend}
 
 

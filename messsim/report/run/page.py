@@ -57,8 +57,7 @@ def run_page(
     replication = f", replication {summary['replication']}" if summary["replication"] else ""
     return Page(
         title=summary["scenario"],
-        subtitle=f"Report of one run: {summary['requests']['arrived']:,} requests, policy {policy}, "
-        f"seed {summary['seed']}{replication}",
+        subtitle=f"Report of one run: {_requests(summary)}, policy {policy}, seed {summary['seed']}{replication}",
         kept=judged.kept,
         headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[judged.kept],
         verdict=f"{judged.text[0].upper()}{judged.text[1:]}. {_since(run)}",
@@ -198,9 +197,14 @@ def _provenance(summary: Summary) -> list[Table]:
     return [Table("Made with", ["made with", "version"], rows, words=True)]
 
 
+def _requests(summary: Summary) -> str:
+    arrived = summary["requests"]["arrived"]
+    return f"{arrived:,} request{'s' * (arrived != 1)}"
+
+
 def _footer(summary: Summary) -> str:
     spent = summary["performance"]
     return (
-        f"messsim {summary['version']}, {summary['engine']} engine: {summary['requests']['arrived']:,} requests "
+        f"messsim {summary['version']}, {summary['engine']} engine: {_requests(summary)} "
         f"simulated in {seconds(spent['wall_s'])}. The same scenario, seed and version give the same figures."
     )
