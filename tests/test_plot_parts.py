@@ -9,6 +9,7 @@ from runs import merged, summary_by_hand
 from messsim.plot import parts
 from messsim.plot.charts import answers, cost, latency, load, promise, replicas
 from messsim.plot.digest import by_request, latency_bins, latency_by_time, sliced, thinned
+from messsim.plot.figure import library
 from messsim.plot.labels import PLACES, Place, placed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark, _labels
 from messsim.plot.points import _extremes, _from_zero, _height, along, forest, in_words, possible
@@ -518,7 +519,7 @@ def test_a_line_of_one_point_is_a_point():
 
 
 def test_requests_are_counted_in_whole_numbers():
-    assert parts.requests_axis(1).to_dict()["axis"]["tickMinStep"] == 1
+    assert parts.requests_axis(1).to_dict()["axis"]["labelExpr"].startswith("datum.value % 1 ? '' : ")
 
 
 def test_points_of_one_replication_have_no_whiskers():
@@ -538,3 +539,23 @@ def test_what_is_promised_is_told_above_the_whiskers():
     styles = [layer["mark"]["style"] for layer in drawn]
     assert styles.index("promise") < styles.index("whisker") < styles.index("promise-halo")
     assert styles.index("promise-halo") < styles.index("promise-label") < styles.index("dot")
+
+
+def test_dashes_are_told_apart_only_where_there_are_several():
+    assert replicas._dashes(["up"]).to_dict()["legend"] is None
+    two = replicas._dashes(["up", "draining"]).to_dict()
+    assert two["scale"] == {"domain": ["up", "draining"], "range": [[1, 0], [7, 2, 1, 2]]}
+    assert two["legend"] == {"symbolType": "stroke"}
+
+
+def test_no_share_of_answers_is_above_all_of_them():
+    assert latency.AT_MOST_ALL == "datum.value > 1 ? '' : datum.label"
+    assert parts.haloed(alt_chart(), align="left")[0].to_dict()["mark"] == {
+        "type": "text",
+        "align": "left",
+        "style": "mark-halo",
+    }
+
+
+def alt_chart():
+    return library().Chart(parts.rows(pl.DataFrame({"a": [1]})))

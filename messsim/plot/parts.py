@@ -45,6 +45,7 @@ TONES = "ordinal"  # the range of greys in the theme
 DASHES = [[1, 0], [8, 3], [4, 3], [2, 2]]
 TICKS = {"expr": "width / 90"}
 WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
+REQUESTS = f"datum.value % 1 ? '' : {WHOLE}"
 UNSIGNED_ZERO = "abs(datum.value) < 1e-9 ? '0%' : datum.label"  # of an axis whose other labels have signs
 SECONDS = (
     "datum.value == 0 ? '0 s' : abs(datum.value) < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
@@ -92,9 +93,7 @@ def requests_axis(arrived: int) -> Any:
     """Request numbers along the bottom."""
     alt = library()
     scale = alt.Scale(domain=[0, max(1, arrived - 1)], nice=False)
-    return alt.X(
-        "request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=WHOLE, tickCount=TICKS, tickMinStep=1)
-    )
+    return alt.X("request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=REQUESTS, tickCount=TICKS))
 
 
 def log_requests_axis(least: int, most: int) -> Any:
@@ -130,7 +129,7 @@ def lines(
 ) -> Any:
     """One line for each name in their order: in the colours of models, or in greys, dashed where they are many."""
     points = len(long) <= len(names)  # a line of one is not seen
-    drawn = library().Chart(rows(long)).mark_line(clip=True, point=points, **mark)
+    drawn = library().Chart(rows(long)).mark_line(clip=not points, point=points, **mark)
     return drawn.encode(x=x, y=y, **distinct(series, names, models=models))
 
 

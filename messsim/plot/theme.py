@@ -45,6 +45,7 @@ def _theme(
             "labelFontSize": 12,
             "labelLimit": 240,
             "symbolStrokeWidth": 2.5,
+            "symbolBaseStrokeColor": quiet,
             "padding": 0,
             "offset": 12,
         },

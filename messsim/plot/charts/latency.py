@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["latency", "latency_in_time"]
 
+AT_MOST_ALL = "datum.value > 1 ? '' : datum.label"  # above are only names
 SHARES: dict[Percentile, str] = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile"}
 NAMES: dict[LatencyName, str] = {
     "ttft": "Time to first token (TTFT)",
@@ -55,7 +56,9 @@ def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Fi
         .encode(
             x=x,
             x2="to_s:Q",
-            y=alt.Y("low:Q", title="share of answers", scale=headroom, axis=alt.Axis(format="%")),
+            y=alt.Y(
+                "low:Q", title="share of answers", scale=headroom, axis=alt.Axis(format="%", labelExpr=AT_MOST_ALL)
+            ),
             y2="high:Q",
             color=color,
             tooltip=[

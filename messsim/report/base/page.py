@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -94,6 +95,11 @@ class Page:
     footer: str
 
 
+def unbroken(heading: str) -> str:
+    """A heading that is not broken between a number and its unit, nor before it: ``TTFT < 2 s``."""
+    return re.sub(r"(?<=[<>≤≥=]) | (?=%)|(?<=\d) (?=[A-Za-zµ]{1,3}\b)", "\u00a0", heading)
+
+
 def columns_of(tiles: int, most: int) -> int:
     """How many tiles stand in a row, at most so many: rows are alike, and none has a single tile where that can be."""
     even = -(-tiles // -(-tiles // most)) if tiles else 1
@@ -142,6 +148,7 @@ def _rendered(template: str, figures: list[Figure], **values: Any) -> bytes:
             values,
             table_of=Table.of,
             columns_of=columns_of,
+            unbroken=unbroken,
             style=Markup(_own("page.css")),
             scripts=[Markup(s) for s in scripts],
             policy=_policy(scripts),

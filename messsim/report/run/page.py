@@ -60,7 +60,7 @@ def run_page(
         subtitle=f"Report of one run: {_requests(summary)}, policy {policy}, seed {summary['seed']}{replication}",
         kept=judged.kept,
         headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[judged.kept],
-        verdict=f"{judged.text[0].upper()}{judged.text[1:]}. {_since(run)}",
+        verdict=f"{_capital(judged.text)}." + ("" if judged.kept is None else f" {_since(run)}"),
         tiles=tiles_of(summary),
         notes=notes,
         sections=_sections(run, scenario, marks, worth),

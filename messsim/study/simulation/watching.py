@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from messsim.engines import Progress
 from messsim.errors import MesssimError, OutputError
 from messsim.files import MOST_JSON, read_bytes
-from messsim.results import Result, in_progress, write_file
+from messsim.results import Result, in_progress, leftover_notes, write_file
 from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
@@ -169,7 +169,9 @@ def show(directory: Path) -> Snapshot:
     for folder in in_progress(directory):
         live = folder / LIVE
     if live is None:
-        raise OutputError(f"{directory}: holds no run, and none is being written there; expected what run --out wrote")
+        left = "".join(f"; {note}" for note in leftover_notes(directory))
+        expected = "expected what run --out wrote"
+        raise OutputError(f"{directory}: holds no run, and none is being written there; {expected}{left}")
     try:
         return Snapshot.model_validate_json(read_bytes(live, MOST_JSON))
     except FileNotFoundError:
