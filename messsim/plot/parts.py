@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 MOST_SERIES = 8
-MOST_LETTERS = 32  # of a name in a legend
+MOST_LETTERS = 34  # of a name in a legend
 OTHERS = "others"
 TONES = "ordinal"  # the range of greys in the theme
 DASHES = [[1, 0], [8, 3], [4, 3], [2, 2]]
