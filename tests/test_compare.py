@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose
 from rich.console import Console
 
 import messsim.study.compare.policies as compare_module
-from messsim.errors import PolicyError, ScenarioError
-from messsim.report.compare.comparison import comparison_pictures, comparison_tables
+from messsim.errors import OutputError, PolicyError, ScenarioError
+from messsim.report.compare.comparison import comparison_pictures, comparison_tables, cost_figure
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import dump, parse
 from messsim.study import run
@@ -289,3 +289,21 @@ def test_rent_of_replicas_that_come_and_go_is_compared(tmp_path):
         assert [row["cost_rent_usd_per_hour"] for row in rows if row["policy"] == policy["name"]] == rents
         assert rents == pytest.approx([2.0 * m for m in means[policy["name"]]])
     assert means["random"] != means["cheapest"]
+
+
+def test_the_picture_is_that_of_the_page(compared):
+    comparison, _ = compared
+    figure = cost_figure(comparison | {"frontier": [{"oracle": "oracle", "satisfaction": 0.6, "cost": 2e-3}]})
+    assert figure.title == f"{comparison['scenario']}: cost against satisfaction"
+    layers = figure.chart.to_dict()["layer"]
+    titles = {layer["encoding"]["x"].get("title") for layer in layers if "x" in layer["encoding"]}
+    assert "cost of an answer, J" in titles
+    assert not [layer for layer in layers if "color" in layer["encoding"]], "colours are for models"
+    data = [layer["data"]["values"] for layer in layers]
+    drawn = next(rows for rows in data if {"cost_mean", "point"} <= rows[0].keys())
+    first = comparison["policies"][0]
+    assert drawn[0]["point"] == first["name"]
+    assert drawn[0]["cost_mean"] == pytest.approx(first["figures"]["cost.per_request"]["mean"], rel=1e-5)
+    nobody = comparison | {"policies": [], "frontier": []}
+    with pytest.raises(OutputError, match="has nothing to draw"):
+        comparison_pictures(nobody)

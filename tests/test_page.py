@@ -13,7 +13,7 @@ from runs import EVIL, eventful, made
 from test_plot import contrast
 
 from messsim.errors import OutputError
-from messsim.report.base.page import columns_of
+from messsim.report.base.page import columns_of, unbroken
 from messsim.report.pages.report import report
 from messsim.scenario import load as load_scenario
 from messsim.scenario.shipped import shipped
@@ -134,7 +134,18 @@ def test_raters_who_err_and_windows_are_told(tmp_path):
 
 def test_a_run_of_nothing_is_reported(tmp_path):
     made(scenario(requests=None, horizon_s=1e-9), tmp_path / "run")
-    assert "No answers" in Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text
+    words = " ".join(Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text.split())
+    assert "No answers Nobody was answered. Satisfied" in words
+    assert "alone" not in words.split("Does the promise hold?")[0]
+    assert "There is no certificate: no answer was rated." in words
+
+
+def test_one_request_is_one_and_has_a_bound(tmp_path):
+    made(eventful(requests=1), tmp_path / "run")
+    words = " ".join(Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text.split())
+    assert "Report of one run: 1 request, policy" in words
+    assert "1 request simulated" in words
+    assert "There is no certificate" not in words
 
 
 # ---- whole and safe -------------------------------------------------------------------------------------
@@ -376,3 +387,44 @@ def test_paper_is_white_and_nothing_on_it_is_cut(opened, run_dir, page, scheme):
     shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     shown.drawn(scheme)
     assert shown.page.evaluate("document.body.style.width") == ""
+
+
+def test_caches_of_an_api_are_told_though_no_pool_has_one(tmp_path):
+    run(load_scenario(shipped("api-zoo")).changed(requests=60), out=tmp_path / "o")
+    words = " ".join(Elements(report(tmp_path / "o").read_text(encoding="utf-8")).text.split())
+    assert "Caches What requests share" in words
+    assert "prompt tokens that were in a cache" in words
+    assert "Prefix caches" not in words
+
+
+def test_expected_costs_are_not_taken_for_what_was_spent(page, elements):
+    assert "Expected costs compare with one another, not with what this run spent" in elements.text
+
+
+@pytest.mark.parametrize(
+    ("heading", "whole"),
+    [
+        ("TTFT, 95th percentile < 2 s", "TTFT, 95th percentile <_2_s"),
+        ("answers that satisfy ≥ 62.50 %", "answers that satisfy ≥_62.50_%"),
+        ("energy, kJ", "energy, kJ"),
+        ("kept in 50 replications", "kept in 50 replications"),
+        ("of 95 requests", "of 95 requests"),
+    ],
+)
+def test_headings_are_not_broken_between_a_number_and_its_unit(heading, whole):
+    assert unbroken(heading).replace("\u00a0", "_") == whole
+
+
+def test_on_paper_there_is_one_chart_a_row_and_wide_tables_keep_their_columns(opened, run_dir, page):
+    shown = opened(run_dir / "report.html")
+    shown.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    shown.page.emulate_media(media="print")
+    shown.page.set_viewport_size({"width": 703, "height": 1000})
+    assert shown.page.evaluate(
+        "[...document.querySelectorAll('.figures')].every(f => "
+        "getComputedStyle(f).gridTemplateColumns.split(' ').length === 1)"
+    )
+    assert shown.page.evaluate(
+        "[...document.querySelectorAll('table.wide')].every(t => getComputedStyle(t).display === 'table')"
+    )
+    shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")

@@ -192,6 +192,13 @@ def test_replicas_that_come_and_go_are_drawn_by_phase(result):
     }
     assert {"a up", "a loading"} <= series
     assert not any(name.startswith("b ") for name in series)
+    dashes = next(
+        layer["encoding"]["strokeDash"]
+        for layer in run.plot.replicas().to_dict()["layer"]
+        if "strokeDash" in layer["encoding"]
+    )
+    assert dashes["scale"]["domain"][:2] == ["up", "loading"]
+    assert dashes["legend"] == {"symbolType": "stroke"}
     with pytest.raises(OutputError, match=r"no pool of the run changes its size"):
         result.plot.replicas()
 

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from messsim import study
 from messsim.cli import app
 from messsim.errors import OutputError
+from messsim.report.base.tables import grid
 from messsim.report.run import live
-from messsim.report.run.live import dashboard, line_of, sparks, watching
+from messsim.report.run.live import Curve, dashboard, line_of, sparks, watching
 from messsim.scenario import parse
 from messsim.shapes.live import LiveModel
 from messsim.study.simulation import watching as studied
@@ -87,6 +88,37 @@ def test_a_directory_is_shown_while_it_is_written_and_after(at_once, tmp_path):
     assert (after.done, after.requests, after.policy) == (True, 3000, "mess+")
     assert sum(m.answered for m in after.models) == 3000
     assert not list(tmp_path.rglob(LIVE))
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_shares_are_known_from_the_first_on_though_nobody_watches(engine, at_once, tmp_path):
+    """Of a run of less than a page of records, which `show` is asked about from elsewhere."""
+    out, seen = tmp_path / "out", []
+
+    def ask(progress):
+        if list(tmp_path.rglob(LIVE)):
+            seen.append((progress, show(out)))
+
+    settings = small(engine=engine, requests=60_000 if engine == "compiled" else 3000)
+    ended = study.run(settings, out=out, progress=ask)
+    begun = [(progress, snapshot) for progress, snapshot in seen if snapshot.requests > 100]
+    assert begun
+    for progress, snapshot in begun:
+        assert 0 < sum(m.answered for m in snapshot.models) <= progress.requests
+    last = {m.name: m.answered for m in seen[-1][1].models}
+    shares = {m["name"]: m["share"] for m in ended.summary["models"]}
+    assert {name: count / sum(last.values()) for name, count in last.items()} == pytest.approx(shares, abs=0.1)
+
+
+def test_answers_are_counted_once_whether_their_records_are_handed_on_or_not(at_once):
+    seen = []
+    settings = small(requests=150_000)
+    study.run(settings, keep_records=False, watch=seen.append, pipelined=False)
+    assert len(seen) > 3
+    for snapshot in seen:
+        open_ = sum(p.in_system for p in snapshot.pools)
+        assert sum(m.answered for m in snapshot.models) <= snapshot.requests
+        assert sum(m.answered for m in snapshot.models) >= 0.9 * (snapshot.requests - open_) - 100
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path):
@@ -172,3 +204,20 @@ def test_sparks_go_from_the_least_to_the_most():
     assert sparks([]) == ""
     assert sparks([1.0, 1.0]) == "▁▁"
     assert sparks([0.0, 0.5, 1.0]) == "▁▅█"
+
+
+@pytest.mark.parametrize(("width", "blocks"), [(80, 48), (60, 24), (30, 16)])
+def test_a_curve_is_no_wider_than_the_terminal_and_ends_at_its_end(width, blocks):
+    console = Console(file=io.StringIO(), width=width)
+    rows = grid()
+    rows.add_row("certificate", Curve([0.0] * 47 + [1.0]))
+    console.print(rows)
+    assert console.file.getvalue().rstrip() == f"certificate  {'▁' * (blocks - 1)}█"
+
+
+def test_what_a_killed_run_left_is_named(tmp_path):
+    (tmp_path / ".o.0a.partial").mkdir()
+    with pytest.raises(
+        OutputError, match=r"holds no run, .*; .*/\.o\.0a\.partial is left of a command that was killed"
+    ):
+        show(tmp_path / "o")

@@ -8,9 +8,11 @@ import altair as alt
 import polars as pl
 
 import messsim
+from messsim.plot.theme import LIGHT
+from messsim.wording import percent
 
 ROOT = Path(__file__).parent.parent
-GREEN, GREY, RED, BLUE = "#2a9d5c", "#8a8f98", "#d1495b", "#3d6fb6"
+PROMISE, TONES = LIGHT["style"]["promise"]["color"], LIGHT["range"]["ordinal"]
 
 
 def _curves(timeline: pl.DataFrame, alpha: float) -> Any:
@@ -28,13 +30,15 @@ def _curves(timeline: pl.DataFrame, alpha: float) -> Any:
         .encode(
             x=x,
             y=alt.Y("share:Q", title="share of answers", scale=alt.Scale(domain=[0.45, 0.7])).axis(format="%"),
-            color=alt.Color("curve:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[GREEN, BLUE])),
+            color=alt.Color("curve:N", title=None, scale=alt.Scale(domain=list(names.values()), range=TONES[:2])),
         )
     )
-    promise = alt.Chart(pl.DataFrame({"alpha": [alpha]})).mark_rule(color=RED, strokeDash=[6, 4]).encode(y="alpha:Q")
+    promise = (
+        alt.Chart(pl.DataFrame({"alpha": [alpha]})).mark_rule(color=PROMISE, strokeDash=[6, 4]).encode(y="alpha:Q")
+    )
     label = (
-        alt.Chart(pl.DataFrame({"alpha": [alpha], "text": [f"promised: {alpha:.1%}"]}))
-        .mark_text(align="right", dx=-6, dy=9, color=RED, x="width")
+        alt.Chart(pl.DataFrame({"alpha": [alpha], "text": [f"promised {percent(alpha)}"]}))
+        .mark_text(align="right", dx=-6, dy=9, color=PROMISE, fontWeight="bold", x="width")
         .encode(y="alpha:Q", text="text:N")
     )
     return alt.layer(lines, promise, label).properties(width=640, height=220)
@@ -43,8 +47,8 @@ def _curves(timeline: pl.DataFrame, alpha: float) -> Any:
 def _queue(timeline: pl.DataFrame) -> Any:
     return (
         alt.Chart(timeline)
-        .mark_area(color=GREY, opacity=0.5)
-        .encode(x=alt.X("request:Q", title="request"), y=alt.Y("queue:Q", title="virtual queue Q"))
+        .mark_area(color=TONES[1], opacity=0.6)
+        .encode(x=alt.X("request:Q", title="request"), y=alt.Y("queue:Q", title="answers owed (Q)"))
         .properties(width=640, height=90)
     )
 

@@ -32,7 +32,7 @@ from .outcome import (
     assert_none_open,
     assert_paid,
 )
-from .records import COLUMNS, RecordChunk, Samples, Sink, Timeline, of_turns, too_many_open
+from .records import COLUMNS, COMPLETED, RecordChunk, Samples, Sink, Timeline, of_turns, too_many_open
 from .setup import Setup
 
 __all__ = ["simulate"]
@@ -57,7 +57,7 @@ class _Run:
         self.sink = sink
         self.progress = progress
         self.draws = setup.draws(self._unread())
-        self.pages: dict[int, tuple[Chunk, Floats]] = {}
+        self.pages: dict[int, tuple[_core.Page, Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
         self.policies = setup.policy.copies(self.scenario.router.instances)
         self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
@@ -127,12 +127,13 @@ class _Run:
             "paths": chunk.paths,
         }
         page = _core.Page(chunk.first, drawn)
-        self.pages[chunk.first] = (chunk, known)
+        page.records["status"][:] = _core.NOT_SENT  # until a row stands
+        self.pages[chunk.first] = (page, chunk, known)
         self.loop.turn_page(page)
 
     def _hand_on(self, pages: list[Any]) -> None:
         for page in pages:
-            chunk, known = self.pages.pop(page.first)
+            _, chunk, known = self.pages.pop(page.first)
             if chunk.turns is not None:
                 sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
                 rows = slice(None) if len(sent) == len(chunk) else sent
@@ -334,8 +335,17 @@ class _Run:
                 sum(k.satisfied for k in ledgers) / rated if rated else math.nan,
                 sum(loop.ledger(k, tracked=True).queue for k in tenants),
                 self._timeline,
+                self._answered,
             )
         )
+
+    def _answered(self) -> list[int]:
+        """Answers by model, of pages that are not handed on."""
+        models, counts = len(self.scenario.models), np.zeros(len(self.scenario.models), np.int64)
+        for page, _, _ in self.pages.values():
+            by = page.records["model"][page.records["status"] == COMPLETED]
+            counts += np.bincount(by, minlength=models)
+        return [int(count) for count in counts]
 
     def _outcome(self) -> Outcome:
         loop = self.loop

@@ -1,6 +1,6 @@
 """What a run amounts to beyond its records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -227,7 +227,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; `timeline` gives its samples so far."""
+    """How far a run is.
+
+    `timeline` gives its samples so far, `answered` by model the answers whose records are not handed on yet.
+    """
 
     requests: int
     total: int | None
@@ -236,3 +239,4 @@ class Progress:
     satisfaction: float
     queue: float
     timeline: Callable[[], Timeline] = Timeline
+    answered: Callable[[], Sequence[int]] = tuple

@@ -55,6 +55,7 @@ COLUMNS: dict[str, Any] = {
     "exploration_cost": np.float64,  # of the copies that the user did not see
     "status": np.int8,
 }
+MODEL_AT, STATUS_AT = (list(COLUMNS).index(name) for name in ("model", "status"))
 OF_TURNS: dict[str, DTypeLike] = {"session": np.int64, "turn": np.int32}  # where requests are turns of sessions
 
 
@@ -136,6 +137,15 @@ class RecordBook:
         first = self._first_of(request)
         self._pages[first].rows[request - first] = row
         self._count(first)
+
+    def answered(self, models: int) -> list[int]:
+        """Answers by model, of pages that are not handed on."""
+        counts = [0] * models
+        for page in self._pages.values():
+            for row in page.rows:
+                if row is not None and row[STATUS_AT] == COMPLETED:
+                    counts[row[MODEL_AT]] += 1
+        return counts
 
     def leave_out(self, request: int) -> None:
         """A turn of a session is not sent."""

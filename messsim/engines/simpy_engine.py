@@ -457,7 +457,11 @@ class _Simulation:
     def tell(self, progress: Callable[[Progress], None]) -> None:
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
         mean, queue = self.instances.standing()
-        progress(Progress(self.issued, length, now, horizon_s, mean, queue, lambda: self.timeline))
+        progress(Progress(self.issued, length, now, horizon_s, mean, queue, lambda: self.timeline, self.answered))
+
+    def answered(self) -> list[int]:
+        """Answers by model whose records are not handed on."""
+        return self.book.answered(len(self.scenario.models))
 
     def outcome(self, events: int) -> Outcome:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "LINES",
+    "MOST_LETTERS",
     "MOST_SERIES",
     "SQUARES",
     "TONES",
@@ -22,6 +24,7 @@ __all__ = [
     "crosshair",
     "distinct",
     "folded",
+    "haloed",
     "layered",
     "lines",
     "log_requests_axis",
@@ -29,6 +32,7 @@ __all__ = [
     "requests_axis",
     "rows",
     "seconds_axis",
+    "shortened",
     "side_by_side",
     "time_axis",
     "time_unit",
@@ -37,17 +41,29 @@ __all__ = [
 ]
 
 MOST_SERIES = 8
+MOST_LETTERS = 34  # of a name in a legend
 OTHERS = "others"
 TONES = "ordinal"  # the range of greys in the theme
 DASHES = [[1, 0], [8, 3], [4, 3], [2, 2]]
-SQUARES = {"symbolType": "square"}  # in the legend of areas and bars
 TICKS = {"expr": "width / 90"}
 WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
+REQUESTS = f"datum.value % 1 ? '' : {WHOLE}"
 UNSIGNED_ZERO = "abs(datum.value) < 1e-9 ? '0%' : datum.label"  # of an axis whose other labels have signs
 SECONDS = (
     "datum.value == 0 ? '0 s' : abs(datum.value) < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
     "abs(datum.value) < 0.999 ? format(datum.value * 1e3, '~r') + ' ms' : format(datum.value, '~r') + ' s'"
 )
+
+
+def shortened(most: int) -> str:
+    """What Vega-Lite makes of a label of more letters: its ends, for names are often alike in the beginning."""
+    first = most // 3
+    ends = f"slice(datum.label, 0, {first}) + '…' + slice(datum.label, -{most - first - 1})"
+    return f"length(datum.label) > {most} ? {ends} : datum.label"
+
+
+LINES = {"labelExpr": shortened(MOST_LETTERS)}  # in a legend
+SQUARES = LINES | {"symbolType": "square"}  # of areas and bars
 
 
 def time_unit(last_s: float) -> tuple[str, float]:
@@ -79,7 +95,7 @@ def requests_axis(arrived: int) -> Any:
     """Request numbers along the bottom."""
     alt = library()
     scale = alt.Scale(domain=[0, max(1, arrived - 1)], nice=False)
-    return alt.X("request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=WHOLE, tickCount=TICKS))
+    return alt.X("request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=REQUESTS, tickCount=TICKS))
 
 
 def log_requests_axis(least: int, most: int) -> Any:
@@ -114,7 +130,8 @@ def lines(
     long: pl.DataFrame, x: Any, y: Any, *, series: str, names: list[str], models: bool = False, **mark: Any
 ) -> Any:
     """One line for each name in their order: in the colours of models, or in greys, dashed where they are many."""
-    drawn = library().Chart(rows(long)).mark_line(clip=True, **mark)
+    points = len(long) <= len(names)  # a line of one is not seen
+    drawn = library().Chart(rows(long)).mark_line(clip=not points, point=points, **mark)
     return drawn.encode(x=x, y=y, **distinct(series, names, models=models))
 
 
@@ -122,12 +139,12 @@ def distinct(series: str, names: list[str], *, models: bool = False) -> dict[str
     """The channels that tell lines apart: colours are for models alone."""
     alt = library()
     if models:
-        return {"color": alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names))}
-    color = alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names, range=TONES))
+        return {"color": alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names), legend=LINES)}
+    color = alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names, range=TONES), legend=LINES)
     if len(names) <= 2:
         return {"color": color}
     dashes = alt.Scale(domain=names, range=[DASHES[k // 2 % len(DASHES)] for k in range(len(names))])
-    return {"color": color, "strokeDash": alt.StrokeDash(f"{series}:N", title=None, scale=dashes)}
+    return {"color": color, "strokeDash": alt.StrokeDash(f"{series}:N", title=None, scale=dashes, legend=LINES)}
 
 
 def crosshair(wide: pl.DataFrame, x: Any, tooltips: list[Any]) -> Any:
@@ -167,6 +184,11 @@ def tip_title(text: str) -> str:
     escape, a line end would end the expression.
     """
     return json.dumps(text)[1:-1].replace('\\"', '"')
+
+
+def haloed(chart: Any, **mark: Any) -> list[Any]:
+    """Labels that can be read across lines and areas: what keeps these off, then the words."""
+    return [chart.mark_text(style=style, **mark) for style in ("mark-halo", "mark-label")]
 
 
 def layered(*layers: Any) -> Any:

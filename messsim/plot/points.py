@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number, percent, plain, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, UNSIGNED_ZERO, distinct, folded, layered, rows, tip_title
+from .parts import MOST_LETTERS, SECONDS, SQUARES, UNSIGNED_ZERO, distinct, folded, layered, rows, shortened, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,10 +84,10 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
             axis=axis,
         )
 
-    y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(grid=True))
-    base = alt.Chart(rows(drawn))
+    y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(order, grid=True))
+    base, whiskers = alt.Chart(rows(drawn)), alt.Chart(rows(drawn.drop_nulls(f"{name}_low")))
     layers = [
-        base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
+        whiskers.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
         base.mark_point(style="dot", filled=True, size=70).encode(
             x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=tip_title(title))]
         ),
@@ -97,7 +97,8 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     if name == "margin":
         layers.insert(0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(x=x("zero")))
     left = len(points) - len(drawn)
-    note = "Dots: means over the replications, with their 95 % intervals."
+    sure = drawn[f"{name}_low"].is_not_null().any()
+    note = "Dots: means over the replications, with their 95 % intervals." if sure else "Dots: of one replication."
     note += "" if one is None else " Strokes: one replication each."
     note += (
         " Right of the dashed line the promise is kept, to the tenant with the least margin too."
@@ -122,9 +123,10 @@ def _from_zero(drawn: pl.DataFrame, name: str, runs: pl.DataFrame | None = None)
     return library().Scale(domain=[0.0, 1.05 * max(ends, default=0.0) or 1.0], nice=False)
 
 
-def _named(**options: Any) -> Any:
+def _named(names: Sequence[str], **options: Any) -> Any:
     """An axis of points; a point of several keys has a line for each."""
-    lines = f"split(datum.label, '{BETWEEN}')"
+    several = any(BETWEEN in name for name in names)
+    lines = f"split(datum.label, '{BETWEEN}')" if several else shortened(MOST_LETTERS)
     return library().Axis(labelExpr=lines, labelLimit=190, ticks=False, domain=False, **options)
 
 
@@ -216,7 +218,7 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
             x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
                 format="%", tickCount=5
             ),
-            y=alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named()),
+            y=alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(order)),
             color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
             order="place:Q",
             tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],

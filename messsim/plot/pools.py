@@ -14,7 +14,14 @@ from .parts import middles
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["answered", "are_models", "pool_table", "pools_of", "summed"]
+__all__ = ["answered", "are_models", "caches", "pool_table", "pools_of", "summed"]
+
+HIT_RATE = "hit_rate_"
+
+
+def caches(run: Run) -> list[str]:
+    """The pools whose prefix caches are followed along the run; an API's is not."""
+    return [p["name"] for p in run.summary["pools"] if f"{HIT_RATE}{p['name']}" in run.timeline.columns]
 
 
 def pools_of(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:

@@ -7,6 +7,7 @@ __all__ = ["DARK", "LIGHT", "Specification"]
 Specification = dict[str, Any]  # of Vega-Lite, whose schema is its own
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+LABEL_END = 12  # pixels: the label of a tick that is nearer to an axis's end stays within it
 
 
 def _theme(
@@ -33,7 +34,7 @@ def _theme(
             "labelFlush": False,
             "titleAnchor": "end",
         },
-        "axisX": {"grid": False, "labelFlush": True},
+        "axisX": {"grid": False, "labelFlush": LABEL_END, "labelSeparation": 6},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {
             "orient": "top",
@@ -44,8 +45,9 @@ def _theme(
             "labelFontSize": 12,
             "labelLimit": 240,
             "symbolStrokeWidth": 2.5,
+            "symbolBaseStrokeColor": quiet,
             "padding": 0,
-            "offset": 8,
+            "offset": 12,
         },
         "title": {"color": ink, "subtitleColor": quiet, "anchor": "start", "fontSize": 15, "fontWeight": 600},
         "line": {"strokeWidth": 2, "strokeJoin": "round"},
@@ -63,6 +65,8 @@ def _styles(surface: str, ink: str, quiet: str, promise: str, tones: list[str], 
         "promise-halo": {"color": surface, "fontSize": 12, "fontWeight": 600, "stroke": surface, "strokeWidth": 4},
         "mark": {"color": quiet, "strokeDash": [2, 3]},
         "mark-label": {"color": quiet, "fontSize": 11},
+        "mark-halo": {"color": surface, "stroke": surface, "strokeWidth": 3, "fontSize": 11},
+        "mark-edge": {"color": surface, "strokeWidth": 3, "opacity": 0.5},
         "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},
         "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
         "value-label": {"color": ink, "fontSize": 12},

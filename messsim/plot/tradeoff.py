@@ -66,17 +66,19 @@ def tradeoff(
         alt.Tooltip("satisfaction told:N", title="satisfied"),
         alt.Tooltip("cost told:N", title=tip_title(unit)),
     ]
+    rules, labels = _promises(promised, y)
     whisker = base.mark_rule(style="whisker", opacity=0.5)
     layers = [
+        *rules,
         whisker.encode(x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")),
         whisker.encode(x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"),
+        *labels,
         base.mark_point(style="dot", filled=True, size=70).encode(
             x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
         ),
         *_named(drawn, (lows, highs), promised, x("cost_mean"), y("satisfaction_mean")),
     ]
     _add_oracles(layers, frontier, x, y)
-    _add_promises(layers, promised, y)
     return Figure(
         "Cost against satisfaction",
         layered(*layers) if len(drawn) else None,
@@ -100,16 +102,18 @@ def _add_oracles(layers: list[Any], frontier: Sequence[OraclePoint], x: Axis, y:
         layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
 
 
-def _add_promises(layers: list[Any], promised: Sequence[float], y: Axis) -> None:
-    """Lines of what is promised, below all."""
+def _promises(promised: Sequence[float], y: Axis) -> tuple[list[Any], list[Any]]:
+    """Lines of what is promised, and what they say, which whiskers do not cross."""
     alt = library()
+    rules, labels = [], []
     for alpha in promised:
         promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
-        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
-        for style in ("promise-label", "promise-halo"):  # the halo below
+        rules.append(promise.mark_rule(style="promise").encode(y=y("alpha")))
+        for style in ("promise-halo", "promise-label"):
             name = promise.mark_text(style=style, align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
                                      opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
-            layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
+            labels.append(name.encode(y=y("alpha"), text="text:N"))
+    return rules, labels
 
 
 def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:

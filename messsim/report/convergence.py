@@ -148,7 +148,9 @@ def _tiles(convergence: ConvergenceSummary) -> list[Tile]:
     since, end = convergence["time_to_compliance"], convergence["end"]
     shares: tuple[tuple[str, Quantile], ...] = (("Half", "p50"), ("95 %", "p95"))
     tiles = [
-        Tile(f"{share} keep it from request", "never" if since[p] is None else f"{since[p]:,.0f}", "on, to their end")
+        Tile(f"{share} keep it from request", f"{from_request:,.0f}", "on, to their end")
+        if (from_request := since[p]) is not None
+        else Tile(f"{share} keep it", "never", "from some request to their end")
         for share, p in shares
     ]
     if (satisfied := end["satisfaction"]) is not None:

@@ -9,7 +9,7 @@ from messsim.wording import number, per_request, request_unit, scaled_unit
 
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, TONES, layered, rows, tip_title
+from ..parts import SQUARES, TONES, layered, rows, shortened, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +23,7 @@ ORACLES: dict[OracleName, str] = {
 }
 RIVAL = "rival"
 ROOM = 52  # pixels
+MOST_LETTERS_ASIDE = 24  # of a name beside its bar
 PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
 
@@ -46,7 +47,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         title=None,
         sort=None,
         scale=alt.Scale(domain=kinds),
-        axis=alt.Axis(labelLimit=150, ticks=False, domain=False),
+        axis=alt.Axis(labelLimit=150, labelExpr=shortened(MOST_LETTERS_ASIDE), ticks=False, domain=False),
     )
     most = max(totals["cost"], default=0.0)
     # For the figure at the bar's end: pixels, whatever the width of the chart.
@@ -77,8 +78,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         chart,
         f"An answer of this run costs {per_request(cost_figures['per_request'], unit)} in all"
         + (f". Beside it: {rivals}." if rivals else "."),
-        "This run: what was really spent. Outlined: the same requests in the same cluster by choices made beforehand, "
-        "simulated; without servers also oracles that know the outcomes.",
+        _note(run.summary),
         _table(run.summary),
         height=44 * len(kinds) + 30,
     )
@@ -116,6 +116,16 @@ def _rivals(summary: Summary) -> list[Bar]:
         oracles = ((name, cost_figures["oracle"][kind]) for kind, name in ORACLES.items())
         named |= {name: oracle["at_own"] for name, oracle in oracles if oracle is not None}
     return [{"kind": k, "part": RIVAL, "cost": v} for k, v in named.items() if v is not None]
+
+
+def _note(summary: Summary) -> str:
+    """What the bars are."""
+    beforehand = ["the same requests by choices made beforehand, simulated"] * bool(
+        summary["cost"].get("without_router")
+    )
+    oracles = ["oracles that know the outcomes"] * (not summary["pools"])
+    outlined = f" Outlined: {'; '.join([*beforehand, *oracles])}." if beforehand + oracles else ""
+    return f"This run: what was really spent.{outlined}"
 
 
 def _table(summary: Summary) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from messsim.wording import percent
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
 from ..parts import MOST_SERIES, crosshair, layered, lines, side_by_side, time_axis
-from ..pools import are_models, pools_of
+from ..pools import HIT_RATE, are_models, pools_of
 
 __all__ = ["hits"]
 
@@ -18,7 +18,7 @@ def hits(run: Run, marks: Marks = NOTHING) -> Figure:
     import polars as pl
 
     alt = library()
-    long, unit, size, names = pools_of(run, "hit_rate_")
+    long, unit, size, names = pools_of(run, HIT_RATE)
     if not names:
         raise OutputError("no pool has a prefix cache: there is no hit rate to draw; expected prefix_cache = true")
     names = names[:MOST_SERIES]

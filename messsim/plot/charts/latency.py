@@ -11,13 +11,14 @@ from messsim.wording import seconds
 from ..digest import LATENCIES, latency_bins, latency_by_time
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, crosshair, folded, layered, lines, middles, rows, seconds_axis, time_axis
+from ..parts import SQUARES, crosshair, folded, haloed, layered, lines, middles, rows, seconds_axis, time_axis
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["latency", "latency_in_time"]
 
+AT_MOST_ALL = "datum.value > 1 ? '' : datum.label"  # above are only names
 SHARES: dict[Percentile, str] = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile"}
 NAMES: dict[LatencyName, str] = {
     "ttft": "Time to first token (TTFT)",
@@ -55,7 +56,9 @@ def latency(run: Run, which: LatencyName = "ttft", marks: Marks = NOTHING) -> Fi
         .encode(
             x=x,
             x2="to_s:Q",
-            y=alt.Y("low:Q", title="share of answers", scale=headroom, axis=alt.Axis(format="%")),
+            y=alt.Y(
+                "low:Q", title="share of answers", scale=headroom, axis=alt.Axis(format="%", labelExpr=AT_MOST_ALL)
+            ),
             y2="high:Q",
             color=color,
             tooltip=[
@@ -108,7 +111,8 @@ def _most(column: pl.Series) -> float:
 
 def _percentiles(percentiles: Percentiles) -> list[Any]:
     alt = library()
-    layers = []
+    rules: list[Any] = []
+    names: list[Any] = []
     for line, share in enumerate(SHARES):
         if percentiles[share]:
             drawn = alt.Chart(
@@ -116,12 +120,9 @@ def _percentiles(percentiles: Percentiles) -> list[Any]:
             )
             tips = [alt.Tooltip("what:N", title="percentile"), alt.Tooltip("told:N", title="is")]
             # one below the other, so that no two touch
-            text = drawn.mark_text(style="mark-label", align="left", baseline="top", dx=3, y=12 * line)
-            layers += [
-                drawn.mark_rule(style="mark").encode(x="at:Q", tooltip=tips),
-                text.encode(x="at:Q", text="what:N"),
-            ]
-    return layers
+            rules.append(drawn.mark_rule(style="mark").encode(x="at:Q", tooltip=tips))
+            names += haloed(drawn.encode(x="at:Q", text="what:N"), align="left", baseline="top", dx=3, y=12 * line)
+    return [*rules, *names]
 
 
 def _table(summary: Summary) -> pl.DataFrame:

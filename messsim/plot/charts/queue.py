@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from messsim.summary import Sla
 from messsim.wording import number
 
@@ -9,6 +11,9 @@ from ..digest import thinned
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
 from ..parts import crosshair, layered, lines, requests_axis, rows, timeline_table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["queue"]
 
@@ -21,7 +26,7 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
     sla = run.summary["sla"]
     wide = thinned(run.timeline).select("request", *QUEUES)
     shown = QUEUES if (wide["queue"] != wide["queue_tracked"]).any() else {"queue": "Q"}
-    x, y = requests_axis(run.summary["requests"]["arrived"]), alt.Y("answers:Q", title="answers owed")
+    x, y = requests_axis(run.summary["requests"]["arrived"]), _owed_axis(wide)
     tips = [alt.Tooltip("request:Q", format=",")]
     tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2f") for c, name in shown.items()]
     behind, before = marks.layers(run.timeline, "request")
@@ -41,6 +46,13 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
         timeline_table(run.timeline, shown, number),
         height=180,
     )
+
+
+def _owed_axis(wide: pl.DataFrame) -> Any:
+    """From 0, also where nothing is ever owed."""
+    alt = library()
+    owed = any((wide[column] > 0.0).any() for column in QUEUES)
+    return alt.Y("answers:Q", title="answers owed", scale=alt.Undefined if owed else alt.Scale(domain=[0, 1]))
 
 
 def _begun(sla: Sla) -> str:

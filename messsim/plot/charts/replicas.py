@@ -10,7 +10,7 @@ from messsim.wording import number
 from ..digest import sliced
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
+from ..parts import LINES, TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
 from ..pools import are_models
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("pool:N", title=None, scale=_colours(run, names)),
-            strokeDash=alt.StrokeDash("phase:N", scale=alt.Scale(domain=PHASES, range=DASHES), legend=None),
+            color=alt.Color("pool:N", title=None, scale=_colours(run, names), legend=LINES),
+            strokeDash=_dashes([phase for phase in PHASES if phase in set(long["phase"])]),
         )
     )
     means = {p["name"]: p["mean_replicas"] for p in run.summary["pools"]}
@@ -94,6 +94,14 @@ def _table(run: Run, pools: list[str]) -> pl.DataFrame:
             if p["name"] in pools
         ]
     )
+
+
+def _dashes(phases: list[str]) -> Any:
+    """Of the phases that there are; where replicas are only up, nothing has to be told apart."""
+    alt = library()
+    scale = alt.Scale(domain=phases, range=[DASHES[PHASES.index(phase)] for phase in phases])
+    legend = alt.Legend(symbolType="stroke") if len(phases) > 1 else None
+    return alt.StrokeDash("phase:N", title=None, scale=scale, legend=legend)
 
 
 def _colours(run: Run, names: list[str]) -> Any:

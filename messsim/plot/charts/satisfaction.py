@@ -60,7 +60,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
         _title(sla),
         " ".join(
             [
-                BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
+                BOUND if sla["certificate"] is not None else f"There is no certificate: {_why_not(sla)}.",
                 *(
                     ["Dashed: the mean promise of the answers so far, of tenants who are promised different shares."]
                     * several
@@ -96,6 +96,10 @@ def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
     known = [alpha, *(e for e in ends if e is not None)]
     room = 0.15 * max(max(known) - min(known), 0.02)
     return max(0.0, min(known) - room), min(1.0, max(known) + room)
+
+
+def _why_not(sla: Sla) -> str:
+    return "raters err" if sla["rated"] else "no answer was rated"
 
 
 def _title(sla: Sla) -> str:

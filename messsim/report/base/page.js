@@ -29,7 +29,9 @@
     fitted = columns();
     drawn = await Promise.all(
       charts.map((chart, i) => {
-        const config = { ...theme, legend: { ...theme.legend, columns: fitted[i], labelLimit: places[i].clientWidth - 90 } };
+        const layout = { top: { direction: "vertical" } }; // several legends one below the other
+        const fitting = { columns: fitted[i], labelLimit: places[i].clientWidth - 90, layout };
+        const config = { ...theme, legend: { ...theme.legend, ...fitting } };
         return window.vegaEmbed(places[i], chart, { ...options, config });
       }),
     );

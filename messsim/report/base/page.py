@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.figure import Figure, drawable, library
+from messsim.plot.parts import MOST_LETTERS
 from messsim.plot.points import BETWEEN
 from messsim.plot.theme import DARK, LIGHT, Specification
 
@@ -93,6 +95,11 @@ class Page:
     footer: str
 
 
+def unbroken(heading: str) -> str:
+    """A heading that is not broken between a number and its unit, nor before it: ``TTFT < 2 s``."""
+    return re.sub(r"(?<=[<>≤≥=]) | (?=%)|(?<=\d) (?=[A-Za-zµ]{1,3}\b)", "\u00a0", heading)
+
+
 def columns_of(tiles: int, most: int) -> int:
     """How many tiles stand in a row, at most so many: rows are alike, and none has a single tile where that can be."""
     even = -(-tiles // -(-tiles // most)) if tiles else 1
@@ -141,6 +148,7 @@ def _rendered(template: str, figures: list[Figure], **values: Any) -> bytes:
             values,
             table_of=Table.of,
             columns_of=columns_of,
+            unbroken=unbroken,
             style=Markup(_own("page.css")),
             scripts=[Markup(s) for s in scripts],
             policy=_policy(scripts),
@@ -181,7 +189,10 @@ def _specification(figure: Figure) -> Specification:
     specification.pop("config", None)
     names, rows = ([n for layer in specification["layer"] for n in _names(layer, axis)] for axis in ("color", "y"))
     lines = [line for name in rows for line in str(name).split(BETWEEN)]
-    legend = {"longest": max(map(len, names), default=0), "aside": min(190, LETTER * max(map(len, lines), default=0))}
+    legend = {
+        "longest": min(MOST_LETTERS, max(map(len, names), default=0)),
+        "aside": min(190, LETTER * max(map(len, lines), default=0)),
+    }
     return specification | {"autosize": {"type": "fit-x", "contains": "padding"}, "usermeta": legend}
 
 

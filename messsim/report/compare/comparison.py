@@ -1,22 +1,22 @@
 """A comparison of policies, as tables and as a picture."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Group, RenderableType
 
-from messsim.plot.files import svg_of
-from messsim.shapes.studies import Comparison, ComparisonWithFrontier, PolicyFigures, Spread
+from messsim.plot.figure import Figure, themed
+from messsim.plot.files import as_bytes
+from messsim.plot.tradeoff import tradeoff
+from messsim.shapes.studies import Comparison, ComparisonWithFrontier, OraclePoint, PolicyFigures, Spread
 from messsim.wording import cost, cost_heading, request_unit, scaled_unit
 
 from ..base.pictures import needs_altair
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number, percent, seconds
 
-if TYPE_CHECKING:
-    import altair as alt
-
-__all__ = ["comparison_pictures", "comparison_so_far", "comparison_tables", "cost_picture"]
+__all__ = ["comparison_pictures", "comparison_so_far", "comparison_tables", "cost_figure"]
 
 MOST_SO_FAR = 12  # points that are shown while a study goes on
 
@@ -164,43 +164,26 @@ def _spread(interval: Spread | None, value: Any) -> str:
 def comparison_pictures(comparison: ComparisonWithFrontier) -> dict[str, bytes]:
     """The pictures beside a comparison, by the name of their file."""
     needs_altair()
-    return {"cost-satisfaction.svg": svg_of(cost_picture(comparison)).encode("utf-8")}
+    return {"cost-satisfaction.svg": as_bytes(themed(cost_figure(comparison)), "svg")}
 
 
-def cost_picture(comparison: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetChart":
-    """Cost against satisfaction: the policies with their intervals, the oracles' frontier, the promise."""
-    import altair as alt
+def cost_figure(comparison: ComparisonWithFrontier) -> Figure:
+    """Cost against satisfaction, as on the page of the comparison."""
     import polars as pl
 
-    scale = request_unit(comparison["cost_unit"])[0]
-    points = pl.DataFrame([point for p in comparison["policies"] if (point := _point(p, scale)) is not None])
-    x = alt.X("satisfaction:Q", title="answers that satisfy", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
-    y = alt.Y("cost:Q", title=f"cost of an answer, {scaled_unit(comparison['cost_unit'])}", scale=alt.Scale(zero=True))
-    base = alt.Chart(points).encode(x=x, y=y, color=alt.Color("policy:N", scale=alt.Scale(scheme="tableau20")))
-    promise = alt.Chart(pl.DataFrame({"alpha": [comparison["alpha"]]})).mark_rule(strokeDash=[4, 4], color="#888")
-    layers = [
-        promise.encode(x="alpha:Q"),
-        base.mark_rule().encode(x="satisfaction_low:Q", x2="satisfaction_high:Q"),
-        base.mark_rule().encode(y="cost_low:Q", y2="cost_high:Q"),
-        base.mark_point(filled=True, size=80, opacity=1.0).encode(
-            shape=alt.Shape("policy:N"), tooltip=["policy", "satisfaction", "cost"]
-        ),
-    ]
-    if comparison["frontier"]:
-        frontier = pl.DataFrame(comparison["frontier"]).with_columns(pl.col("cost") * scale)
-        curve = alt.Chart(frontier).mark_line(color="#555")
-        layers.insert(1, curve.encode(x=x, y=y, strokeDash=alt.StrokeDash("oracle:N", title="least cost of the")))
-    title = f"{comparison['scenario']}: cost against satisfaction, {percent(comparison['alpha'], 1)} promised (dashed)"
-    return alt.layer(*layers).properties(width=560, height=360, title=title, background="white")
+    scale, unit = request_unit(comparison["cost_unit"])[0], scaled_unit(comparison["cost_unit"])
+    columns = [f"{name}_{part}" for name in ("satisfaction", "cost") for part in ("mean", "low", "high")]
+    points = [point for policy in comparison["policies"] if (point := _point(policy, scale)) is not None]
+    frame = pl.DataFrame(points, schema={"policy": pl.String} | dict.fromkeys(columns, pl.Float64), orient="row")
+    frontier = [OraclePoint({**p, "cost": scale * p["cost"]}) for p in comparison["frontier"]]
+    figure = tradeoff(frame.with_columns(point="policy"), ["policy"], unit, [comparison["alpha"]], frontier)
+    return replace(figure, title=f"{comparison['scenario']}: cost against satisfaction")
 
 
-def _point(policy: PolicyFigures, scale: float) -> dict[str, str | float] | None:
+def _point(policy: PolicyFigures, scale: float) -> tuple[str | float | None, ...] | None:
+    """A policy's name, and mean and ends of its satisfaction and its cost."""
     satisfaction, cost = policy["figures"]["sla.satisfaction"], policy["figures"]["cost.per_request"]
     if satisfaction is None or cost is None:
         return None
-    point: dict[str, str | float] = {"policy": policy["name"]}
-    for name, spread, factor in (("satisfaction", satisfaction, 1.0), ("cost", cost, scale)):
-        point[name] = factor * spread["mean"]
-        point[f"{name}_low"] = factor * (spread["mean"] if spread["low"] is None else spread["low"])
-        point[f"{name}_high"] = factor * (spread["mean"] if spread["high"] is None else spread["high"])
-    return point
+    ends = [None if v is None else scale * v for v in (cost["mean"], cost["low"], cost["high"])]
+    return policy["name"], satisfaction["mean"], satisfaction["low"], satisfaction["high"], *ends

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messsim.shapes.studies import Cluster, Fleets
+from messsim.shapes.studies import Cluster, Fleets, PlanSummary
 from messsim.wording import cost, cost_heading, percent, request_unit
 
 from ..base.page import Page, Section, Table, Tile
@@ -30,7 +30,7 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
         kept=bool(bests),
         headline=one if bests else "No fleet surely keeps every requirement",
         verdict=f"Each policy has the cheapest of its fleets that keeps: {', '.join(_required(fleets))}.",
-        tiles=[_tile(e["policy"], e["plan"]["best"], fleets["unit"]) for e in fleets["policies"]],
+        tiles=[_tile(e["policy"], e["plan"], fleets["unit"]) for e in fleets["policies"]],
         notes=[],
         sections=[
             Section("fleets", "What does each policy need?", tables=[_needs(fleets)]),
@@ -43,8 +43,11 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
     )
 
 
-def _tile(policy: str, best: Cluster | None, unit: str) -> Tile:
-    return Tile(policy, cost(best["objective"], unit), f"{best['gpus']:,} GPUs") if best else Tile(policy, "no fleet")
+def _tile(policy: str, plan: PlanSummary, unit: str) -> Tile:
+    best = plan["best"]
+    if best is None:
+        return Tile(policy, "undecided" if plan["status"] == "uncertain" else "no fleet")
+    return Tile(policy, cost(best["objective"], unit), f"{best['gpus']:,} GPUs")
 
 
 def _required(fleets: Fleets) -> list[str]:

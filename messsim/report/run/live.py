@@ -6,7 +6,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 
 from messsim.shapes.live import Snapshot
@@ -15,7 +16,7 @@ from messsim.wording import number, per_request, percent, request_unit, seconds,
 from ..base.screen import Text
 from ..base.tables import Fitting, grid
 
-__all__ = ["dashboard", "line_of", "watching"]
+__all__ = ["Curve", "dashboard", "line_of", "watching"]
 
 SPARKS = "▁▂▃▄▅▆▇█"
 BAR = 24  # characters of a whole bar
@@ -35,9 +36,9 @@ def dashboard(s: Snapshot) -> RenderableType:
     head = f"{s.scenario}, {s.policy}: {s.requests:,}{_of_all(s)} requests, {seconds(s.time_s)} simulated, {state}"
     rows = grid()
     rows.add_row("promise", Text(_promise(s), style=_style(s)))
-    rows.add_row("", Text(sparks(s.satisfaction_curve), style=_style(s)))
+    rows.add_row("", Curve(s.satisfaction_curve, _style(s)))
     rows.add_row("queue", Text(f"{number(s.queue)} answers owed"))
-    rows.add_row("", Text(sparks(s.queue_curve)))
+    rows.add_row("", Curve(s.queue_curve))
     if s.certificate is not None and s.certificate > 0.0:
         rows.add_row("certificate", Text(f"at least {percent(s.certificate, 2)}, whatever the traffic does"))
     each = " a request" if request_unit(s.cost_unit)[0] == 1.0 else ""
@@ -77,6 +78,22 @@ def sparks(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
     return "".join(SPARKS[round((v - low) * scale)] for v in values)
+
+
+class Curve:
+    """A line of blocks that is no wider than its place, up to the last value."""
+
+    def __init__(self, values: Sequence[float], style: str = "") -> None:
+        self._values, self._style = list(values), style
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """For Rich."""
+        return Measurement(1, max(1, min(len(self._values), options.max_width)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """For Rich: where there are too many values, every other, or one of three."""
+        step = -(-len(self._values) // options.max_width) or 1
+        yield Text(sparks(self._values[::-step][::-1]), style=self._style)
 
 
 def _models(s: Snapshot) -> RenderableType:

@@ -10,6 +10,7 @@ from messsim.plot.charts.replicas import changes_size
 from messsim.plot.figure import Figure, Run
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
+from messsim.plot.pools import caches
 from messsim.shapes.checks import Worth
 from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, percent, seconds
@@ -22,6 +23,7 @@ from .worth import bounds_of, sentences_of
 __all__ = ["run_page"]
 
 MOST_EVENTS = 50
+EXPECTED = "Expected costs compare with one another, not with what this run spent: in them nothing idles."
 
 
 def run_page(
@@ -55,11 +57,10 @@ def run_page(
     replication = f", replication {summary['replication']}" if summary["replication"] else ""
     return Page(
         title=summary["scenario"],
-        subtitle=f"Report of one run: {summary['requests']['arrived']:,} requests, policy {policy}, "
-        f"seed {summary['seed']}{replication}",
+        subtitle=f"Report of one run: {_requests(summary)}, policy {policy}, seed {summary['seed']}{replication}",
         kept=judged.kept,
         headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[judged.kept],
-        verdict=f"{judged.text[0].upper()}{judged.text[1:]}. {_since(run)}",
+        verdict=f"{_capital(judged.text)}." + ("" if judged.kept is None else f" {_since(run)}"),
         tiles=tiles_of(summary),
         notes=notes,
         sections=_sections(run, scenario, marks, worth),
@@ -96,7 +97,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         bounds = Table(
             "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
         )
-        text = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
+        names = tuple(m["name"] for m in summary["models"])
+        text = ". ".join(s if s.startswith(names) else _capital(s) for s in sentences_of(worth, [])) + f". {EXPECTED}"
         sections.append(Section("worth", "Can routing pay here?", text, tables=[bounds]))
     if len(summary["tenants"]) > 1:
         charts = [FIGURES["tenants"](run, marks=marks)]
@@ -105,7 +107,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
         sections.append(Section("latency", "How long do answers take?", figures=charts))
     if tables := _conversations(summary):
-        sections.append(Section("sessions", "Conversations and caches", tables=tables))
+        title = "Conversations and caches" if summary.get("sessions") is not None else "Caches"
+        sections.append(Section("sessions", title, tables=tables))
     if summary["pools"]:
         sections.append(Section("load", "Load and energy", figures=_load(run, marks)))
     if marks.phases or marks.outages:
@@ -129,7 +132,8 @@ def _conversations(summary: Summary) -> list[Table]:
             ["prompt tokens that were in a cache", percent(cache["hit_rate"])],
             ["their number", number(cache["cached_prompt_tokens"])],
         ]
-    return [Table("What turns share", ["figure", "of this run"], rows)] if rows else []
+    caption = "What turns share" if sessions is not None else "What requests share"
+    return [Table(caption, ["figure", "of this run"], rows)] if rows else []
 
 
 def _objectives(tenants: list[TenantSummary]) -> list[Table]:
@@ -154,18 +158,14 @@ def _capital(sentence: str) -> str:
 
 def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
-    caches = run.summary["cache"]["hit_rate"] is not None
-    wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches}
+    wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches(run)}
     return [FIGURES[name](run, marks=marks) for name, shown in wanted.items() if shown]
 
 
 def _events(marks: Marks) -> list[Table]:
     tables = []
     if marks.phases:
-        rows = [
-            [p.name, "-" if p.request is None else f"{p.request:,}", "-" if p.time_s is None else seconds(p.time_s)]
-            for p in marks.phases
-        ]
+        rows = [[p.name, "-" if p.request is None else f"{p.request:,}", _begins(p.time_s)] for p in marks.phases]
         tables.append(Table("Phases", ["phase", "from request", "from time"], rows))
     if marks.outages:
         down = [
@@ -180,6 +180,12 @@ def _events(marks: Marks) -> list[Table]:
     return tables
 
 
+def _begins(time_s: float | None) -> str:
+    if time_s is None:
+        return "-"
+    return seconds(time_s) if time_s else "the start"
+
+
 def _provenance(summary: Summary) -> list[Table]:
     provenance = summary.get("provenance")
     if not provenance:
@@ -191,9 +197,14 @@ def _provenance(summary: Summary) -> list[Table]:
     return [Table("Made with", ["made with", "version"], rows, words=True)]
 
 
+def _requests(summary: Summary) -> str:
+    arrived = summary["requests"]["arrived"]
+    return f"{arrived:,} request{'s' * (arrived != 1)}"
+
+
 def _footer(summary: Summary) -> str:
     spent = summary["performance"]
     return (
-        f"messsim {summary['version']}, {summary['engine']} engine: {summary['requests']['arrived']:,} requests "
+        f"messsim {summary['version']}, {summary['engine']} engine: {_requests(summary)} "
         f"simulated in {seconds(spent['wall_s'])}. The same scenario, seed and version give the same figures."
     )

@@ -13,12 +13,10 @@ def tiles_of(summary: Summary) -> list[Tile]:
     """Of a summary; what does not apply is left out."""
     sla, cost, requests = summary["sla"], summary["cost"], summary["requests"]
     energy, latency_s, slo = summary["energy"], summary["latency_s"], summary["slo"]
-    tiles = [
-        *_satisfied(sla, summary["tenants"]),
-        _certificate(sla),
-        _cost("Cost of an answer", cost["per_request"], cost["unit"], "exploring and idle included"),
-    ]
-    tiles += _without_router(cost)
+    tiles = [*_satisfied(sla, summary["tenants"]), _certificate(sla)]
+    if cost["per_request"] is not None:
+        tiles.append(_cost("Cost of an answer", cost["per_request"], cost["unit"], "exploring and idle included"))
+        tiles += _without_router(cost)
     if cost.get("rent_usd_per_hour") is not None:
         note = "whatever the router does" if cost["fixed"] else "of all priced GPUs"
         tiles.append(Tile("Rent of an hour", number(cost["rent_usd_per_hour"], "USD"), note))
@@ -50,19 +48,19 @@ def _without_router(cost: Cost) -> list[Tile]:
     if without_router is None:
         return []
     tiles = []
-    if (single := without_router["best_single"]) is not None:
+    if (single := without_router["best_single"]) is not None and single["per_request"] is not None:
         name = single["model"] or "Each tenant its model"
         tiles.append(_cost(f"{name} alone", single["per_request"], unit, _share(single)))
-    if (mix := without_router["static_mix"]) is not None:
+    if (mix := without_router["static_mix"]) is not None and mix["per_request"] is not None:
         tiles.append(_cost("Best fixed mix", mix["per_request"], unit, _share(mix)))
     return tiles
 
 
-def _cost(name: str, per_request: float | None, unit: str, note: str) -> Tile:
+def _cost(name: str, per_request: float, unit: str, note: str) -> Tile:
     """The cost of an answer; of money that of 1,000."""
     scale, unit = request_unit(unit)
     each = "per 1,000 requests; " if scale > 1 else ""
-    return Tile(name, number(None if per_request is None else scale * per_request, unit), f"{each}{note}")
+    return Tile(name, number(scale * per_request, unit), f"{each}{note}")
 
 
 def _share(choice: StaticChoice) -> str:

@@ -7,6 +7,8 @@ from messsim.wording import per_request, percent
 
 __all__ = ["bounds_of", "sentences_of"]
 
+MOST_DOMINATED = 3  # models that are told by name
+
 
 def bounds_of(worth: Worth) -> list[list[str]]:
     """Who chooses, and what an answer costs at least; all by expected costs."""
@@ -24,9 +26,13 @@ def bounds_of(worth: Worth) -> list[list[str]]:
 def sentences_of(worth: Worth, pools: Sequence[CheckedPool]) -> list[str]:
     """What routing can save, what is in its way, and the cheapest change that would help."""
     sentences = [_savings(worth)]
+    dominated = worth["dominated"]
     sentences += [
-        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in worth["dominated"]
+        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost"
+        for d in dominated[:MOST_DOMINATED]
     ]
+    if (left := len(dominated) - MOST_DOMINATED) > 0:
+        sentences.append(f"so {'is' if left == 1 else 'are'} {left} more of the models")
     thin = [p for p in pools if p["thin"]]
     sentences += [
         f"pool {p['name']} runs {p['batch']:.2g} sequences at once where it is busy: below {p['few']:g} a request pays "

@@ -13,8 +13,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from messsim.engines import Outcome, Progress, RecordChunk, Setup, prepare
 from messsim.engines.pipeline import Background, cores
+from messsim.engines.records import COMPLETED
 from messsim.results import (
     RecordWriter,
     Result,
@@ -122,7 +125,7 @@ def run(
         folder = stack.enter_context(complete_or_absent(target)) if target is not None else None
         records = _Records(setup.scenario, folder, target, keep_records, watch is not None)
         started = time.perf_counter()
-        watcher = Watcher(setup.scenario, records.seen, records.lock, folder, watch)
+        watcher = Watcher(setup.scenario, records.seen, records.answered, records.lock, folder, watch)
         outcome = _simulated(setup, records, _both(watcher, progress))
         watcher.close()
         summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
@@ -167,10 +170,15 @@ class _Records:
         self._frames: list[pl.DataFrame] | None = [] if keep and self._writer is None else None
         self.tally = Tally(scenario)
         self.seen = Tally(scenario, WATCHED) if watched else self.tally  # summed more often, for who watches
+        self._is_shown = watched or beside is not None
+        self.answered = np.zeros(len(scenario.models), np.int64)
         self.lock = threading.Lock()  # a snapshot of the tally is taken in the thread of the engine
 
     def add(self, chunk: RecordChunk) -> None:
         with self.lock:
+            if self._is_shown:
+                by = chunk.columns["model"][chunk.columns["status"] == COMPLETED]
+                self.answered += np.bincount(by, minlength=len(self.answered))
             self.tally.add(chunk)
             if self.seen is not self.tally:
                 self.seen.add(chunk)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from messsim.engines import Progress
 from messsim.errors import MesssimError, OutputError
 from messsim.files import MOST_JSON, read_bytes
-from messsim.results import Result, in_progress, write_file
+from messsim.results import Result, in_progress, leftover_notes, write_file
 from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
@@ -39,7 +41,9 @@ class Watcher:
     Parameters
     ----------
     scenario, tally
-        The run's. Records are summed in blocks, so that shares and latencies may be some requests behind.
+        The run's. Records are summed in blocks, so that latencies and costs may be some requests behind.
+    answered
+        By model, of all records that were handed on.
     lock
         Is held while records are summed, which another thread may do.
     folder
@@ -52,11 +56,13 @@ class Watcher:
         self,
         scenario: Scenario,
         tally: Tally,
+        answered: NDArray[np.int64],
         lock: threading.Lock,
         folder: Path | None,
         tell: Callable[[Snapshot], None] | None,
     ) -> None:
-        self._scenario, self._tally, self._lock, self._folder, self._tell = scenario, tally, lock, folder, tell
+        self._scenario, self._tally, self._answered = scenario, tally, answered
+        self._lock, self._folder, self._tell = lock, folder, tell
         self._last_s = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
@@ -65,7 +71,7 @@ class Watcher:
         if not is_watched or time.monotonic() - self._last_s < EVERY_S:
             return
         with self._lock:
-            snapshot = snapshot_of(self._scenario, self._tally, progress)
+            snapshot = snapshot_of(self._scenario, self._tally, self._answered, progress)
         if self._folder is not None:
             with contextlib.suppress(OutputError):  # a full disk is told by what has to be written
                 write_file(self._folder / LIVE, snapshot.model_dump_json().encode())
@@ -79,8 +85,9 @@ class Watcher:
             (self._folder / LIVE).unlink(missing_ok=True)
 
 
-def snapshot_of(scenario: Scenario, tally: Tally, progress: Progress) -> Snapshot:
+def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], progress: Progress) -> Snapshot:
     """How a run stands."""
+    answered = handed_on + np.array(progress.answered() or 0)
     samples = progress.timeline().samples
     last = samples[-1] if samples else None
     running = tally.running
@@ -101,7 +108,7 @@ def snapshot_of(scenario: Scenario, tally: Tally, progress: Progress) -> Snapsho
         explored=0 if last is None else last.explored,
         cost_per_request=_known(running.cost_per_request[-1]) if running.cost_per_request else None,
         cost_unit=scenario.cost.unit,
-        models=[LiveModel(name=n, answered=int(a)) for n, a in zip(scenario.model_names, tally.answered, strict=True)],
+        models=[LiveModel(name=n, answered=int(a)) for n, a in zip(scenario.model_names, answered, strict=True)],
         latencies=_latencies(latencies),
         pools=[
             LivePool(
@@ -162,7 +169,9 @@ def show(directory: Path) -> Snapshot:
     for folder in in_progress(directory):
         live = folder / LIVE
     if live is None:
-        raise OutputError(f"{directory}: holds no run, and none is being written there; expected what run --out wrote")
+        left = "".join(f"; {note}" for note in leftover_notes(directory))
+        expected = "expected what run --out wrote"
+        raise OutputError(f"{directory}: holds no run, and none is being written there; {expected}{left}")
     try:
         return Snapshot.model_validate_json(read_bytes(live, MOST_JSON))
     except FileNotFoundError:
