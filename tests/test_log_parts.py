@@ -135,6 +135,13 @@ def test_statistics_may_be_an_object_by_name():
     assert statistics(frame, FILE, "f1_score", ("accuracy",))[1] == "f1_score"
 
 
+def test_statistics_of_an_instance_may_come_in_several_rows():
+    """A file's rows all have the same names: what one of them does not say takes nothing from the others."""
+    stats = [{"f1_score": 0.5, "num_output_tokens": None}, {"f1_score": None, "num_output_tokens": 3.0}]
+    table, _ = statistics(pl.DataFrame({"instance_id": ["i", "i"], "stats": stats}), FILE, None, ())
+    assert table.rows(named=True) == [{"instance_id": "i", "f1_score": 0.5, "output_tokens": 3.0}]
+
+
 def report(folder, content, name="some.model.run.json"):
     file = folder / name
     file.write_text(content if isinstance(content, str) else json.dumps(content))
