@@ -152,6 +152,9 @@ def test_a_line_may_be_no_longer_than_is_said(monkeypatch):
     monkeypatch.setattr(room, "BLOCK_BYTES", 4)
     with pytest.raises(ValueError, match=r"line 1 is longer than 0 MiB; is there a quote that is never closed\?"):
         list(room._pieces(io.BytesIO(b'"234567890123456'), quoted=True))
+    monkeypatch.setattr(room, "LONGEST_LINE", 2 << 20)
+    with pytest.raises(ValueError, match="line 1 is longer than 2 MiB"):
+        room._check_lines(b"x" * ((2 << 20) + 1))
 
 
 def test_what_deserves_a_word_is_noted(tmp_path):
