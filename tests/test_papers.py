@@ -205,6 +205,16 @@ def test_measured_figures_are_those_of_runs(theory):
     assert short["predicted"] == pytest.approx(theory["price"] / short["t"])
 
 
+def test_what_one_more_satisfied_answer_costs_is_between_the_prices_at_which_the_optimum_stays(theory):
+    from messsim.study.reproduce import theory as orders
+
+    usual = orders._scenario(orders.V, orders.C, 40_000, None, None)
+    optima = [orders._optimum(usual.changed(replication=r)) for r in range(2)]
+    assert theory["price"] == pytest.approx(sum(o.low + o.high for o in optima) / 4, rel=1e-12)
+    assert theory["optimum"] == pytest.approx(sum(o.per_request for o in optima) / 2, rel=1e-12)
+    assert all(o.low < o.high for o in optima)
+
+
 def test_overhead_is_the_predicted_one(theory):
     """Explored requests are Bernoulli: 4.6 standard errors of their expected number, and 1 % for the sum over t."""
     more = 43.6 + 130.7 + 1040.8
