@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from runs import model_by_hand, summary_by_hand, tenant_by_hand
-from test_plot_encodings import drawn
+from test_plot_encodings import drawn, layers
 
 from messsim.errors import OutputError
 from messsim.plot.charts.answers import answers, tenants
@@ -14,7 +14,6 @@ from messsim.plot.charts.latency import latency, latency_in_time
 from messsim.plot.charts.load import hits, load, power
 from messsim.plot.charts.promise import queue, satisfaction
 from messsim.plot.charts.replicas import replicas
-from messsim.plot.figure import themed
 
 TIMELINE = pl.DataFrame(
     {
@@ -70,7 +69,7 @@ def column(frame, name):
 
 def values(figure, key):
     """All rows that have a key, of any layer."""
-    return [row for layer in themed(figure).to_dict()["layer"] for row in layer["data"]["values"] if key in row]
+    return [row for layer in layers(figure) for row in layer["data"]["values"] if key in row]
 
 
 # ---- the promise ----------------------------------------------------------------------------------------

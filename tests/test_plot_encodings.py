@@ -15,15 +15,25 @@ from messsim.plot.replications import (
 from messsim.plot.tradeoff import tradeoff
 
 
+def layers(figure):
+    """With the rows that each draws, which layers may share."""
+    whole = themed(figure).to_dict()
+
+    def rows(data):
+        return data["values"] if "values" in data else whole["datasets"][data["name"]]
+
+    return [layer | {"data": {"values": rows(layer.get("data") or whole["data"])}} for layer in whole["layer"]]
+
+
 def drawn(figure, style):
     """Of the layers of a style, from the lowest: columns by channel, and rows."""
-    layers = [layer for layer in themed(figure).to_dict()["layer"] if layer["mark"].get("style") == style]
     return [
         (
             {channel: e["field"] for channel, e in layer["encoding"].items() if isinstance(e, dict) and "field" in e},
             layer["data"]["values"],
         )
-        for layer in layers
+        for layer in layers(figure)
+        if layer["mark"].get("style") == style
     ]
 
 
@@ -144,7 +154,7 @@ def test_the_probability_is_drawn_from_request_1_with_its_interval_and_who_does_
         "Half of the runs keep the promise for good from request 10 on, 95 % of them never; "
     )
     assert figure.description.endswith("2 of 20 never do.")
-    lines = [row for layer in themed(figure).to_dict()["layer"] for row in layer["data"]["values"] if "curve" in row]
+    lines = [row for layer in layers(figure) for row in layer["data"]["values"] if "curve" in row]
     later = {row["request"]: row["share"] for row in lines if row["curve"] == "at this or a later one"}
     assert later == pytest.approx({1: 0.95, 4: 0.75, 100: 0.1})
 
