@@ -17,7 +17,7 @@ from messsim.logs.starting import beginning, profiles_of
 from messsim.logs.swe_bench import read_report
 from messsim.logs.toml import import_toml, outcomes_toml
 from messsim.scenario.arrivals import Columns
-from messsim.zoo import UnknownProfile
+from messsim.zoo import UnknownProfile, load_models
 
 FILE = Path("log.csv")
 
@@ -75,6 +75,13 @@ def test_models_by_name_stand_by_active_parameters():
         profiles_of(["llama"])
     with pytest.raises(UnknownProfile):
         profiles_of(["nothing-at-all"])
+
+
+@pytest.mark.parametrize("model", load_models())
+def test_a_models_whole_name_is_that_model_in_any_case(model):
+    """Other names may begin with it."""
+    for name in (model, model.lower(), model.upper()):
+        assert profiles_of([name])[0].model == model
 
 
 def test_the_promise_lies_between_the_two_best():
