@@ -5,11 +5,14 @@ import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 import tomli_w
 from builders import scenario
-from test_cli import here
+from test_cli import here, refused
 from test_cli_calls import Answer, Call
+
+from messsim.workload.times import TimeForm
 
 BEST = {"best": {"overrides": {}}}
 SUMMARY = {"x": 1}
@@ -212,3 +215,97 @@ def test_the_checks_that_fail_are_tables_all_the_same(file, put):
     put("report.run.checklist.checklist", "the checklist")
     done = here("check", file)
     assert (done.returncode, done.stdout) == (1, "the checklist\n")
+
+
+# ---- logs and catalogues --------------------------------------------------------------------------------
+
+
+class Read:
+    """Of a trace that was read: what it says of itself."""
+
+    def summary(self):
+        return {"requests": 3}
+
+
+def test_options_of_an_import_reach_the_reading(put, tmp_path):
+    plan, write = put("logs.traces.plan_reading", "reading"), put("logs.traces.write_trace", None)
+    read = put("logs.traces.read_requests", Read())
+    columns = ("--time", "t", "--prompt-tokens", "p", "--output-tokens", "o", "--tenant", "w")
+    rows = ("--select", "a=1", "--skip-failed", "--unique", "id", "--time-format", "ms", "--tenants", 5)
+    out = tmp_path / "o.csv"
+    done = here("import", "log.csv", "--from", "vllm", *columns, *rows, "--out", out, "--json")
+    assert json.loads(done.stdout) == {"file": str(out), "requests": 3}
+    file, given, form, chooser, kind = plan.args
+    assert (str(file), dataclasses.astuple(given)[:4], kind) == ("log.csv", ("t", "p", "o", "w"), "vllm")
+    assert form == TimeForm("ms", None)
+    assert (chooser.tokens, chooser.unique, [c.column for c in chooser.select]) == (("",), "id", ["a"])
+    assert (str(read.args[0]), read.args[1], read.options) == ("log.csv", "reading", {"most_tenants": 5})
+    assert write.args[1] == out
+    here("import", "log.csv", "--out", tmp_path / "p.csv", "--json")
+    assert dataclasses.astuple(plan.args[1])[:4] == (None,) * 4
+    assert (plan.args[3].tokens, plan.args[3].unique, plan.args[4], read.options) == (
+        *((), None, "auto", {"most_tenants": 20}),
+    )
+
+
+def test_an_import_says_how_a_scenario_uses_it(put, tmp_path):
+    put("logs.traces.plan_reading", "reading")
+    put("logs.traces.read_requests", Read())
+    put("logs.traces.write_trace", None)
+    put("report.logs.importing.import_summary", "the counts")
+    toml = put("logs.toml.import_toml", "[arrivals]")
+    out = tmp_path / "deep" / "o.csv"
+    (tmp_path / "deep").mkdir()
+    done = here("import", "log.csv", "--out", out)
+    assert done.stdout == f"the counts\n\nwritten to {out}; in a scenario beside it:\n\n[arrivals]\n"
+    assert (toml.args[0], str(toml.args[1])) == ({"requests": 3}, "o.csv")
+
+
+def test_options_of_outcomes_reach_their_reading(put, tmp_path):
+    table = pl.DataFrame({"a": [1.0, 0.0], "b": [1.0, 1.0]})
+    outcomes = SimpleNamespace(frame=table, models=["a", "b"], notes=["n"], has_costs=True, has_tokens=False)
+    read, write = put("logs.outcomes.read_outcomes", outcomes), put("logs.outcomes.write_outcomes", None)
+    options = ("--prompt", "q", "--model", "m", "--score", "s", "--map", "up=1", "--filter", "f", "--skip-failed")
+    out = tmp_path / "o.csv"
+    asked = ("import", "--outcomes", "small=x.csv", "y.csv", *options, "--select", "a=1", "--unique", "id")
+    done = here(*asked, "--out", out, "--json")
+    means = {"a": 0.5, "b": 1.0}
+    assert json.loads(done.stdout) == {"file": str(out), "prompts": 2, "satisfaction": means, "notes": ["n"]}
+    paths, given, chooser = read.args
+    assert [tuple(map(str, p)) if isinstance(p, tuple) else str(p) for p in paths] == [("small", "x.csv"), "y.csv"]
+    assert dataclasses.astuple(given) == ("q", "m", "s", {"up": 1.0}, None, "f", True)
+    assert (chooser.tokens, chooser.unique) == ((), "id"), "whoever has no score is left out by the reading itself"
+    assert write.args == (outcomes, out)
+    shown = put("report.logs.importing.outcomes_summary", "the shares")
+    toml = put("logs.toml.outcomes_toml", "[satisfaction]")
+    done = here(*asked, "--out", tmp_path / "p.csv")
+    assert done.stdout == f"the shares\n\nwritten to {tmp_path / 'p.csv'}; in a scenario beside it:\n\n[satisfaction]\n"
+    assert shown.args == (2, means, ["n"])
+    assert (toml.args[0], str(toml.args[1]), toml.options) == (["a", "b"], "p.csv", {"costs": True, "tokens": False})
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("--from", "vlm"), "--from vlm: expected one of auto, log, messsim, "),
+        (("b.csv",), "2 files: expected one; --outcomes joins several"),
+        (("--outcomes", "--from", "vllm"), "--from: is of traces; expected it without --outcomes"),
+        (("--outcomes", "--time-zone", "UTC"), "--time-zone: is of traces; expected it without --outcomes"),
+        (("--score", "s"), "--score: is of outcomes; expected --outcomes with it"),
+    ],
+)
+def test_options_of_imports_that_contradict_each_other(tmp_path, asked, message):
+    assert refused(here("import", "a.csv", *asked, "--out", tmp_path / "o")).startswith(f"error: {message}")
+
+
+def test_profiles_are_listed_and_one_is_told_whole(put):
+    two = [SimpleNamespace(name="a"), SimpleNamespace(name="b")]
+    select = put("zoo.select_profiles", two)
+    listed = put("report.hardware.profiles.profile_list", "the list")
+    whole = put("report.hardware.profiles.profile_details", "the details")
+    assert here("profiles", "qwen", "--gpu", "H100", "--weights", "fp8", "--tp", 2).stdout == "the list\n"
+    assert (select.args, select.options) == (("qwen",), {"gpu": "H100", "weights": "fp8", "tp": 2})
+    assert listed.args == (two,)
+    put("zoo.select_profiles", two[:1])
+    assert here("profiles", "qwen").stdout == "the details\n"
+    assert whole.args == (two[0],)
