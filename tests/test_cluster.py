@@ -281,7 +281,7 @@ def test_a_split_request_costs_its_prefill_and_what_is_decoded_after_it():
 
 
 def test_unequal_pools_of_a_split_model_count_by_their_replicas():
-    """An iteration takes 25 J or 5 J: one prefills on either of two replicas, two decode on one of 25 J or three of 5."""
+    """An iteration takes 25 J or 5 J: one prefills, on either; two decode, on one of 25 J or three of 5 J."""
     small = {"a0_s": 0.25, "p0_w_per_gpu": 20.0}
     pools = [
         pool("a", role="prefill", kv_bytes_per_token=1.0, max_num_seqs=1),
