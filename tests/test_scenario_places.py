@@ -1,4 +1,4 @@
-"""An error names the entry that it is of: every mistake is found, and told, at the second place of its list too."""
+"""An error names the entry that it is of: every mistake is seen, and keys_named, at the second place of its list too."""
 
 import re
 
@@ -25,7 +25,7 @@ def cases():
     for test in (errors.test_values, errors.test_unknown_keys, errors.test_keys_that_do_not_fit):
         for case in test.pytestmark[0].args[1]:
             changes, lines = getattr(case, "values", case)
-            places = [found for line in ([lines] if isinstance(lines, str) else lines) if (found := PLACE.match(line))]
+            places = [match for line in ([lines] if isinstance(lines, str) else lines) if (match := PLACE.match(line))]
             for table in dict.fromkeys(place[1] for place in places):
                 yield pytest.param(changes, table, [p[2] for p in places if p[1] == table], id=places[0][0])
 
@@ -39,7 +39,7 @@ def test_a_mistake_is_of_the_entry_where_it_stands(changes, table, keys):
         parent[key] = dict(parent[key])
         parent = parent[key]
     parent[name] = [sound(table, parent[name], data), *parent[name]]
-    told = [re.match(r"[\w.+]*", line)[0] for line in errors.problems(data)]
+    keys_named = [re.match(r"[\w.+]*", line)[0] for line in errors.problems(data)]
     for key in keys:
-        assert f"{table}.1{key}" in told
-        assert f"{table}.0{key}" not in told
+        assert f"{table}.1{key}" in keys_named
+        assert f"{table}.0{key}" not in keys_named
