@@ -68,15 +68,14 @@ def test_a_dot_is_at_the_means_and_its_whiskers_end_where_the_intervals_do():
 
 def test_each_oracle_has_a_line_of_its_own_and_its_name_at_the_top_of_it():
     frontier = [oracle("far", 3.0, 0.9), oracle("near", 1.0, 0.5), oracle("far", 2.0, 0.6), oracle("near", 1.5, 0.8)]
-    figure = tradeoff(pl.DataFrame(POINT), ["policy"], "J", [], frontier)
-    lines = {
-        values[0]["oracle"]: [(v["cost"], v["satisfaction"]) for v in values] for _, values in drawn(figure, "mark")
-    }
-    assert lines == {"far": [(2.0, 0.6), (3.0, 0.9)], "near": [(1.0, 0.5), (1.5, 0.8)]}
-    names = {
-        values[0]["oracle"]: (values[0]["cost"], values[0]["satisfaction"]) for _, values in drawn(figure, "mark-label")
-    }
-    assert names == {"far": (3.0, 0.9), "near": (1.5, 0.8)}
+    figure = tradeoff(pl.DataFrame(POINT), ["policy"], "J", [], [*frontier, oracle("alone", 4.0, 0.7)])
+
+    def lines(style):
+        return sorted([(v["oracle"], v["cost"], v["satisfaction"]) for v in rows] for _, rows in drawn(figure, style))
+
+    far, near = [("far", 2.0, 0.6), ("far", 3.0, 0.9)], [("near", 1.0, 0.5), ("near", 1.5, 0.8)]
+    assert lines("mark") == [[("alone", 4.0, 0.7)], far, near]
+    assert lines("mark-label") == [[("alone", 4.0, 0.7)], far[1:], near[1:]]
 
 
 # ---- replications ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""An error names the entry that it is of: every mistake is seen, and keys_named, at the second place of its list too."""
+"""An error names the entry that it is of: every mistake is seen, and named, at the second place of its list too."""
 
 import re
 
