@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -271,6 +272,11 @@ def test_the_command_prints_json_and_writes_files(tmp_path):
     assert [r["c"] for b in data["benchmarks"] for r in b["runs"]] == [1.0] * 8
     written = {f.name for f in (tmp_path / "out").iterdir()}
     assert written == {"paper.json", "paper.md", "paper.csv", "results.parquet", *JOURNAL}
+    rows = pl.read_parquet(tmp_path / "out" / "results.parquet")
+    assert rows["benchmark"].to_list() == [b["name"] for b in data["benchmarks"]]
+    assert rows["router.c"].to_list() == [1.0] * 8
+    means = [run["whole"]["satisfaction"]["mean"] for b in data["benchmarks"] for run in b["runs"]]
+    assert rows["sla_satisfaction"].to_list() == pytest.approx(means)
     assert json.loads((tmp_path / "out" / "paper.json").read_text()) == data
     assert cli("paper", "--out", str(tmp_path / "out")).exit_code == 2
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from builders import model, scenario
+from pydantic import ValidationError
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from messsim.errors import OutputError
 from messsim.report.run import live
 from messsim.report.run.live import dashboard, line_of, sparks, watching
 from messsim.scenario import parse
-from messsim.shapes.live import LiveModel
+from messsim.shapes.live import LiveModel, LivePool
 from messsim.study.simulation import watching as studied
 from messsim.study.simulation.watching import LIVE, show
 
@@ -172,3 +173,10 @@ def test_sparks_go_from_the_least_to_the_most():
     assert sparks([]) == ""
     assert sparks([1.0, 1.0]) == "▁▁"
     assert sparks([0.0, 0.5, 1.0]) == "▁▅█"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_figure_of_a_snapshot_is_beyond_numbers(value):
+    """It is written as JSON, which has no word for these."""
+    with pytest.raises(ValidationError):
+        LivePool(name="p", replicas=1, in_system=1, power_w=value)
