@@ -353,3 +353,13 @@ def test_replicas_that_come_and_go_do_not_fail(tmp_path, cluster, message):
     with pytest.raises(ScenarioError) as caught:
         parse(scaled(tmp_path, [0.0], rule="target", more={"cluster": cluster}))
     assert message in str(caught.value)
+
+
+def test_outages_are_of_pools_that_keep_their_size(tmp_path):
+    models = [model("still", replicas=2), model("comes", autoscale={"rule": "target", "target": 2.0})]
+    outages = [{"pool": pool, "at_s": at_s, "for_s": 1.0} for at_s, pool in enumerate(("still", "comes", "comes"))]
+    with pytest.raises(ScenarioError) as caught:
+        parse(scenario(models=models, cluster={"failures": {"schedule": outages}}))
+    refused = [f"cluster.failures.schedule.{i}.pool" for i in range(3) if f"schedule.{i}.pool" in str(caught.value)]
+    assert refused == ["cluster.failures.schedule.1.pool", "cluster.failures.schedule.2.pool"]
+    assert parse(scenario(models=models, cluster={"failures": {"schedule": outages[:1]}}))

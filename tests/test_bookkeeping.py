@@ -109,6 +109,14 @@ def test_the_utilisation_of_unequal_pools_in_a_run():
     assert summary["models"][0]["utilization"] == pytest.approx((one + 3 * three) / 4)
 
 
+def test_gpus_are_those_of_all_replicas():
+    pools = [pool("a", replicas=3, tp=2), pool("a", name="large", tp=4), pool("b", replicas=2)]
+    models = [{"name": name, "satisfaction": 0.5} for name in "ab"]
+    assert summary_of(parse(scenario(requests=5, models=models, pools=pools)))["cost"]["gpus"] == 3 * 2 + 4 + 2
+    free = [m | {"cost_per_request": 1.0} for m in models]
+    assert summary_of(parse(scenario(requests=5, models=free, cluster={"mode": "none"})))["cost"]["gpus"] is None
+
+
 def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
     checklist = check(parse(scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)))
     offered = {p["name"]: p["offered_rps"] for p in checklist["pools"]}

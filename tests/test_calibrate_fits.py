@@ -1,6 +1,7 @@
 """Pieces of a calibration, worked out by hand: errors by region, what a base lends, what a profile may say."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from messsim.scenario.base import SMALLEST
 from messsim.study.calibrate import fits, fitting, profile_file
 from messsim.study.calibrate.measurements import Measurements, ServedPoints
 from messsim.study.calibrate.missing import measure_next
-from messsim.study.calibrate.options import MIXTURE, Base, Options, given_by, mixture_of, pair, whose_of
+from messsim.study.calibrate.options import MIXTURE, NAMES, Base, Options, given_by, mixture_of, pair, whose_of
 from messsim.study.calibrate.served_fit import PointFit
 from messsim.zoo.fitting import DURATION, NO_CAP_W, SMALL_BATCH, Estimate, Iterations
 
@@ -236,6 +237,13 @@ def test_a_dense_model_has_no_experts_to_read():
 def test_what_cannot_be_fixed(text, message):
     with pytest.raises(ScenarioError, match=message):
         given_by([text], dense=True)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "se"])
+def test_a_coefficient_without_its_unit_is_told_with_it(name):
+    short = re.sub(r"_(s|w_per_gpu|j_per|tokens)(_.*)?$", "", name)
+    with pytest.raises(ScenarioError, match=rf"unknown coefficient '{short}'; did you mean '{name}'\?$"):
+        given_by([f"{short}=1"], dense=False)
 
 
 @pytest.mark.parametrize(("text", "both"), [("a=b", ("a", "b")), (" a = b=c ", ("a", "b=c")), ("a=", ("a", ""))])

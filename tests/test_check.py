@@ -148,6 +148,7 @@ def test_a_network_of_one_model_among_several_is_named_by_it():
     assert line.startswith("transfers of KV of m1: get 2.5 GB/s and can carry 2 ")
     shared = split_setup({"bandwidth_gb_per_s": 1.0, "bandwidth_of": "cluster"}, models=2)
     assert checking._overloaded_links(shared, [{"offered_rps": rps} for rps in (5.0, None, 5.0, None)]) == []
+    assert checking._overloaded_links(shared, [{"offered_rps": rps} for rps in (None, None, 10.0, None)]) == []
     (line,) = checking._overloaded_links(shared, [{"offered_rps": rps} for rps in (5.0, None, 6.0, None)])
     assert line.startswith("transfers of KV: get 1.1 GB/s and can carry 1 ")
 

@@ -161,6 +161,11 @@ def test_what_a_killed_command_left_is_told(monkeypatch, tmp_path, capsys):
         outputs.check_out(tmp_path)
 
 
+def test_every_note_has_a_line(capsys):
+    hand_over({"x": 1}, lambda: "a table", True, Path("o"), lambda out: ["no picture", "no page [b]", "x"])
+    assert capsys.readouterr().err == "note: no picture\nnote: no page [b]\nnote: x\n"
+
+
 # ---- options --------------------------------------------------------------------------------------------
 
 

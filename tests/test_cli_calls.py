@@ -9,10 +9,13 @@ from types import SimpleNamespace
 import pytest
 import tomli_w
 from builders import scenario
+from runs import shown
 from test_cli import here, refused
 
 from messsim.cli.sweep import as_given
 from messsim.results.figures import Requirement
+from messsim.study.plan.cheapest import BestSoFar
+from messsim.study.runs.so_far import SoFar
 
 
 class Call:
@@ -239,6 +242,48 @@ def test_a_quick_challenge_is_of_few_requests_and_one_replication(stands_for, wo
     assert read.args == (CONDITIONS,)
     assert read.options == {"requests": requests, "seed": None}
     assert study.args[1:] == (list(POLICIES), seeds)
+
+
+# ---- what is shown while a study goes on ----------------------------------------------------------------
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """What stands below the bar on a terminal, line by line."""
+    lines: list[list[str]] = []
+    bar = nullcontext((lambda done, total: None, lambda known: lines.append(shown(known).splitlines())))
+    monkeypatch.setattr("messsim.report.base.progress.known_bar", lambda console, name: bar)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("command", "study", "answer"),
+    [
+        (("sweep", "--grid", "router.V=1"), "study.sweep.sweep", {"failures": []}),
+        (("compare",), "study.compare.policies.compare", ({"policies": []}, [])),
+        (("replicate",), "study.replicate.replicate", ({"precise": None}, [])),
+        (("converge",), "study.converge.convergence.converge", SimpleNamespace(summary={})),
+        (("challenge", "--conditions", "late"), "study.challenge.routers.challenge", (Answer(1), [])),
+    ],
+)
+def test_means_of_what_is_done_stand_below_the_bar(file, stands_for, workers, screen, command, study, answer):
+    name, *asked = command
+    call = stands_for(study, answer)
+    here(name, *([] if name == "challenge" else [file]), *asked, "--json")
+    call.options["on_known"]([SoFar("mess+", 2, 1, 0.61, 0.25), SoFar("random", 1, 0, None, None)])
+    ((head, *rows),) = screen
+    unit = "USD/1,000 requests" if "USD" in head else "J/request"
+    assert head.split() == ["so", "far", "runs", "kept", "in", "satisfied", *unit.split()]
+    cost = "250" if "USD" in head else "0.25"
+    assert [row.split() for row in rows] == [["mess+", "2", "1", "61.00", "%", cost], ["random", "1", "0", "-", "-"]]
+
+
+@pytest.mark.parametrize(("objective", "value"), [("usd", "25,000 USD per hour"), ("energy", "25 kJ a run")])
+def test_the_best_cluster_so_far_stands_below_the_bar(file, stands_for, workers, screen, objective, value):
+    study = stands_for("study.plan.cheapest.plan", {"best": {"overrides": {}}})
+    here("plan", file, "--replicas", "small=1..3", "--objective", objective, "--json")
+    study.options["on_known"](BestSoFar({"small": 2}, 25_000.0, 3))
+    assert screen == [[f"best so far: 2 x small; {value}; 3 clusters simulated"]]
 
 
 # ---- run, check, explain --------------------------------------------------------------------------------

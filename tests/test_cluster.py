@@ -280,6 +280,19 @@ def test_a_split_request_costs_its_prefill_and_what_is_decoded_after_it():
     assert costs.of_chunk(chunk)[0].tolist() == pytest.approx([75.0] * 4)
 
 
+def test_unequal_pools_of_a_split_model_count_by_their_replicas():
+    """An iteration takes 25 J or 5 J: one prefills, on either; two decode, on one of 25 J or three of 5 J."""
+    small = {"a0_s": 0.25, "p0_w_per_gpu": 20.0}
+    pools = [
+        pool("a", role="prefill", kv_bytes_per_token=1.0, max_num_seqs=1),
+        pool("a", role="prefill", kv_bytes_per_token=1.0, max_num_seqs=1, coefficients=small),
+        pool("a", role="decode", max_num_seqs=1),
+        pool("a", role="decode", max_num_seqs=1, replicas=3, coefficients=small),
+    ]
+    costs, chunk = known(models=[{"name": "a", "satisfaction": 0.4}], pools=pools)
+    assert costs.of_chunk(chunk)[0].tolist() == pytest.approx([0.5 * 30.0 + 2.0 * (0.25 * 25.0 + 0.75 * 5.0)] * 4)
+
+
 def test_without_servers_a_model_has_the_context_that_it_states():
     models = [
         {"name": "a", "satisfaction": 0.4, "cost_per_request": 7.0, "max_model_len": 5},
@@ -296,9 +309,13 @@ def test_requests_that_no_server_takes_cost_infinitely_much():
     models = [model("a", max_model_len=5), model("b", max_model_len=50)]
     costs, chunk = known(models=models, tokens={"prompt": 3, "output": 3})
     assert costs.limited
-    assert costs.longest[0] == 50 or costs.longest[0] == 5
+    assert costs.longest == (5, UNLIMITED_TOKENS), "no request is too long for the other"
     given = costs.of_chunk(chunk)
     assert given[0].tolist() == [float("inf")] * 4
     assert (given[1] < float("inf")).all()
     assert list(costs.too_long(chunk)) == [0]
     assert (costs.of_chunk_when_available(chunk) < float("inf")).all()
+    both, _ = known(
+        models=[model("a", max_model_len=5), model("b", max_model_len=8)], tokens={"prompt": 6, "output": 3}
+    )
+    assert both.longest[0] == 8

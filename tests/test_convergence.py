@@ -263,6 +263,10 @@ def test_a_study_of_another_version_is_named(directory, tmp_path):
     pl.read_parquet(directory / "curves.parquet").drop("queue_p05").write_parquet(tmp_path / "curves.parquet")
     with pytest.raises(OutputError, match=r"curves.parquet: queue_p05: expected a column of numbers"):
         report(tmp_path)
+    words = pl.read_parquet(directory / "curves.parquet").with_columns(pl.col("settled").cast(pl.String))
+    words.write_parquet(tmp_path / "curves.parquet")
+    with pytest.raises(OutputError, match=r"curves.parquet: settled: expected a column of numbers"):
+        report(tmp_path)
 
 
 def test_the_command(tmp_path):

@@ -208,7 +208,10 @@ def saved(tmp_path_factory):
         (("seed",), -1, "seed = -1: expected"),
         (("alpha",), "0.5", "alpha = '0.5': expected a number"),
         (("models",), ["a", "a"], "each with a name of its own"),
-        (("options",), {"seed": 3}, "options.seed: no such option"),
+        *(
+            (("options",), {name: 1, "c": 0.5}, f"options.{name}: no such option")
+            for name in ("alpha", "features", "max_pending", "models", "seed")
+        ),
         (("pending",), [[99, 0, None]], "pending.0 = 99: expected a request below routed = 8"),
         (("pending",), [[1, 0, None], [1, 0, None]], "pending.1 = 1: expected a request below routed = 8, each once"),
         (("pending",), [[8, 0, None]], "pending.0 = 8: expected a request below routed = 8"),

@@ -76,6 +76,22 @@ def test_a_limit_on_concurrency_is_noted(tmp_path):
     assert note.startswith("at most 8 requests ran at once")
 
 
+@pytest.mark.parametrize(("kind", "own"), [("vllm", {}), ("sglang", {"total_output_tokens_retokenized": 28})])
+def test_a_benchmark_says_how_many_ran_at_once_and_how_fast(tmp_path, kind, own):
+    whole = {"output_lens": [5, 6, 7, 8], "errors": [""] * 4, "max_concurrency": 8, "request_throughput": 2.5}
+    trace = from_log(bench(tmp_path, **whole, **own), kind="auto")
+    assert from_log(bench(tmp_path, **whole, **own), kind=kind).notes == trace.notes
+    assert trace.rate_rps == 2.5
+    assert trace.notes[-1] == (
+        "at most 8 requests ran at once (--max-concurrency): times are when one was sent, not when it would have come; "
+        "arrivals.kind = 'closed' is that benchmark"
+    )
+    untimed = from_log(bench(tmp_path, **whole, **own, start_times="gone"), kind="auto")
+    assert untimed.notes[-1].endswith("(--max-concurrency): arrivals.kind = 'closed' is that benchmark")
+    unlimited = from_log(bench(tmp_path, **whole | {"max_concurrency": None}, **own), kind="auto")
+    assert not [note for note in unlimited.notes if "at once" in note]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

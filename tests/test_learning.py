@@ -238,6 +238,14 @@ def test_a_weight_that_switches_cost_or_satisfaction_off_is_told():
     assert notes_on_v(1e-9, [1.0, 2.0], [0.8, 0.7], 0.7, 1000, "J") == []  # nobody is worth more
 
 
+def test_from_which_weight_on_cost_matters_and_up_to_which_satisfaction_does():
+    """2 J for 1/4 more: worth it from a queue of 8 V on. It rises by 3/4, over 100 requests by 100 (3/4 - 1/2)."""
+    say = lambda v: notes_on_v(v, [3.0, 1.0, 2.0], [0.75, 0.5, 0.625], 0.75, 100, "J")  # noqa: E731
+    assert "once the queue is above 0.015, and one unsatisfying answer adds 0.75" in say(0.00187)[0]
+    assert say(0.00188) == say(3.12) == []
+    assert "worth its cost from a queue of 25 on, and 100 requests add at most 25" in say(3.13)[0]
+
+
 def test_replay_finds_weight_in_the_logs_costs(tmp_path):
     rows = [
         {"satisfied__a": i % 2, "satisfied__b": 1, "cost__a": 100, "cost__b": 300, "feature__x": i} for i in range(50)

@@ -17,7 +17,7 @@ from messsim.logs.starting import beginning, profiles_of
 from messsim.logs.swe_bench import read_report
 from messsim.logs.toml import import_toml, outcomes_toml
 from messsim.scenario.arrivals import Columns
-from messsim.zoo import UnknownProfile
+from messsim.zoo import UnknownProfile, load_models
 
 FILE = Path("log.csv")
 
@@ -77,6 +77,13 @@ def test_models_by_name_stand_by_active_parameters():
         profiles_of(["nothing-at-all"])
 
 
+@pytest.mark.parametrize("model", load_models())
+def test_a_models_whole_name_is_that_model_in_any_case(model):
+    """Other names may begin with it."""
+    for name in (model, model.lower(), model.upper()):
+        assert profiles_of([name])[0].model == model
+
+
 def test_the_promise_lies_between_the_two_best():
     models = profiles_of(["Llama-3.1-70B", "Llama-3.1-8B"])
     text = beginning("n", models, alpha=None, rate_rps=2.5)
@@ -133,6 +140,13 @@ def test_statistics_may_be_an_object_by_name():
     table, score = statistics(frame, FILE, None, ("accuracy",))
     assert (score, table["accuracy"].to_list()) == ("accuracy", [1.0])  # the usual names go first
     assert statistics(frame, FILE, "f1_score", ("accuracy",))[1] == "f1_score"
+
+
+def test_statistics_of_an_instance_may_come_in_several_rows():
+    """A file's rows all have the same names: what one of them does not say takes nothing from the others."""
+    stats = [{"f1_score": 0.5, "num_output_tokens": None}, {"f1_score": None, "num_output_tokens": 3.0}]
+    table, _ = statistics(pl.DataFrame({"instance_id": ["i", "i"], "stats": stats}), FILE, None, ())
+    assert table.rows(named=True) == [{"instance_id": "i", "f1_score": 0.5, "output_tokens": 3.0}]
 
 
 def report(folder, content, name="some.model.run.json"):

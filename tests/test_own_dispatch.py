@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomli_w
 from builders import model, replicas_of, run, scenario
@@ -122,7 +123,10 @@ def test_a_failure_stops_the_run_and_is_no_replica(tmp_path, engine, function, m
     [
         (rule("nobody"), r"own_dispatch.py has no function nobody\(loads, \.\.\.\)"),
         ("nowhere.py:pick", "cluster.dispatch: no such file .*nowhere.py"),
-        (rule("half"), "pick returns a float64; expected one of the replicas, a whole number"),
+        (
+            rule("half"),
+            r"^cluster.dispatch: .*own_dispatch.py: pick returns a float64; expected one of the replicas, a ",
+        ),
         (rule("too_curious"), "pick takes satisfied; expected any of request, attempt, session"),
     ],
 )
@@ -162,6 +166,39 @@ def test_it_is_tried_out_on_choices_that_are_made_up(function, state, problem):
     problems = check_rule(made)
     assert made.state.tolist() == [0.0] * (state + 1)
     assert (problems == []) if problem is None else (len(problems) == 1 and problem in problems[0])
+
+
+class Recorder:
+    """A rule that notes what it is asked, and takes the first replica."""
+
+    functions = ()
+
+    def __init__(self):
+        self.state, self.asked = np.zeros(1), []
+
+    def pick(self, *arguments):
+        self.asked.append(arguments)
+        return 0
+
+
+def test_all_that_a_rule_sees_differs_from_choice_to_choice_and_goes_to_its_ends():
+    rule = Recorder()
+    assert check_rule(rule) == []
+    request, attempt, session, prompt, now_s, numbers, loads, waiting, usage, cached, uniforms = zip(
+        *rule.asked, strict=True
+    )
+    assert set(attempt) == {0, 1, 2, 1_000}, "retries too"
+    assert {min(session), max(session)} == {-1, 2**40}
+    assert {min(request), max(request), min(now_s), max(now_s)} == {0, 2**40, 1e12}
+    assert {len(n) for n in numbers} == {2, 3, 8, 100}
+    assert any(n[-1] > len(n) for n in numbers), "some of the pool's are down"
+    assert {min(prompt), max(prompt)} == {1, 1_000_000}
+    for least, most, column in ((0.0, 1e6, loads), (0.0, 1e6, waiting), (0.0, 1.0, usage)):
+        assert (min(c.min() for c in column), max(c.max() for c in column)) == (least, most)
+    shares = [c / p for c, p in zip(cached, prompt, strict=True)]
+    assert any((s == 1.0).all() for s in shares)
+    assert any((s == 0.0).all() for s in shares)
+    assert {u.min() for u in uniforms} >= {2.0**-53, 1.0 - 2.0**-53}
 
 
 def test_check_says_what_it_breaks():

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -205,6 +206,16 @@ def test_measured_figures_are_those_of_runs(theory):
     assert short["predicted"] == pytest.approx(theory["price"] / short["t"])
 
 
+def test_what_one_more_satisfied_answer_costs_is_between_the_prices_at_which_the_optimum_stays(theory):
+    from messsim.study.reproduce import theory as orders
+
+    usual = orders._scenario(orders.V, orders.C, 40_000, None, None)
+    optima = [orders._optimum(usual.changed(replication=r)) for r in range(2)]
+    assert theory["price"] == pytest.approx(sum(o.low + o.high for o in optima) / 4, rel=1e-12)
+    assert theory["optimum"] == pytest.approx(sum(o.per_request for o in optima) / 2, rel=1e-12)
+    assert all(o.low < o.high for o in optima)
+
+
 def test_overhead_is_the_predicted_one(theory):
     """Explored requests are Bernoulli: 4.6 standard errors of their expected number, and 1 % for the sum over t."""
     more = 43.6 + 130.7 + 1040.8
@@ -261,6 +272,11 @@ def test_the_command_prints_json_and_writes_files(tmp_path):
     assert [r["c"] for b in data["benchmarks"] for r in b["runs"]] == [1.0] * 8
     written = {f.name for f in (tmp_path / "out").iterdir()}
     assert written == {"paper.json", "paper.md", "paper.csv", "results.parquet", *JOURNAL}
+    rows = pl.read_parquet(tmp_path / "out" / "results.parquet")
+    assert rows["benchmark"].to_list() == [b["name"] for b in data["benchmarks"]]
+    assert rows["router.c"].to_list() == [1.0] * 8
+    means = [run["whole"]["satisfaction"]["mean"] for b in data["benchmarks"] for run in b["runs"]]
+    assert rows["sla_satisfaction"].to_list() == pytest.approx(means)
     assert json.loads((tmp_path / "out" / "paper.json").read_text()) == data
     assert cli("paper", "--out", str(tmp_path / "out")).exit_code == 2
 

@@ -412,3 +412,7 @@ def test_a_file_may_be_as_long_as_the_most(tmp_path):
     assert read_bytes(tmp_path / "f", 5) == b"12345"
     with pytest.raises(OSError, match="it is longer than 0 MiB"):
         read_bytes(tmp_path / "f", 4)
+    with (tmp_path / "f").open("wb") as file:
+        file.truncate((3 << 20) + 1)
+    with pytest.raises(OSError, match="it is longer than 3 MiB"):
+        read_bytes(tmp_path / "f", 3 << 20)

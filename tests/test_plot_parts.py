@@ -477,6 +477,13 @@ def test_a_timeline_in_slices_weighs_power_by_time_and_hits_by_tokens():
     assert made["hit_rate_p"].to_list() == [None, 0.75, 0.25, None]
 
 
+def test_a_run_in_which_no_time_passes_is_one_slice_of_a_second():
+    timeline = pl.DataFrame({"time_s": [0.0, 0.0], "in_system_p": [1, 4], "power_w_p": [10.0, 40.0]})
+    assert sliced(run(timeline)).select("slice", "from_s", "to_s", "in_system_p").rows() == [(0, 0.0, 1.0, 2.5)]
+    nothing = timeline.clear()
+    assert sliced(run(nothing)).rows() == []
+
+
 REQUESTS = pl.LazyFrame(
     {
         "id": [0, 1, 2, 3],

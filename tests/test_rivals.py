@@ -1,6 +1,7 @@
 """The rivals of MESS+: what each decides, against its rule written out in NumPy or worked out by hand."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -320,8 +321,9 @@ def test_a_static_mix_may_be_stated():
         chosen = [decide(policy, uniforms=(0.0, u), tenant=tenant) for u in (0.0, 0.24, 0.26, 0.74, 0.76, 1 - 1e-9)]
         assert chosen == [0, 0, 2, 2, 3, 3]
     assert "mean_satisfaction" not in policy.needs
-    with pytest.raises(ScenarioError, match=r"router.mix = \[0.5, 0.5\]: expected 4 shares"):
-        built("static-mix", mix=[0.5, 0.5])
+    for mix in ([0.5, 0.5], [0.2] * 5):
+        with pytest.raises(ScenarioError, match=rf"router.mix = {re.escape(str(mix))}: expected 4 shares"):
+            built("static-mix", mix=mix)
     with pytest.raises(ScenarioError, match="expected a share above 0"):
         Router(mix=[0.0, 0.0])
 

@@ -163,3 +163,39 @@ def test_rows_of_a_table_that_come_again_are_noted(table):
     assert note == "t.csv: 850 requests are drawn from its 100 rows; about 99.8 % of them are taken more than once"
     (note,) = Workload(of_table(table, order="file", requests=200)).notes
     assert note == "t.csv: 200 requests repeat its 100 rows; 100 % of them are taken more than once"
+
+
+# ---- samples --------------------------------------------------------------------------------------------
+
+
+def numbered(folder, rows):
+    """A trace whose prompts are as long as the number of their row, from 1."""
+    lines = [f"{k},{k + 1},1" for k in range(rows)]
+    (folder / "n.csv").write_text("\n".join(["arrival_s,prompt_tokens,output_tokens", *lines]) + "\n")
+    law = {"kind": "trace", "file": str(folder / "n.csv"), "repeat": False}
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    return parse(scenario(requests=None, arrivals=law, tokens=lengths))
+
+
+def sampled(scene, most):
+    """Shares, and the prompts of each chunk."""
+    shares, chunks = zip(*Workload(scene).sample(most), strict=True)
+    return list(shares), [chunk.prompt_tokens.tolist() for chunk in chunks]
+
+
+def test_of_a_file_in_its_order_evenly_spread_blocks_are_taken(tmp_path):
+    shares, prompts = sampled(numbered(tmp_path, 64), 32)
+    assert shares == [1 / 16] * 16
+    assert prompts == [[4 * k + 1, 4 * k + 2] for k in range(16)]
+
+
+def test_few_are_taken_from_the_start_and_all_where_there_are_no_more(tmp_path):
+    assert sampled(numbered(tmp_path, 64), 15) == ([1.0], [[*range(1, 16)]])
+    assert sampled(numbered(tmp_path, 64), 100) == ([1.0], [[*range(1, 65)]])
+
+
+def test_a_span_stands_for_its_share_of_the_run():
+    scene = irt([{"from_request": 250, "difficulty": 1.0}])
+    shares, prompts = sampled(scene, 100)
+    assert shares == [0.25, 0.75]
+    assert [len(p) for p in prompts] == [25, 75]

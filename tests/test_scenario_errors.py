@@ -177,6 +177,10 @@ def test_a_client_who_is_turned_away_must_pause():
             "tokens.prompt: 2 tokens but 1 weights; expected one each",
         ),
         (
+            {"kind": "empirical", "tokens": [3, 4], "weights": [1, 1, 1]},
+            "tokens.prompt: 2 tokens but 3 weights; expected one each",
+        ),
+        (
             {"kind": "empirical", "tokens": [3, 4], "weights": [0, 0]},
             "tokens.prompt: the weights sum to 0; expected at least one above it",
         ),

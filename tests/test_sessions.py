@@ -293,6 +293,10 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"sessions": {"think_s": -1.0}}, "sessions.think_s"),
         ({"sessions": {"turns": 0}}, "sessions.turns"),
         ({"sessions": {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [1.0]}}}, "2 turns but 1 weights"),
+        (
+            {"sessions": {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [1.0] * 3}}},
+            "2 turns but 3 weights",
+        ),
         ({"prefixes": {"choice": "tenant", "groups": 3}}, "groups with choice = 'tenant'"),
         ({"prefixes": {"tokens": {"kind": "table"}}}, "prefixes.tokens.kind = 'table'"),
         ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from builders import model, scenario
+from pydantic import ValidationError
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from messsim.report.base.tables import grid
 from messsim.report.run import live
 from messsim.report.run.live import Curve, dashboard, line_of, sparks, watching
 from messsim.scenario import parse
-from messsim.shapes.live import LiveModel
+from messsim.shapes.live import LiveModel, LivePool
 from messsim.study.simulation import watching as studied
 from messsim.study.simulation.watching import LIVE, show
 
@@ -221,3 +222,10 @@ def test_what_a_killed_run_left_is_named(tmp_path):
         OutputError, match=r"holds no run, .*; .*/\.o\.0a\.partial is left of a command that was killed"
     ):
         show(tmp_path / "o")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_figure_of_a_snapshot_is_beyond_numbers(value):
+    """It is written as JSON, which has no word for these."""
+    with pytest.raises(ValidationError):
+        LivePool(name="p", replicas=1, in_system=1, power_w=value)

@@ -4,7 +4,9 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from runs import cells, shown
 
+from messsim.report.reproduce.theory import PICTURES, theory_page, theory_tables
 from messsim.results.intervals import replication_interval
 from messsim.study.reproduce import theory
 
@@ -142,3 +144,33 @@ def test_the_settings_are_those_of_the_paper_with_telling_features():
     assert (scenario.router.V, scenario.router.c, scenario.requests, scenario.seed) == (0.25, 0.5, 321, 7)
     assert (scenario.features.dimensions, scenario.features.signal, scenario.sla.alpha) == (4, 0.8, 0.6)
     assert scenario.router.policy == "mess+"
+
+
+# ---- in words -------------------------------------------------------------------------------------------
+
+
+def orders(**changes):
+    base = {"requests": 40_000, "replications": 2, "alpha": 0.8, "optimum": 90.126, "price": 536.449}
+    slope = {"of": "it", "against": "V", "predicted": "-1", "measured": -0.876}
+    base |= {name: {"points": [], "slopes": [slope]} for name in PICTURES}
+    return base | {"gap": {"points": [], "slopes": [slope | {"measured": None}], "floor_j": 1.2345}} | changes
+
+
+FACTS = (
+    "40,000 requests, 2 replications; alpha 0.8; the feature oracle pays 90.13 J a request, and lambda = 536.4 J for "
+    "one more satisfied answer; the cost gap comes down to 1.23 J"
+)
+
+
+def test_a_page_of_orders_has_the_exponents_what_they_are_of_and_the_pictures():
+    title, table, facts, *pictures = theory_page(orders()).rstrip("\n").split("\n\n")
+    assert (title, facts) == ("# The orders of MESS+", FACTS)
+    assert table.splitlines()[2:5:2] == ["| it | V | -1 | -0.88 |", "| it | V | -1 | -0.88 |"]
+    assert table.splitlines()[3] == "| it | V | -1 | - |", "the gap"
+    assert pictures[1::2] == [f"![{title}]({name}.svg)" for name, title in PICTURES.items()]
+
+
+def test_the_terminal_has_the_same():
+    made = theory_tables(orders())
+    assert cells(made)[1:5] == [["it", "V", "-1", m] for m in ("-0.88", "-", "-0.88", "-0.88")]
+    assert " ".join(shown(made, 300).splitlines()[-1].split()) == FACTS

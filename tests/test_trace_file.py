@@ -308,6 +308,17 @@ def test_the_lowest_free_slot_is_taken():
     assert [slots.take(), slots.take(), slots.take()] == [0, 2, 3]
 
 
+def test_a_window_is_the_first_minute_unless_another_is_asked_for(tmp_path):
+    data = parse(scenario(requests=200, arrivals={"kind": "poisson", "rate_rps": 2.0}))
+    ends = []
+    for k, window in enumerate([(), ((0.0, 60.0),), ((0.0, 70.0),)]):
+        tracing.trace(data, tmp_path / f"{k}.json", *window)
+        events = json.loads((tmp_path / f"{k}.json").read_text())["traceEvents"]
+        ends.append(max(e["ts"] for e in events if e["ph"] == "i"))
+    assert ends[0] == ends[1]
+    assert 55e6 < ends[0] <= 60e6 < ends[2] <= 70e6
+
+
 def test_counters_of_replicas_follow_a_pool_that_changes_its_size(tmp_path):
     """Both are off until 2, when one is wanted, which loads until 5; at 10 it is to go, once its answer is there."""
     schedule = [{"at_s": 2.0, "replicas": 1}, {"at_s": 10.0, "replicas": 0}]

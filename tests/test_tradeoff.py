@@ -76,6 +76,19 @@ def test_every_point_of_a_small_study_is_named_at_every_width():
         assert seen == {"V = 0.00001": (3, 0.7), "V = 0.0001": (2, 0.6), "V = 0.001": (1, 0.5)}
 
 
+def test_a_name_stands_in_one_place_at_each_width():
+    rows = [((f"p{k}",), float(k), 0.5 + k / 10) for k in range(3)]
+    figure = themed(tradeoff(points(rows, ["policy"]), ["policy"], "J", [])).to_dict()
+    for style in ("value-label", "halo"):
+        drawn = [
+            (layer["mark"]["opacity"]["expr"], row["label"])
+            for layer in figure["layer"]
+            if layer["mark"].get("style") == style
+            for row in layer["data"]["values"]
+        ]
+        assert len(drawn) == len(set(drawn)) == len(WIDTHS) * len(rows)
+
+
 def test_points_of_several_keys_are_named_by_their_values():
     keys = ['models."llama-3.1-8b".replicas', "policy"]
     rows = [((1, "mess+"), 1.0, 0.5), ((2, None), 2.0, 0.6)]

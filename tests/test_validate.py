@@ -227,6 +227,28 @@ def test_rows_that_a_setting_was_read_off_are_in_sample(bursts):
     assert fitted == {("random 128 input", "A100"), ("random 32K input", "H100 at its own speed")}
 
 
+def test_a_burst_has_its_rows_means_limits_and_readings(bursts):
+    """2,000 tokens and 20; those of ShareGPT in the shape of the table of requests, half of them thrice as long."""
+    write(bursts / REQUESTS_FILE, [{"prompt_tokens": n, "output_tokens": n} for n in (10, 30)])
+    command = "trtllm-serve --max_num_tokens=4096"
+    rows = [BURST, BURST | {"load": "sharegpt"}, BURST | {"engine": "tensorrt-llm", "command": command}]
+    write(bursts / BURSTS_FILE, [*rows, BURST | {"model": "nobody/knows"}])
+    fixed, shaped, commanded, unknown = burst_points(bursts, None, None)
+    assert (fixed.scenario.tokens.prompt.tokens, fixed.scenario.tokens.output.tokens) == (2000, 20)
+    assert shaped.scenario.tokens.prompt.tokens == [1000, 3000]
+    assert shaped.scenario.tokens.output.tokens == [10, 30]
+    served = [p.scenario.models[0] for p in (fixed, commanded)]
+    assert [(s.max_num_seqs, s.max_batched_tokens, s.kv_policy) for s in served] == [
+        (256, 2048, "recompute"),
+        (2048, 4096, "reserve"),
+    ]
+    assert (fixed.table, fixed.window, unknown.scenario) == ("bursts", (0, 20), None)
+    assert fixed.measured == {"duration_s": 10.0, "ttft_s": 1.0, "tpot_s": 0.05}
+    facts = {"prompt_tokens": 2000, "output_tokens": 20, "clients": 20, "gpus": 1, "engine": "vllm", "in_sample": False}
+    assert facts.items() <= fixed.facts.items()
+    assert fixed.scenario.arrivals.clients == fixed.scenario.requests == 20
+
+
 def test_overrides_and_seed_reach_every_scenario(data):
     points = [
         *served_points(data, ["models.0.max_batched_tokens=2048"], 7),

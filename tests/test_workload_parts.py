@@ -405,3 +405,26 @@ def test_answers_are_cut_to_what_clients_allow():
     free = Workload(parse(scenario(tokens={"prompt": 10, "output": 40})))
     assert (free.mean_limit_tokens(), free.longest_answer_allowed(0)) == (0.0, 40.0)
     assert free.columns(0, 1).max_new_tokens is None
+
+
+def test_what_clients_allow_is_of_each_request_however_many_are_drawn_at_once():
+    law = {"kind": "geometric", "mean": 50, "max": 400}
+    workload = Workload(parse(scenario(tokens={"prompt": 10, "output": law, "max_new_tokens": law})))
+    whole = workload.columns(0, 40)
+    assert len(set(whole.max_new_tokens.tolist())) > 10
+    for first in (1, 7, 39):
+        later = workload.columns(first, 40 - first)
+        assert later.max_new_tokens.tolist() == whole.max_new_tokens[first:].tolist()
+        assert later.output_tokens.tolist() == whole.output_tokens[:, first:].tolist()
+    assert (whole.output_tokens <= whole.max_new_tokens).all()
+
+
+def test_a_trace_of_times_takes_its_lengths_from_another_file(tmp_path):
+    (tmp_path / "times.csv").write_text("arrival_s\n0\n1.5\n4\n")
+    (tmp_path / "lengths.csv").write_text("prompt_tokens,output_tokens\n10,1\n20,2\n30,3\n")
+    times = {"kind": "trace", "file": str(tmp_path / "times.csv"), "repeat": False}
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}, "file": str(tmp_path / "lengths.csv")}
+    (chunk,) = Workload(parse(scenario(requests=None, arrivals=times, tokens=lengths))).chunks(10)
+    assert chunk.arrival_s.tolist() == [0.0, 1.5, 4.0]
+    assert set(chunk.prompt_tokens.tolist()) <= {10, 20, 30}
+    assert (chunk.prompt_tokens == 10 * chunk.output_tokens).all(), "both of one row"

@@ -82,6 +82,14 @@ def test_what_was_predicted_is_paid_as_it_turns_out():
     assert bounds._realised((satisfied,), satisfied, costs, tenant, [1.1]) is None
 
 
+@pytest.mark.parametrize("cost", [0.0, 1e-9, 37.5, 1e12])
+def test_of_models_that_cost_the_same_the_better_one_is_taken(cost):
+    satisfied, costs = np.array([[0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]), np.full((2, 4), cost)
+    tenant, means = np.zeros(4, np.int32), np.array([[0.25] * 4, [0.75] * 4])
+    assert bounds._realised((means,), satisfied, costs, tenant, [0.75]) == pytest.approx(cost)
+    assert bounds._realised((means,), satisfied, costs, tenant, [0.8]) is None
+
+
 def test_tenants_count_by_their_requests():
     """Three requests of one tenant at 1 each, one of another at 9."""
     satisfied, costs = np.array([[1.0, 1.0, 1.0, 0.0], [1.0] * 4]), np.array([[1.0] * 4, [9.0] * 4])
@@ -140,6 +148,14 @@ def test_worth_puts_choices_made_beforehand_beside_those_of_a_router():
     assert made["can_save"] == pytest.approx(1.0 - made["clairvoyant"] / made["static_mix"])
     assert made["dominated"] == []
     assert made["no_features"] is None
+
+
+def test_who_sees_features_that_mislead_pays_no_more_than_without(monkeypatch):
+    monkeypatch.setattr(bounds, "_predicted", lambda satisfied, features: (1.0 - satisfied, None))
+    costs = [model("small", 0.5, cost_per_request=1.0), model("large", 0.8, cost_per_request=5.0)]
+    made = bounds.worth(prepare(parse(scenario(requests=300, models=costs, sla={"alpha": 0.65}))))
+    assert made["features"] == pytest.approx(made["own_cost"])
+    assert made["features_save"] == made["own_cost_saves"]
 
 
 # ---- rent -----------------------------------------------------------------------------------------------

@@ -127,7 +127,6 @@ static void momentum_and_decay_are_pytorchs(void)
     ms_predictor_free(&p);
 }
 
-/* In the scale of its features a step takes no answer's logit further than its gradient can be wrong by. */
 /* AdaGrad divides by what it has seen so far: where that is nothing, the weight stays. */
 static void adagrad_leaves_what_it_has_seen_nothing_of(void)
 {
@@ -141,6 +140,7 @@ static void adagrad_leaves_what_it_has_seen_nothing_of(void)
     ms_predictor_free(&p);
 }
 
+/* In the scale of its features a step takes no answer's logit further than its gradient can be wrong by. */
 static void a_step_in_scale_is_one_of_standardized_features(void)
 {
     const double rates[] = {0.25, 4.0}, unknown[] = {NAN}, right[] = {1.0};
@@ -164,6 +164,39 @@ static void a_step_in_scale_is_one_of_standardized_features(void)
             CHECK_NEAR(p.weights[0], 0.5 - share * rates[k] * g * z * p.scaler.inverse[0], 1e-12);
             CHECK_NEAR(p.velocity[0], g * z, 1e-12);
             CHECK_NEAR(p.velocity[1], g, 1e-12);
+            ms_predictor_free(&p);
+        }
+    }
+}
+
+/* Two models, two features: each parameter remembers its own gradients, in the features' scale too. */
+static void each_parameter_has_a_memory_of_its_own(void)
+{
+    const double unknown[] = {NAN, NAN}, labels[] = {1.0, 0.25}, x[] = {5.0, -3.0};
+    for (int standardizes = 0; standardizes < 2; standardizes++) {
+        for (int k = 0; k < 2; k++) {
+            ms_predictor p;
+            CHECK(ms_predictor_init(&p, 2, 2) == 0);
+            p.optimizer = k == 0 ? MS_SGD : MS_ADAGRAD;
+            p.standardizes = standardizes, p.learning_rate = 1e-3, p.momentum = k == 0 ? 0.5 : 0.0;
+            for (int i = 0; i < 40; i++) {
+                const double seen[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? 1.0 : -2.0};
+                ms_predictor_learn(&p, seen, unknown);
+            }
+            double memory[6] = {0};
+            for (int step = 0; step < 3; step++) {
+                double scores[2];
+                ms_predictor_score(&p, 0, 2, x, 1, 1, scores, 1);
+                ms_predictor_learn(&p, x, labels);
+                const double *z = standardizes ? p.scaler.standard : x;
+                for (int m = 0; m < 2; m++) {
+                    for (int j = 0; j < 3; j++) { /* the last is the bias */
+                        const double g = (scores[m] - labels[m]) * (j < 2 ? z[j] : 1.0);
+                        memory[3 * m + j] = k == 0 ? 0.5 * memory[3 * m + j] + g : memory[3 * m + j] + g * g;
+                        CHECK_NEAR(p.velocity[3 * m + j], memory[3 * m + j], 1e-12);
+                    }
+                }
+            }
             ms_predictor_free(&p);
         }
     }
@@ -277,6 +310,7 @@ int main(void)
     RUN(momentum_and_decay_are_pytorchs);
     RUN(adagrad_leaves_what_it_has_seen_nothing_of);
     RUN(a_step_in_scale_is_one_of_standardized_features);
+    RUN(each_parameter_has_a_memory_of_its_own);
     RUN(a_long_gradient_is_clipped);
     RUN(too_large_a_predictor_is_refused);
     RUN(every_build_gives_the_same_bits);

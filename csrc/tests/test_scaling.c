@@ -231,6 +231,34 @@ static void a_replica_that_is_ready_takes_what_was_held(void)
     ms_run_free(&loop);
 }
 
+/* Of two pools that decode and have nobody up, the first that takes as long a request as is held comes up for it. */
+static void what_is_held_counts_for_the_pool_that_takes_it(void)
+{
+    const int32_t prompt[] = {5, 40, 5}, max_new[] = {5, 5, 40};
+    for (int k = 0; k < 3; k++) {
+        const ms_run_config config = plain;
+        ms_pool_plan plans[] = {pool_of(0, 1), pool_of(0, 1), pool_of(1, 1)};
+        plans[0].most_tokens = 20;
+        for (int p = 0; p < 2; p++) {
+            plans[p].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
+        }
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+                          streams) == 0);
+        CHECK(ms_loop_begin(&loop) == 0);
+        ms_job job;
+        ms_job_init(&job, 0, 0, prompt[k], max_new[k]);
+        ms_queue_push_tail(&loop.fleet.servers[0].held, &job);
+        loop.now_s = 2.0;
+        for (int32_t p = 0; p < 2; p++) {
+            loop.fleet.pool[p].plan.limits.role = MS_ROLE_DECODE;
+            CHECK(ms_scaling_decide(&loop, p) == 0);
+            CHECK(loop.fleet.phase[p] == (p == (k > 0) ? MS_LOADING : MS_OFF));
+        }
+        loop.fleet.servers[0].held = (ms_queue){0};
+        ms_run_free(&loop);
+    }
+}
+
 /* By saturation: each replica that is ready with the memory that it uses, and what waits there. */
 static void saturation_looks_at_those_that_are_ready(void)
 {
@@ -310,6 +338,7 @@ int main(void)
     RUN(who_drains_is_not_started_again);
     RUN(a_shared_queue_is_left_and_joined);
     RUN(a_replica_that_is_ready_takes_what_was_held);
+    RUN(what_is_held_counts_for_the_pool_that_takes_it);
     RUN(saturation_looks_at_those_that_are_ready);
     RUN(looks_come_at_multiples_of_the_period);
     RUN(what_a_closed_replica_has_is_forgotten);

@@ -63,6 +63,7 @@ static void many_texts_are_found_again(void)
         job.path_length = 1;
         CHECK(ms_texts_add(&texts, &job, i % 5) == 0);
     }
+    CHECK(texts.n_nodes == 700 && texts.n_texts == 700); /* each node at one replica: 5 divides 700 */
     for (int32_t i = 0; i < 2000; i++) {
         CHECK(here(&texts, i % 700, i % 5, &from) == 4);
     }

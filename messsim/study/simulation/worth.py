@@ -106,7 +106,8 @@ def _realised(
 
 def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Iterator[tuple[float, float]]:
     """Mean satisfaction and cost of the choices at each of many prices of satisfaction, from free to beyond any gap."""
-    widest = max(float((costs.max(axis=0) - costs.min(axis=0)).max()), 1e-300)
+    gap, dearest = float((costs.max(axis=0) - costs.min(axis=0)).max()), float(costs.max())
+    widest = max(gap, 1e-9 * dearest, 1e-300)  # where all cost the same, a price that still changes a sum
     every = np.arange(costs.shape[1])
     for price in np.concatenate([[0.0], np.geomspace(widest * 1e-3, widest * 1e3, PRICES)]):
         chosen = (costs - price * predicted).argmin(axis=0)
