@@ -323,14 +323,33 @@ static int decide_in_block(ms_run *run, ms_open *open)
     return decided(run, open, plan, queue);
 }
 
+/* The i-th of a page comes before long. */
+static void expect(const ms_run *run, const ms_page *page, int64_t i)
+{
+    const ms_run_config *config = &run->config;
+    ms_page_expect_decision(page, i, config->models, config->features, config->uniforms);
+}
+
+/* Turns come in another order than that of their rows, of which nothing was read lately. */
+static void expect_next_turn(const ms_run *run)
+{
+    const ms_event *next = run->heap.events;
+    if (run->heap.length > 0 && next->errand == MS_DO_TURN) {
+        expect(run, next->subject, next->detail);
+    }
+}
+
 /* The next request of the page arrives. `client` waits for its answer; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client)
 {
     ms_page *page = run->page;
     const int64_t i = ms_page_comes(page, run->next);
     ms_run_go_to(run, run->next + 1);
-    if (i % MS_LINE == 0) {
+    if (page->turns.roots == NULL && i % MS_LINE == 0) {
         ms_page_prefetch(page, run->config.models, i + 3 * MS_LINE);
+    } else if (page->turns.roots != NULL && run->next < page->turns.n_roots) {
+        expect(run, page, page->turns.roots[run->next]);
+        ms_page_expect_answer(page, i, run->config.models);
     }
     ms_open *open = come(run, page, i, client);
     if (open == NULL) {
@@ -350,6 +369,8 @@ int ms_attempts_route(ms_run *run, int32_t client)
 int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
 {
     run->turns_to_come--;
+    expect_next_turn(run);
+    ms_page_expect_answer(page, i, run->config.models);
     ms_open *open = come(run, page, i, -1);
     if (open == NULL) {
         return MS_ERR_MEMORY;

@@ -5,20 +5,9 @@
 #include "error.h"
 #include "texts.h"
 
-/* Blocks are counted from the start of the text: a node has those from `first` on. */
-typedef struct ms_node {
-    uint64_t key;
-    struct ms_node *next; /* in its bucket */
-    int64_t first;
-    int64_t present;
-    int64_t held;
-    struct ms_hold *holds;
-    struct ms_stretch *shallowest; /* released last: the others are deeper and older */
-} ms_node;
-
 /* Blocks from ... to - 1 of a node, released at once. */
 struct ms_stretch {
-    ms_node *node;
+    struct ms_node *node; /* NULL in one that a node has for itself, unused */
     int64_t from;
     int64_t to;
     struct ms_stretch *older;
@@ -26,6 +15,19 @@ struct ms_stretch {
     struct ms_stretch *deeper; /* of the same node */
     struct ms_stretch *shallower;
 };
+
+/* Blocks are counted from the start of the text: a node has those from `first` on. */
+typedef struct ms_node {
+    uint64_t key;
+    struct ms_node *next; /* in its bucket */
+    struct ms_node **at;  /* what leads to it there */
+    int64_t first;
+    int64_t present;
+    int64_t held;
+    struct ms_hold *holds;
+    struct ms_stretch *shallowest; /* released last: the others are deeper and older */
+    struct ms_stretch own;         /* the first of them, beside the node: most have no other */
+} ms_node;
 
 /* A job uses the blocks of a node up to `to`, and may use them up to `end`. */
 struct ms_hold {
@@ -149,6 +151,16 @@ static ms_node *find(const ms_cache *self, uint64_t key)
     return node;
 }
 
+static void put_first(ms_cache *self, ms_node *node)
+{
+    node->at = &self->bucket[bucket_of(self, node->key)];
+    node->next = *node->at;
+    if (node->next != NULL) {
+        node->next->at = &node->next;
+    }
+    *node->at = node;
+}
+
 static int widen(ms_cache *self)
 {
     ms_node **before = self->bucket;
@@ -162,9 +174,7 @@ static int widen(ms_cache *self)
     for (int64_t i = 0; i < buckets; i++) {
         for (ms_node *node = before[i], *next; node != NULL; node = next) {
             next = node->next;
-            ms_node **at = &bucket[bucket_of(self, node->key)];
-            node->next = *at;
-            *at = node;
+            put_first(self, node);
         }
     }
     free(before);
@@ -177,14 +187,13 @@ static ms_node *find_or_make(ms_cache *self, uint64_t key, int64_t first)
     if (node != NULL) {
         return node;
     }
-    if (self->nodes == self->buckets && widen(self) != 0) {
+    if (2 * self->nodes >= self->buckets && widen(self) != 0) {
         return NULL;
     }
     node = ms_store_take(&self->node_store);
     if (node != NULL) {
-        ms_node **at = &self->bucket[bucket_of(self, key)];
-        *node = (ms_node){.key = key, .next = *at, .first = first, .present = first, .held = first};
-        *at = node;
+        *node = (ms_node){.key = key, .first = first, .present = first, .held = first};
+        put_first(self, node);
         self->nodes++;
         if (self->directory != NULL && (key & 3) != GENERATED &&
             ms_texts_put(self->directory, (int64_t)key, self->place) != 0) {
@@ -199,11 +208,10 @@ static void forget_if_empty(ms_cache *self, ms_node *node)
     if (node->holds != NULL || node->present > node->first) {
         return;
     }
-    ms_node **at = &self->bucket[bucket_of(self, node->key)];
-    while (*at != node) {
-        at = &(*at)->next;
+    *node->at = node->next;
+    if (node->next != NULL) {
+        node->next->at = node->at;
     }
-    *at = node->next;
     self->nodes--;
     if (self->directory != NULL) {
         ms_texts_remove(self->directory, (int64_t)node->key, self->place);
@@ -221,12 +229,16 @@ static void drop_stretch(ms_cache *self, ms_stretch *stretch)
     if (stretch->deeper != NULL) {
         stretch->deeper->shallower = stretch->shallower;
     }
-    ms_store_give(&self->stretch_store, stretch);
+    if (stretch == &stretch->node->own) {
+        stretch->node = NULL;
+    } else {
+        ms_store_give(&self->stretch_store, stretch);
+    }
 }
 
 static void add_stretch(ms_cache *self, ms_node *node, int64_t from, int64_t to)
 {
-    ms_stretch *stretch = ms_store_take(&self->stretch_store);
+    ms_stretch *stretch = node->own.node == NULL ? &node->own : ms_store_take(&self->stretch_store);
     if (stretch == NULL) {
         self->error = MS_ERR_MEMORY;
         return;
@@ -269,6 +281,10 @@ void ms_cache_evict(ms_cache *self, int64_t blocks)
         if (stretch->from == stretch->to) {
             drop_stretch(self, stretch);
             forget_if_empty(self, node);
+            if (self->oldest != NULL) { /* nothing has looked there since its release */
+                __builtin_prefetch(self->oldest->newer);
+                __builtin_prefetch(self->oldest->node);
+            }
         }
     }
     if (blocks > 0) {
@@ -336,6 +352,15 @@ static void end_hold(ms_cache *self, ms_job *job)
 }
 
 /* ---- what jobs do ---------------------------------------------------------------------------------------- */
+
+void ms_cache_expect(const ms_cache *self, const ms_job *job, int again)
+{
+    if (job->path_length > 0 && self->buckets > 0) {
+        ms_node *const *at = &self->bucket[bucket_of(self, key_of(SHARED, job->path[job->path_length - 1].id))];
+        __builtin_prefetch(again ? (const void *)*at : at);
+        __builtin_prefetch(again && *at != NULL ? (const void *)&(*at)->own : at);
+    }
+}
 
 ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens)
 {

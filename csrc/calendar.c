@@ -210,13 +210,14 @@ void ms_heap_free(ms_heap *self)
     *self = (ms_heap){0};
 }
 
-int ms_heap_push(ms_heap *self, const ms_event *event)
+ms_event *ms_heap_push(ms_heap *self, double time_s, uint64_t order, uint64_t suborder)
 {
+    const ms_moment when = {time_s, order, suborder};
     if (self->length == self->room) {
         const int64_t room = self->room == 0 ? 64 : 2 * self->room;
         ms_event *events = realloc(self->events, (size_t)room * sizeof *events);
         if (events == NULL) {
-            return MS_ERR_MEMORY;
+            return NULL;
         }
         self->events = events;
         self->room = room;
@@ -224,14 +225,14 @@ int ms_heap_push(ms_heap *self, const ms_event *event)
     int64_t at = self->length++;
     while (at > 0) {
         const int64_t parent = (at - 1) / 2;
-        if (!ms_before(&event->when, &self->events[parent].when)) {
+        if (!ms_before(&when, &self->events[parent].when)) {
             break;
         }
         self->events[at] = self->events[parent];
         at = parent;
     }
-    self->events[at] = *event;
-    return 0;
+    self->events[at].when = when;
+    return &self->events[at];
 }
 
 /* Lets an event sink from `at`, whose own event is taken out, to where it belongs. */

@@ -103,7 +103,11 @@ typedef struct ms_heap {
 } ms_heap;
 
 void ms_heap_free(ms_heap *self);
-int ms_heap_push(ms_heap *self, const ms_event *event);
+
+/* The place of an event at this moment, where its caller writes what it is: built elsewhere it would be read back before
+ * it is written. NULL without memory. */
+ms_event *ms_heap_push(ms_heap *self, double time_s, uint64_t order, uint64_t suborder);
+
 void ms_heap_pop(ms_heap *self); /* drops events[0], the first */
 
 /* Takes out all events of an errand with this order that are later than `after_s`, in no order; returns how many. Until

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "fronts.h"
 #include "labels.h"
+#include "turns.h"
 
 /* No copy is under way any more: the record stands, or what it cost goes to the next attempt. */
 static void put_down(ms_run *run, ms_open *open)
@@ -137,6 +138,7 @@ int ms_copies_finish(ms_run *run, ms_job *job)
     if (open->gone) {
         return ms_copies_abandon(run, job);
     }
+    ms_turns_foresee(run, job);
     const double cost = charge(run, open, job);
     ms_brain_learn_cost(open->brain, model, cost, open->explored);
     if (ms_run_has_servers(run)) {

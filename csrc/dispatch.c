@@ -70,6 +70,7 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
     ms_dispatch_queue(fleet, job, t_s);
     if (job->server >= 0) {
         ms_fleet_note_load(fleet, job->server);
+        ms_cache_expect(&fleet->replica[job->server].sequences.cache, job, 1);
     }
     return MS_PLACED;
 }
@@ -158,6 +159,7 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
         ms_fleet_note_load(fleet, replica);
         return MS_CALLS_API;
     }
+    ms_cache_expect(&fleet->replica[replica].sequences.cache, job, 0);
     const int error = ms_replica_fits(&fleet->replica[replica], job);
     return error ? error : enter(fleet, job, t_s);
 }

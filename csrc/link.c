@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "error.h"
+
 void ms_link_init(ms_link *self, double bytes_per_s)
 {
     *self = (ms_link){.bytes_per_s = bytes_per_s, .next_s = INFINITY};
@@ -38,10 +40,14 @@ static void foresee(ms_link *self)
 int ms_link_join(ms_link *self, void *transfer, uint64_t suborder, double bytes, double t_s)
 {
     advance(self, t_s);
-    const ms_event end = {{self->carried + bytes, 0, suborder}, transfer, MS_DO_TRANSFERRED, 0};
-    const int error = ms_heap_push(&self->ends, &end);
+    ms_event *end = ms_heap_push(&self->ends, self->carried + bytes, 0, suborder);
+    if (end != NULL) {
+        end->subject = transfer;
+        end->errand = MS_DO_TRANSFERRED;
+        end->detail = 0;
+    }
     foresee(self);
-    return error;
+    return end != NULL ? 0 : MS_ERR_MEMORY;
 }
 
 void ms_link_leave(ms_link *self, const void *transfer, double t_s)

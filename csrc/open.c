@@ -21,6 +21,55 @@ void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
 #undef MS_COLUMN
 }
 
+enum { MOST_FEATURES = 64 }; /* more are not worth asking for: they come one after the other all the same */
+
+static void prefetch_by_model(const ms_page *self, const double *column, int64_t i, int32_t models)
+{
+    for (int32_t m = 0; m < models; m++) {
+        __builtin_prefetch(column + m * self->n + i);
+    }
+}
+
+void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int32_t features, int32_t uniforms)
+{
+    for (int32_t j = 0; j < features && j < MOST_FEATURES; j++) {
+        __builtin_prefetch(self->view.features + j * self->n + i);
+    }
+    prefetch_by_model(self, self->view.known_costs, i, models);
+    __builtin_prefetch(self->view.uniforms + uniforms * i);
+    __builtin_prefetch(self->tenant + i);
+    __builtin_prefetch(self->prompt_tokens + i);
+    if (self->path_start != NULL) {
+        __builtin_prefetch(self->path_start + i);
+    }
+}
+
+void ms_page_expect_answer(const ms_page *self, int64_t i, int32_t models)
+{
+    prefetch_by_model(self, self->satisfied, i, models);
+    for (int32_t m = 0; m < models && self->output_tokens != NULL; m++) {
+        __builtin_prefetch(self->output_tokens + m * self->n + i);
+    }
+    if (self->path_start != NULL) {
+        __builtin_prefetch(self->path + self->path_start[i]);
+    }
+    __builtin_prefetch(self->turns.session + i);
+}
+
+void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models)
+{
+    __builtin_prefetch(self->turns.first_child + i);
+    if (self->turns.new_tokens != NULL) {
+        prefetch_by_model(self, self->view.known_costs, i + 1, models);
+        __builtin_prefetch(self->prompt_tokens + i);
+        __builtin_prefetch(self->turns.new_tokens + i + 1);
+        __builtin_prefetch(self->path_start + i + 1);
+    }
+    __builtin_prefetch(self->turns.wait_s + i + 1);
+    __builtin_prefetch(self->turns.model + i + 1);
+    __builtin_prefetch(self->arrival_s + i + 1);
+}
+
 void ms_open_saw(ms_open *self, const ms_job *job)
 {
     self->replica = job->replica;

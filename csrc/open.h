@@ -101,6 +101,12 @@ static inline int64_t ms_page_comes(const ms_page *self, int64_t k)
     return self->turns.roots != NULL ? self->turns.roots[k] : k;
 }
 
+/* Of a page with turns, asks early for what is read of a row: when it is decided, when it is then sent, and when its
+ * answer is there, which the next row often waits for. */
+void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int32_t features, int32_t uniforms);
+void ms_page_expect_answer(const ms_page *self, int64_t i, int32_t models);
+void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models);
+
 /* One attempt of a request; the last one writes the record. */
 typedef struct ms_open {
     int64_t request;

@@ -101,8 +101,14 @@ int ms_run_plan_breakdowns(ms_run *self, int32_t n)
 int ms_run_put(ms_run *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
                 void *subject, int32_t detail)
 {
-    const ms_event event = {{time_s, order, suborder}, subject, (int32_t)errand, detail};
-    return ms_heap_push(&self->heap, &event);
+    ms_event *event = ms_heap_push(&self->heap, time_s, order, suborder);
+    if (event == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    event->subject = subject;
+    event->errand = (int32_t)errand;
+    event->detail = detail;
+    return 0;
 }
 
 int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error)

@@ -10,6 +10,21 @@ void ms_turns_expect(ms_run *run, const ms_page *page)
     run->turns_to_come += page->n - ms_page_coming(page);
 }
 
+void ms_turns_foresee(const ms_run *run, const ms_job *job)
+{
+    const ms_open *open = job->owner;
+    const ms_page *page = open->page;
+    const int32_t *new_tokens = page->turns.new_tokens;
+    if (page->turns.first_child == NULL) {
+        return;
+    }
+    ms_page_expect_next_turn(page, open->i, run->config.models);
+    if (new_tokens != NULL && run->prompt_memo != NULL && open->i + 1 < page->n) {
+        const int64_t tokens = (int64_t)job->prompt_tokens + job->output_tokens + new_tokens[open->i + 1];
+        __builtin_prefetch(run->prompt_memo + (tokens < MS_REMEMBERED_LENGTHS ? tokens * run->n_prompt_costs : 0));
+    }
+}
+
 /* The list of turns that are not sent grows at its end by those that wait for one of them. */
 static void cancel(ms_run *run, ms_page *page, int64_t before)
 {

@@ -11,6 +11,9 @@
 /* A page has come whose turns are to come. */
 void ms_turns_expect(ms_run *run, const ms_page *page);
 
+/* An answer is there: asks early for what the turn is made of that may wait for it, by its row the next one. */
+void ms_turns_foresee(const ms_run *run, const ms_job *job);
+
 /* Nothing more comes for the client of a request: the answer has reached it, or there is none. */
 int ms_turns_follow(ms_run *run, const ms_open *open);
 

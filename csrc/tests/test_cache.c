@@ -82,6 +82,54 @@ static void the_oldest_goes_first_and_the_deepest_of_it(void)
 }
 
 /* Ten tokens and an answer of which six are cached: four blocks of the session, if it is complete. */
+/* Two stretches of one node at once, of which it has place for one, in either order of their going. */
+static void a_node_may_be_released_piece_by_piece(void)
+{
+    const ms_node_of_path whole[] = {{1, 40}}, half[] = {{1, 20}};
+    for (int takes_first = 0; takes_first < 2; takes_first++) {
+        ms_cache cache;
+        ms_cache_init(&cache, 4);
+        ms_job longer = with_path(0, 40, whole, 1), shorter = with_path(1, 20, half, 1);
+        CHECK(ms_cache_admit(&cache, &longer, 40, REPLICA) == 0);
+        ms_cache_extend(&cache, &longer, 40);
+        CHECK(ms_cache_admit(&cache, &shorter, 20, REPLICA) == 5);
+        ms_cache_leave(&cache, &longer, 40, 0, 0);
+        CHECK(cache.cached == 5 && ms_cache_check(&cache) == 0);
+        ms_cache_leave(&cache, &shorter, 20, 0, 0);
+        CHECK(cache.cached == 10 && ms_cache_check(&cache) == 0);
+        if (takes_first) {
+            CHECK(ms_cache_admit(&cache, &shorter, 20, REPLICA) == 5 && cache.cached == 5);
+            ms_cache_leave(&cache, &shorter, 20, 0, 0);
+            CHECK(cache.cached == 10 && ms_cache_check(&cache) == 0);
+        }
+        ms_cache_evict(&cache, 7);
+        CHECK(ms_cache_find(&cache, &longer, 40).present == 3 && ms_cache_check(&cache) == 0);
+        ms_cache_evict(&cache, 3);
+        CHECK(cache.nodes == 0 && cache.cached == 0 && cache.oldest == NULL && ms_cache_check(&cache) == 0);
+        CHECK(pass_by(&cache, &longer) == 0 && cache.cached == 10); /* by a node that was another's */
+        ms_cache_free(&cache);
+    }
+}
+
+/* Whether something is there of the job or of a neighbour in its bucket, or nothing was there ever. */
+static void to_expect_a_job_changes_nothing(void)
+{
+    const ms_node_of_path path[] = {{1, 10}, {2, 20}}, other[] = {{3, 20}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job known = with_path(0, 20, path, 2), unknown = with_path(1, 20, other, 1), alone = with_path(2, 20, NULL, 0);
+    for (int passes = 0; passes < 2; passes++) {
+        for (int again = 0; again < 2; again++) {
+            ms_cache_expect(&cache, &known, again);
+            ms_cache_expect(&cache, &unknown, again);
+            ms_cache_expect(&cache, &alone, again);
+        }
+        CHECK(cache.nodes == 2 * passes && cache.cached == 5 * passes && ms_cache_check(&cache) == 0);
+        CHECK(pass_by(&cache, &known) == 5 * passes);
+    }
+    ms_cache_free(&cache);
+}
+
 static void an_answer_continues_its_session(void)
 {
     const ms_node_of_path now[] = {{7, 10}}, next[] = {{7, 21}};
@@ -235,6 +283,8 @@ int main(void)
     RUN(a_block_belongs_to_the_node_of_its_last_token);
     RUN(blocks_that_two_use_count_once);
     RUN(the_oldest_goes_first_and_the_deepest_of_it);
+    RUN(a_node_may_be_released_piece_by_piece);
+    RUN(to_expect_a_job_changes_nothing);
     RUN(an_answer_continues_its_session);
     RUN(every_block_is_accounted_for);
     RUN(many_nodes_are_found_again);

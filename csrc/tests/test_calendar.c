@@ -151,6 +151,16 @@ static ms_event any_event(lcg *chance, int32_t number)
     return (ms_event){when, NULL, MS_DO_LABEL, number};
 }
 
+static void push(ms_heap *heap, const ms_event *event)
+{
+    ms_event *place = ms_heap_push(heap, event->when.time_s, event->when.order, event->when.suborder);
+    CHECK(place != NULL && place >= heap->events && place < heap->events + heap->length);
+    CHECK(!ms_before(&place->when, &event->when) && !ms_before(&event->when, &place->when));
+    place->subject = event->subject;
+    place->errand = event->errand;
+    place->detail = event->detail;
+}
+
 static void events_come_out_in_order(void)
 {
     enum { N = 3000 };
@@ -159,7 +169,7 @@ static void events_come_out_in_order(void)
     lcg chance = {5};
     for (int32_t i = 0; i < N; i++) {
         events[i] = any_event(&chance, i);
-        CHECK(ms_heap_push(&heap, &events[i]) == 0);
+        push(&heap, &events[i]);
     }
     CHECK(heap.length == N && heap.room >= N);
     qsort(events, N, sizeof events[0], by_moment);
@@ -184,7 +194,7 @@ static void pushes_and_pops_may_mix(void)
         const int grows = lcg_between(&chance, 0, 9) < (step / 1000 % 2 == 0 ? 7 : 3);
         if (grows || n == 0) {
             model[n] = any_event(&chance, step);
-            CHECK(ms_heap_push(&heap, &model[n++]) == 0);
+            push(&heap, &model[n++]);
         } else {
             int32_t first = 0;
             for (int32_t i = 1; i < n; i++) {
@@ -213,7 +223,7 @@ static void events_may_be_withdrawn(void)
                                     i};
             here[i] = event.errand == MS_DO_API && event.when.order == 1 && event.when.time_s > 4.0;
             expected += here[i];
-            CHECK(ms_heap_push(&heap, &event) == 0);
+            push(&heap, &event);
         }
         CHECK(ms_heap_withdraw(&heap, MS_DO_API, 1, 4.0) == expected && heap.length == n - expected);
         for (int64_t i = 0; i < expected; i++) {
@@ -240,7 +250,7 @@ static void one_alone_may_be_withdrawn(void)
         ms_heap heap = {0};
         for (int i = 0; i < 60; i++) {
             const ms_event event = {{(double)(i * 7 % 60), 0, 0}, NULL, i == which ? MS_DO_API : MS_DO_FAIL, 0};
-            CHECK(ms_heap_push(&heap, &event) == 0);
+            push(&heap, &event);
         }
         CHECK(ms_heap_withdraw(&heap, MS_DO_API, 0, -1.0) == 1);
         for (int time_s = 0; time_s < 60; time_s++) {

@@ -63,11 +63,47 @@ static void a_copy_is_dropped_from_among_the_others(void)
     }
 }
 
+/* Of every row, also the last, which no row follows, and of pages without some of their columns. */
+static void to_expect_a_row_changes_nothing(void)
+{
+    enum { N = 3, MODELS = 2, FEATURES = 70 };
+    static double features[FEATURES * N], known[MODELS * N], uniforms[2 * N], satisfied[MODELS * N], times_s[N];
+    static int32_t tenant[N], prompt[N] = {5, 6, 7}, outputs[MODELS * N], first_child[N] = {1, 2, -1}, new_tokens[N];
+    static int32_t model[N];
+    static int64_t session[N], path_start[N + 1] = {0, 1, 2, 3};
+    static ms_node_of_path path[N] = {{1, 5}, {1, 6}, {1, 7}};
+    ms_page page = {.n = N,
+                    .view = {.n = N, .features = features, .known_costs = known, .uniforms = uniforms},
+                    .arrival_s = times_s,
+                    .tenant = tenant,
+                    .prompt_tokens = prompt,
+                    .output_tokens = outputs,
+                    .satisfied = satisfied,
+                    .turns = {.first_child = first_child, .wait_s = times_s, .model = model, .session = session,
+                              .new_tokens = new_tokens},
+                    .path_start = path_start,
+                    .path = path};
+    for (int lacks = 0; lacks < 2; lacks++) {
+        for (int64_t i = 0; i < N; i++) {
+            ms_page_expect_decision(&page, i, MODELS, lacks ? 0 : FEATURES, lacks ? 0 : 2);
+            ms_page_expect_answer(&page, i, MODELS);
+            ms_page_expect_next_turn(&page, i, MODELS);
+            CHECK(prompt[i] == 5 + i && path[i].end_tokens == 5 + i && first_child[i] == (i < 2 ? i + 1 : -1));
+            CHECK(known[i] == 0.0 && satisfied[i] == 0.0 && features[i] == 0.0);
+        }
+        page.path_start = NULL;
+        page.path = NULL;
+        page.output_tokens = page.turns.new_tokens = NULL;
+        page.view.features = page.view.uniforms = NULL;
+    }
+}
+
 int main(void)
 {
     RUN(an_answer_that_is_seen_is_noted);
     RUN(all_but_the_answers_model_is_exploration);
     RUN(a_later_attempt_takes_over_what_the_first_has_spent);
     RUN(a_copy_is_dropped_from_among_the_others);
+    RUN(to_expect_a_row_changes_nothing);
     return report();
 }

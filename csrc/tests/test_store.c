@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-enum { BLOCKS = 3000 };
+enum { BLOCKS = 3000, LINE_BYTES = 64 };
 
 /* Fills a block with its number, to notice blocks that overlap. */
 static void mark(void *block, size_t bytes, int number)
@@ -34,6 +34,7 @@ static void blocks_are_aligned_and_do_not_overlap(void)
         for (int i = 0; i < BLOCKS; i++) {
             blocks[i] = ms_store_take(&store);
             CHECK(blocks[i] != NULL && (uintptr_t)blocks[i] % _Alignof(max_align_t) == 0);
+            CHECK(2 * sizes[k] <= LINE_BYTES || (uintptr_t)blocks[i] % LINE_BYTES == 0);
             mark(blocks[i], sizes[k], i);
         }
         for (int i = 0; i < BLOCKS; i++) {

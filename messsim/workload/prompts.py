@@ -75,7 +75,11 @@ class Turns:
         n = len(self.parent)
         first, following = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
         waiting = np.flatnonzero(self.parent >= 0).astype(np.int32)
-        waiting = waiting[np.argsort(self.parent[waiting], kind="stable")]
+        parents = self.parent[waiting]
+        if (parents[1:] > parents[:-1]).all():  # one after the other, nobody waits for the same answer
+            first[parents] = waiting
+            return first, following
+        waiting = waiting[np.argsort(parents, kind="stable")]
         parents = self.parent[waiting]
         same = parents[1:] == parents[:-1]
         following[waiting[:-1][same]] = waiting[1:][same]

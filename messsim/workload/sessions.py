@@ -44,6 +44,7 @@ class Sessions:
         if law.followup is not None:
             self._followup = token_sampler(law.followup, chance, chance.column("followup"))
         self._firsts = [0]  # request with which session k * BLOCK begins
+        self._before = ((-1, 0), (np.zeros(0, np.int64), np.zeros(0, np.int32)))  # what `of` was asked last, and gave
 
     @property
     def followup(self) -> TokenSampler | None:
@@ -77,7 +78,13 @@ class Sessions:
         return int(session) + int(turn > 0)
 
     def of(self, first: int, n: int) -> tuple[Numbers, Ints]:
-        """Session and turn of requests first ... first + n - 1."""
+        """Session and turn of requests first ... first + n - 1: a chunk's times and its prompts both ask."""
+        before = self._before
+        if before[0] != (first, n):
+            before = self._before = (first, n), self._of(first, n)
+        return before[1]
+
+    def _of(self, first: int, n: int) -> tuple[Numbers, Ints]:
         while self._firsts[-1] <= first + n:
             self._remember()
         low = bisect_right(self._firsts, first) - 1
@@ -165,8 +172,8 @@ class Prefixes:
             return tenant
         low = int(numbers[0])
         u = self._chance.uniform(self._chance.column("prefix"), low, int(numbers[-1]) - low + 1)
-        groups = np.minimum(np.searchsorted(self._edges, u, side="right"), self.groups - 1)
-        return groups[numbers - low].astype(np.int32)
+        groups = np.minimum(np.searchsorted(self._edges, u, side="right"), self.groups - 1).astype(np.int32)
+        return groups[numbers - low]
 
     def paths(self, numbers: Numbers, group: Ints | None, prompt_tokens: Ints) -> Paths:
         """Through the node of the group, if there are groups, and that of the session or request."""
