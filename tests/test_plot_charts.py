@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from messsim.plot.charts.promise import queue, satisfaction
 from runs import model_by_hand, summary_by_hand, tenant_by_hand
 from test_plot_encodings import drawn, layers
 
@@ -12,7 +13,6 @@ from messsim.plot.charts.answers import answers, tenants
 from messsim.plot.charts.cost import cost
 from messsim.plot.charts.latency import latency, latency_in_time
 from messsim.plot.charts.load import hits, load, power
-from messsim.plot.charts.promise import queue, satisfaction
 from messsim.plot.charts.replicas import replicas
 
 TIMELINE = pl.DataFrame(
