@@ -2,9 +2,9 @@
 
 `dispatch.c` is the core without requests, routing and records: a fleet, and conversations sent to it. What is counted,
 by valgrind, are instructions, which other work on the machine does not change: those of a request more, so that what a
-fleet costs to set up is left out. `extra_info` has both figures and their ratio, which is to be at most 3, though `scored`
-by many weights at once is above it (BEYOND). Rules of a user's own that loop over all replicas are measured on fewer
-requests, and what is left of them without their loops, which are counted by themselves, is to be at most 3 times as much.
+fleet costs to set up is left out. `extra_info` has both figures and their ratio, which is to be at most 3, though
+`scored` by many weights at once is above it (BEYOND). Rules of a user's own that loop over all replicas are measured on
+fewer requests; what is left of them without their loops, which are counted alone, is to be at most 3 times as much.
 """
 
 import re
