@@ -267,6 +267,7 @@ def test_a_column_of_lists_is_told(tmp_path):
 # ---- tables ---------------------------------------------------------------------------------------------
 
 OUTCOME = "a number, at least 0 and at most 1"
+WAY_OUT = "messsim import --outcomes with --skip-failed leaves out prompts without a score"
 COST = "a number, at least 0"
 FINITE = "a finite number"
 
@@ -276,7 +277,7 @@ FINITE = "a finite number"
     [
         ("small", [0, 1, 2, 1], "has 2 in row 3", OUTCOME),
         ("small", [0, 1, -0.5, 1], "has -0.5 in row 3", OUTCOME),
-        ("small", [0, None, 1, None], "has no value in row 2", OUTCOME),
+        ("small", [0, None, 1, None], "has no value in row 2", f"{OUTCOME}; {WAY_OUT}"),
         ("small", ["1", "no", "1", "0"], "has 'no' in row 2", OUTCOME),
         ("joules_large", [1.0, -2.0, 0.0, 0.0], "has -2 in row 2", COST),
         ("joules_large", [1.0, INF, 0.0, 0.0], "has inf in row 2", COST),
@@ -307,7 +308,7 @@ def test_numbers_in_quotes_are_numbers(tmp_path):
         ({}, {"costs": "{"}, "column '{' is missing; it has"),
         ({}, {"costs": "{name}"}, "column '{name}' is missing; it has"),
         ({}, {"output_tokens": "{0}"}, "column '{0}' is missing; it has"),
-        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; it has"),
+        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; did you mean"),
         ({"subject": None}, {}, "column 'subject' is missing"),
         ({}, {"format": "capture"}, "column 'label_small' is missing; did you mean"),
         ({"feature__0": None}, {}, "no column starts with features.prefix = 'feature__'"),

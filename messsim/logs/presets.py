@@ -279,7 +279,7 @@ PRESETS = (
     Preset("splitwise", "splitwise-sim", ("arrival_timestamp", "prompt_size", "token_size"),
            ("arrival_timestamp",), ("prompt_size",), ("token_size",), "s",
            source="https://github.com/Mutinifni/splitwise-sim"),
-    Preset("trtllm-bench", "trtllm-bench's report", ("request_info.avg_input_length", "performance.request_throughput_req_s"),
+    Preset("trtllm-bench", "trtllm-bench's report", ("request_info.avg_input_length", "world_info|performance"),
            lacks="its requests one by one; its --request_json does"),
     Preset("llmperf-summary", "LLMPerf's summary", ("results_number_input_tokens_mean|results_ttft_s_mean|results_ttft_s.mean", "mean_input_tokens"),
            lacks="its requests one by one; its individual_responses.json does"),

@@ -286,7 +286,8 @@ def table_of(rows: list[Row]) -> pl.DataFrame:
         try:
             _lines([{name: row.get(name)} for row in rows])
         except pl.exceptions.PolarsError:
-            rows = [row if row.get(name) is None else row | {name: json.dumps(row[name])} for row in rows]
+            kept = (type(None), str)
+            rows = [row if isinstance(row.get(name), kept) else row | {name: json.dumps(row[name])} for row in rows]
     return _lines(rows)
 
 
