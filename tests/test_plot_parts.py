@@ -11,9 +11,7 @@ from messsim.plot import pools as of_pools
 from messsim.plot.charts import answers, cost, latency, replicas
 from messsim.plot.charts import satisfaction as promise
 from messsim.plot.digest import by_request, latency_bins, latency_by_time, sliced, thinned
-from messsim.plot.figure import library
 from messsim.plot.labels import PLACES, Place, placed
-from messsim.plot.marks import Marks, OutageMark, PhaseMark, _labels
 from messsim.plot.points import _extremes, _from_zero, _height, along, forest, in_words, possible
 from messsim.plot.replications import _domain as bands_domain
 from messsim.plot.signs import with_signs
@@ -141,69 +139,6 @@ def test_labels_take_the_first_place_that_is_free():
     assert placed([(100.0, 100.0), (114.0, 92.0)], ["abc", ""], 300.0, 300.0) == [1, None], "no dot is covered"
 
 
-# ---- phases and failures --------------------------------------------------------------------------------
-
-TIMELINE = pl.DataFrame({"request": [0, 50, 100], "time_s": [0.0, 10.0, 40.0]})
-
-
-def test_phases_stand_where_they_begin_on_either_axis():
-    marks = Marks(
-        [PhaseMark("a", 75, None), PhaseMark("b", None, 5.0), PhaseMark("late", 101, None), PhaseMark("x", None, 41.0)]
-    )
-    assert marks._lines(TIMELINE, "request", 1.0) == [
-        {"at": 75.0, "what": "a", "number": 1},
-        {"at": 25.0, "what": "b", "number": 2},
-    ]
-    assert [line["at"] for line in marks._lines(TIMELINE, "time_s", 5.0)] == [5.0, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("names", "note"),
-    [
-        (["a", "b"], "phases begin: 1 a, 2 b."),
-        (["phase 1", "b"], "phases begin: 2 b."),
-        (["phase 1", "phase 2"], "phases begin, by their number."),
-        ([f"p{k}" for k in range(10)], f"phases begin: {', '.join(f'{k + 1} p{k}' for k in range(8))}, and 2 more."),
-    ],
-)
-def test_phases_are_told_by_the_numbers_at_their_lines(names, note):
-    assert Marks([PhaseMark(name, 0, None) for name in names]).note() == f" Dotted lines: {note}"
-
-
-def test_failures_are_shades_up_to_the_end_of_the_run():
-    marks = Marks([], [OutageMark("p", 3, 10.0, 25.0, True), OutageMark("q", 0, 40.0, 99.0, False)])
-    assert marks._shades(TIMELINE, "time_s", 10.0) == [
-        {"from": 1.0, "to": 2.5, "what": "p, replica 3 (planned)"},
-        {"from": 4.0, "to": 4.0, "what": "q, replica 0"},
-    ]
-    assert marks._shades(TIMELINE, "request", 1.0)[0] == {"from": 50.0, "to": 75.0, "what": "p, replica 3 (planned)"}
-    assert marks.note() == " Red bands: a replica is down; darker: several are."
-    assert marks.note(filled=True) == " Red, along the top: a replica is down; darker: several are."
-    assert Marks().note() == ""
-
-
-def lines_at(*places):
-    return [{"at": at, "what": "a long name of a phase", "number": k} for k, at in enumerate(places, 1)]
-
-
-@pytest.mark.parametrize(
-    ("places", "scale", "labels"),
-    [
-        ([10.0, 50.0], 1.0, [(10.0, "1", "left"), (50.0, "2", "left")]),
-        # a letter takes 8 of 250 pixels, and as much room: 6.4 of 100 requests
-        ([10.0, 16.3, 50.0], 1.0, [(10.0, "1-2", "left"), (50.0, "3", "left")]),
-        ([10.0, 16.5, 50.0], 1.0, [(10.0, "1", "left"), (16.5, "2", "left"), (50.0, "3", "left")]),
-        ([10.0, 12.0, 22.0, 50.0], 1.0, [(10.0, "1-3", "left"), (50.0, "4", "left")]),
-        ([1.0, 1.63], 10.0, [(1.0, "1-2", "left")]),
-        ([0.0, 99.0], 1.0, [(0.0, "1", "left"), (99.0, "2", "right")]),
-        ([], 1.0, []),
-    ],
-)
-def test_numbers_that_would_touch_stand_together_and_none_leaves_the_chart(places, scale, labels):
-    drawn = _labels(lines_at(*places)[::-1], TIMELINE, "request", scale)
-    assert [(label["at"], label["text"], label["align"]) for label in drawn] == labels
-
-
 # ---- points ---------------------------------------------------------------------------------------------
 
 
@@ -213,6 +148,25 @@ def points(**more):
         columns |= {f"{name}_mean": [0.5, 0.75], f"{name}_low": [-0.25, 0.5], f"{name}_high": [1.25, 1.0]}
         columns |= {f"{name}_each": [[0.5], [0.75]]}
     return pl.DataFrame(columns | more)
+
+
+def test_points_of_one_replication_have_no_whiskers():
+    none = pl.Series([None, None], dtype=pl.Float64)
+    one = points(**{f"{n}_{end}": none for n in ("cost", "margin") for end in ("low", "high")})
+    for name in ("cost", "margin"):
+        figure = forest(one, name)
+        assert "rule" not in [
+            layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"] if layer["mark"]["style"] == "whisker"
+        ]
+        assert figure.note.startswith("Dots: of one replication.")
+    assert forest(points(), "cost").note.startswith("Dots: means over the replications, with their 95 % intervals.")
+
+
+def test_what_is_promised_is_told_above_the_whiskers():
+    drawn = tradeoff(points(), ["router.V"], "J", [0.6]).chart.to_dict()["layer"]
+    styles = [layer["mark"]["style"] for layer in drawn]
+    assert styles.index("promise") < styles.index("whisker") < styles.index("promise-halo")
+    assert styles.index("promise-halo") < styles.index("promise-label") < styles.index("dot")
 
 
 def test_intervals_hold_only_what_can_be():
@@ -529,63 +483,3 @@ def test_percentiles_are_by_arrival():
     assert table.select("from_s", "to_s", "answers").rows() == [(0.0, 1.0, 1), (1.0, 2.0, 1), (119.0, 120.0, 1)]
     assert table["p50"].to_list() == pytest.approx([1.0, 4.0, 1.5], rel=0.022)
     assert table["p95"].to_list() == table["p50"].to_list()
-
-
-# ---- long names, and little to draw ----------------------------------------------------------------------
-
-
-def test_of_a_long_name_both_ends_are_shown():
-    assert parts.shortened(9) == (
-        "length(datum.label) > 9 ? slice(datum.label, 0, 3) + '…' + slice(datum.label, -5) : datum.label"
-    )
-
-
-def test_a_line_of_one_point_is_a_point():
-    x, y = parts.requests_axis(1), "share:Q"
-    one = pl.DataFrame({"request": [0], "share": [0.5], "curve": ["a"]})
-    two = pl.DataFrame({"request": [0, 1], "share": [0.5, 0.6], "curve": ["a", "a"]})
-    drawn = [parts.lines(long, x, y, series="curve", names=["a"]).to_dict()["mark"] for long in (one, two)]
-    assert [mark["point"] for mark in drawn] == [True, False]
-
-
-def test_requests_are_counted_in_whole_numbers():
-    assert parts.requests_axis(1).to_dict()["axis"]["labelExpr"].startswith("datum.value % 1 ? '' : ")
-
-
-def test_points_of_one_replication_have_no_whiskers():
-    none = pl.Series([None, None], dtype=pl.Float64)
-    one = points(**{f"{n}_{end}": none for n in ("cost", "margin") for end in ("low", "high")})
-    for name in ("cost", "margin"):
-        figure = forest(one, name)
-        assert "rule" not in [
-            layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"] if layer["mark"]["style"] == "whisker"
-        ]
-        assert figure.note.startswith("Dots: of one replication.")
-    assert forest(points(), "cost").note.startswith("Dots: means over the replications, with their 95 % intervals.")
-
-
-def test_what_is_promised_is_told_above_the_whiskers():
-    drawn = tradeoff(points(), ["router.V"], "J", [0.6]).chart.to_dict()["layer"]
-    styles = [layer["mark"]["style"] for layer in drawn]
-    assert styles.index("promise") < styles.index("whisker") < styles.index("promise-halo")
-    assert styles.index("promise-halo") < styles.index("promise-label") < styles.index("dot")
-
-
-def test_dashes_are_told_apart_only_where_there_are_several():
-    assert replicas._dashes(["up"]).to_dict()["legend"] is None
-    two = replicas._dashes(["up", "draining"]).to_dict()
-    assert two["scale"] == {"domain": ["up", "draining"], "range": [[1, 0], [7, 2, 1, 2]]}
-    assert two["legend"] == {"symbolType": "stroke"}
-
-
-def test_no_share_of_answers_is_above_all_of_them():
-    assert latency.AT_MOST_ALL == "datum.value > 1 ? '' : datum.label"
-    assert parts.haloed(alt_chart(), align="left")[0].to_dict()["mark"] == {
-        "type": "text",
-        "align": "left",
-        "style": "mark-halo",
-    }
-
-
-def alt_chart():
-    return library().Chart(parts.rows(pl.DataFrame({"a": [1]})))

@@ -72,7 +72,6 @@ def test_the_tiles_of_a_run():
     ("change", "name", "tile"),
     [
         ({"cost.unit": "USD", "cost.per_request": 0.0025}, "Cost of an answer", "2.5 USD|per 1,000 requests; "),
-        ({"cost.per_request": None}, "Cost of an answer", "-|"),
         ({"cost.rent_usd_per_hour": 7.5}, "Rent of an hour", "7.5 USD|of all priced GPUs"),
         ({"cost.rent_usd_per_hour": 7.5, "cost.fixed": True}, "Rent of an hour", "7.5 USD|whatever the router does"),
         ({"energy.measured": False}, "Energy of a token", "0.75 J|partly assumed"),
@@ -99,6 +98,7 @@ def test_a_tile_says_what_there_is(change, name, tile):
     ("change", "absent"),
     [
         ({"cost.ratio_to_oracle": None}, "Cost to oracle's"),
+        ({"cost.per_request": None}, "Cost of an answer"),
         ({"latency_s.ttft.mean": None}, "TTFT p95"),
         ({"energy.j_per_output_token": None}, "Energy of a token"),
         ({"energy.j_per_output_token": 0.0}, "Energy of a token"),
@@ -482,3 +482,14 @@ def test_a_decision_is_told_with_its_terms_and_its_end():
 )
 def test_a_decision_says_what_there_is(change, text):
     assert text in shown(explanation(EXPLAINED | change))
+
+
+def test_of_many_dominated_models_the_first_are_named():
+    many = [{"model": f"m{k}", "by": "best"} for k in range(29)]
+    text = sentences_of(WORTH | {"dominated": many}, [])
+    assert [sentence for sentence in text if "is dominated" in sentence] == [
+        f"m{k} is dominated: best satisfies no less often, at no more cost" for k in range(3)
+    ]
+    assert "so are 26 more of the models" in text
+    assert "so is 1 more of the models" in sentences_of(WORTH | {"dominated": many[:4]}, [])
+    assert not [sentence for sentence in sentences_of(WORTH | {"dominated": many[:3]}, []) if "more of" in sentence]
