@@ -363,3 +363,15 @@ def test_outages_are_of_pools_that_keep_their_size(tmp_path):
     refused = [f"cluster.failures.schedule.{i}.pool" for i in range(3) if f"schedule.{i}.pool" in str(caught.value)]
     assert refused == ["cluster.failures.schedule.1.pool", "cluster.failures.schedule.2.pool"]
     assert parse(scenario(models=models, cluster={"failures": {"schedule": outages[:1]}}))
+
+
+@pytest.mark.parametrize(("at_s", "fits"), [(99.9, True), (100.0, False)])
+def test_a_schedule_lies_within_its_day(at_s, fits):
+    def scheduled():
+        return Autoscale(rule="schedule", day_s=100.0, schedule=[{"at_s": at_s, "replicas": 1}])
+
+    if fits:
+        assert scheduled().schedule[0].at_s == at_s
+    else:
+        with pytest.raises(ScenarioError, match="schedule: at_s = 100 is not within day_s = 100"):
+            scheduled()

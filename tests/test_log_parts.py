@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from messsim.errors import DataError, ScenarioError
+from messsim.logs import starting
 from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
 from messsim.logs.helm import statistics
 from messsim.logs.made_of import MadeOf, as_text, columns_of
@@ -17,7 +19,7 @@ from messsim.logs.starting import beginning, profiles_of
 from messsim.logs.swe_bench import read_report
 from messsim.logs.toml import import_toml, outcomes_toml
 from messsim.scenario.arrivals import Columns
-from messsim.zoo import UnknownProfile, load_models
+from messsim.zoo import UnknownProfile
 
 FILE = Path("log.csv")
 
@@ -77,11 +79,14 @@ def test_models_by_name_stand_by_active_parameters():
         profiles_of(["nothing-at-all"])
 
 
-@pytest.mark.parametrize("model", load_models())
-def test_a_models_whole_name_is_that_model_in_any_case(model):
-    """Other names may begin with it."""
-    for name in (model, model.lower(), model.upper()):
-        assert profiles_of([name])[0].model == model
+def test_a_models_whole_name_is_that_model_in_any_case(monkeypatch):
+    made = [SimpleNamespace(model=model, gpu="H100", weights="bf16", tp=1) for model in ("Ab-3", "Ab-3-Large")]
+    monkeypatch.setattr(starting, "select_profiles", lambda name: made)
+    monkeypatch.setattr(starting, "load_models", lambda: dict.fromkeys(["Ab-3"], SimpleNamespace(active_parameters=1)))
+    for name in ("Ab-3", "ab-3", "AB-3", "ab-3/H100"):
+        assert [p.model for p in profiles_of([name])] == ["Ab-3"]
+    with pytest.raises(ScenarioError, match="--models ab: could be Ab-3, Ab-3-Large; expected one of them"):
+        profiles_of(["ab"])
 
 
 def test_the_promise_lies_between_the_two_best():
