@@ -91,13 +91,13 @@ def spaced(text: str) -> list[float | int] | None:
 
 
 def _refuse_steps(text: str) -> None:
-    """Says how ``LOW:HIGH:STEP``, as other tools write a range, is written here."""
-    match = re.fullmatch(rf"\s*({_NUMBER}):({_NUMBER}):({_NUMBER})\s*", text)
-    if not match or not float(match[3]):
+    """Says how ``LOW:HIGH`` and ``LOW:HIGH:STEP``, as other tools write ranges, are written here."""
+    match = re.fullmatch(rf"\s*({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?\s*", text)
+    if not match:
         return
-    low, high, step = map(float, match.groups())
+    low, high, step = float(match[1]), float(match[2]), float(match[3] or 0.0)
     first, last = (1, 2) if low < high else (2, 1)
-    many = round((high - low) / step) + 1
+    many = round((high - low) / step) + 1 if step else 5
     written = f"{match[first]}..{match[last]}:{many}:linear" if many >= 2 else "LOW..HIGH:HOW_MANY:linear"
     raise ValueError(f"{text.strip()}: expected a range such as {written}")
 

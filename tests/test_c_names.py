@@ -32,9 +32,11 @@ GROUPS = {
     "iteration": ("duration_s", "series_"),
     "job": ("queue_",),
     "meters": ("fleet_",),
+    "open": ("open_", "page_"),
     "outlook": ("replica_",),
     "schedule_sglang": ("schedule_sglang",),
     "schedule_vllm": ("schedule_vllm",),
+    "scored_index": ("scored_",),
     "sequences_memory": ("sequences_",),
 }
 

@@ -40,7 +40,7 @@ def test_without_a_name_the_promise_is_drawn(run_dir, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["RUN", "lod", "--out", "a.svg"], "lod: unknown chart; expected one of satisfaction, queue, cost"),
+        (["RUN", "lod", "--out", "a.svg"], "lod: unknown chart; expected one of answers, cost, hits, latency"),
         (["RUN", "--out", "a.gif"], "a.gif: expected a file name that ends in .svg, .png or .html"),
         (["absent", "--out", "a.svg"], "absent: expected a directory that `messsim run --out` wrote"),
         (["RUN", "--out", "RUN/summary.json/a.svg"], "summary.json is no directory"),

@@ -19,10 +19,10 @@ COLUMNS = (
 )
 SERVED = ("profile", "gpu", "tp", "weights", "engine")
 PINNED = {
-    "overload": "5a439a29fa893302",
-    "two-tenants": "e9707cf78fd28e91",
-    "impatient-clients": "09c8d8c7e5662cf7",
-    "failures": "4f0d7b60b9d0ea02",
+    "overload": "91d14c25340a4597",
+    "two-tenants": "6c97f0e3bd82fd0e",
+    "impatient-clients": "55d7ad38a33830b5",
+    "failures": "7e7e11402cb221d6",
 }
 
 

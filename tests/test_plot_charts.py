@@ -4,16 +4,20 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from messsim.plot.charts.promise import queue, satisfaction
 from runs import model_by_hand, summary_by_hand, tenant_by_hand
 from test_plot_encodings import drawn, layers
 
 from messsim.errors import OutputError
-from messsim.plot.charts.answers import answers, tenants
+from messsim.plot.charts.answers import answers
 from messsim.plot.charts.cost import cost
+from messsim.plot.charts.hits import hits
 from messsim.plot.charts.latency import latency, latency_in_time
-from messsim.plot.charts.load import hits, load, power
+from messsim.plot.charts.load import load
+from messsim.plot.charts.power import power
+from messsim.plot.charts.queue import queue
 from messsim.plot.charts.replicas import replicas
+from messsim.plot.charts.satisfaction import satisfaction
+from messsim.plot.charts.tenants import tenants
 
 TIMELINE = pl.DataFrame(
     {
@@ -98,10 +102,12 @@ def test_of_tenants_with_promises_of_their_own_the_mean_so_far_is_drawn():
     assert "tenants who are promised different shares" in figure.note
 
 
-def test_without_a_certificate_there_is_none():
-    figure = satisfaction(run(TIMELINE.with_columns(certificate=pl.lit(None, pl.Float64))))
+@pytest.mark.parametrize(("rated", "why"), [(0, "no answer was rated"), (300, "raters err")])
+def test_without_a_certificate_there_is_none(rated, why):
+    nothing = TIMELINE.with_columns(certificate=pl.lit(None, pl.Float64))
+    figure = satisfaction(run(nothing, **{"sla.certificate": None, "sla.rated": rated}))
     assert figure.table.columns == ["request", "satisfied so far"]
-    assert figure.note.startswith("There is no certificate: no answer was rated, or raters err.")
+    assert figure.note.startswith(f"There is no certificate: {why}.")
 
 
 def test_the_queue_is_drawn_once_or_beside_what_the_router_sees():

@@ -42,7 +42,6 @@ def test_the_tiles_of_a_plain_run():
             {"cost.unit": "USD", "cost.per_request": 0.0025},
             *("Cost of an answer", ("2.5 USD", "per 1,000 requests; exploring and idle included")),
         ),
-        ({"cost.per_request": None}, "Cost of an answer", ("-", "exploring and idle included")),
         ({"cost.rent_usd_per_hour": 7.5}, "Rent of an hour", ("7.5 USD", "of all priced GPUs")),
         (
             {"cost.rent_usd_per_hour": 7.5, "cost.fixed": True},
@@ -71,6 +70,7 @@ def test_a_tile_says_what_it_is_of(changes, name, tile):
         ({"latency_s.ttft": dict.fromkeys(("p50", "p90", "p95", "p99", "mean"))}, "TTFT p95"),
         ({"energy.j_per_output_token": None}, "Energy of a token"),
         ({"requests.completed": 1000}, "Not answered"),
+        ({"cost.per_request": None}, "Cost of an answer"),
     ],
 )
 def test_what_does_not_apply_has_no_tile(changes, name):
@@ -78,10 +78,10 @@ def test_what_does_not_apply_has_no_tile(changes, name):
 
 
 def test_choices_made_beforehand_stand_beside_the_run():
-    single = {"model": "70b", "per_request": 20.0, "satisfaction": 0.8, "kept": True}
-    mix = {"per_request": 15.0, "satisfaction": 0.45, "kept": False}
+    single = {"model": "70b", "per_request": 20.0, "satisfaction": 0.8, "kept": True, "e2e_p95_s": 583.0}
+    mix = {"per_request": 15.0, "satisfaction": 0.45, "kept": False, "e2e_p95_s": None}
     made = tiles(**{"cost.without_router": {"best_single": single, "static_mix": mix, "left_out": None}})
-    assert made["70b alone"] == ("20 J", "80.00 % satisfied; simulated")
+    assert made["70b alone"] == ("20 J", "80.00 % satisfied; end-to-end p95 583 s; simulated")
     assert made["Best fixed mix"] == ("15 J", "45.00 % satisfied, missed; simulated")
     of_each = {"best_single": single | {"model": None}, "static_mix": None, "left_out": None}
     made = tiles(**{"cost.without_router": of_each})

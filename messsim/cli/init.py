@@ -74,10 +74,7 @@ def init(
     from messsim.report.base.tables import grid
 
     if examples:
-        table = grid()
-        for name, question in known().items():
-            table.add_row(name, question)
-        console.print(table)
+        console.print(grid(*known().items()))
         return
     if example is not None:
         given = {"--from": trace, "--models": models, "--alpha": alpha, "--rate": rate}

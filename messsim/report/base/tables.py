@@ -15,11 +15,13 @@ __all__ = ["Fitting", "grid", "half_width", "number", "percent", "seconds"]
 ANY_WIDTH = 10_000
 
 
-def grid() -> Table:
+def grid(*rows: tuple[str, str]) -> Table:
     """Names on the left, figures on the right."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
+    for name, figure in rows:
+        table.add_row(name, figure)
     return table
 
 

@@ -156,7 +156,7 @@ def _without_router(cost: Cost) -> str:
     best = f"best fixed mix {_rival(mix, unit)}"
     if single is None:
         return f"{best}; no model alone keeps the promise"
-    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}; {best}"
+    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}\n{best}"
 
 
 def _rival(choice: StaticChoice, unit: str) -> str:

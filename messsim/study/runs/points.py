@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import json
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ __all__ = ["Point", "in_words", "points_of", "read_points"]
 Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
 
 MOST_BYTES = 256 << 20  # of a file of points
-COLONS = re.compile(r"\s*[-+.\deE]+:[-+.\deE]+(:[-+.\deE]+)?\s*")  # a range as other tools write it
 SEEDED = ("seed", "replication")  # what --seed and --seeds are for
 
 
@@ -58,8 +56,6 @@ def _grid(text: str) -> tuple[str, list[Any]]:
     if not equals or not values.strip():
         raise ScenarioError(f"--grid {text}: expected KEY.PATH=VALUE,VALUE,..., such as router.V=1e-5,1e-4")
     key = _path(path, f"--grid {text}")
-    if ".." not in values and COLONS.fullmatch(values):
-        raise ScenarioError(f"--grid {text}: expected a range as FIRST..LAST:COUNT, or VALUE,VALUE,...")
     try:
         return key, _values(values)
     except ValueError as error:
