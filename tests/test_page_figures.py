@@ -18,11 +18,6 @@ README, QUICKSTART, NOTEBOOK = (ROOT / p for p in ("README.md", "docs/quickstart
 DISPATCH = QUICKSTART.with_name("dispatch.md")
 Table = dict[str, dict[str, float]]
 SESSIONS = "sessions of 8 turns, prefix caches"
-QUIET = (  # rows of the bench page that the README quotes of a machine that did nothing else
-    "cluster: 4 models, 8 replicas, 16 features, 1 million requests",
-    "the same without servers, 1 million",
-    "the same cluster with Parquet records",
-)
 
 
 def words(path: Path) -> str:
@@ -159,12 +154,7 @@ def test_the_readmes_rates_are_those_of_the_bench_page():
     table = page.split("<!-- table: one-core -->")[1].split("<!-- end -->")[0]
     one_core = {row[0]: row[1:] for row in rows if len(row) == 3 and f"| {row[0]} |" in table}
     now = [one_core[name] for name in ("cluster", "no servers", SESSIONS)]
-    before = {row[0]: [float(cell.replace(",", "")) for cell in row[1:]] for row in rows if row[0] in QUIET}
     text = words(README)
     times, rates = ([float(row[k].replace(",", "")) for row in now] for k in (1, 0))
     assert "{:.1f} S requests a second on one core, {:.1f} S without servers, {:.1f} S in".format(*times) in text
     assert "{:.2f}, {:.2f} and {:.2f} million on".format(*(rate / 1e6 for rate in rates)) in text
-    one, none, records = (before[name] for name in QUIET)
-    assert f"it was {one[1]:.1f} S, {none[1]:.1f} S without servers and {records[1]:.1f} S with a Parquet" in text
-    quiet = ", ".join(f"{row[2] / 1e6:.1f}" for row in (one, none)) + f" and {records[2] / 1e6:.1f} million"
-    assert f"on two cores {one[3]:.1f}, {none[3]:.1f} and {records[3]:.1f} S: {quiet} requests a second" in text
