@@ -44,7 +44,7 @@ static int64_t reach_of(const ms_text_node *node, int64_t from, int64_t to)
     return reach < to ? reach : to;
 }
 
-/* Blocks of the prompt by replica into `matched`, and who has any into `scratch`; returns how many they are. */
+/* Blocks of the prompt by replica into `matched`, and who has any into `matches`; returns how many they are. */
 static int32_t match(const ms_choice *self, int64_t *total)
 {
     ms_fleet *fleet = self->fleet;

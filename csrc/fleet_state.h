@@ -145,7 +145,7 @@ typedef struct ms_fleet {
     int64_t *held_tokens;    /* [replicas] */
     ms_job **kept;           /* [replicas] the first of the jobs that each has prefilled for another and still holds */
     int64_t *promised;       /* [replicas] jobs before their prefill that are to decode there */
-    int32_t *scratch;        /* [replicas], and so are those that follow */
+    int32_t *scratch;        /* [replicas + 1], and so are those that follow */
     int32_t *matches;
     int32_t *sticky;
     int64_t *matched;        /* 0 between two choices */

@@ -36,7 +36,9 @@ void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int
         __builtin_prefetch(self->view.features + j * self->n + i);
     }
     prefetch_by_model(self, self->view.known_costs, i, models);
-    __builtin_prefetch(self->view.uniforms + uniforms * i);
+    if (uniforms > 0) {
+        __builtin_prefetch(self->view.uniforms + uniforms * i);
+    }
     __builtin_prefetch(self->tenant + i);
     __builtin_prefetch(self->prompt_tokens + i);
     if (self->path_start != NULL) {
@@ -53,7 +55,9 @@ void ms_page_expect_answer(const ms_page *self, int64_t i, int32_t models)
     if (self->path_start != NULL) {
         __builtin_prefetch(self->path + self->path_start[i]);
     }
-    __builtin_prefetch(self->turns.session + i);
+    if (self->turns.session != NULL) {
+        __builtin_prefetch(self->turns.session + i);
+    }
 }
 
 void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models)
@@ -65,9 +69,11 @@ void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models)
         __builtin_prefetch(self->turns.new_tokens + i + 1);
         __builtin_prefetch(self->path_start + i + 1);
     }
-    __builtin_prefetch(self->turns.wait_s + i + 1);
-    __builtin_prefetch(self->turns.model + i + 1);
-    __builtin_prefetch(self->arrival_s + i + 1);
+    if (self->turns.wait_s != NULL) {
+        __builtin_prefetch(self->turns.wait_s + i + 1);
+        __builtin_prefetch(self->turns.model + i + 1);
+        __builtin_prefetch(self->arrival_s + i + 1);
+    }
 }
 
 void ms_open_saw(ms_open *self, const ms_job *job)

@@ -57,7 +57,7 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
     s->page = (ms_page){.first = first,
                         .n = n,
                         .open = n,
-                        .view = {n, s->features, s->known, NULL, s->uniforms},
+                        .view = {.n = n, .features = s->features, .known_costs = s->known, .uniforms = s->uniforms},
                         .arrival_s = s->arrival_in,
                         .tenant = s->tenant,
                         .prompt_tokens = s->prompt,

@@ -5,7 +5,7 @@
 
 static ms_wait of(enum ms_wait_law law)
 {
-    return (ms_wait){.law = law, .mean_s = 3.0, .mu = 0.5, .sigma = 0.25, .stream = {.seed = 7, .column = 9}};
+    return (ms_wait){.law = (int32_t)law, .mean_s = 3.0, .mu = 0.5, .sigma = 0.25, .stream = {.seed = 7, .column = 9}};
 }
 
 static void each_law_is_its_own(void)

@@ -340,7 +340,7 @@ class _Run:
         )
 
     def _answered(self) -> list[int]:
-        """Answers by model, of pages that are not handed on."""
+        """Answers by model, of pages that are not handed on; for a moment those that are on their way are nobody's."""
         models, counts = len(self.scenario.models), np.zeros(len(self.scenario.models), np.int64)
         for page, _, _ in self.pages.values():
             by = page.records["model"][page.records["status"] == COMPLETED]
