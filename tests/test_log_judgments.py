@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError
-from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.outcomes import read_outcomes
 from messsim.logs.pairs import judged_pairs
 from messsim.logs.score_hints import grades_of, no_prompts, no_scores, telling
+from messsim.logs.scores import OutcomeOptions, parse_map
 from messsim.workload.choosing import Chooser, conditions
 
 RIGHT = {"small": [1, 0, 1, 1], "large": [1, 1, 0, 1]}

@@ -7,7 +7,8 @@ import pytest
 
 from messsim.errors import DataError, OutputError
 from messsim.logs import outcomes
-from messsim.logs.outcomes import OutcomeOptions, Outcomes, parse_map, read_outcomes, satisfaction, write_outcomes
+from messsim.logs.outcomes import Outcomes, read_outcomes, write_outcomes
+from messsim.logs.scores import OutcomeOptions, parse_map, satisfaction
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()

@@ -30,8 +30,8 @@ from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
 from messsim.workload.times import TimeForm, Times
 
-from .outcomes import OutcomeOptions, satisfaction
 from .pairs import refuse_votes
+from .scores import OutcomeOptions, satisfaction
 
 if TYPE_CHECKING:
     import polars as pl
