@@ -94,6 +94,42 @@ def test_names_of_rows_are_kept(tmp_path):
     assert outcomes.frame["prompt"].to_list() == ["id0", "id1", "id2", "id3"]
 
 
+@pytest.mark.parametrize(
+    ("header", "task"), [("task_id,id", "math"), ("task_id,index", "math"), ("key,prompt", "x"), ("key,index", "x")]
+)
+def test_a_task_or_key_beside_what_tells_prompts_apart_is_none(tmp_path, header, task):
+    rows = [f"{task},m{i},{m},{s}" for m, right in RIGHT.items() for i, s in enumerate(right)]
+    file = write(tmp_path, "f.csv", "\n".join([f"{header},model,score", *rows]))
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_a_task_tells_prompts_apart_where_an_index_numbers_rows(tmp_path):
+    rows = [f"{n},{i},{m},{s}" for n, m in enumerate(RIGHT) for i, s in enumerate(RIGHT[m])]
+    numbered = "\n".join(f"{n},{row.partition(',')[2]}" for n, row in enumerate(rows))
+    file = write(tmp_path, "f.csv", "index,task_id,model,score\n" + numbered)
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_names_that_only_number_the_rows_of_several_models_are_no_prompts(tmp_path):
+    """As pandas writes them by ``to_json(orient="index")``."""
+    rows = [{"prompt": f"p{i}", "model": m, "score": s} for m, right in RIGHT.items() for i, s in enumerate(right)]
+    file = write(tmp_path, "f.json", {str(n): row for n, row in enumerate(rows)})
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+    renamed = {str(n): {"q": row.pop("prompt")} | row for n, row in enumerate(rows)}
+    with pytest.raises(DataError, match=r"has no column of prompts .*; say --prompt q$"):
+        means([write(tmp_path, "g.json", renamed)])
+
+
+def test_details_of_opencompass_go_by_their_numbers_where_prompts_differ_by_model(tmp_path):
+    """Their prompts are lists of turns, which a model's template has changed."""
+    files = []
+    for m, right in RIGHT.items():
+        turns = [{"role": "HUMAN", "prompt": f"<{m}> q"}]
+        details = {str(i): {"prompt": turns, "correct": bool(s)} for i, s in enumerate(right)}
+        files.append((m, write(tmp_path, f"{m}.json", {"accuracy": 75.0, "details": {"type": "GEN"} | details})))
+    assert means(files)[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
 # ---- pairs ----------------------------------------------------------------------------------------------
 
 ALPACA = {"instruction": ["a", "b", "c"], "generator_1": ["gpt4"] * 3, "generator_2": ["m"] * 3}

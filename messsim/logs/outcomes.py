@@ -25,7 +25,7 @@ from .presets import first_of
 from .score_hints import no_prompts, no_scores, telling
 from .scores import WORDS, OutcomeOptions, satisfaction
 from .swe_bench import read_report
-from .usual_columns import COST, COSTS_OF, MODEL, OUTPUT_TOKENS, PROMPT, PROMPT_TOKENS, SCORE
+from .usual_columns import COST, COSTS_OF, MODEL, NUMBERING, OUTPUT_TOKENS, PROMPT, PROMPT_TOKENS, SCORE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -260,9 +260,7 @@ def _name_of(path: Path, frame: pl.DataFrame) -> str:
 def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: OutcomeOptions) -> pl.DataFrame:
     import polars as pl
 
-    prompt = options.prompt or first_of(frame.schema, PROMPT)
-    if options.prompt is None and prompt == "index" and _numbers_rows(frame, model):
-        prompt = None
+    prompt = options.prompt or _prompt_of(frame, model)
     if prompt is None:
         raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
@@ -284,11 +282,12 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
 
 
-def _numbers_rows(frame: pl.DataFrame, model: str) -> bool:
-    """Whether `index` is a row's number, and no prompt's: several models answered, but no index came twice."""
+def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:
+    """The column of prompts by the usual names; not one that numbers rows: several models answered, each value once."""
     who = column_of(frame.schema, model)
     several = who is not None and frame.select(who.n_unique()).item() > 1
-    return several and frame["index"].n_unique() == frame.height
+    numbering = {n for n in NUMBERING if several and n in frame.columns and frame[n].n_unique() == frame.height}
+    return first_of(frame.schema, tuple(name for name in PROMPT if name not in numbering))
 
 
 def _harness(

@@ -225,7 +225,7 @@ def _results(value: Row) -> list[Row]:
     each = [(key, row) for key, rows in held.items() for row in (rows if isinstance(rows, list) else [rows])]
     if len(each) < LEAST_ROWS or not all(isinstance(row, dict) for _, row in each):
         return []
-    return [{"key": key} | row for key, row in each]
+    return [{"question_id": key} | row for key, row in each]  # surer than a prompt, which templates change
 
 
 def _longest(value: Row, deep: int = DEEPEST) -> list[Row]:
