@@ -197,11 +197,54 @@ def test_sums_of_whole_tasks_are_told(columns, instead):
 
 
 @pytest.mark.parametrize(
-    ("greatest", "scale"),
-    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-2, "1..5"), (None, "1..5")],
+    ("least", "greatest", "scale"),
+    [
+        (1, 4.5, "1..5"),
+        (1, 9, "1..10"),
+        (0.5, 4.5, "0..5"),
+        (0, 4, "0..5"),
+        (0, 9, "0..10"),
+        (0.5, 95, "0..100"),
+        (1, 95, "0..100"),
+        (0.5, 1e4, "LOWEST..HIGHEST"),
+        (0.5, -2, "1..5"),
+        (0.5, None, "1..5"),
+        (None, None, "1..5"),
+    ],
 )
-def test_grades_go_to_the_end_of_their_scale(greatest, scale):
-    assert grades_of(pl.Series([0.5, greatest], dtype=pl.Float64)) == scale
+def test_grades_go_to_the_ends_of_their_scale(least, greatest, scale):
+    assert grades_of(pl.Series([least, greatest], dtype=pl.Float64)) == scale
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.json"])
+@pytest.mark.parametrize(
+    ("scores", "satisfactions"),
+    [
+        ((-1.0, 0.0, 1.0, -1.0), [0.0, 0.5, 1.0, 0.0]),
+        ((-1, 0, 1, -1), [0.0, 0.5, 1.0, 0.0]),
+        ((0, 3, 5, 4), [0.0, 0.6, 1.0, 0.8]),
+        ((0.5, 2.5, 5.0, 4.0), [0.1, 0.5, 1.0, 0.8]),
+        ((1, 3, 5, 4), [0.0, 0.5, 1.0, 0.75]),
+        ((0, 10, 5, 10), [0.0, 1.0, 0.5, 1.0]),
+    ],
+)
+def test_scores_are_read_as_their_error_says(tmp_path, name, scores, satisfactions):
+    rows = [{"id": i, "score": s} for i, s in enumerate(scores)]
+    table = "\n".join(["id,score", *(f"{row['id']},{row['score']}" for row in rows)])
+    file = write(tmp_path, name, table if name == "f.csv" else rows)
+    with pytest.raises(DataError) as error:
+        means([file])
+    (map_,) = shlex.split(re.search(r"--map (\S+) what grades$", str(error.value))[1])
+    assert means([file], map_=[map_])[0] == {"f": pytest.approx(satisfactions)}
+
+
+def test_a_log_of_decisions_has_its_numbers_mapped_by_value_too(tmp_path):
+    from messsim.logs.decisions import DecisionColumns, read_log
+
+    rows = [{"model": m, "satisfied": s, "cost": 1.0} for m, s in zip("abab", (-1.0, 1.0, 0.0, None), strict=True)]
+    values, _ = parse_map(["-1=0,0=0.5,1=1"])
+    log = read_log(write(tmp_path, "f.jsonl", lines(rows)), DecisionColumns(values=values))
+    assert log.satisfied[:3].tolist() == [0.0, 1.0, 0.5]
 
 
 def test_thumbs_may_be_numbers(tmp_path):
@@ -222,7 +265,9 @@ def test_grades_and_turns_of_mt_bench(tmp_path):
     file = write(tmp_path, "gpt-4_single.jsonl", lines(rows))
     with pytest.raises(DataError, match=r"--map 1\.\.10 what grades$"):
         means([file])
-    with pytest.raises(DataError, match=r"several answers of a model to a prompt, one each turn.*--select turn=1"):
+    with pytest.raises(
+        DataError, match=r"several answers of a model to a prompt, one for each turn; expected one: --select turn=1"
+    ):
         means([file], map_=["1..10"])
     read, notes = means([file], select=["turn=1"], map_=["1..10"])
     assert read == {m: list(map(float, right)) for m, right in RIGHT.items()}
@@ -236,6 +281,24 @@ def test_nothing_is_told_apart_that_stands_once_or_has_no_score():
     both = long.with_columns(score=pl.lit(1.0))
     assert telling(frame, both, {"score"}) == ("turn", "1")
     assert telling(frame.select("same"), both, set()) is None
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"latency_ms": ["120", "130", "110", "140"]},
+        {"date": ["2026-01-01", "2026-01-02", "2026-01-01", "2026-01-03"]},
+        {"answer": ["A", "B", "B", "C"]},
+    ],
+)
+def test_only_what_stands_with_every_answer_tells_them_apart(tmp_path, column):
+    long = pl.DataFrame({"prompt": ["p"] * 4, "model": ["a", "a", "b", "b"], "score": [1.0, 0.0, 1.0, 1.0]})
+    assert telling(long.with_columns(**{n: pl.Series(v) for n, v in column.items()}), long, set(long.columns)) is None
+    raters = long.with_columns(rater=pl.Series(["x", "y", "x", "y"]))
+    assert telling(raters, long, set(long.columns)) == ("rater", "x")
+    file = write(tmp_path, "f.csv", long.with_columns(**{n: pl.Series(v) for n, v in column.items()}).write_csv())
+    with pytest.raises(DataError, match=r"prompt 'p' has 2 answers of 'a'; expected one each: --prompt COLUMN$"):
+        means([file])
 
 
 def test_the_log_of_a_router_is_told_to_be_one(tmp_path):

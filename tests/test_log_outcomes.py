@@ -69,6 +69,12 @@ def test_grades_go_from_0_to_1():
 
 def test_what_the_user_says_of_values_goes_first():
     assert scored(["1", "2", "pass"], values={"1": 0.25, "2": 0.75, "pass": 0.5}) == [0.25, 0.75, 0.5]
+    assert scored(["1.0", "2", "1"], values={"1": 0.25, "2.00": 0.75}) == [0.25, 0.75, 0.25]  # numbers by their value
+    assert scored([1.0, -0.0, 1.5], values={"1": 0.0, "0": 1.0, "1.50": 0.5}) == [0.0, 1.0, 0.5]
+    assert scored(["1", "1.0", "1.00"], values={"1": 0.25, "1.0": 0.5})[:2] == [0.25, 0.5]  # what is written goes first
+    assert scored([True, False], values={"1": 0.0, "0": 1.0}) == [1.0, 0.0]  # which are words
+    assert scored(["1", "0.5"], values={"nan": 0.5, "50%": 0.25, "good": 0.9}) == [1.0, 0.5]
+    assert scored([1, 3], values={"1": 0.75}, grades=(1.0, 5.0)) == [0.75, 0.5]
     assert scored(["good", "fail"], values={"good": 0.9}) == [0.9, 0.0]  # other words keep their meaning
 
 

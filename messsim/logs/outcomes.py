@@ -277,7 +277,7 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
-        several = f"has several answers of a model to a prompt, one each {apart[0]}; expected one: "
+        several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
 

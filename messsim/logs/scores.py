@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,11 +99,12 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
+    mapped = dict(options.values or {})
+    by_value = _by_value(values, mapped)
     if options.grades is not None:
         low, high = options.grades
         values = (values - low) / (high - low)
-    words = WORDS | dict(options.values or {})
-    by_word = text.replace_strict(words, default=None, return_dtype=pl.Float64)
+    by_word = text.replace_strict(WORDS | mapped, default=None, return_dtype=pl.Float64).fill_null(by_value)
     values = by_word.fill_null(values) if options.values else values.fill_null(by_word)
     values = values.fill_nan(None)
     bad = ((values < 0) | (values > 1)).fill_null(False)  # a grade is a rating: never left out
@@ -117,6 +119,15 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
         is_grade = options.skip_failed or values[int(bad.arg_max() or 0)] is not None
         raise first_bad(column, bad, series, expected + ("" if is_grade else hint), path)
     return values.alias("score")
+
+
+def _by_value(values: pl.Series, mapped: Mapping[str, float]) -> pl.Series:
+    """Satisfaction by scores as numbers, whichever way they are written: -1 is -1.0."""
+    import polars as pl
+
+    keys = as_numbers(pl.Series(list(mapped), dtype=pl.String)).cast(pl.Float64).to_list()
+    satisfied = {k: v for k, v in zip(keys, mapped.values(), strict=True) if k is not None and math.isfinite(k)}
+    return values.replace_strict(satisfied, default=None, return_dtype=pl.Float64)
 
 
 def _numbers(text: pl.Series) -> pl.Series:
