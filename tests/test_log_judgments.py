@@ -86,6 +86,7 @@ def test_of_two_kinds_of_tests_the_stricter_counts_with_a_note(tmp_path):
         "plus_status is taken: the base tests and more; --score base_status says the base tests alone",
     )
     assert means([file], score="base_status") == ({"m": [1.0] * 4}, ())
+    assert means([file], score="plus_status")[1] == ()  # as was asked for
 
 
 def test_names_of_rows_are_kept(tmp_path):
@@ -144,6 +145,53 @@ def test_a_preference_is_a_score_against_the_baseline():
     with pytest.raises(DataError, match="2 values of generator_2; expected one: --select 'generator_2=m'"):
         judged_pairs(frame.with_columns(generator_2=pl.Series(["m", "m", "n"])), Path("f"))
     assert judged_pairs(frame.drop("instruction"), Path("f")) is None
+
+
+def annotated(tmp_path, **columns):
+    frame = pl.DataFrame(ALPACA | {"preference": [2.0, 1.0, 1.5]} | columns)
+    return write(tmp_path, "annotations.json", frame.to_dicts())
+
+
+def test_annotations_go_by_the_columns_that_are_named(tmp_path):
+    file = annotated(tmp_path, dataset=["x", "y", "z"], quality=[0.25, 0.5, 0.75])
+    of_prompts = read_outcomes([file], OutcomeOptions(prompt="dataset"))
+    assert of_prompts.frame.rows() == [("x", 1.0), ("y", 0.0), ("z", 0.5)]
+    assert means([file], score="preference") == means([file])
+    assert means([file], score="quality") == ({"m": [0.25, 0.5, 0.75]}, ())
+    assert read_outcomes([file], OutcomeOptions(score="quality")).frame["prompt"].to_list() == ["a", "b", "c"]
+    own = annotated(tmp_path, score=[0.25, 0.5, 0.75])
+    assert means([own])[0] == {"m": [1.0, 0.0, 0.5]}
+    assert means([own], score="score") == ({"m": [0.25, 0.5, 0.75]}, ())
+
+
+def test_several_annotators_of_an_answer_are_told_apart(tmp_path):
+    file = annotated(tmp_path, instruction=["a", "a", "b"], annotator=["x", "y", "x"])
+    with pytest.raises(DataError, match="prompt 'a' has 2 answers of 'm'"):
+        means([file])
+    assert means([file], select=["annotator=x"])[0] == {"m": [1.0, 0.5]}
+
+
+def test_a_preference_that_is_no_number_is_left_out_only_where_that_is_asked_for(tmp_path):
+    file = annotated(tmp_path, preference=["2.0", "abc", None])
+    with pytest.raises(DataError, match="column 'preference' has 'abc' in row 2; expected a number; --skip-failed"):
+        means([file])
+    scores, notes = means([file], skip_failed=True)
+    assert scores == {"m": [1.0]}
+    assert notes[1] == "answers without a score are left out: 2"
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "m_eval_results.json", "m.jsonl"])
+def test_a_column_that_is_missing_is_named_beside_those_that_the_file_has(tmp_path, name):
+    made = {"annotations.json": annotated, "m_eval_results.json": None}.get(name)
+    file = (
+        made(tmp_path)
+        if made
+        else write(tmp_path, name, evalplus("small") if "eval" in name else lines([{"id": 1, "score": 1}]))
+    )
+    with pytest.raises(DataError, match="column 'foo' is missing; it has ") as error:
+        means([file], prompt="foo")
+    assert "\0" not in str(error.value)
+    assert "x00" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -327,6 +375,11 @@ def test_the_log_of_decisions_names_its_columns_by_what_they_mean(tmp_path):
         read_log(file)
     with pytest.raises(DataError, match=r"tells no costs; .*: --cost price_usd names it"):
         read_log(file, DecisionColumns(model="llm_used", satisfied="user_rating"))
+    spaced = write(tmp_path, "l.csv", "llm used,User Rating,Price USD\na,1,0.1\nb,0,0.2\n")
+    with pytest.raises(DataError, match=r"--model 'llm used' names it\n.*--satisfied 'User Rating' names it"):
+        read_log(spaced)
+    with pytest.raises(DataError, match=r"tells no costs; .*: --cost 'Price USD' names it"):
+        read_log(spaced, DecisionColumns(model="llm used", satisfied="User Rating"))
     log = read_log(file, DecisionColumns("llm_used", "user_rating", "price_usd"))
     assert log.models == ["a", "b"]
     votes = write(tmp_path, "votes.jsonl", lines([{"model_a": "x", "model_b": "y", "winner": "model_a"}]))

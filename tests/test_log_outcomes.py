@@ -244,6 +244,23 @@ def test_answers_without_a_score_are_left_out_and_counted(tmp_path):
     )
 
 
+@pytest.mark.parametrize("scores", [("", ""), ("maybe", "-")])
+def test_a_table_in_which_no_answer_has_a_score_names_the_option(tmp_path, scores):
+    text = "prompt,model,score,other\n" + "".join(f"p,{m},{s},1\n" for m, s in zip("ab", scores, strict=True))
+    file = written(tmp_path, "t.csv", text)
+    options = OutcomeOptions(skip_failed=True)
+    with pytest.raises(DataError, match=r"^no answer has a score; --score COLUMN$"):
+        read_outcomes([file], options)
+    assert read_outcomes([file], OutcomeOptions(score="other")).frame.rows() == [("p", 1.0, 1.0)]
+
+
+def test_a_model_of_which_no_answer_has_a_score_is_left_out_with_a_note(tmp_path):
+    file = written(tmp_path, "t.csv", "prompt,model,score\np,a,1\np,b,\nq,a,0.5\n")
+    made = read_outcomes([file], PLAIN)
+    assert made.frame.rows() == [("p", 1.0), ("q", 0.5)]
+    assert made.notes == ("answers without a score are left out: 1", "models without a score are left out: b")
+
+
 def test_files_may_be_named_by_their_models(tmp_path):
     one, two = (written(tmp_path, n, f"prompt_id,score\n1,{s}\n") for n, s in (("x.csv", 1), ("y.csv", 0)))
     assert read_outcomes([("a", one), ("b", two)], PLAIN).frame.rows() == [("1", 1.0, 0.0)]
@@ -310,6 +327,16 @@ def test_the_first_verdict_that_is_anywhere_counts():
     assert outcomes._openai_evals(frame, HERE)[0].rows() == [("1", 0.25), ("2", 0.5)]
     with pytest.raises(DataError, match=r"has events, but none with data\.correct"):
         outcomes._openai_evals(events(x=1), HERE)
+
+
+def test_a_verdict_may_be_named():
+    frame = pl.DataFrame(
+        {"sample_id": ["1", "2"], "data": [{"correct": True, "f1": 0.25}, {"correct": None, "f1": 0.5}]}
+    )
+    judged, score = outcomes._openai_evals(frame, HERE, "data.f1")
+    assert (judged.rows(), score) == ([("1", 0.25), ("2", 0.5)], "verdict")
+    with pytest.raises(DataError, match=r"has events, but none with data\.x$"):
+        outcomes._openai_evals(frame, HERE, "data.x")
 
 
 def samples(**more):

@@ -94,9 +94,7 @@ def read_outcomes(
         notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
     notes += chooser.notes()
-    if without := long["score"].null_count():
-        notes.append(f"answers without a score are left out: {without:,}")
-        long = long.drop_nulls("score")
+    long = _with_scores(long, notes)
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
@@ -108,6 +106,19 @@ def read_outcomes(
         )
         raise DataError(f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}")
     return _joined(_with_failures(long, only_resolved), options, notes)
+
+
+def _with_scores(long: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The answers that have a score, with notes on the rest."""
+    scored = long.drop_nulls("score")
+    if scored.height == 0:
+        raise DataError("no answer has a score; --score COLUMN")
+    if without := long.height - scored.height:
+        notes.append(f"answers without a score are left out: {without:,}")
+    models = set(scored["model"])
+    if silent := [str(model) for model in long["model"].unique(maintain_order=True) if model not in models]:
+        notes.append(f"models without a score are left out: {', '.join(silent)}")
+    return scored
 
 
 def _with_failures(long: pl.DataFrame, models: set[str]) -> pl.DataFrame:
@@ -213,7 +224,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         spec = column_of(frame.schema, "spec.completion_fns.0")
         if name is None and spec is not None and (named := frame.select(spec).drop_nulls()).height:
             name = str(named.item(0, 0))
-        return _of_one(*_openai_evals(frame, path), path, name, options), notes
+        return _of_one(*_openai_evals(frame, path, options.score), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
     if {"id", "epoch"} <= columns and _scorers(frame):
@@ -223,14 +234,17 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
             )
         graded = replace(options, values=INSPECT | dict(options.values or {}))
         return _of_one(frame, _inspect_score(frame, path, options), path, name, graded), notes
-    if (pairs := judged_pairs(frame, path)) is not None:
-        return _of_one(pairs.frame, "score", path, name or pairs.model, options), [pairs.note]
+    other = options.score not in (None, "preference")  # than what pairs are judged by
+    if (pairs := judged_pairs(frame, path, skips=options.skip_failed or other)) is not None:
+        asked = replace(options, prompt=options.prompt or "instruction")
+        scored, score, notes = (frame, options.score, []) if other else (pairs.frame, "score", [pairs.note])
+        return _of_one(scored, score, path, name or pairs.model, asked), notes
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
-    if score == "plus_status":
+    if score == "plus_status" and options.score is None:
         notes.append("plus_status is taken: the base tests and more; --score base_status says the base tests alone")
     models = _wide_models(frame)
     if models and name is None:
@@ -299,7 +313,10 @@ def _harness(
     filters = frame["filter"].cast(pl.String).unique(maintain_order=True).to_list()
     chosen = options.filter or filters[0]
     if chosen not in filters:
-        raise DataError(f"has no filter {chosen!r}; expected --filter {' or '.join(map(str, filters))}", str(path))
+        raise DataError(
+            f"has no filter {chosen!r}; expected --filter {' or '.join(shlex.quote(str(f)) for f in filters)}",
+            str(path),
+        )
     if len(filters) > 1 and options.filter is None:
         notes.append(
             f"every sample stands once a filter ({', '.join(filters)}): {chosen} is taken; --filter says another"
@@ -310,23 +327,26 @@ def _harness(
     return frame, score
 
 
-def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
+def _openai_evals(frame: pl.DataFrame, path: Path, score: str | None = None) -> tuple[pl.DataFrame, str]:
     """OpenAI evals: events, of which those with a verdict count."""
-    for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy"):
+    for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy") if score is None else (score,):
         column = column_of(frame.schema, verdict)
         if column is None:
             continue
         judged = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
         if judged.height:
             return judged.select("sample_id", "verdict"), "verdict"
-    raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
+    raise DataError(f"has events, but none with {score or 'data.correct, data.score or data.choice'}", str(path))
 
 
 def _inspect_score(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> str:
     """Which of Inspect's scorers counts."""
     values = _scorers(frame)
     if options.score is None and len(values) > 1:
-        raise DataError(f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(values)}", str(path))
+        raise DataError(
+            f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(map(shlex.quote, values))}",
+            str(path),
+        )
     return options.score or values[0]
 
 
