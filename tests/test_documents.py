@@ -103,11 +103,13 @@ SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [A]}, {"spans": [B]}]}, {"s
         ({"a": [1, 3]}, [{"a": [1, 3]}]),
         # rows by their names
         ({"x": A, "y": B}, [{"key": "x"} | A, {"key": "y"} | B]),
+        ({"0": A, "x": B}, [{"key": "0"} | A, {"key": "x"} | B]),
+        ({"0": A, "1": B}, [A, B]),  # numbers of rows
         (
             {"date": "d", "eval": {"x": [A], "y": [B, C]}},
-            [{"question_id": k} | row for k, row in (("x", A), ("y", B), ("y", C))],
+            [{"key": k} | row for k, row in (("x", A), ("y", B), ("y", C))],
         ),
-        ({"details": {"0": A, "1": B, "type": "GEN"}, "n": 1}, [{"question_id": "0"} | A, {"question_id": "1"} | B]),
+        ({"details": {"0": A, "1": B, "type": "GEN"}, "n": 1}, [{"key": "0"} | A, {"key": "1"} | B]),
         ({"details": {"x": A, "y": B}, "n": 1}, [{"details": {"x": A, "y": B}, "n": 1}]),
         ({"hash": "h", "eval": {"x": A, "y": 1}}, [{"hash": "h", "eval": {"x": A, "y": 1}}]),
         ({"x": A, "y": {"a": 1}}, [{"x": A, "y": {"a": 1}}]),  # one of two keys is not more than half

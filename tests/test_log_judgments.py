@@ -96,10 +96,11 @@ def test_names_of_rows_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "task"), [("task_id,id", "math"), ("task_id,index", "math"), ("key,prompt", "x"), ("key,index", "x")]
+    ("header", "first"),
+    [("task_id,id", "math"), ("task_id,prompt", "math"), ("task_id,index", "math"), ("prompt,key", "a template")],
 )
-def test_a_task_or_key_beside_what_tells_prompts_apart_is_none(tmp_path, header, task):
-    rows = [f"{task},m{i},{m},{s}" for m, right in RIGHT.items() for i, s in enumerate(right)]
+def test_a_task_or_prompt_beside_what_tells_prompts_apart_is_none(tmp_path, header, first):
+    rows = [f"{first},m{i},{m},{s}" for m, right in RIGHT.items() for i, s in enumerate(right)]
     file = write(tmp_path, "f.csv", "\n".join([f"{header},model,score", *rows]))
     assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
 
@@ -116,9 +117,20 @@ def test_names_that_only_number_the_rows_of_several_models_are_no_prompts(tmp_pa
     rows = [{"prompt": f"p{i}", "model": m, "score": s} for m, right in RIGHT.items() for i, s in enumerate(right)]
     file = write(tmp_path, "f.json", {str(n): row for n, row in enumerate(rows)})
     assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+    named = write(tmp_path, "h.json", {f"r{n}": row for n, row in enumerate(rows)})
+    assert means([named])[0] == means([file])[0]
     renamed = {str(n): {"q": row.pop("prompt")} | row for n, row in enumerate(rows)}
     with pytest.raises(DataError, match=r"has no column of prompts .*; say --prompt q$"):
         means([write(tmp_path, "g.json", renamed)])
+
+
+def test_files_of_numbered_rows_are_joined_by_their_prompts(tmp_path):
+    rows = [[{"prompt": f"p{i}", "score": s} for i, s in enumerate(right)] for right in RIGHT.values()]
+    files = [
+        write(tmp_path, f"{m}.json", {str(n): row for n, row in enumerate(order)})
+        for m, order in zip(RIGHT, (rows[0], rows[1][::-1]), strict=True)
+    ]
+    assert means(files)[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
 
 
 def test_details_of_opencompass_go_by_their_numbers_where_prompts_differ_by_model(tmp_path):

@@ -3,7 +3,7 @@
 __all__ = ["COST", "COSTS_OF", "MODEL", "NUMBERING", "OUTPUT_TOKENS", "PROMPT", "PROMPT_TOKENS", "SCORE"]
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
-          "id", "testIdx", "prompt", "query", "question", "index", "task_id", "key")  # fmt: skip
+          "key", "id", "testIdx", "prompt", "query", "question", "index", "task_id")  # fmt: skip
 NUMBERING = ("index", "key")  # of these names, those that may number rows instead
 MODEL = ("model", "model_name", "llm_selected", "model_id", "llm", "provider.id")
 SCORE = (
