@@ -154,6 +154,18 @@ def test_a_run_shows_itself_and_is_a_table_of_its_requests():
     assert "<b>" not in evil._repr_html_()
 
 
+@pytest.mark.parametrize("make", [messsim.run, messsim.check], ids=["run", "study"])
+def test_a_result_is_a_mapping_of_its_summary(make):
+    result = make(SMALL)
+    assert list(result) == list(result.keys()) == list(result.summary)
+    assert dict(result) == result.summary
+    assert next(iter(result.summary)) in result
+    assert "no such key" not in result
+    with pytest.raises(KeyError, match="no such key"):
+        result["no such key"]
+    assert pl.DataFrame(result).equals(result.to_polars())
+
+
 def test_results_are_written_where_they_are_wanted(tmp_path):
     messsim.compare(SMALL, ["random", "cheapest"], seeds=1, out=tmp_path / "c")
     assert {"results.parquet", "comparison.json"} <= {p.name for p in (tmp_path / "c").iterdir()}

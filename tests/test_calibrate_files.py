@@ -228,6 +228,8 @@ def test_sums_of_aiperf_get_our_names(columns, names):
     ("columns", "hint"),
     [
         (["p50_ttft_ms", "median_tpot_ms"], "p50_ttft_ms, median_tpot_ms are no means, which a fit needs"),
+        (["p99_ttft_ms"], "p99_ttft_ms is no mean, which a fit needs: mean_ttft_ms, mean_tpot_ms"),
+        (["latency"], "latency says no unit: name the columns ttft_s, tpot_ms, or as their unit is"),
         (["ttft", "ITL"], "ttft, ITL say no unit: name the columns ttft_s, tpot_ms"),
         (["power_w"], "tokens_per_s"),
     ],

@@ -103,6 +103,8 @@ SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [A]}, {"spans": [B]}]}, {"s
         ({"a": [1, 3]}, [{"a": [1, 3]}]),
         # rows by their names
         ({"x": A, "y": B}, [{"key": "x"} | A, {"key": "y"} | B]),
+        ({"0": A, "x": B}, [{"key": "0"} | A, {"key": "x"} | B]),
+        ({"0": A, "1": B}, [A, B]),  # numbers of rows
         (
             {"date": "d", "eval": {"x": [A], "y": [B, C]}},
             [{"key": k} | row for k, row in (("x", A), ("y", B), ("y", C))],

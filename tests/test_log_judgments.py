@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError
-from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.outcomes import read_outcomes
 from messsim.logs.pairs import judged_pairs
 from messsim.logs.score_hints import grades_of, no_prompts, no_scores, telling
+from messsim.logs.scores import OutcomeOptions, parse_map
 from messsim.workload.choosing import Chooser, conditions
 
 RIGHT = {"small": [1, 0, 1, 1], "large": [1, 1, 0, 1]}
@@ -85,12 +86,61 @@ def test_of_two_kinds_of_tests_the_stricter_counts_with_a_note(tmp_path):
         "plus_status is taken: the base tests and more; --score base_status says the base tests alone",
     )
     assert means([file], score="base_status") == ({"m": [1.0] * 4}, ())
+    assert means([file], score="plus_status")[1] == ()  # as was asked for
 
 
 def test_names_of_rows_are_kept(tmp_path):
     file = write(tmp_path, "o1.json", {f"id{i}": {"score": s, "x": 1} for i, s in enumerate(RIGHT["small"])})
     outcomes = read_outcomes([file], OutcomeOptions())
     assert outcomes.frame["prompt"].to_list() == ["id0", "id1", "id2", "id3"]
+
+
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [("task_id,id", "math"), ("task_id,prompt", "math"), ("task_id,index", "math"), ("prompt,key", "a template")],
+)
+def test_a_task_or_prompt_beside_what_tells_prompts_apart_is_none(tmp_path, header, first):
+    rows = [f"{first},m{i},{m},{s}" for m, right in RIGHT.items() for i, s in enumerate(right)]
+    file = write(tmp_path, "f.csv", "\n".join([f"{header},model,score", *rows]))
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_a_task_tells_prompts_apart_where_an_index_numbers_rows(tmp_path):
+    rows = [f"{n},{i},{m},{s}" for n, m in enumerate(RIGHT) for i, s in enumerate(RIGHT[m])]
+    numbered = "\n".join(f"{n},{row.partition(',')[2]}" for n, row in enumerate(rows))
+    file = write(tmp_path, "f.csv", "index,task_id,model,score\n" + numbered)
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_names_that_only_number_the_rows_of_several_models_are_no_prompts(tmp_path):
+    """As pandas writes them by ``to_json(orient="index")``."""
+    rows = [{"prompt": f"p{i}", "model": m, "score": s} for m, right in RIGHT.items() for i, s in enumerate(right)]
+    file = write(tmp_path, "f.json", {str(n): row for n, row in enumerate(rows)})
+    assert means([file])[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+    named = write(tmp_path, "h.json", {f"r{n}": row for n, row in enumerate(rows)})
+    assert means([named])[0] == means([file])[0]
+    renamed = {str(n): {"q": row.pop("prompt")} | row for n, row in enumerate(rows)}
+    with pytest.raises(DataError, match=r"has no column of prompts .*; say --prompt q$"):
+        means([write(tmp_path, "g.json", renamed)])
+
+
+def test_files_of_numbered_rows_are_joined_by_their_prompts(tmp_path):
+    rows = [[{"prompt": f"p{i}", "score": s} for i, s in enumerate(right)] for right in RIGHT.values()]
+    files = [
+        write(tmp_path, f"{m}.json", {str(n): row for n, row in enumerate(order)})
+        for m, order in zip(RIGHT, (rows[0], rows[1][::-1]), strict=True)
+    ]
+    assert means(files)[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
+
+
+def test_details_of_opencompass_go_by_their_numbers_where_prompts_differ_by_model(tmp_path):
+    """Their prompts are lists of turns, which a model's template has changed."""
+    files = []
+    for m, right in RIGHT.items():
+        turns = [{"role": "HUMAN", "prompt": f"<{m}> q"}]
+        details = {str(i): {"prompt": turns, "correct": bool(s)} for i, s in enumerate(right)}
+        files.append((m, write(tmp_path, f"{m}.json", {"accuracy": 75.0, "details": {"type": "GEN"} | details})))
+    assert means(files)[0] == {m: list(map(float, right)) for m, right in RIGHT.items()}
 
 
 # ---- pairs ----------------------------------------------------------------------------------------------
@@ -107,6 +157,53 @@ def test_a_preference_is_a_score_against_the_baseline():
     with pytest.raises(DataError, match="2 values of generator_2; expected one: --select 'generator_2=m'"):
         judged_pairs(frame.with_columns(generator_2=pl.Series(["m", "m", "n"])), Path("f"))
     assert judged_pairs(frame.drop("instruction"), Path("f")) is None
+
+
+def annotated(tmp_path, **columns):
+    frame = pl.DataFrame(ALPACA | {"preference": [2.0, 1.0, 1.5]} | columns)
+    return write(tmp_path, "annotations.json", frame.to_dicts())
+
+
+def test_annotations_go_by_the_columns_that_are_named(tmp_path):
+    file = annotated(tmp_path, dataset=["x", "y", "z"], quality=[0.25, 0.5, 0.75])
+    of_prompts = read_outcomes([file], OutcomeOptions(prompt="dataset"))
+    assert of_prompts.frame.rows() == [("x", 1.0), ("y", 0.0), ("z", 0.5)]
+    assert means([file], score="preference") == means([file])
+    assert means([file], score="quality") == ({"m": [0.25, 0.5, 0.75]}, ())
+    assert read_outcomes([file], OutcomeOptions(score="quality")).frame["prompt"].to_list() == ["a", "b", "c"]
+    own = annotated(tmp_path, score=[0.25, 0.5, 0.75])
+    assert means([own])[0] == {"m": [1.0, 0.0, 0.5]}
+    assert means([own], score="score") == ({"m": [0.25, 0.5, 0.75]}, ())
+
+
+def test_several_annotators_of_an_answer_are_told_apart(tmp_path):
+    file = annotated(tmp_path, instruction=["a", "a", "b"], annotator=["x", "y", "x"])
+    with pytest.raises(DataError, match="prompt 'a' has 2 answers of 'm'"):
+        means([file])
+    assert means([file], select=["annotator=x"])[0] == {"m": [1.0, 0.5]}
+
+
+def test_a_preference_that_is_no_number_is_left_out_only_where_that_is_asked_for(tmp_path):
+    file = annotated(tmp_path, preference=["2.0", "abc", None])
+    with pytest.raises(DataError, match="column 'preference' has 'abc' in row 2; expected a number; --skip-failed"):
+        means([file])
+    scores, notes = means([file], skip_failed=True)
+    assert scores == {"m": [1.0]}
+    assert notes[1] == "answers without a score are left out: 2"
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "m_eval_results.json", "m.jsonl"])
+def test_a_column_that_is_missing_is_named_beside_those_that_the_file_has(tmp_path, name):
+    made = {"annotations.json": annotated, "m_eval_results.json": None}.get(name)
+    file = (
+        made(tmp_path)
+        if made
+        else write(tmp_path, name, evalplus("small") if "eval" in name else lines([{"id": 1, "score": 1}]))
+    )
+    with pytest.raises(DataError, match="column 'foo' is missing; it has ") as error:
+        means([file], prompt="foo")
+    assert "\0" not in str(error.value)
+    assert "x00" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +257,54 @@ def test_sums_of_whole_tasks_are_told(columns, instead):
 
 
 @pytest.mark.parametrize(
-    ("greatest", "scale"),
-    [(4.5, "1..5"), (9, "1..10"), (95, "0..100"), (1e4, "LOWEST..HIGHEST"), (-2, "1..5"), (None, "1..5")],
+    ("least", "greatest", "scale"),
+    [
+        (1, 4.5, "1..5"),
+        (1, 9, "1..10"),
+        (0.5, 4.5, "0..5"),
+        (0, 4, "0..5"),
+        (0, 9, "0..10"),
+        (0.5, 95, "0..100"),
+        (1, 95, "0..100"),
+        (0.5, 1e4, "LOWEST..HIGHEST"),
+        (0.5, -2, "1..5"),
+        (0.5, None, "1..5"),
+        (None, None, "1..5"),
+    ],
 )
-def test_grades_go_to_the_end_of_their_scale(greatest, scale):
-    assert grades_of(pl.Series([0.5, greatest], dtype=pl.Float64)) == scale
+def test_grades_go_to_the_ends_of_their_scale(least, greatest, scale):
+    assert grades_of(pl.Series([least, greatest], dtype=pl.Float64)) == scale
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.json"])
+@pytest.mark.parametrize(
+    ("scores", "satisfactions"),
+    [
+        ((-1.0, 0.0, 1.0, -1.0), [0.0, 0.5, 1.0, 0.0]),
+        ((-1, 0, 1, -1), [0.0, 0.5, 1.0, 0.0]),
+        ((0, 3, 5, 4), [0.0, 0.6, 1.0, 0.8]),
+        ((0.5, 2.5, 5.0, 4.0), [0.1, 0.5, 1.0, 0.8]),
+        ((1, 3, 5, 4), [0.0, 0.5, 1.0, 0.75]),
+        ((0, 10, 5, 10), [0.0, 1.0, 0.5, 1.0]),
+    ],
+)
+def test_scores_are_read_as_their_error_says(tmp_path, name, scores, satisfactions):
+    rows = [{"id": i, "score": s} for i, s in enumerate(scores)]
+    table = "\n".join(["id,score", *(f"{row['id']},{row['score']}" for row in rows)])
+    file = write(tmp_path, name, table if name == "f.csv" else rows)
+    with pytest.raises(DataError) as error:
+        means([file])
+    (map_,) = shlex.split(re.search(r"--map (\S+) what grades$", str(error.value))[1])
+    assert means([file], map_=[map_])[0] == {"f": pytest.approx(satisfactions)}
+
+
+def test_a_log_of_decisions_has_its_numbers_mapped_by_value_too(tmp_path):
+    from messsim.logs.decisions import DecisionColumns, read_log
+
+    rows = [{"model": m, "satisfied": s, "cost": 1.0} for m, s in zip("abab", (-1.0, 1.0, 0.0, None), strict=True)]
+    values, _ = parse_map(["-1=0,0=0.5,1=1"])
+    log = read_log(write(tmp_path, "f.jsonl", lines(rows)), DecisionColumns(values=values))
+    assert log.satisfied[:3].tolist() == [0.0, 1.0, 0.5]
 
 
 def test_thumbs_may_be_numbers(tmp_path):
@@ -185,7 +325,9 @@ def test_grades_and_turns_of_mt_bench(tmp_path):
     file = write(tmp_path, "gpt-4_single.jsonl", lines(rows))
     with pytest.raises(DataError, match=r"--map 1\.\.10 what grades$"):
         means([file])
-    with pytest.raises(DataError, match=r"several answers of a model to a prompt, one each turn.*--select turn=1"):
+    with pytest.raises(
+        DataError, match=r"several answers of a model to a prompt, one for each turn; expected one: --select turn=1"
+    ):
         means([file], map_=["1..10"])
     read, notes = means([file], select=["turn=1"], map_=["1..10"])
     assert read == {m: list(map(float, right)) for m, right in RIGHT.items()}
@@ -199,6 +341,24 @@ def test_nothing_is_told_apart_that_stands_once_or_has_no_score():
     both = long.with_columns(score=pl.lit(1.0))
     assert telling(frame, both, {"score"}) == ("turn", "1")
     assert telling(frame.select("same"), both, set()) is None
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"latency_ms": ["120", "130", "110", "140"]},
+        {"date": ["2026-01-01", "2026-01-02", "2026-01-01", "2026-01-03"]},
+        {"answer": ["A", "B", "B", "C"]},
+    ],
+)
+def test_only_what_stands_with_every_answer_tells_them_apart(tmp_path, column):
+    long = pl.DataFrame({"prompt": ["p"] * 4, "model": ["a", "a", "b", "b"], "score": [1.0, 0.0, 1.0, 1.0]})
+    assert telling(long.with_columns(**{n: pl.Series(v) for n, v in column.items()}), long, set(long.columns)) is None
+    raters = long.with_columns(rater=pl.Series(["x", "y", "x", "y"]))
+    assert telling(raters, long, set(long.columns)) == ("rater", "x")
+    file = write(tmp_path, "f.csv", long.with_columns(**{n: pl.Series(v) for n, v in column.items()}).write_csv())
+    with pytest.raises(DataError, match=r"prompt 'p' has 2 answers of 'a'; expected one each: --prompt COLUMN$"):
+        means([file])
 
 
 def test_the_log_of_a_router_is_told_to_be_one(tmp_path):
@@ -227,6 +387,11 @@ def test_the_log_of_decisions_names_its_columns_by_what_they_mean(tmp_path):
         read_log(file)
     with pytest.raises(DataError, match=r"tells no costs; .*: --cost price_usd names it"):
         read_log(file, DecisionColumns(model="llm_used", satisfied="user_rating"))
+    spaced = write(tmp_path, "l.csv", "llm used,User Rating,Price USD\na,1,0.1\nb,0,0.2\n")
+    with pytest.raises(DataError, match=r"--model 'llm used' names it\n.*--satisfied 'User Rating' names it"):
+        read_log(spaced)
+    with pytest.raises(DataError, match=r"tells no costs; .*: --cost 'Price USD' names it"):
+        read_log(spaced, DecisionColumns(model="llm used", satisfied="User Rating"))
     log = read_log(file, DecisionColumns("llm_used", "user_rating", "price_usd"))
     assert log.models == ["a", "b"]
     votes = write(tmp_path, "votes.jsonl", lines([{"model_a": "x", "model_b": "y", "winner": "model_a"}]))

@@ -7,7 +7,8 @@ import pytest
 
 from messsim.errors import DataError, OutputError
 from messsim.logs import outcomes
-from messsim.logs.outcomes import OutcomeOptions, Outcomes, parse_map, read_outcomes, satisfaction, write_outcomes
+from messsim.logs.outcomes import Outcomes, read_outcomes, write_outcomes
+from messsim.logs.scores import OutcomeOptions, parse_map, satisfaction
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()
@@ -68,6 +69,12 @@ def test_grades_go_from_0_to_1():
 
 def test_what_the_user_says_of_values_goes_first():
     assert scored(["1", "2", "pass"], values={"1": 0.25, "2": 0.75, "pass": 0.5}) == [0.25, 0.75, 0.5]
+    assert scored(["1.0", "2", "1"], values={"1": 0.25, "2.00": 0.75}) == [0.25, 0.75, 0.25]  # numbers by their value
+    assert scored([1.0, -0.0, 1.5], values={"1": 0.0, "0": 1.0, "1.50": 0.5}) == [0.0, 1.0, 0.5]
+    assert scored(["1", "1.0", "1.00"], values={"1": 0.25, "1.0": 0.5})[:2] == [0.25, 0.5]  # what is written goes first
+    assert scored([True, False], values={"1": 0.0, "0": 1.0}) == [1.0, 0.0]  # which are words
+    assert scored(["1", "0.5"], values={"nan": 0.5, "50%": 0.25, "good": 0.9}) == [1.0, 0.5]
+    assert scored([1, 3], values={"1": 0.75}, grades=(1.0, 5.0)) == [0.75, 0.5]
     assert scored(["good", "fail"], values={"good": 0.9}) == [0.9, 0.0]  # other words keep their meaning
 
 
@@ -237,6 +244,23 @@ def test_answers_without_a_score_are_left_out_and_counted(tmp_path):
     )
 
 
+@pytest.mark.parametrize("scores", [("", ""), ("maybe", "-")])
+def test_a_table_in_which_no_answer_has_a_score_names_the_option(tmp_path, scores):
+    text = "prompt,model,score,other\n" + "".join(f"p,{m},{s},1\n" for m, s in zip("ab", scores, strict=True))
+    file = written(tmp_path, "t.csv", text)
+    options = OutcomeOptions(skip_failed=True)
+    with pytest.raises(DataError, match=r"^no answer has a score; --score COLUMN$"):
+        read_outcomes([file], options)
+    assert read_outcomes([file], OutcomeOptions(score="other")).frame.rows() == [("p", 1.0, 1.0)]
+
+
+def test_a_model_of_which_no_answer_has_a_score_is_left_out_with_a_note(tmp_path):
+    file = written(tmp_path, "t.csv", "prompt,model,score\np,a,1\np,b,\nq,a,0.5\n")
+    made = read_outcomes([file], PLAIN)
+    assert made.frame.rows() == [("p", 1.0), ("q", 0.5)]
+    assert made.notes == ("answers without a score are left out: 1", "models without a score are left out: b")
+
+
 def test_files_may_be_named_by_their_models(tmp_path):
     one, two = (written(tmp_path, n, f"prompt_id,score\n1,{s}\n") for n, s in (("x.csv", 1), ("y.csv", 0)))
     assert read_outcomes([("a", one), ("b", two)], PLAIN).frame.rows() == [("1", 1.0, 0.0)]
@@ -303,6 +327,16 @@ def test_the_first_verdict_that_is_anywhere_counts():
     assert outcomes._openai_evals(frame, HERE)[0].rows() == [("1", 0.25), ("2", 0.5)]
     with pytest.raises(DataError, match=r"has events, but none with data\.correct"):
         outcomes._openai_evals(events(x=1), HERE)
+
+
+def test_a_verdict_may_be_named():
+    frame = pl.DataFrame(
+        {"sample_id": ["1", "2"], "data": [{"correct": True, "f1": 0.25}, {"correct": None, "f1": 0.5}]}
+    )
+    judged, score = outcomes._openai_evals(frame, HERE, "data.f1")
+    assert (judged.rows(), score) == ([("1", 0.25), ("2", 0.5)], "verdict")
+    with pytest.raises(DataError, match=r"has events, but none with data\.x$"):
+        outcomes._openai_evals(frame, HERE, "data.x")
 
 
 def samples(**more):

@@ -13,8 +13,8 @@ from messsim.logs import starting
 from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
 from messsim.logs.helm import statistics
 from messsim.logs.made_of import MadeOf, as_text, columns_of
-from messsim.logs.outcomes import OutcomeOptions, parse_map, satisfaction
 from messsim.logs.presets import PRESETS, first_of, lacking, nearest, recognised
+from messsim.logs.scores import OutcomeOptions, parse_map, satisfaction
 from messsim.logs.starting import beginning, profiles_of
 from messsim.logs.swe_bench import read_report
 from messsim.logs.toml import import_toml, outcomes_toml

@@ -11,8 +11,9 @@ import pytest
 from test_logs import here, read
 
 from messsim.errors import DataError, ScenarioError
-from messsim.logs.outcomes import OutcomeOptions, read_outcomes
+from messsim.logs.outcomes import read_outcomes
 from messsim.logs.presets import recognised
+from messsim.logs.scores import OutcomeOptions
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS

@@ -15,9 +15,10 @@ from builders import run, scenario
 from messsim.cli import app
 from messsim.errors import DataError
 from messsim.logs.decisions import DecisionColumns, read_log
-from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.outcomes import read_outcomes
 from messsim.logs.presets import PRESETS
 from messsim.logs.replay import replay
+from messsim.logs.scores import OutcomeOptions, parse_map
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.study.calibrate.measurements import read_measurements

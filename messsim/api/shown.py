@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, KeysView, Mapping
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,25 @@ STYLE = "font-family: ui-monospace, Menlo, Consolas, monospace; line-height: 1.2
 
 
 class Table:
-    """A table that Polars, pandas and others read, and that shows itself as the command of its study prints it."""
+    """A table that Polars, pandas and others read, and that shows itself as the command of its study prints it.
+
+    It reads as its summary does: ``result["key"]``, ``"key" in result``, ``dict(result)``.
+    """
+
+    summary: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.summary[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.summary
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.summary)
+
+    def keys(self) -> KeysView[str]:
+        """The keys of the summary."""
+        return self.summary.keys()
 
     def _frame(self) -> pl.DataFrame:
         raise NotImplementedError
@@ -70,11 +88,8 @@ class Table:
         return _printed(self._shown(), html=True)
 
 
-class Result(results.Result, Table):
+class Result(results.Result, Table):  # type: ignore[misc]  # whose summary, a TypedDict, is a mapping too
     """What came of a run; its table is a row a request, and ``result["sla"]`` reads its summary."""
-
-    def __getitem__(self, key: str) -> Any:
-        return self.summary[key]  # type: ignore[literal-required]
 
     def _frame(self) -> pl.DataFrame:
         return self.requests.collect()
@@ -117,16 +132,6 @@ class StudyResult(Table):
 
     def _shown(self) -> RenderableType:
         return self._make_shown()
-
-    def __getitem__(self, key: str) -> Any:
-        return self.summary[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.summary
-
-    def keys(self) -> KeysView[str]:
-        """The keys of the summary."""
-        return self.summary.keys()
 
     def __repr__(self) -> str:
         return f"<messsim {self._what}: {', '.join(self.summary)}>"

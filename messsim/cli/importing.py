@@ -11,7 +11,7 @@ from .outputs import check_out
 from .rows import Select, SkipFailed, TimeFormat, TimeZone, Unique, time_form
 
 if TYPE_CHECKING:
-    from messsim.logs.outcomes import OutcomeOptions
+    from messsim.logs.scores import OutcomeOptions
     from messsim.workload.choosing import Chooser
 
 __all__ = ["import_"]
@@ -87,8 +87,8 @@ def import_(
 ) -> None:
     """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
-    from messsim.logs.outcomes import OutcomeOptions, parse_map
     from messsim.logs.presets import PRESETS
+    from messsim.logs.scores import OutcomeOptions, parse_map
     from messsim.logs.toml import import_toml
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
     from messsim.report.logs.importing import import_summary

@@ -62,8 +62,8 @@ def replay(
     """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
     from messsim.errors import OutputError
     from messsim.logs.decisions import DecisionColumns, read_log
-    from messsim.logs.outcomes import parse_map
     from messsim.logs.replay import replay as run
+    from messsim.logs.scores import parse_map
     from messsim.report.logs.replay import replayed
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import router_options

@@ -15,6 +15,7 @@ Those without a name in them may be called otherwise: `DecisionColumns` says how
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,8 @@ from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
 from messsim.workload.times import TimeForm, Times
 
-from .outcomes import OutcomeOptions, satisfaction
 from .pairs import refuse_votes
+from .scores import OutcomeOptions, satisfaction
 
 if TYPE_CHECKING:
     import polars as pl
@@ -199,7 +200,7 @@ def _require(frame: pl.DataFrame, path: Path) -> None:
         refuse_votes(frame, path)
         names = list(names_in(frame.schema))
         lines = name_missing(frame.columns, names, missing)
-        options = [f"--{c} {by_meaning(c, names) or 'COLUMN'} names it" for c in missing]
+        options = [f"--{c} {shlex.quote(by_meaning(c, names) or 'COLUMN')} names it" for c in missing]
         raise DataError([f"{line}; {option}" for line, option in zip(lines, options, strict=True)], str(path))
 
 
@@ -234,7 +235,7 @@ def _costs(
     if answered is None or "cost" not in frame.columns:
         expected = f"expected {', '.join(COST + m for m in models)}, or model and cost"
         if meant := by_meaning("cost", names_in(frame.schema)):
-            expected += f": --cost {meant} names it"
+            expected += f": --cost {shlex.quote(meant)} names it"
         raise DataError(f"tells no costs; {expected}", str(path))
     try:
         paid = numbers(frame, "cost", path, least=0)

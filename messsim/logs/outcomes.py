@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,27 +17,22 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
-from messsim.workload.nested import column_of, name_missing, names_in, of_other_type
-from messsim.workload.readers import as_numbers, first_bad
+from messsim.workload.nested import column_of, name_missing, names_in
 
 from .helm import statistics
 from .pairs import judged_pairs
 from .presets import first_of
-from .score_hints import grades_of, no_prompts, no_scores, telling
+from .score_hints import no_prompts, no_scores, telling
+from .scores import WORDS, OutcomeOptions, satisfaction
 from .swe_bench import read_report
-from .usual_columns import COST, COSTS_OF, MODEL, OUTPUT_TOKENS, PROMPT, PROMPT_TOKENS, SCORE
+from .usual_columns import COST, COSTS_OF, MODEL, NUMBERING, OUTPUT_TOKENS, PROMPT, PROMPT_TOKENS, SCORE
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
+__all__ = ["Outcomes", "read_outcomes", "write_outcomes"]
 
-WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
-         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0,
-         "timeout": 0.0, "thumbs_up": 1.0, "thumbs_down": 0.0,
-         "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
 INSPECT = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}  # correct, partly, incorrect, no answer
-GRADES = re.compile(r"(\d+)\.\.(\d+)")
 NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
     r"|[_.-](eval_results|eval_all|jsonl_results|annotations)(_strict|_loose)?$"
@@ -54,33 +49,6 @@ BY_FOLDER = (
 
 
 @dataclass(frozen=True)
-class OutcomeOptions:
-    """What the user says of files of outcomes.
-
-    Attributes
-    ----------
-    prompt, model, score
-        Columns of what was asked, of whom, and how well it was answered; None: by the usual names.
-    values
-        Satisfaction by what the score column holds.
-    grades
-        Lowest and highest grade, which become 0 and 1.
-    filter
-        The filter of lm-evaluation-harness that counts.
-    skip_failed
-        Whether a score that is no number and no known word counts as missing, and is no error.
-    """
-
-    prompt: str | None = None
-    model: str | None = None
-    score: str | None = None
-    values: Mapping[str, float] | None = None
-    grades: tuple[float, float] | None = None
-    filter: str | None = None
-    skip_failed: bool = False
-
-
-@dataclass(frozen=True)
 class Outcomes:
     """One row a prompt."""
 
@@ -89,35 +57,6 @@ class Outcomes:
     has_costs: bool
     has_tokens: bool
     notes: tuple[str, ...] = ()
-
-
-def parse_map(texts: Sequence[str]) -> tuple[dict[str, float] | None, tuple[float, float] | None]:
-    """``pass=1,fail=0`` as values, and ``1..5`` as grades.
-
-    Raises
-    ------
-    DataError
-        For what is neither, or a satisfaction outside of [0, 1].
-    """
-    values: dict[str, float] = {}
-    grades = None
-    for text in texts:
-        if match := GRADES.fullmatch(text.strip()):
-            low, high = float(match[1]), float(match[2])
-            if low >= high:
-                raise DataError(f"--map {text}: expected LOWEST..HIGHEST")
-            grades = low, high
-            continue
-        for part in text.split(","):
-            name, equals, value = part.rpartition("=")
-            try:
-                satisfaction = float(value)
-            except ValueError:
-                satisfaction = -1.0
-            if not equals or not 0 <= satisfaction <= 1:
-                raise DataError(f"--map {text!r}: expected VALUE=SATISFACTION, from 0 to 1, or grades such as 1..5")
-            values[name.strip().lower()] = satisfaction
-    return values or None, grades
 
 
 def read_outcomes(
@@ -155,9 +94,7 @@ def read_outcomes(
         notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
     notes += chooser.notes()
-    if without := long["score"].null_count():
-        notes.append(f"answers without a score are left out: {without:,}")
-        long = long.drop_nulls("score")
+    long = _with_scores(long, notes)
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
@@ -169,6 +106,19 @@ def read_outcomes(
         )
         raise DataError(f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}")
     return _joined(_with_failures(long, only_resolved), options, notes)
+
+
+def _with_scores(long: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The answers that have a score, with notes on the rest."""
+    scored = long.drop_nulls("score")
+    if scored.height == 0:
+        raise DataError("no answer has a score; --score COLUMN")
+    if without := long.height - scored.height:
+        notes.append(f"answers without a score are left out: {without:,}")
+    models = set(scored["model"])
+    if silent := [str(model) for model in long["model"].unique(maintain_order=True) if model not in models]:
+        notes.append(f"models without a score are left out: {', '.join(silent)}")
+    return scored
 
 
 def _with_failures(long: pl.DataFrame, models: set[str]) -> pl.DataFrame:
@@ -274,7 +224,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         spec = column_of(frame.schema, "spec.completion_fns.0")
         if name is None and spec is not None and (named := frame.select(spec).drop_nulls()).height:
             name = str(named.item(0, 0))
-        return _of_one(*_openai_evals(frame, path), path, name, options), notes
+        return _of_one(*_openai_evals(frame, path, options.score), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
     if {"id", "epoch"} <= columns and _scorers(frame):
@@ -284,14 +234,17 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
             )
         graded = replace(options, values=INSPECT | dict(options.values or {}))
         return _of_one(frame, _inspect_score(frame, path, options), path, name, graded), notes
-    if (pairs := judged_pairs(frame, path)) is not None:
-        return _of_one(pairs.frame, "score", path, name or pairs.model, options), [pairs.note]
+    other = options.score not in (None, "preference")  # than what pairs are judged by
+    if (pairs := judged_pairs(frame, path, skips=options.skip_failed or other)) is not None:
+        asked = replace(options, prompt=options.prompt or "instruction")
+        scored, score, notes = (frame, options.score, []) if other else (pairs.frame, "score", [pairs.note])
+        return _of_one(scored, score, path, name or pairs.model, asked), notes
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
-    if score == "plus_status":
+    if score == "plus_status" and options.score is None:
         notes.append("plus_status is taken: the base tests and more; --score base_status says the base tests alone")
     models = _wide_models(frame)
     if models and name is None:
@@ -321,9 +274,7 @@ def _name_of(path: Path, frame: pl.DataFrame) -> str:
 def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: OutcomeOptions) -> pl.DataFrame:
     import polars as pl
 
-    prompt = options.prompt or first_of(frame.schema, PROMPT)
-    if options.prompt is None and prompt == "index" and _numbers_rows(frame, model):
-        prompt = None
+    prompt = options.prompt or _prompt_of(frame, model)
     if prompt is None:
         raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
@@ -340,62 +291,17 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
-        several = f"has several answers of a model to a prompt, one each {apart[0]}; expected one: "
+        several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
 
 
-def _numbers_rows(frame: pl.DataFrame, model: str) -> bool:
-    """Whether `index` is a row's number, and no prompt's: several models answered, but no index came twice."""
+def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:
+    """The column of prompts by the usual names; not one that numbers rows: several models answered, each value once."""
     who = column_of(frame.schema, model)
     several = who is not None and frame.select(who.n_unique()).item() > 1
-    return several and frame["index"].n_unique() == frame.height
-
-
-def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
-    """Scores as satisfaction from 0 to 1: numbers, words such as pass and fail, grades, or as the options map them.
-
-    Raises
-    ------
-    DataError
-        That names the first row whose score is none of these.
-    """
-    import polars as pl
-
-    text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
-    if text is None:
-        raise DataError(of_other_type(column, series.dtype, "scores: --score COLUMN"), str(path))
-    if series.dtype == pl.String:
-        series = series.set(text == "", None)  # nobody said anything
-    values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
-    if options.grades is not None:
-        low, high = options.grades
-        values = (values - low) / (high - low)
-    words = WORDS | dict(options.values or {})
-    by_word = text.replace_strict(words, default=None, return_dtype=pl.Float64)
-    values = by_word.fill_null(values) if options.values else values.fill_null(by_word)
-    values = values.fill_nan(None)
-    bad = ((values < 0) | (values > 1)).fill_null(False)  # a grade is a rating: never left out
-    if not options.skip_failed:
-        bad = bad | (values.is_null() & series.is_not_null())
-    if bad.any():
-        low_high = grades_of(values)
-        expected = (
-            f"a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map {low_high} what grades"
-        )
-        hint = "; --skip-failed leaves out what is no number"
-        is_grade = options.skip_failed or values[int(bad.arg_max() or 0)] is not None
-        raise first_bad(column, bad, series, expected + ("" if is_grade else hint), path)
-    return values.alias("score")
-
-
-def _numbers(text: pl.Series) -> pl.Series:
-    """Numbers; 100 % are 1."""
-    import polars as pl
-
-    percent = text.str.ends_with("%").fill_null(False)
-    values = as_numbers(text.str.strip_suffix("%")).cast(pl.Float64)
-    return (values / 100).zip_with(percent, values)
+    numbering = {n for n in NUMBERING if several and n in frame.columns and frame[n].n_unique() == frame.height}
+    return first_of(frame.schema, tuple(name for name in PROMPT if name not in numbering))
 
 
 def _harness(
@@ -407,7 +313,10 @@ def _harness(
     filters = frame["filter"].cast(pl.String).unique(maintain_order=True).to_list()
     chosen = options.filter or filters[0]
     if chosen not in filters:
-        raise DataError(f"has no filter {chosen!r}; expected --filter {' or '.join(map(str, filters))}", str(path))
+        raise DataError(
+            f"has no filter {chosen!r}; expected --filter {' or '.join(shlex.quote(str(f)) for f in filters)}",
+            str(path),
+        )
     if len(filters) > 1 and options.filter is None:
         notes.append(
             f"every sample stands once a filter ({', '.join(filters)}): {chosen} is taken; --filter says another"
@@ -418,23 +327,26 @@ def _harness(
     return frame, score
 
 
-def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
+def _openai_evals(frame: pl.DataFrame, path: Path, score: str | None = None) -> tuple[pl.DataFrame, str]:
     """OpenAI evals: events, of which those with a verdict count."""
-    for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy"):
+    for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy") if score is None else (score,):
         column = column_of(frame.schema, verdict)
         if column is None:
             continue
         judged = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
         if judged.height:
             return judged.select("sample_id", "verdict"), "verdict"
-    raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
+    raise DataError(f"has events, but none with {score or 'data.correct, data.score or data.choice'}", str(path))
 
 
 def _inspect_score(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> str:
     """Which of Inspect's scorers counts."""
     values = _scorers(frame)
     if options.score is None and len(values) > 1:
-        raise DataError(f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(values)}", str(path))
+        raise DataError(
+            f"has samples of Inspect with {len(values)} scorers: --score {' or '.join(map(shlex.quote, values))}",
+            str(path),
+        )
     return options.score or values[0]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
+from messsim.workload.readers import first_bad
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,13 +34,18 @@ class Pairs:
     note: str
 
 
-def judged_pairs(frame: pl.DataFrame, path: Path) -> Pairs | None:
+def judged_pairs(frame: pl.DataFrame, path: Path, *, skips: bool = False) -> Pairs | None:
     """AlpacaEval's annotations as scores of its second generator: how surely it is preferred; None: it holds no pairs.
+
+    Parameters
+    ----------
+    skips
+        Whether a preference that is no number is no score, and no error.
 
     Raises
     ------
     DataError
-        For votes between models, and annotations of several models.
+        For votes between models, annotations of several models, and a preference that is no number.
     """
     import polars as pl
 
@@ -50,9 +56,13 @@ def judged_pairs(frame: pl.DataFrame, path: Path) -> Pairs | None:
     if len(models) > 1:
         first = f"--select 'generator_2={models[0]}'"
         raise DataError(f"has {len(models)} values of generator_2; expected one: {first}", str(path))
-    preference = frame["preference"].cast(pl.Float64, strict=False)
+    given = frame["preference"]
+    preference = given.cast(pl.Float64, strict=False)
+    bad = preference.is_null() & given.is_not_null()
+    if bad.any() and not skips:
+        raise first_bad("preference", bad, given, "a number; --skip-failed leaves out what is none", path)
     preference = preference.set(preference == 0, 1.5)  # how older versions write a draw
-    scored = frame.select(pl.col("instruction").alias("prompt"), (preference - 1).alias("score"))
+    scored = frame.with_columns((preference - 1).alias("score"))
     note = f"{path.name}: a score is how surely it is preferred to {', '.join(map(str, baselines))}"
     return Pairs(scored, str(models[0]), note)
 

@@ -16,7 +16,7 @@ __all__ = ["grades_of", "no_prompts", "no_scores", "telling"]
 
 MOST_NAMED, MOST_KINDS = 4, 20
 THUMBS = "'-1=0,0=0.5,1=1'"
-SCALES = ((5.0, "1..5"), (10.0, "1..10"), (100.0, "0..100"))
+SCALES = (5, 10, 100)  # where scales of grades end
 NO_SCORE = re.compile(r"(?i)error|std|dev|latenc|time|cost|price|prob|confidence|(^|[_.])(id|index|turn|epoch)$")
 # What sums up whole tasks, by its columns, and what says each prompt instead.
 SUMS = (
@@ -78,17 +78,22 @@ def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
 
 
 def grades_of(values: pl.Series) -> str:
-    """The scale that the greatest of some grades is of, as --map has it."""
-    greatest = float(values.max() or 0)  # type: ignore[arg-type]
-    if float(values.min() or 0) < 0 and values.drop_nulls().is_in([-1.0, 0.0, 1.0]).all():  # type: ignore[arg-type]
+    """The usual scale that holds some grades, as --map has it: it begins at 0 where a grade is below 1."""
+    least, greatest = (float(end or 0) for end in (values.min(), values.max()))  # type: ignore[arg-type]
+    if least < 0 and values.drop_nulls().is_in([-1.0, 0.0, 1.0]).all():
         return THUMBS
-    return (
-        "1..5" if greatest <= 5 else "1..10" if greatest <= 10 else "0..100" if greatest <= 100 else "LOWEST..HIGHEST"
-    )
+    end = next((end for end in SCALES if greatest <= end), None)
+    if end is None:
+        return "LOWEST..HIGHEST"
+    start = 0 if 0 <= least < 1 < greatest or end == SCALES[-1] else 1
+    return f"{start}..{end}"
 
 
 def telling(frame: pl.DataFrame, long: pl.DataFrame, used: set[str]) -> tuple[str, str] | None:
-    """A column that tells several answers of one model to one prompt apart, and its first value; None: none is needed.
+    """A column that tells several answers of one model to one prompt apart, and its first value; None: there is none.
+
+    Each of its values, such as a turn or a rater, stands with every prompt and model: what differs by answer, such as a
+    latency or a date, would leave out prompts at random.
 
     Parameters
     ----------
@@ -103,12 +108,16 @@ def telling(frame: pl.DataFrame, long: pl.DataFrame, used: set[str]) -> tuple[st
     pairs = long.select("prompt", "model").filter(scored)
     if not pairs.is_duplicated().any():
         return None
-    kinds = {}
+    kinds, each = {}, pairs.unique().height
     for name in frame.columns:
         values = frame[name].filter(scored)
         if name in used or values.dtype.is_nested() or values.dtype.is_float() or values.null_count():
             continue
-        if 1 < values.n_unique() <= MOST_KINDS and not pairs.with_columns(values.alias("\0")).is_duplicated().any():
+        if (
+            each * values.n_unique() == pairs.height
+            and values.n_unique() <= MOST_KINDS
+            and not pairs.with_columns(values.alias("\0")).is_duplicated().any()
+        ):
             kinds[name] = values
     if not kinds:
         return None

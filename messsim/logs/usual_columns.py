@@ -1,9 +1,10 @@
 """What tables of outcomes usually call their columns, the surest names first."""
 
-__all__ = ["COST", "COSTS_OF", "MODEL", "OUTPUT_TOKENS", "PROMPT", "PROMPT_TOKENS", "SCORE"]
+__all__ = ["COST", "COSTS_OF", "MODEL", "NUMBERING", "OUTPUT_TOKENS", "PROMPT", "PROMPT_TOKENS", "SCORE"]
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
-          "task_id", "key", "id", "testIdx", "prompt", "query", "question", "index")  # fmt: skip
+          "key", "id", "testIdx", "prompt", "query", "question", "index", "task_id")  # fmt: skip
+NUMBERING = ("index", "key")  # of these names, those that may number rows instead
 MODEL = ("model", "model_name", "llm_selected", "model_id", "llm", "provider.id")
 SCORE = (
     "score",

@@ -206,12 +206,14 @@ def _lists(value: Row) -> list[Row]:
 
 
 def _by_key(value: Row) -> list[Row]:
-    """Rows by their names, alike in their keys."""
+    """Rows by their names or numbers, alike in their keys."""
     rows = list(value.values())
     if len(rows) < LEAST_ROWS or not all(isinstance(row, dict) and row for row in rows):
         return []
     every = set().union(*rows)
     alike = all(2 * len(row) > len(every) for row in rows)
+    if alike and all(key.isdecimal() for key in value):  # pandas's, by to_json(orient="index")
+        return rows
     return [{"key": key} | row for key, row in value.items()] if alike else []
 
 

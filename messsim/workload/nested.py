@@ -153,6 +153,8 @@ def require(have: list[str], wanted: list[str], path: Path) -> None:
 def name_missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:
     """A line for each column that is missing, with the name that means the same, else the nearest by its letters."""
     problems = []
+    # What begins with \0 was added to the file's columns.
+    columns, names = ([n for n in some if not n.startswith("\0")] for some in (columns, names))
     more = ", ..." if len(columns) > MOST_NAMED else ""
     for name in missing:
         meant = by_meaning(name, names)
