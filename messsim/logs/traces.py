@@ -7,8 +7,6 @@ A trace is what ``arrivals.kind = "trace"`` reads: `arrival_s` (seconds since th
 from __future__ import annotations
 
 import gzip
-import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,14 +22,14 @@ from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.growing import Growing
-from messsim.workload.meaning import by_meaning
-from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.nested import column_of
 from messsim.workload.readers import rounded_counts, texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
-from .looking import FirstRows, is_text, may_be_outcomes, sums_over_time
+from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
-from .presets import PRESETS, Preset, first_of, lacking, nearest, recognised
+from .presets import PRESETS, Preset, first_of, lacking, recognised
+from .trace_hints import COUNTS, DEFAULTS, NO_TIMES, unused_columns, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,22 +40,6 @@ KINDS = (".csv", ".csv.gz", ".parquet", ".jsonl")
 BLOCK_ROWS = 1 << 20
 MOST_TENANTS = 20
 OTHERS, NOBODY = "others", "(none)"
-NO_TIMES = "none"  # what --time says where times are not wanted
-DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
-OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
-OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
-# A number, a date, the level of a line of a log, a name with its value.
-NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*|\s*\w+=.*", re.S)
-COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
-UNUSED = (
-    (
-        "cached tokens",
-        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
-    ),
-    ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
-    ("priorities", re.compile(r"priority", re.I)),
-    ("reasoning tokens", re.compile(r"reasoning", re.I)),
-)  # what a file may say that no part of messsim uses
 
 
 @dataclass(frozen=True)
@@ -193,7 +175,7 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        raise DataError(_what_is_missing(schema, preset, missing, unnamed, path), str(path))
+        raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
     form = form or TimeForm()
     chooser = chooser or Chooser()
     notes = []
@@ -213,7 +195,7 @@ def plan_reading(
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
     if preset is None and (counted := next((c for c in schema if COUNTS.fullmatch(c)), None)):
         notes.append(f"column {counted!r} may say that a row sums up several requests: such rows are no requests")
-    if unused := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
+    if unused := unused_columns(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(unused)
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
@@ -246,40 +228,6 @@ def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
         looks = f"; it looks like {summary.title}: --from {summary.name}" if summary is not None else ""
         raise DataError(f"is not {preset.title}: it lacks {', '.join(lacks)}{looks}", str(path))
     return preset
-
-
-def _what_is_missing(
-    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str], path: Path
-) -> list[str]:
-    first = FirstRows.of(path)
-    names = [*names_in(schema), *first.within_text]
-    by_key = {key: names if key == DEFAULTS["time"] else first.may_count(names) for key in missing}
-    problems = [line for key, among in by_key.items() for line in name_missing(list(schema), among, [key])]
-    meant = {option: by_meaning(key, by_key[key]) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
-    if "--time" in meant and meant["--time"] is None:
-        meant["--time"] = first.time or NO_TIMES  # the lengths alone are of use too
-    if meant and all(meant.values()):
-        problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
-    problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
-    if meant and any(NO_NAME.fullmatch(column) for column in schema):
-        problems[-1] += "; its first line looks like a row, and should be the names of its columns"
-    if is_text(names) and not any(by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]):
-        problems[-1] += "; it holds the text of conversations: count its tokens with your model's tokenizer"
-    elif may_be_outcomes(schema):
-        problems[-1] += "; as a table of outcomes: --outcomes"
-    if preset is None and (near := nearest(schema)) is not None:
-        tool, absent = near
-        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
-    return problems
-
-
-def _unused(schema: Mapping[str, Any], used: set[str | None]) -> str:
-    collected = []
-    for what, pattern in UNUSED:
-        columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
-        if columns:
-            collected.append(f"{what} ({columns[0]})")
-    return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
 
 
 # ---- its requests ---------------------------------------------------------------------------------------
