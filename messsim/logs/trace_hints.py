@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
@@ -14,14 +14,17 @@ from messsim.workload.nested import name_missing, names_in
 from .looking import FirstRows, is_text, may_be_outcomes
 from .presets import Preset, nearest
 
-__all__ = ["COUNTS", "DEFAULTS", "NO_TIMES", "unused_columns", "what_is_missing"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["DEFAULTS", "NO_TIMES", "Summed", "unused_columns", "what_is_missing"]
 
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
 OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
 OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
-# A number, a date, the level of a line of a log, a name with its value.
-NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*|\s*\w+=.*", re.S)
+# A number, a date, the level of a line of a log with what it says or when, a name with its value.
+NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
 COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 UNUSED = (
     (
@@ -50,9 +53,11 @@ def what_is_missing(
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
     if meant and any(NO_NAME.fullmatch(column) for column in schema):
         problems[-1] += "; its first line looks like a row, and should be the names of its columns"
-    if is_text(names) and not any(by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]):
+    spoken = [n for n in names if first.spoken & {n, n.split(".", 1)[0]}]
+    counts = [by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]]
+    if is_text(spoken) and not any(counts):
         problems[-1] += "; it holds the text of conversations: count its tokens with your model's tokenizer"
-    elif may_be_outcomes(schema):
+    elif may_be_outcomes(schema) and not all(counts):
         problems[-1] += "; as a table of outcomes: --outcomes"
     if preset is None and (near := nearest(schema)) is not None:
         tool, absent = near
@@ -68,3 +73,22 @@ def unused_columns(schema: Mapping[str, Any], used: set[str | None]) -> str:
         if columns:
             collected.append(f"{what} ({columns[0]})")
     return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
+
+
+class Summed:
+    """Whether a column says that a row sums up several requests, block by block: its numbers, if some are above 1."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.columns = [c for c in schema if COUNTS.fullmatch(c)][:1]
+        self._several = False
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Looks at the next rows."""
+        numeric = (frame[c] for c in self.columns if frame[c].dtype.is_numeric())
+        self._several |= any(bool((series > 1).any()) for series in numeric)
+
+    def notes(self) -> list[str]:
+        """What deserves to be said of it."""
+        if not self._several:
+            return []
+        return [f"column {self.columns[0]!r} may say that a row sums up several requests: such rows are no requests"]

@@ -21,15 +21,17 @@ from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
+from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
 from messsim.workload.readers import rounded_counts, texts, token_counts
-from messsim.workload.times import TimeForm, Times, doubts
+from messsim.workload.times import TimeForm, Times
 
 from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
-from .trace_hints import COUNTS, DEFAULTS, NO_TIMES, unused_columns, what_is_missing
+from .took import Took
+from .trace_hints import DEFAULTS, NO_TIMES, Summed, unused_columns, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,6 +73,7 @@ class Reading:
     chooser: Chooser
     notes: tuple[str, ...] = ()
     made_of: Columns = field(default_factory=Columns)  # what prompts are made of: hashes and sessions
+    took: str | None = None  # column of how long an answer took, in ns, where times are when it was done
 
     @property
     def block_tokens(self) -> int:
@@ -157,7 +160,7 @@ def plan_reading(
     preset = _preset(schema, kind, path)
     given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
     if preset is not None and preset.lacks and not all(given.values()):
-        raise DataError(f"looks like {preset.title}, which does not say {preset.lacks}", str(path))
+        raise DataError(f"looks like {preset.title}, which {preset.refusal}", str(path))
     by_preset: dict[str, str | None] = dict.fromkeys(given)
     if preset is not None:
         by_preset = {
@@ -193,13 +196,12 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if preset is None and (counted := next((c for c in schema if COUNTS.fullmatch(c)), None)):
-        notes.append(f"column {counted!r} may say that a row sums up several requests: such rows are no requests")
     if unused := unused_columns(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(unused)
+    took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
-        tuple(notes), made_of,
+        tuple(notes), made_of, took or None,
     )  # fmt: skip
 
 
@@ -246,13 +248,15 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     wanted += [reading.tenant] if reading.tenant else []
     wanted += columns_of(reading.made_of).values()
     schema = schema_of(path)
-    wanted += [c for c in extra.columns if c in schema]
+    summed = Summed(schema if reading.preset is None else {})
+    wanted += [c for c in [*extra.columns, *summed.columns, reading.took] if c in schema]
     for before, frame in blocks(path, wanted, notes):
         extra.add(frame)
+        summed.add(frame)
         rows.add(frame, reading.chooser.keep(frame), before)
     reading.chooser.check(path)
     frame, more = rows.frame(most_tenants)
-    notes += [*reading.chooser.notes(), *more, *extra.notes()]
+    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes()]
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name
@@ -304,6 +308,7 @@ class _Rows:
         self._reading, self._path = reading, path
         self._times = None if reading.time is None else Times(reading.time, path, reading.form)
         self._tokens = [Growing(np.int32), Growing(np.int32)]
+        self._took_s = Took(reading.took, path)
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
         self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
@@ -316,6 +321,7 @@ class _Rows:
         reading, path = self._reading, self._path
         if self._times is not None:
             self._times.add(self._made_of.with_times(frame, str(reading.time)), before, keep)
+            self._took_s.add(frame, before, keep)
         columns = (reading.prompt_tokens, reading.output_tokens)
         ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
         filled = frame if keep.all() else frame.with_columns(ones)
@@ -349,9 +355,9 @@ class _Rows:
         columns: dict[str, NDArray[Any]] = {}
         notes: list[str] = []
         if self._times is not None:
-            time_s = self._times.seconds()
+            time_s = self._times.seconds(self._took_s.seconds())
             columns["arrival_s"] = time_s - time_s.min()
-            notes += self._times.notes
+            notes += self._times.notes + self._took_s.notes()
         notes += filter(None, self._rounded.values())
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
