@@ -268,3 +268,10 @@ def test_paths_of_requests_end_with_their_own_text():
 def test_ids_that_contradict_each_other_are_told(lists, prompts, message):
     with pytest.raises(DataError, match=message):
         hashed(lists, prompts)
+
+
+def test_benchmarks_that_are_no_list_are_a_column(tmp_path):
+    (tmp_path / "f.json").write_text('{"benchmarks": 5}')
+    notes = []
+    ((_, frame),) = blocks(tmp_path / "f.json", None, notes)
+    assert (frame.rows(), notes) == ([(5,)], [])

@@ -116,6 +116,45 @@ def test_another_table_is_left_as_it_is(columns):
     assert as_iterations(frame, FILE) is frame
 
 
+def test_a_table_of_tests_with_other_names_is_no_benchmark(tmp_path):
+    frame = pl.DataFrame({"model": ["a", "a"], "test": ["short", "long"], "t/s": [10, 12]})
+    assert as_iterations(frame, FILE) is frame
+    assert as_iterations(frame.clear(), FILE).height == 0
+    file = tmp_path / "speeds.csv"
+    frame.write_csv(file)
+    with pytest.raises(DataError, match="column 'prompt_tokens' is missing; it has model, test"):
+        calibrate(file)
+
+
+def test_a_table_of_prompts_with_answers_alone_is_told_so(tmp_path):
+    file = tmp_path / "bench.md"
+    file.write_text("| model | test | t/s |\n| --- | --- | --- |\n| llama 7B | pp512+tg128 | 100.0 ± 1.0 |\n")
+    with pytest.raises(DataError, match="no prompt and no answer by itself; expected a run with -p and -n"):
+        calibrate(file)
+
+
+@pytest.mark.parametrize(
+    ("speed", "read"),
+    [
+        ("1,024.0 ± 1.0", 1024),
+        ("1024", 1024),
+        ("1.024e3", 1024),
+        ("1,048,576", 1 << 20),
+        ("51.5 t/s", 51.5),
+        ("5,5 ± 1", 5.5),
+    ],
+)
+def test_a_speed_may_part_its_thousands(speed, read):
+    frame = as_iterations(pl.DataFrame({"test": ["pp512"], "t/s": [speed]}), FILE)
+    assert frame["duration_s"].to_list() == pytest.approx([512 / read])
+
+
+@pytest.mark.parametrize("speed", ["1,5,0 ± 1", "1.000.0", "n/a", None])
+def test_a_speed_that_is_no_number_is_told(speed):
+    with pytest.raises(DataError, match=r"column 't/s' has .*in row 2"):
+        as_iterations(pl.DataFrame({"test": ["pp128", "pp512"], "t/s": ["5", speed]}), FILE)
+
+
 def test_a_whole_benchmark_gives_back_the_server(tmp_path):
     """llama-bench and batched-bench of a server made up, of which the fit finds each figure."""
     table = []

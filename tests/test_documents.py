@@ -127,6 +127,63 @@ def test_the_rows_are_where_one_looks_for_them(value, expected):
     assert rows(value) == expected
 
 
+FIELDS = [[{"field": "a", "value": 1}, {"field": "b", "value": 2}], [{"field": "a", "value": 3}]]
+LINES = [["1", "x"], ["2", "y", {"trace": "z"}]]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"results": FIELDS}, [A, {"a": 3}]),
+        ({"results": [FIELDS[0], []]}, [A, {}]),
+        (
+            {"data": {"result": [{"stream": {"app": "q"}, "values": LINES}]}},
+            [{"timestamp": line[0], "line": line[1], "labels": {"app": "q"}} for line in LINES],
+        ),
+    ],
+)
+def test_answers_to_queries_are_rows(value, expected):
+    assert rows(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"results": [[], []]},
+        {"results": [[{"field": ["a"], "value": 1}]]},
+        {"results": [[{"field": {"a": 1}, "value": 1}], FIELDS[1]]},
+        {"results": [[{"field": 5, "value": 1}]]},
+        {"attributes": [{"key": ["a"], "value": 1}], "id": 1},
+        {"tags": [{"key": None, "value": 1}], "id": 1},
+        {"benchmarks": 5},
+    ],
+)
+def test_what_only_begins_like_an_answer_is_a_row_itself(value):
+    assert rows(value) == [value]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"stream": True, "values": 5},
+        {"stream": {}, "values": 5},
+        {"stream": {}, "values": [5]},
+        {"stream": {}, "values": [["1"]]},
+        {"stream": {}, "values": {"a": 1}},
+        {"stream": {}, "values": "ab"},
+        {"stream": "app", "values": [["1", "x"]]},
+    ],
+)
+def test_streams_without_lines_are_rows_themselves(held):
+    value = {"data": {"result": [held]}}
+    assert rows(value) == [value]
+    assert rows({"data": {"result": [held, {"stream": {}, "values": LINES}]}})[0] == held
+
+
+def test_a_number_with_two_signs_is_none():
+    assert rows_of([[{"tags": [{"key": "n", "value": {"intValue": "--5"}}], "id": 1}]])[0]["tags"] == {"n": "--5"}
+
+
 def test_several_values_are_rows_themselves():
     assert rows_of([A, {"calls": [A, B]}]) == [A, {"calls": [A, B]}]
     assert rows_of([{"data": [A]}, {"data": [B, C]}]) == [A, B, C]

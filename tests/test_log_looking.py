@@ -151,6 +151,36 @@ def test_the_day_may_come_first(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "seen"),
+    [
+        ("account", [1612345678, 1712345678, 1812345678], False),  # ten digits, as seconds since 1970 have
+        ("user", [1612345678, 1612345679, 1612345680], False),
+        ("trace", [1612345678000, 1612345679000, 1612345680000], False),
+        ("api_version", ["2024-05-01", "2024-06-01", "2024-08-01"], False),
+        ("candidate", ["2024-05-01", "2024-06-01", "2024-08-01"], False),
+        ("y", [1612345678, 1712345678, 1812345678], False),
+        ("y", [1755507600, 1755507601, 1755507607], True),
+        ("y", ["2025-08-18 09:00", "2025-08-18 09:01", "2025-08-20 11:01"], True),
+        ("first_modified", [1612345678, 1712345678, 1812345678], True),
+        ("pickupDay", ["2024-05-01", "2024-06-01", "2024-08-01"], True),
+        ("asked_at_utc_s", [1612345678, 1712345678, 1812345678], True),
+    ],
+)
+def test_a_column_that_no_word_calls_a_time_is_one_by_a_clock_or_by_close_rows(tmp_path, name, values, seen):
+    file = tmp_path / "f.csv"
+    pl.DataFrame({name: values, "in": [1, 2, 3], "out": [3, 4, 5]}).write_csv(file)
+    assert FirstRows.of(file).time == (name if seen else None)
+
+
+def test_a_column_that_a_word_calls_a_time_goes_first(tmp_path):
+    file = tmp_path / "f.csv"
+    file.write_text("y,first_modified,in,out\n1755507600,1755507610,1,2\n1755507601,1755507611,3,4\n")
+    assert FirstRows.of(file).time == "first_modified"
+    file.write_text("account,in,out\n1612345678,1,2\n1712345678,3,4\n")
+    assert by_its_hint(file)[1]["--time"] == "none"
+
+
+@pytest.mark.parametrize(
     "line", ["level=info prompt_tokens=5, output_tokens=6", "INFO 08-18 09:00:00 x.py:3] done, 5, 6"]
 )
 def test_a_log_of_lines_is_told_to_have_no_header(tmp_path, line):
@@ -158,6 +188,15 @@ def test_a_log_of_lines_is_told_to_have_no_header(tmp_path, line):
     file.write_text(f"{line}\n{line}\n")
     with pytest.raises(DataError, match="its first line looks like a row"):
         read(file)
+
+
+@pytest.mark.parametrize("name", ["ERROR", "INFO message", "DEBUG", "WARNING", "warn_level"])
+def test_a_column_may_be_named_as_the_level_of_a_log(tmp_path, name):
+    file = tmp_path / "f.csv"
+    file.write_text(f"timestamp,in_tokens,out_tokens,{name}\n2026-01-01 00:00:00,100,20,\n2026-01-01 00:00:01,9,3,\n")
+    with pytest.raises(DataError) as error:
+        read(file)
+    assert "looks like a row" not in str(error.value)
 
 
 def test_text_of_conversations_is_told_to_have_no_counts(tmp_path):
@@ -169,12 +208,55 @@ def test_text_of_conversations_is_told_to_have_no_counts(tmp_path):
     assert not is_text(["id", "messages_total", "my_messages"])
 
 
+@pytest.mark.parametrize(("name", "values"), [("turns", "34"), ("conversation", "34"), ("conversations", ["c1", "c2"])])
+def test_numbers_and_names_of_conversations_are_no_text(tmp_path, name, values):
+    file = tmp_path / "f.csv"
+    file.write_text(f"timestamp,{name},user\n2026-01-01 00:00:00,{values[0]},u\n2026-01-01 00:00:01,{values[1]},v\n")
+    with pytest.raises(DataError) as error:
+        read(file)
+    assert "text of conversations" not in str(error.value)
+
+
+def test_text_of_conversations_in_a_cell_is_told_too(tmp_path):
+    file = tmp_path / "f.csv"
+    for cell in ("Why is it so?", quoted('[{"role":"user"}]')):
+        file.write_text(f"id,messages\n1,{cell}\n2,{cell}\n")
+        with pytest.raises(DataError, match="text of conversations"):
+            read(file)
+
+
 def test_a_table_of_outcomes_is_told_to_be_one(tmp_path):
     file = tmp_path / "f.csv"
     file.write_text("doc_id,score\n1,0.5\n")
     with pytest.raises(DataError, match="as a table of outcomes: --outcomes"):
         read(file)
     assert not may_be_outcomes({"doc_id": pl.Int64, "latency": pl.Float64})
+    file.write_text("prompt_id,model,score,output_tokens\n1,a,0.5,9\n")
+    with pytest.raises(DataError, match="as a table of outcomes: --outcomes"):
+        read(file)
+
+
+def test_a_log_with_feedback_is_no_table_of_outcomes(tmp_path):
+    file = tmp_path / "f.csv"
+    file.write_text(
+        "timestamp,id,feedback,in_tokens,out_tokens\n2026-01-01 00:00:00,3,1,5,6\n2026-01-01 00:00:01,4,0,6,7\n"
+    )
+    with pytest.raises(DataError) as error:
+        read(file)
+    assert "--outcomes" not in str(error.value)
+    assert by_its_hint(file)[0].frame.rows() == [(0.0, 5, 6), (1.0, 6, 7)]
+
+
+def test_usage_within_a_log_likens_it_to_no_tool(tmp_path):
+    file = tmp_path / "f.jsonl"
+    usage = {"prompt_tokens": 4, "completion_tokens": 5}
+    file.write_text(
+        "".join(json.dumps({"timestamp": f"2026-01-01T00:00:0{i}Z", "usage": usage}) + "\n" for i in (0, 1))
+    )
+    with pytest.raises(DataError) as error:
+        read(file)
+    assert "looks most like" not in str(error.value)
+    assert by_its_hint(file)[0].frame.rows() == [(0.0, 4, 5), (1.0, 4, 5)]
 
 
 def test_the_first_rows_of_what_cannot_be_read_say_nothing(tmp_path):
@@ -208,9 +290,18 @@ def test_sums_and_averages_are_no_requests(tmp_path, name):
 
     file = tmp_path / "f.json"
     file.write_text(json.dumps(TABLES[name]))
-    title = next(p.title for p in PRESETS if p.name == name)
-    with pytest.raises(DataError, match=f"looks like {re.escape(title)}, which does not say"):
+    preset = next(p for p in PRESETS if p.name == name)
+    says = "holds no requests, but" if preset.lacks.startswith("requests, ") else "does not say its requests one by one"
+    with pytest.raises(DataError, match=f"looks like {re.escape(preset.title)}, which {says}"):
         read(file)
+
+
+def test_no_file_that_is_refused_is_said_not_to_say_requests():
+    from messsim.logs.presets import PRESETS
+
+    refused = [p.refusal for p in PRESETS if p.lacks]
+    assert "holds no requests, but times of one batch" in refused
+    assert not any(words.startswith("does not say requests") for words in refused)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +337,8 @@ GATEWAYS = {
         for i, s in enumerate((200, 429, 200))
     ],
     "ollama": [
-        {"created_at": f"2025-08-18T09:00:0{i / 2}Z", "prompt_eval_count": 9 + i, "eval_count": e, "done": True}
+        {"created_at": f"2025-08-18T09:00:0{i / 2}Z", "prompt_eval_count": 9 + i, "eval_count": e, "done": True,
+         "total_duration": 10**9}
         for i, e in enumerate((2, 0, 2))
     ],
 }  # fmt: skip
@@ -262,6 +354,42 @@ def test_gateways_are_known_and_what_failed_is_left_out(tmp_path, name):
     assert any("left out: 1" in note for note in trace.notes)
 
 
+def ollama(at, took_ns, prompt=5, answer=6):
+    took = {} if took_ns is None else {"total_duration": took_ns}
+    return {"model": "m", "created_at": at, "done": True, "prompt_eval_count": prompt, "eval_count": answer} | took
+
+
+def test_requests_to_ollama_came_before_their_answers_were_done(tmp_path):
+    file = tmp_path / "f.jsonl"
+    table = [
+        ollama("2026-01-01T00:00:10.25Z", 9_000_000_000, 1),  # came at 1.25 s
+        ollama("2026-01-01T00:00:11Z", None, None, None) | {"done": False},
+        ollama("2026-01-01T00:00:12Z", 1_500_000_000, 3),
+        ollama("2026-01-01T00:00:13Z", 12_000_000_000, 4),
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in table))
+    trace = read(file)
+    assert trace.frame.rows() == [(0.0, 4, 6), (0.25, 1, 6), (9.5, 3, 6)]
+    assert trace.start == "2026-01-01T00:00:01Z"
+    assert not any("answer was done" in note for note in trace.notes)
+    assert read(file, time="created_at").frame["arrival_s"].to_list() == [0.0, 0.25, 9.5]
+
+
+def test_answers_of_ollama_that_do_not_say_how_long_they_took_are_told(tmp_path):
+    file = tmp_path / "f.jsonl"
+    table = [ollama("2026-01-01T00:00:10Z", None), ollama("2026-01-01T00:00:12Z", None)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in table))
+    trace = read(file)
+    assert trace.frame["arrival_s"].to_list() == [0.0, 2.0]
+    assert "2 rows do not say 'total_duration': their times are when an answer was done, not when it was asked for" in (
+        trace.notes
+    )
+    table[1] |= {"total_duration": -5}
+    file.write_text("".join(json.dumps(row) + "\n" for row in table))
+    with pytest.raises(DataError, match="column 'total_duration' has -5 in row 2; expected a number, at least 0"):
+        read(file)
+
+
 def test_sums_over_time_are_doubted(tmp_path):
     file = tmp_path / "f.csv"
     rows = [f"2025-08-18 0{h}:00:00,100,{9000 + h},800" for h in range(5)]
@@ -269,6 +397,26 @@ def test_sums_over_time_are_doubted(tmp_path):
     notes = by_its_hint(file)[0].notes
     assert "column 'requests' may say that a row sums up several requests: such rows are no requests" in notes
     assert "rows are exactly 60 min apart: where each sums up what came in that time, they are no requests" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "doubted"),
+    [
+        ("requests", (1, 1), False),
+        ("calls", (1, 2), True),
+        ("n_requests", (None, 3.0), True),
+        ("requests", ("GET /", "POST /v1"), False),
+        ("requests", ("", ""), False),
+        ("answers", (5, 6), False),
+    ],
+)
+def test_a_column_of_requests_is_doubted_where_some_row_counts_several(tmp_path, name, values, doubted):
+    file = tmp_path / "f.csv"
+    pl.DataFrame(
+        {name: values, "t": ["2026-01-01 00:01", "2026-01-01 00:02"], "in_tokens": [5, 6], "out_tokens": [7, 8]}
+    ).write_csv(file)
+    notes = read(file, time="t", prompt_tokens="in_tokens", output_tokens="out_tokens").notes
+    assert any(f"column {name!r} may say that a row sums up several requests" in note for note in notes) == doubted
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError, OutputError
-from messsim.logs import traces
+from messsim.logs import trace_hints, traces
 from messsim.logs.traces import Trace, TraceColumns, plan_reading, read_requests, write_trace
 
 # ---- tenants --------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_a_file_of_no_tool_says_nothing_of_itself():
     ],
 )
 def test_what_nobody_uses_is_told(columns, used, shown):
-    note = traces._unused(pl.Schema(dict.fromkeys(columns, pl.Int64)), used)
+    note = trace_hints.unused_columns(pl.Schema(dict.fromkeys(columns, pl.Int64)), used)
     assert note == (f"the file also has {shown}, which messsim does not use" if shown else "")
 
 

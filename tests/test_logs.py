@@ -24,7 +24,8 @@ from messsim.scenario import parse
 from messsim.study.calibrate.measurements import read_measurements
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
-from messsim.workload.times import TimeForm, Times, doubts, unit_of
+from messsim.workload.doubts import doubts
+from messsim.workload.times import TimeForm, Times, unit_of
 
 NAMES = TraceColumns("t", "in", "out")
 

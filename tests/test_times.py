@@ -9,8 +9,9 @@ import pytest
 
 from messsim.errors import DataError
 from messsim.workload.dates import local_to_utc
+from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
-from messsim.workload.times import TimeForm, Times, check_form, doubts, unit_of
+from messsim.workload.times import TimeForm, Times, check_form, unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
@@ -242,6 +243,22 @@ def test_forms_and_zones_that_there_are_not():
         check_form(TimeForm("x"))
     with pytest.raises(DataError, match=r"columns.time_zone = 'Berlin': unknown time zone"):
         check_form(TimeForm("auto", "Berlin", "columns.time_format"))
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "begun", "start"),
+    [
+        ([5, 9], {}, [3.0, 8.75], None),
+        ([5000, 9000], {"form": "ms"}, [3.0, 8.75], None),
+        ([1755507600, 1755507601], {}, [1755507598.0, 1755507600.75], "2025-08-18T08:59:58Z"),
+        (["2025-08-18T09:00:00.5Z", "2025-08-18T09:00:01Z"], {}, [0.0, 2.25], "2025-08-18T08:59:58.500Z"),
+        (["2025-08-18T09:00:09Z", "2025-08-18T09:00:01Z"], {}, [6.25, 0.0], "2025-08-18T09:00:00.750Z"),
+    ],
+)
+def test_what_ended_at_a_time_began_before(values, more, begun, start):
+    made = times(values, **more)
+    assert made.seconds(np.array([2.0, 0.25])).tolist() == begun
+    assert made.start == start
 
 
 def test_an_array_that_grows():

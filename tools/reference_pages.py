@@ -65,9 +65,11 @@ def formats_page() -> str:
         title = f"[{p.title}]({p.source})" if p.source.startswith("http") else p.title
         unit = f" ({p.unit})" if p.unit != "auto" else ""
         if p.lacks:
-            cells = [f"refused: it does not say {p.lacks}", "", ""]
+            cells = [f"refused: it {p.refusal}", "", ""]
         else:
-            cells = [f"{_named(p.time)}{unit}" if p.time else "none: lengths alone", _named(p.prompt), _named(p.output)]
+            earlier = f" less `{p.took}`" if p.took else ""
+            times = f"{_named(p.time)}{unit}{earlier}" if p.time else "none: lengths alone"
+            cells = [times, _named(p.prompt), _named(p.output)]
         lines.append(f"| `{p.name}` | {title} | {' | '.join(cells)} | {_named(tuple(p.tell), ' and ')} |")
     return "\n".join(lines) + "\n"
 

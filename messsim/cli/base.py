@@ -72,7 +72,7 @@ def _usage(error: Any) -> str:
 
 
 HINTS = {
-    "unexpected extra argument": "; several values of an option are joined, such as --policies A,B or --set KEY=VALUE",
+    "unexpected extra argument": "; --policies A,B takes several, --set KEY=VALUE is repeated",
     "Invalid value for '--seed'": "; of several seeds: messsim replicate SCENARIO --seeds COUNT",
 }  # by a part of what is wrong
 

@@ -1,5 +1,6 @@
 """What help says of a command beside its options: its group, an example, a page; and what a wrong option meant."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ MEANT = {
     "-h": "--help",
     "-v": "--version",
 }
-# Options that no command has, and what does what they say.
+# Options that no command has, and what does what they say: an option where a command has it, or another command.
 INSTEAD = {
     "--seeds": "messsim replicate SCENARIO --seeds COUNT",
     "--dry-run": "messsim check SCENARIO",
@@ -85,7 +86,6 @@ INSTEAD = {
     "--gpu": "--set models.NAME.gpu=NAME",
     "--router": "--set router.policy=NAME",
     "--csv": "--json, or --out DIR",
-    "-h": "--help",
     "-v": "messsim --version",
     "-V": "messsim --version",
     "--verbose": "--json, which prints every figure",
@@ -125,21 +125,24 @@ def meant(option: str, command: Any) -> str | None:
     command
         Click's, whose options are looked at.
     """
-    has = {name for param in command.params for name in param.opts}
+    has = {name for param in command.params for name in param.opts} | {"--help"}
+    of_scenario = "scenario" in {param.name for param in command.params}
     name = option.split("=")[0].replace("_", "-")
     if MEANT.get(name) in has:
         return MEANT[name]
     if name in has:
         return name
-    if name in INSTEAD:
-        return INSTEAD[name]
-    if plural := next((p for p in (f"{name.removesuffix('y')}ies", f"{name}s") if p in has), None):
-        return plural
+    if instead := _instead(name, has, of_scenario=of_scenario):
+        return instead
+    if number := next(
+        (p for p in (f"{name.removesuffix('y')}ies", f"{name}s", name.removesuffix("s")) if p in has), None
+    ):
+        return number
     from messsim.workload.meaning import by_meaning
 
     if alike := by_meaning(name.removeprefix("--"), (option.removeprefix("--") for option in has)):
         return f"--{alike}"
-    if "--set" not in has or "scenario" not in {param.name for param in command.params}:
+    if "--set" not in has or not of_scenario:
         return None
     from messsim.scenario import Scenario
     from messsim.scenario.problems import MEANT_KEYS, paths_to
@@ -151,3 +154,12 @@ def meant(option: str, command: Any) -> str | None:
     if not paths and key in Scenario.model_fields:
         paths = [key]
     return f"--set {paths[0]}=VALUE" if len(paths) == 1 else None
+
+
+def _instead(name: str, has: Collection[str], *, of_scenario: bool) -> str | None:
+    """What does what an option says, where a command has the first of it; what takes a scenario, where the command does."""
+    ways = INSTEAD.get(name, "").split(", or ")
+    if not of_scenario and any(way.startswith("--set ") or "SCENARIO" in way for way in ways):
+        return None
+    there = [way for way in ways if not way.startswith("--") or re.split(r"[ ,]", way)[0] in has]
+    return (", or ".join(there) or None) if there[:1] == ways[:1] else None

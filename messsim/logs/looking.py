@@ -17,7 +17,7 @@ from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
 from messsim.workload.readers import as_numbers
-from messsim.workload.times import EPOCH_S, UNITS
+from messsim.workload.times import DAY_S, EPOCH_S, UNITS
 
 from .presets import first_of
 from .usual_columns import PROMPT, SCORE
@@ -32,6 +32,13 @@ LEAST_EVEN, MINUTE_S = 4, 60.0  # rows that tell sums over time, and what their 
 # What a request ends with, or how long it took: no time at which one came.
 NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline|release)")
 A_NAME = re.compile(r"(?i)(^|[^a-z])(id|key|hash|seed|phone|number|no|nr|code)$|[a-z]Id$")  # of something, in digits
+# What columns of times are called, whole words of a name; any other needs the look of a log's times.
+A_TIME = re.compile(
+    r"(?:^|[^A-Za-z]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:(date_?)?time\w*|dates?|days?|at|ts|stamp|when|clock|epoch|modified|created|logged|recorded)(?![a-z])"
+)
+OF_WHOM = re.compile(r"(?i)(^|[^a-z])(account|user|customer|client|tenant|trace|span|session|version|order|ticket)s?$")
+SPOKEN = r"^\s*[\[{]|\S\s+\S"  # text of more than a word, or JSON
 CONVERSATIONS = re.compile(r"(conversations?|messages|dialog(ue)?|turns)(\.|$)")
 
 
@@ -44,14 +51,18 @@ class FirstRows:
     within_text
         Paths into columns of text that hold JSON objects.
     time
-        The first column of nothing but dates, or seconds since 1970 in any unit; None: there is none.
+        The first column of nothing but dates, or seconds since 1970 in any unit, of which its name or its values make
+        clear that they are a log's; None: there is none.
     wordy
         Columns that hold neither numbers nor objects that may: no counts.
+    spoken
+        Columns of structures, or of text of several words.
     """
 
     within_text: tuple[str, ...] = ()
     time: str | None = None
     wordy: frozenset[str] = frozenset()
+    spoken: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, path: Path) -> FirstRows:
@@ -61,10 +72,13 @@ class FirstRows:
         except (DataError, StopIteration):
             return cls()
         row = next(frame.iter_rows(named=True), {})
-        may_be = (c for c in frame.columns if not NO_ARRIVAL.search(c) and not A_NAME.search(c))
-        times = (c for c in may_be if _are_times(frame[c]))
+        may_be = [c for c in frame.columns if not NO_ARRIVAL.search(c) and not A_NAME.search(c)]
+        times = [c for c in may_be if _are_times(frame[c])]
+        called_so = [c for c in times if A_TIME.search(c)]
+        look_so = (c for c in times if not OF_WHOM.search(c) and _are_close(frame[c]))
         wordy = frozenset(c for c in frame.columns if _is_wordy(frame[c]))
-        return cls(tuple(_within_text(row)), next(times, None), wordy)
+        spoken = frozenset(c for c in frame.columns if _is_spoken(frame[c]))
+        return cls(tuple(_within_text(row)), next(iter([*called_so, *look_so]), None), wordy, spoken)
 
     def may_count(self, names: Sequence[str]) -> list[str]:
         """Those that may be of counts."""
@@ -107,6 +121,30 @@ def _are_times(series: pl.Series) -> bool:
     if not series.dtype.is_numeric():
         return False
     return any(series.is_between(EPOCH_S[0] * n, EPOCH_S[1] * n).all() for n in UNITS.values())
+
+
+def _are_close(series: pl.Series) -> bool:
+    """Whether times are as a log's: dates with a time of day, or numbers that are no more than a day apart on average.
+
+    A version is a date too, and an account may have ten digits, as the seconds since 1970 have.
+    """
+    import polars as pl
+
+    if series.dtype.is_numeric():
+        values = series.cast(pl.Float64).to_numpy()
+        unit = next(n for n in UNITS.values() if values.min() >= EPOCH_S[0] * n and values.max() <= EPOCH_S[1] * n)
+        return bool(np.ptp(values) <= DAY_S * unit * max(len(values) - 1, 1))
+    if series.dtype == pl.String:
+        dates = parse_dates(series)
+        ns = dates.ns if not dates.bad.any() or dates.day_first_ns is None else dates.day_first_ns
+        return bool((ns % (UNITS["ns"] * int(DAY_S))).any())
+    return series.dtype != pl.Date
+
+
+def _is_spoken(series: pl.Series) -> bool:
+    import polars as pl
+
+    return series.dtype.is_nested() or (series.dtype == pl.String and bool(series.str.contains(SPOKEN).any()))
 
 
 def is_text(names: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ ANYBODYS = frozenset({
     "total_tokens", "promptTokens", "completionTokens", "inputTokens", "outputTokens", "tokens_in", "tokens_out",
     "requests", "status", "latency", "user", "model", "cached", "success", "path", "id", "request_id", "requestId",
     "key", "value", "test", "Type", "Name", "Concurrency", "concurrency", "isl", "osl", "ttft", "tpot", "error",
-    "request", "response", "index",
+    "request", "response", "index", "usage",
 })  # fmt: skip
 Names = tuple[str, ...]  # of one column, by version of the tool: the first that is there counts
 
@@ -38,6 +38,8 @@ class Preset:
         Columns by which it is known: all of these; `a|b` is either.
     time, prompt, output, tenant, identity
         Where those stand. No time: its file says lengths alone. `identity` differs between requests.
+    took
+        How long an answer took, in nanoseconds, where a time is when it was done.
     unit
         Of times that are numbers; "auto": by their size.
     select
@@ -77,8 +79,14 @@ class Preset:
     prompts: Mapping[str, str] = field(default_factory=dict)
     block_tokens: int | None = None
     delay_format: str = "s"
+    took: str = ""
     lacks: str = ""
     source: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """What follows "it" or "which" where such a file is refused."""
+        return f"{'holds no' if self.lacks.startswith('requests') else 'does not say'} {self.lacks}"
 
 
 def _failed(column: str, operator: str, value: str, what: str = "requests that failed") -> tuple[Condition, ...]:
@@ -247,7 +255,7 @@ PRESETS = (
            select=_failed("response_status_code", "<", "400"), skip_failed=True,
            source="https://portkey.ai/docs/product/observability/logs-export"),
     Preset("ollama", "Ollama's answers", ("created_at", "prompt_eval_count", "eval_count", "total_duration|done"),
-           ("created_at",), ("prompt_eval_count",), ("eval_count",), skip_failed=True,
+           ("created_at",), ("prompt_eval_count",), ("eval_count",), took="total_duration", skip_failed=True,
            source="https://github.com/ollama/ollama/blob/main/docs/api.md"),
     Preset("burstgpt", "BurstGPT", ("Timestamp", "Request tokens", "Response tokens"),
            ("Timestamp",), ("Request tokens",), ("Response tokens",), "s", skip_failed=True,

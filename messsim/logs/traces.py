@@ -7,8 +7,6 @@ A trace is what ``arrivals.kind = "trace"`` reads: `arrival_s` (seconds since th
 from __future__ import annotations
 
 import gzip
-import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,15 +21,17 @@ from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
+from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
-from messsim.workload.meaning import by_meaning
-from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.nested import column_of
 from messsim.workload.readers import rounded_counts, texts, token_counts
-from messsim.workload.times import TimeForm, Times, doubts
+from messsim.workload.times import TimeForm, Times
 
-from .looking import FirstRows, is_text, may_be_outcomes, sums_over_time
+from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
-from .presets import PRESETS, Preset, first_of, lacking, nearest, recognised
+from .presets import PRESETS, Preset, first_of, lacking, recognised
+from .took import Took
+from .trace_hints import DEFAULTS, NO_TIMES, Summed, unused_columns, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,22 +42,6 @@ KINDS = (".csv", ".csv.gz", ".parquet", ".jsonl")
 BLOCK_ROWS = 1 << 20
 MOST_TENANTS = 20
 OTHERS, NOBODY = "others", "(none)"
-NO_TIMES = "none"  # what --time says where times are not wanted
-DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
-OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
-OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
-# A number, a date, the level of a line of a log, a name with its value.
-NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*|\s*\w+=.*", re.S)
-COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
-UNUSED = (
-    (
-        "cached tokens",
-        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
-    ),
-    ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
-    ("priorities", re.compile(r"priority", re.I)),
-    ("reasoning tokens", re.compile(r"reasoning", re.I)),
-)  # what a file may say that no part of messsim uses
 
 
 @dataclass(frozen=True)
@@ -89,6 +73,7 @@ class Reading:
     chooser: Chooser
     notes: tuple[str, ...] = ()
     made_of: Columns = field(default_factory=Columns)  # what prompts are made of: hashes and sessions
+    took: str | None = None  # column of how long an answer took, in ns, where times are when it was done
 
     @property
     def block_tokens(self) -> int:
@@ -175,7 +160,7 @@ def plan_reading(
     preset = _preset(schema, kind, path)
     given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
     if preset is not None and preset.lacks and not all(given.values()):
-        raise DataError(f"looks like {preset.title}, which does not say {preset.lacks}", str(path))
+        raise DataError(f"looks like {preset.title}, which {preset.refusal}", str(path))
     by_preset: dict[str, str | None] = dict.fromkeys(given)
     if preset is not None:
         by_preset = {
@@ -193,7 +178,7 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        raise DataError(_what_is_missing(schema, preset, missing, unnamed, path), str(path))
+        raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
     form = form or TimeForm()
     chooser = chooser or Chooser()
     notes = []
@@ -211,13 +196,12 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if preset is None and (counted := next((c for c in schema if COUNTS.fullmatch(c)), None)):
-        notes.append(f"column {counted!r} may say that a row sums up several requests: such rows are no requests")
-    if unused := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
+    if unused := unused_columns(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(unused)
+    took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
-        tuple(notes), made_of,
+        tuple(notes), made_of, took or None,
     )  # fmt: skip
 
 
@@ -248,40 +232,6 @@ def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
     return preset
 
 
-def _what_is_missing(
-    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str], path: Path
-) -> list[str]:
-    first = FirstRows.of(path)
-    names = [*names_in(schema), *first.within_text]
-    by_key = {key: names if key == DEFAULTS["time"] else first.may_count(names) for key in missing}
-    problems = [line for key, among in by_key.items() for line in name_missing(list(schema), among, [key])]
-    meant = {option: by_meaning(key, by_key[key]) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
-    if "--time" in meant and meant["--time"] is None:
-        meant["--time"] = first.time or NO_TIMES  # the lengths alone are of use too
-    if meant and all(meant.values()):
-        problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
-    problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
-    if meant and any(NO_NAME.fullmatch(column) for column in schema):
-        problems[-1] += "; its first line looks like a row, and should be the names of its columns"
-    if is_text(names) and not any(by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]):
-        problems[-1] += "; it holds the text of conversations: count its tokens with your model's tokenizer"
-    elif may_be_outcomes(schema):
-        problems[-1] += "; as a table of outcomes: --outcomes"
-    if preset is None and (near := nearest(schema)) is not None:
-        tool, absent = near
-        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
-    return problems
-
-
-def _unused(schema: Mapping[str, Any], used: set[str | None]) -> str:
-    collected = []
-    for what, pattern in UNUSED:
-        columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
-        if columns:
-            collected.append(f"{what} ({columns[0]})")
-    return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
-
-
 # ---- its requests ---------------------------------------------------------------------------------------
 
 
@@ -298,13 +248,15 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     wanted += [reading.tenant] if reading.tenant else []
     wanted += columns_of(reading.made_of).values()
     schema = schema_of(path)
-    wanted += [c for c in extra.columns if c in schema]
+    summed = Summed(schema if reading.preset is None else {})
+    wanted += [c for c in [*extra.columns, *summed.columns, reading.took] if c in schema]
     for before, frame in blocks(path, wanted, notes):
         extra.add(frame)
+        summed.add(frame)
         rows.add(frame, reading.chooser.keep(frame), before)
     reading.chooser.check(path)
     frame, more = rows.frame(most_tenants)
-    notes += [*reading.chooser.notes(), *more, *extra.notes()]
+    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes()]
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name
@@ -356,6 +308,7 @@ class _Rows:
         self._reading, self._path = reading, path
         self._times = None if reading.time is None else Times(reading.time, path, reading.form)
         self._tokens = [Growing(np.int32), Growing(np.int32)]
+        self._took_s = Took(reading.took, path)
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
         self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
@@ -368,6 +321,7 @@ class _Rows:
         reading, path = self._reading, self._path
         if self._times is not None:
             self._times.add(self._made_of.with_times(frame, str(reading.time)), before, keep)
+            self._took_s.add(frame, before, keep)
         columns = (reading.prompt_tokens, reading.output_tokens)
         ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
         filled = frame if keep.all() else frame.with_columns(ones)
@@ -401,9 +355,9 @@ class _Rows:
         columns: dict[str, NDArray[Any]] = {}
         notes: list[str] = []
         if self._times is not None:
-            time_s = self._times.seconds()
+            time_s = self._times.seconds(self._took_s.seconds())
             columns["arrival_s"] = time_s - time_s.min()
-            notes += self._times.notes
+            notes += self._times.notes + self._took_s.notes()
         notes += filter(None, self._rounded.values())
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}

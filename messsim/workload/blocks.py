@@ -358,7 +358,8 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
         if len(documents.values) > 1 and is_wrapped(documents.values[0]):
             notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
         for value in documents.values[:1]:
-            if isinstance(value, dict) and len(runs := value.get("benchmarks") or []) > 1:
+            runs = value.get("benchmarks") if isinstance(value, dict) else None
+            if isinstance(runs, list) and len(runs) > 1:
                 notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")

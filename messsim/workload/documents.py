@@ -167,11 +167,24 @@ def _answer(value: Any) -> list[Row] | None:
     if not isinstance(value, dict):
         return None
     rows = [row for row in _at(value, ["results"]) if isinstance(row, list)]
-    if rows and all(isinstance(cell, dict) and {"field", "value"} <= cell.keys() for row in rows for cell in row):
+    if any(rows) and all(_is_field(cell) for row in rows for cell in row):
         return [{cell["field"]: cell["value"] for cell in row} for row in rows]
     streams = [s for s in _at(value, ["data", "result"]) if isinstance(s, dict) and "stream" in s and "values" in s]
+    if not all(_is_stream(s["stream"], s["values"]) for s in streams):
+        return None
     lines = [(s["stream"], *line) for s in streams for line in s["values"]]
     return [{"timestamp": at, "line": line, "labels": labels} for labels, at, line, *_ in lines] or None
+
+
+def _is_field(cell: Any) -> bool:
+    return isinstance(cell, dict) and isinstance(cell.get("field"), str) and "value" in cell
+
+
+def _is_stream(labels: Any, lines: Any) -> bool:
+    """Whether lines are a list each of a time and a text, and perhaps more."""
+    return (
+        isinstance(labels, dict) and isinstance(lines, list) and all(isinstance(x, list) and len(x) > 1 for x in lines)
+    )
 
 
 def _unwrapped(value: Row) -> Iterator[list[Any]]:
@@ -267,16 +280,20 @@ def _named_attributes(row: Row) -> Row:
     """OpenTelemetry's attributes, and Jaeger's tags, a list of keys and typed values, as an object."""
     for column in ("attributes", "tags"):
         listed = row.get(column)
-        if isinstance(listed, list) and any(isinstance(a, dict) and "key" in a for a in listed):
-            named = {a["key"]: _untyped(a.get("value")) for a in listed if isinstance(a, dict) and "key" in a}
-            row = row | {column: named}
+        named = (
+            [a for a in listed if isinstance(a, dict) and isinstance(a.get("key"), str)]
+            if isinstance(listed, list)
+            else []
+        )
+        if named:
+            row = row | {column: {a["key"]: _untyped(a.get("value")) for a in named}}
     return row
 
 
 def _untyped(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1:
         ((kind, inner),) = value.items()
-        return int(inner) if kind == "intValue" and str(inner).lstrip("-").isdecimal() else inner
+        return int(inner) if kind == "intValue" and str(inner).removeprefix("-").isdecimal() else inner
     return value
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError
-from messsim.wording import number, rate
 
 from .chunk import Floats
 from .dates import Dates, local_to_utc, parse_dates
@@ -22,7 +21,7 @@ from .readers import as_numbers, first_bad
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["UNITS", "TimeForm", "Times", "check_form", "doubts", "unit_of"]
+__all__ = ["DAY_S", "UNITS", "TimeForm", "Times", "check_form", "unit_of"]
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
 LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
@@ -47,8 +46,6 @@ MOST = 1e12
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
-SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
-LONGEST_GAP_S = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -373,11 +370,18 @@ class Times:
 
     # ---- the end ----------------------------------------------------------------------------------------
 
-    def seconds(self) -> Floats:
-        """Seconds, in the order of the file: dates since the first of them, numbers as they are in their unit."""
+    def seconds(self, took_s: Floats | None = None) -> Floats:
+        """Seconds, in the order of the file: dates since the first of them, numbers as they are in their unit.
+
+        Parameters
+        ----------
+        took_s
+            How long each took that the file's times are the ends of; the beginnings are returned.
+        """
         assert self._values is not None
         values = self._values.array()
         if not self._dates:
+            values = values if took_s is None else values - took_s * self._per_second
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
             if self._unit_from in ("name", "option") and self._per_second > 1 and len(values) > 1:
                 self._doubt_the_unit(values)
@@ -386,6 +390,7 @@ class Times:
                 self.start = _date(round(first_s * SECOND_NS), "Z")
             return seconds
         values = self._in_order_of_month(values)
+        values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.start = _date(int(values.min()), "" if self._local and self._form.zone is None else "Z")
         values = values - values.min()
         seconds = values / SECOND_NS
@@ -442,39 +447,6 @@ class Times:
 def _date(ns: int, zone: str) -> str:
     """A time since 1970 as a date, to the millisecond."""
     return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
-
-
-def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
-    """Notes on times in order that no server has: too far apart, or too close, for their unit."""
-    n = len(time_s)
-    span_s = float(time_s[-1] - time_s[0]) if n else 0.0
-    if n < 2 or span_s <= 0:
-        return []
-    rps = (n - 1) / span_s
-    notes = []
-    longest_s = float(np.diff(time_s).max())
-    if rps < SLOWEST_RPS and not dates:
-        finer = next((u for u, k in UNITS.items() if k > 1 and rps * k >= LIKELY_RPS), None)
-        if finer is not None:
-            notes.append(
-                f"{rate(rps)} over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it is "
-                f"{rate(rps * UNITS[finer], '')}: {form.option} {finer}"
-            )
-    elif rps > FASTEST_RPS and not dates:
-        notes.append(f"{rate(rps)} is more than any server takes; {form.option} says the unit: s, ms, us or ns")
-    if not notes and longest_s > LONGEST_GAP_S:
-        notes.append(
-            f"the longest time between two requests is {_long(longest_s)}; where that is wrong, {form.option} says how "
-            "times are written"
-        )
-    return notes
-
-
-def _long(seconds: float) -> str:
-    for unit, length in (("years", 365.25 * DAY_S), ("days", DAY_S), ("hours", 3600.0)):
-        if seconds >= 2 * length:
-            return f"{number(seconds / length)} {unit}"
-    return f"{number(seconds)} s"
 
 
 def _elapsed_s(series: pl.Series) -> pl.Series:

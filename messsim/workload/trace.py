@@ -15,12 +15,13 @@ from messsim.scenario.laws import Tokens
 
 from .blocks import blocks
 from .chunk import Floats, Ints
+from .doubts import doubts
 from .growing import Growing
 from .hashes import HashIds, Runs
 from .links import Links, TraceTurns
 from .prompts import Paths, Turns
 from .readers import rounded_counts, texts, token_counts
-from .times import TimeForm, Times, doubts
+from .times import TimeForm, Times
 
 if TYPE_CHECKING:
     import polars as pl

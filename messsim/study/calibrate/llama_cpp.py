@@ -23,7 +23,9 @@ __all__ = ["as_iterations"]
 
 UBATCH = 512  # tokens of a piece of a prompt, where the table does not say: the default of both
 BATCHED = {"PP": "pp", "TG": "tg", "B": "pl", "T_PP s": "t_pp", "T_TG s": "t_tg"}  # Markdown's names
+A_TEST = r"^\s*(pp|tg)\s*\d"  # of llama.cpp, one of a prompt with its answer too
 TEST = r"^\s*(pp|tg)\s*(\d+)(?:\s*@\s*d\s*(\d+))?\s*$"  # pp512, tg 128, tg128 @ d512
+AROUND = r"\s*(±|\+/-|t/s).*$"  # behind a speed: how it varies, its unit
 WHOSE = {"model_type": "model", "gpu_info": "gpu"}
 # What tells servers apart.
 SERVER = ("model_type", "gpu_info", "n_gpu_layers", "ngl", "flash_attn", "fa", "type_k", "n_threads")
@@ -41,14 +43,16 @@ def as_iterations(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     import polars as pl
 
     names = set(frame.columns)
-    if {"test", "t/s"} <= names:
-        frame = _tests(frame)
+    if {"test", "t/s"} <= names and frame["test"].cast(pl.String).str.contains(A_TEST).any():
+        frame = _tests(frame, path)
     if {"n_prompt", "n_gen", "avg_ns"} <= set(frame.columns):
         columns = _bench(frame, path)
     elif {"pp", "tg", "pl", "t_pp", "t_tg"} <= names or set(BATCHED) <= names:
         columns = _batched(frame.rename({k: v for k, v in BATCHED.items() if k in names}), path)
     else:
         return frame
+    if not len(columns["duration_s"]):
+        raise DataError("has no prompt and no answer by itself; expected a run with -p and -n, not with -pg", str(path))
     whose = {}
     for name in (c for c in SERVER if c in frame.columns):
         kinds = frame[name].unique(maintain_order=True)
@@ -58,8 +62,6 @@ def as_iterations(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             raise DataError(f"holds {kinds.len()} values of {name} ({there}); {one}", str(path))
         if name in WHOSE:
             whose[WHOSE[name]] = str(kinds[0])
-    if not len(columns["duration_s"]):
-        raise DataError("has no prompt and no answer by itself; expected a run with -p and -n, not with -pg", str(path))
     return pl.DataFrame(columns).with_columns(pl.lit(value).alias(name) for name, value in whose.items())
 
 
@@ -111,13 +113,14 @@ def _both(
     }
 
 
-def _tests(frame: pl.DataFrame) -> pl.DataFrame:
+def _tests(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Markdown's tests and speeds as the columns of JSON; lines below the table are none."""
     import polars as pl
 
     parts = frame["test"].cast(pl.String).str.extract_groups(TEST).struct.unnest()
     length = parts["2"].cast(pl.Float64)
-    per_s = frame["t/s"].cast(pl.String).str.extract(r"^\s*([\d.]+)").cast(pl.Float64)
+    speed = frame["t/s"].cast(pl.String).str.replace(AROUND, "").set(parts["1"].is_null(), "1")
+    per_s = numbers(pl.DataFrame([speed]), "t/s", path, least=0)
     is_prompt = parts["1"] == "pp"
     frame = frame.with_columns(
         length.set(~is_prompt, 0.0).alias("n_prompt"), length.set(is_prompt, 0.0).alias("n_gen"),

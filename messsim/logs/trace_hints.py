@@ -1,0 +1,94 @@
+"""What is said of a log whose columns nobody knows by name: which are missing, what may be meant, what goes unused."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from messsim.workload.meaning import by_meaning
+from messsim.workload.nested import name_missing, names_in
+
+from .looking import FirstRows, is_text, may_be_outcomes
+from .presets import Preset, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["DEFAULTS", "NO_TIMES", "Summed", "unused_columns", "what_is_missing"]
+
+NO_TIMES = "none"  # what --time says where times are not wanted
+DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
+OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
+OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
+# A number, a date, the level of a line of a log with what it says or when, a name with its value.
+NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
+COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
+UNUSED = (
+    (
+        "cached tokens",
+        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
+    ),
+    ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
+    ("priorities", re.compile(r"priority", re.I)),
+    ("reasoning tokens", re.compile(r"reasoning", re.I)),
+)  # what a file may say that no part of messsim uses
+
+
+def what_is_missing(
+    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str], path: Path
+) -> list[str]:
+    """The columns that a trace lacks, a line each, and options that would name them."""
+    first = FirstRows.of(path)
+    names = [*names_in(schema), *first.within_text]
+    by_key = {key: names if key == DEFAULTS["time"] else first.may_count(names) for key in missing}
+    problems = [line for key, among in by_key.items() for line in name_missing(list(schema), among, [key])]
+    meant = {option: by_meaning(key, by_key[key]) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
+    if "--time" in meant and meant["--time"] is None:
+        meant["--time"] = first.time or NO_TIMES  # the lengths alone are of use too
+    if meant and all(meant.values()):
+        problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
+    problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
+    if meant and any(NO_NAME.fullmatch(column) for column in schema):
+        problems[-1] += "; its first line looks like a row, and should be the names of its columns"
+    spoken = [n for n in names if first.spoken & {n, n.split(".", 1)[0]}]
+    counts = [by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]]
+    if is_text(spoken) and not any(counts):
+        problems[-1] += "; it holds the text of conversations: count its tokens with your model's tokenizer"
+    elif may_be_outcomes(schema) and not all(counts):
+        problems[-1] += "; as a table of outcomes: --outcomes"
+    if preset is None and (near := nearest(schema)) is not None:
+        tool, absent = near
+        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
+    return problems
+
+
+def unused_columns(schema: Mapping[str, Any], used: set[str | None]) -> str:
+    """A note on columns that say what no part of messsim uses; empty where there are none."""
+    collected = []
+    for what, pattern in UNUSED:
+        columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
+        if columns:
+            collected.append(f"{what} ({columns[0]})")
+    return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
+
+
+class Summed:
+    """Whether a column says that a row sums up several requests, block by block: its numbers, if some are above 1."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.columns = [c for c in schema if COUNTS.fullmatch(c)][:1]
+        self._several = False
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Looks at the next rows."""
+        numeric = (frame[c] for c in self.columns if frame[c].dtype.is_numeric())
+        self._several |= any(bool((series > 1).any()) for series in numeric)
+
+    def notes(self) -> list[str]:
+        """What deserves to be said of it."""
+        if not self._several:
+            return []
+        return [f"column {self.columns[0]!r} may say that a row sums up several requests: such rows are no requests"]
