@@ -298,7 +298,7 @@ FROM_TRACE = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
 def write(path: Path, rows: dict[str, list]) -> str:
     frame = pl.DataFrame(rows)
     if path.name.endswith(".csv.gz"):
-        path.write_bytes(gzip.compress(frame.write_csv().encode()))
+        path.write_bytes(gzip.compress(frame.write_csv().encode(), mtime=0))
     elif path.suffix == ".csv":
         frame.write_csv(path)
     elif path.suffix == ".parquet":

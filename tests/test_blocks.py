@@ -37,8 +37,8 @@ def rows(file, columns=None, notes=None):
     [
         ("f.csv", TABLE),
         ("F.CSV", TABLE),
-        ("f.csv.gz", gzip.compress(TABLE.encode())),
-        ("f.csv", gzip.compress(TABLE.encode())),  # packed whatever its name
+        ("f.csv.gz", gzip.compress(TABLE.encode(), mtime=0)),
+        ("f.csv", gzip.compress(TABLE.encode(), mtime=0)),  # packed whatever its name
         ("f.csv", "\ufeff" + TABLE),
         ("f.csv", TABLE.encode("utf-16")),
         ("f.csv", TABLE.replace("\n", "\r")),
@@ -47,7 +47,7 @@ def rows(file, columns=None, notes=None):
         ("f.tsv", TABLE.replace(",", "\t")),
         ("f.jsonl", LINES),
         ("f.ndjson", LINES),
-        ("f.jsonl.gz", gzip.compress(LINES.encode())),
+        ("f.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
         ("f.log", "started\n" + LINES),
         ("f.log", "".join(f"2024 INFO {json.dumps(row)}\n" for row in (A, B))),
         ("f.json", json.dumps([A, B])),

@@ -43,7 +43,7 @@ def write(path: Path, frame: pl.DataFrame) -> None:
             frame.write_parquet(file)
         return
     text = (frame.write_csv() if kind == "csv" else frame.write_ndjson()).encode()
-    path.write_bytes(gzip.compress(text) if path.name.endswith(".gz") else text)
+    path.write_bytes(gzip.compress(text, mtime=0) if path.name.endswith(".gz") else text)
 
 
 def traced(file: str, **more) -> dict:
@@ -296,7 +296,7 @@ def test_columns_of_two_types_and_byte_order_marks(tmp_path, small_blocks):
 def test_a_line_without_end_is_told(tmp_path, name, small_blocks):
     start = b"arrival_s,prompt_tokens,output_tokens\n0,1,1\n" if "csv" in name else b'{"arrival_s": 0}\n'
     text = start + b"7" * 5000
-    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    (tmp_path / name).write_bytes(gzip.compress(text, mtime=0) if name.endswith("gz") else text)
     with pytest.raises(DataError, match=r"line [23] is longer than"):
         list(blocks.blocks(tmp_path / name, ["arrival_s"]))
 
@@ -307,7 +307,7 @@ def test_a_line_without_end_is_told_where_all_is_read_at_once(tmp_path, name, mo
     start = b"a,b\n" + b"1,2\n" * 600 if "csv" in name else b'{"a": 1}\n' * 600
     for more, line in ((b"7" * 5000, 602 if "csv" in name else 601), (b"", None)):
         text = start + more
-        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+        (tmp_path / name).write_bytes(gzip.compress(text, mtime=0) if name.endswith("gz") else text)
         if line is None:
             assert len(read(tmp_path / name)) == 600
         else:
@@ -349,7 +349,7 @@ def test_too_many_rows_are_told(tmp_path, monkeypatch, small_blocks):
 
 def test_a_packed_file_that_holds_too_much_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "MOST_UNPACKED", 1000)
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 1000))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 1000, mtime=0))
     with pytest.raises(DataError, match="holds more than"):
         read(tmp_path / "t.csv.gz")
 
