@@ -30,6 +30,11 @@ def test_a_page_of_fleets_says_what_each_policy_needs_and_gives():
     assert page.subtitle == "A fleet for each of 3 policies, 5 replications each, 60.00 % promised"
     assert page.verdict == "Each policy has the cheapest of its fleets that keeps: TTFT, 95th percentile < 2 s."
     assert page.kept is True
+    assert page.footer.startswith(
+        "± is half of a 95 % interval over 5 replications, the same requests for all. messsim"
+    )
+    alone = fleets_page(fleets(**{"mess+": answered(5.0)}) | {"replications": 1}, scenario="toml")
+    assert alone.footer.startswith("One replication says nothing of chance: --seeds 5 gives intervals. messsim report")
     assert [(t.name, t.value, t.note) for t in page.tiles] == [
         ("mess+", "5 USD/h", "1,006 GPUs"),
         ("dir/own.py", "7 USD/h", "1,006 GPUs"),
