@@ -91,6 +91,11 @@ def study(share, **changes):
     return SUMMARY | facts | {"end": end} | changes
 
 
+def headings(page):
+    """Those of how the runs ended."""
+    return next(s.tables[0].header for s in page.sections if s.tables)
+
+
 @pytest.mark.parametrize(("share", "kept"), [(1.0, True), (0.95, None), (0.0, False)])
 def test_a_convergence_page_says_in_how_many_runs_the_promise_is_kept(share, kept):
     page = convergence_page(study(share), curves(), "toml", ["a note"])
@@ -100,6 +105,8 @@ def test_a_convergence_page_says_in_how_many_runs_the_promise_is_kept(share, kep
         "75.00 % of answers were promised to satisfy. The probability that a run keeps the promise is between 50.0 % "
         "and 99.9 % (95 % interval)."
     )
+    assert headings(page)[1] == "mean ± half of its 95 % interval"
+    assert headings(convergence_page(study(share, replications=1), curves(), "toml", []))[1] == "of one replication"
     assert page.notes == ["a note"]
     assert page.footer.endswith(" 2 of 20 runs never kept their promise for good.")
 
