@@ -70,14 +70,13 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         dots = mine.mark_point(style=verdict, shape=shape, filled=True, size=80)
         layers.append(dots.encode(x=x, y=y("mean"), tooltip=tips))
     layers.append(_answer(drawn).encode(x=x, y=y("mean"), text=alt.value("the answer")))
-    sure = bool(drawn["low"].is_not_null().any())
     counts = ", ".join(f"{n:,} {v}" for v in SHAPES if (n := drawn.filter(verdict=v).height))
     return Figure(
         name[0].upper() + name[1:],
         layered(*layers) if len(drawn) else None,
         f"{name} of {len(drawn)} clusters along their {price}: {counts or 'none has it'}.",
         "Dashed: the bound. Green dots: clusters that meet it; red crosses: that miss it; amber diamonds: uncertain. "
-        + ("Whiskers: 95 % intervals over the replications." if sure else "Of one replication."),
+        + ("Whiskers: 95 % intervals over the replications." if drawn["low"].count() else "Of one replication."),
         height=260,
     )
 
