@@ -30,6 +30,11 @@ def test_a_page_of_fleets_says_what_each_policy_needs_and_gives():
     assert page.subtitle == "A fleet for each of 3 policies, 5 replications each, 60.00 % promised"
     assert page.verdict == "Each policy has the cheapest of its fleets that keeps: TTFT, 95th percentile < 2 s."
     assert page.kept is True
+    assert page.footer.startswith(
+        "± is half of a 95 % interval over 5 replications, the same requests for all. messsim"
+    )
+    alone = fleets_page(fleets(**{"mess+": answered(5.0)}) | {"replications": 1}, scenario="toml")
+    assert alone.footer.startswith("One replication says nothing of chance: --seeds 5 gives intervals. messsim report")
     assert [(t.name, t.value, t.note) for t in page.tiles] == [
         ("mess+", "5 USD/h", "1,006 GPUs"),
         ("dir/own.py", "7 USD/h", "1,006 GPUs"),
@@ -86,6 +91,11 @@ def study(share, **changes):
     return SUMMARY | facts | {"end": end} | changes
 
 
+def headings(page):
+    """Those of how the runs ended."""
+    return next(s.tables[0].header for s in page.sections if s.tables)
+
+
 @pytest.mark.parametrize(("share", "kept"), [(1.0, True), (0.95, None), (0.0, False)])
 def test_a_convergence_page_says_in_how_many_runs_the_promise_is_kept(share, kept):
     page = convergence_page(study(share), curves(), "toml", ["a note"])
@@ -95,6 +105,8 @@ def test_a_convergence_page_says_in_how_many_runs_the_promise_is_kept(share, kep
         "75.00 % of answers were promised to satisfy. The probability that a run keeps the promise is between 50.0 % "
         "and 99.9 % (95 % interval)."
     )
+    assert headings(page)[1] == "mean ± half of its 95 % interval"
+    assert headings(convergence_page(study(share, replications=1), curves(), "toml", []))[1] == "of one replication"
     assert page.notes == ["a note"]
     assert page.footer.endswith(" 2 of 20 runs never kept their promise for good.")
 

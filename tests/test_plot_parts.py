@@ -159,7 +159,26 @@ def test_points_of_one_replication_have_no_whiskers():
             layer["mark"]["type"] for layer in figure.chart.to_dict()["layer"] if layer["mark"]["style"] == "whisker"
         ]
         assert figure.note.startswith("Dots: of one replication.")
+        single = forest(one.head(1), name)
+        assert single.note.startswith("Dots: of one replication.")
+        assert "Strokes" not in single.note
+        assert len(single.chart.to_dict()["layer"]) == len(figure.chart.to_dict()["layer"])
     assert forest(points(), "cost").note.startswith("Dots: means over the replications, with their 95 % intervals.")
+
+
+def test_what_explains_a_chart_speaks_of_whiskers_where_there_are_some():
+    none = pl.Series([None, None], dtype=pl.Float64)
+    one = points(**{f"{n}_{end}": none for n in ("cost", "satisfaction") for end in ("low", "high")})
+    assert tradeoff(points(), ["router.V"], "J", []).note.startswith(
+        "Up and to the left is better. Whiskers: 95 % intervals over the replications."
+    )
+    note = tradeoff(one, ["router.V"], "J", []).note
+    assert note.startswith("Up and to the left is better. Dots: of one replication.")
+    assert "intervals" not in note
+    assert along(points(), ["router.V"], "router.V", "cost").note.startswith(
+        "Means over the replications with their 95 %"
+    )
+    assert along(one, ["router.V"], "router.V", "cost").note == "Of one replication."
 
 
 def test_what_is_promised_is_told_above_the_whiskers():

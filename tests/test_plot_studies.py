@@ -105,6 +105,13 @@ def test_verdicts_are_counted_and_have_their_signs():
     assert against_price(clusters([1.0]).clear(), "x", 1.0, "J", "energy").chart is None
 
 
+def test_clusters_of_one_replication_have_no_whiskers():
+    none = pl.Series([None, None], dtype=pl.Float64)
+    figure = against_price(clusters([1.0, 2.0], low=none, high=none), "x", 1.5, "USD/h", "price")
+    assert figure.note.endswith("uncertain. Of one replication.")
+    assert against_price(clusters([1.0]), "x", 1.5, "USD/h", "price").note.endswith("over the replications.")
+
+
 def test_times_begin_at_0_and_end_above_bound_and_intervals():
     figure = against_price(clusters([0.2, 2.0]), "latency_s.ttft.p95", 1.0, "USD/h", "price")
     assert layer_of(figure, "met")["encoding"]["y"]["scale"]["domain"] == [0.0, pytest.approx(1.06 * 2.5)]

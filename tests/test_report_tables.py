@@ -204,6 +204,8 @@ def test_fleets_are_told_side_by_side_and_in_words():
         ["an assumption"],
         ["another"],
     ]
+    alone = cells(fleet_tables(made | {"policies": plans, "replications": 1}))
+    assert ["one replication says nothing of chance: --seeds 5 gives intervals"] in alone
 
 
 # ---- convergence ----------------------------------------------------------------------------------------
@@ -258,7 +260,7 @@ def test_since_when_runs_keep_their_promise(since, text):
 def test_tiles_of_a_convergence_study():
     assert [(t.name, t.value, t.note) for t in _tiles(CONVERGED)] == [
         ("Half keep it from request", "3,000", "on, to their end"),
-        ("95 % keep it", "never", "from some request to their end"),
+        ("95 % keep it", "fewer do", "from some request to their end"),
         ("Satisfied at the end", "60.00 %", "90 % of runs: 51.00 % to 65.00 %"),
         ("Virtual queue at the end", "5", "95 % of runs: 9 at most"),
         ("Cost of an answer", "2.5 USD per 1,000 requests", "90 % of runs: 1 to 5"),

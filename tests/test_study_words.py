@@ -159,6 +159,16 @@ def test_every_point_has_a_row():
     assert not points_table(study().with_columns(policy=pl.lit("p")), ["policy"], "J").keyed
 
 
+def test_figures_of_one_replication_have_no_intervals():
+    none = pl.lit(None, pl.Float64)
+    alone = study(replications=pl.lit(1)).with_columns(
+        none.alias(f"{n}_high") for n in ("satisfaction", "margin", "cost", "ttft_p95")
+    )
+    table = points_table(alone, ["router.V"], "J")
+    assert table.caption == "Figures of one replication"
+    assert not any("±" in cell for row in table.rows for cell in row)
+
+
 @pytest.mark.parametrize(("rows", "left"), [(200, ""), (201, " (the first 200 of 201)")])
 def test_of_many_points_the_first_are_in_the_table(rows, left):
     table = points_table(study(rows), ["router.V"], "J")

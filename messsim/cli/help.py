@@ -157,7 +157,7 @@ def meant(option: str, command: Any) -> str | None:
 
 
 def _instead(name: str, has: Collection[str], *, of_scenario: bool) -> str | None:
-    """What does what an option says, where a command has the first of it; what takes a scenario, where the command does."""
+    """What does what an option says, if the command has the first of it, or takes a scenario where that does."""
     ways = INSTEAD.get(name, "").split(", or ")
     if not of_scenario and any(way.startswith("--set ") or "SCENARIO" in way for way in ways):
         return None

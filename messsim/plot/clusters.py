@@ -76,7 +76,7 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         layered(*layers) if len(drawn) else None,
         f"{name} of {len(drawn)} clusters along their {price}: {counts or 'none has it'}.",
         "Dashed: the bound. Green dots: clusters that meet it; red crosses: that miss it; amber diamonds: uncertain. "
-        "Whiskers: 95 % intervals over the replications.",
+        + ("Whiskers: 95 % intervals over the replications." if drawn["low"].count() else "Of one replication."),
         height=260,
     )
 

@@ -69,7 +69,9 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     title, form, _ = AXES[name]
     title = f"{title}, {unit}" if unit else title
     drawn = possible(points, name).drop_nulls(f"{name}_mean").head(MOST_NAMED)
-    one = drawn.select("point", pl.col(f"{name}_each").alias("one")).explode("one") if len(points) == 1 else None
+    sure = drawn[f"{name}_low"].is_not_null().any()
+    each = len(points) == 1 and sure
+    one = drawn.select("point", pl.col(f"{name}_each").alias("one")).explode("one") if each else None
     drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), in_words(name).alias("told"))
     order = drawn["point"].to_list()
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
@@ -97,7 +99,6 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     if name == "margin":
         layers.insert(0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(x=x("zero")))
     left = len(points) - len(drawn)
-    sure = drawn[f"{name}_low"].is_not_null().any()
     note = "Dots: means over the replications, with their 95 % intervals." if sure else "Dots: of one replication."
     note += "" if one is None else " Strokes: one replication each."
     note += (
@@ -174,6 +175,7 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
             f"{column}:Q", title=title, scale=_from_zero(drawn, name) or alt.Scale(zero=False, padding=8), axis=axis
         )
 
+    sure = bool(drawn[columns[1]].is_not_null().any())
     apart = distinct("series", names) if lines and others else {}
     color = apart.get("color", alt.Undefined)
     base = alt.Chart(rows(drawn))
@@ -191,7 +193,7 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
         f"{title[0].upper()}{title[1:]} along {key}",
         layered(promise, whiskers, curves, dots),
         f"{title[0].upper()}{title[1:]} at {drawn['value'].n_unique()} values of {key}.",
-        "Means over the replications with their 95 % intervals"
+        ("Means over the replications with their 95 % intervals" if sure else "Of one replication")
         + (", dashed: what is promised" if len(promised) else "")
         + ("." if lines else "; the other keys, of too many settings for colours, by pointing."),
         height=240,

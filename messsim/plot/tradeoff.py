@@ -84,7 +84,7 @@ def tradeoff(
         layered(*layers) if len(drawn) else None,
         f"{len(drawn)} points by cost and share of satisfying answers"
         + (f", {', '.join(percent(a) for a in promised)} promised." if promised else "."),
-        _note(keys, bool(promised), bool(frontier)),
+        _note(keys, bool(promised), bool(frontier), sure=any(drawn[f"{n}_low"].is_not_null().any() for n in FIGURES)),
         height=HEIGHT,
     )
 
@@ -116,8 +116,10 @@ def _promises(promised: Sequence[float], y: Axis) -> tuple[list[Any], list[Any]]
     return rules, labels
 
 
-def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:
-    lines = ["Up and to the left is better. Whiskers: 95 % intervals over the replications."]
+def _note(keys: Sequence[str], promised: bool, oracles: bool, *, sure: bool = True) -> str:
+    """What marks mean; `sure`: of points with intervals."""
+    lines = ["Up and to the left is better."]
+    lines.append("Whiskers: 95 % intervals over the replications." if sure else "Dots: of one replication.")
     if len(keys) > 1:
         lines.append(f"Names: the values of {', '.join(keys)}.")
     lines.append("Points without a name, for want of room, tell theirs by pointing.")

@@ -108,7 +108,7 @@ def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scen
 
     Parameters
     ----------
-    found
+    convergence
         What ``--json`` prints.
     curves
         From `messsim.study.converge.aligned`.
@@ -119,7 +119,8 @@ def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scen
     """
     kept, since = convergence["kept"], convergence["time_to_compliance"]
     figures = [draw(curves, convergence) for draw in charts_of(curves).values()]
-    table = Table("Figures at the end of the runs", ["figure", "mean ± half of its 95 % interval", *QUANTILES.values()],
+    mean = "mean ± half of its 95 % interval" if convergence["replications"] > 1 else "of one replication"
+    table = Table("Figures at the end of the runs", ["figure", mean, *QUANTILES.values()],
                   _ends(convergence))  # fmt: skip
     return Page(
         title=convergence["scenario"],
@@ -150,7 +151,7 @@ def _tiles(convergence: ConvergenceSummary) -> list[Tile]:
     tiles = [
         Tile(f"{share} keep it from request", f"{from_request:,.0f}", "on, to their end")
         if (from_request := since[p]) is not None
-        else Tile(f"{share} keep it", "never", "from some request to their end")
+        else Tile(f"{share} keep it", "fewer do", "from some request to their end")
         for share, p in shares
     ]
     if (satisfied := end["satisfaction"]) is not None:

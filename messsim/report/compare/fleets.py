@@ -10,7 +10,14 @@ from ..base.tables import Fitting, number, percent
 from ..plan.answer import answer, cluster
 from ..study.points import spread
 
-__all__ = ["fleet_tables"]
+__all__ = ["fleet_tables", "half_of"]
+
+
+def half_of(replications: int) -> str:
+    """What ± stands for, or that one replication has none."""
+    if replications == 1:
+        return "one replication says nothing of chance: --seeds 5 gives intervals"
+    return f"± is half of a 95 % interval over {replications} replications, the same requests for all"
 
 
 def fleet_tables(fleets: Fleets) -> RenderableType:
@@ -46,7 +53,7 @@ def fleet_tables(fleets: Fleets) -> RenderableType:
             spread(f["latency_s.e2e.p95"]),
         )
         words.append(f"{entry['policy']}: {cluster(best)}")
-    notes = [f"± is half of a 95 % interval over {n} replications, the same requests for all"]
+    notes = [half_of(n)]
     notes += dict.fromkeys(a for e in fleets["policies"] for a in e["plan"]["assumptions"] if "checked" not in a)
     return Group(
         Text(head, style="bold"),

@@ -9,6 +9,7 @@ from ..base.page import Page, Section, Table, Tile
 from ..plan.answer import answer, cluster, plan_command
 from ..plan.words import bound_in_words, figure_in_words, name_of
 from ..study.points import spread
+from .fleets import half_of
 
 __all__ = ["fleets_page"]
 
@@ -23,6 +24,7 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
     alike = [p for p, c in bests.items() if cheapest and c["objective"] == bests[cheapest]["objective"]]
     if len(alike) > 1:
         one = f"{', '.join(alike[:-1])} and {alike[-1]} need fleets at one price"
+    sure = half_of(fleets["replications"])
     return Page(
         title=fleets["scenario"],
         subtitle=f"A fleet for each of {len(fleets['policies'])} policies, {fleets['replications']} replications each, "
@@ -38,7 +40,7 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
             *_commands(bests),
             Section("scenario", "The scenario", verbatim=scenario),
         ],
-        footer=f"± is half of a 95 % interval over {fleets['replications']} replications, the same requests for all. "
+        footer=f"{sure[0].upper()}{sure[1:]}. "
         "messsim report on the directory of a policy tells which other fleets were simulated.",
     )
 

@@ -38,7 +38,9 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
         for row in points.head(MOST_ROWS).iter_rows(named=True)
     ]
     left = f" (the first {MOST_ROWS} of {len(points):,})" if len(points) > MOST_ROWS else ""
-    return Table(f"Means ± half of their 95 % intervals{left}", header, rows, keyed=list(keys) != ["policy"])
+    sure = any(bool(points[f"{n}_high"].is_not_null().any()) for n in names)
+    caption = "Means ± half of their 95 % intervals" if sure else "Figures of one replication"
+    return Table(f"{caption}{left}", header, rows, keyed=list(keys) != ["policy"])
 
 
 def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
