@@ -96,9 +96,8 @@ def _refuse_steps(text: str) -> None:
     if not match:
         return
     low, high, step = float(match[1]), float(match[2]), float(match[3] or 0.0)
-    first, last = (1, 2) if low < high else (2, 1)
     many = round((high - low) / step) + 1 if step else 5
-    written = f"{match[first]}..{match[last]}:{many}:linear" if many >= 2 else "LOW..HIGH:HOW_MANY:linear"
+    written = f"{min(low, high):g}..{max(low, high):g}:{many}:linear" if many >= 2 else "LOW..HIGH:HOW_MANY:linear"
     raise ValueError(f"{text.strip()}: expected a range such as {written}")
 
 

@@ -82,6 +82,7 @@ def test_ranges(text, values):
         ("1..2:3:cubic", "1..2:3:cubic: 'cubic' is no spacing; expected log or linear"),
         ("0.6:0.9:0.1", "0.6:0.9:0.1: expected a range such as 0.6..0.9:4:linear"),
         ("8:2:-3", "8:2:-3: expected a range such as 2..8:3:linear"),
+        (".6:.9:.1", ".6:.9:.1: expected a range such as 0.6..0.9:4:linear"),
         ("1:8", "1:8: expected a range such as 1..8:5:linear"),
         ("3:2:1", "3:2:1: expected a range such as LOW..HIGH:HOW_MANY:linear"),
     ],
