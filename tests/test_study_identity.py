@@ -279,6 +279,24 @@ os.waitpid = waitpid
     assert 'expected the call under `if __name__ == "__main__":`, or workers=1' in done.stderr.splitlines()[-1]
 
 
+def test_a_process_that_dies_while_the_next_is_started_tells_its_exit_code(tmp_path):
+    # The pool has closed by then what it would hand over to the next.
+    late = """
+import multiprocessing.popen_spawn_posix as spawned
+import multiprocessing, time
+launch = spawned.Popen._launch
+def after_the_first(self, process):
+    if process.name.endswith("-2"):
+        while any(p.exitcode is None for p in multiprocessing.active_children()):
+            time.sleep(0.05)
+        time.sleep(0.5)
+    launch(self, process)
+spawned.Popen._launch = after_the_first
+"""
+    done = script(tmp_path, late + SCRIPT, guard="")
+    assert 'expected the call under `if __name__ == "__main__":`, or workers=1' in done.stderr.splitlines()[-1]
+
+
 def test_a_script_from_standard_input_is_told(tmp_path):
     done = script(tmp_path, SCRIPT, guard="", stdin=True)
     assert done.returncode == 1

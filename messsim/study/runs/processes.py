@@ -72,9 +72,7 @@ class Processes:
         try:
             while True:
                 for i, item in islice(numbered, self._count * AHEAD - len(waiting)):
-                    with _deaf_to_sigint():
-                        waiting[self._pool.submit(guarded, function, item)] = i
-                    self._started |= self._pool._processes or {}
+                    waiting[self._submit(function, item)] = i
                 if not waiting:
                     break
                 done, _ = wait(waiting, WAIT_S, return_when=FIRST_COMPLETED)
@@ -86,6 +84,18 @@ class Processes:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _submit(self, function: Callable[[Item], Value], item: Item) -> "Future[Value | MesssimError]":
+        try:
+            with _deaf_to_sigint():
+                return self._pool.submit(guarded, function, item)
+        except OSError as error:
+            if not self._pool._broken:
+                raise
+            # one process died while another was started, and the pool has closed what it would hand over to it
+            raise BrokenProcessPool from error
+        finally:
+            self._started |= self._pool._processes or {}
 
     def _death(self) -> str:
         """Why the processes of the study are no more."""
