@@ -64,13 +64,13 @@ def _queue(timeline: pl.DataFrame) -> Any:
 def _costs(summary: Summary) -> Any:
     """What a request costs: with the router, and by the choices made beforehand on the same requests and GPUs."""
     beforehand = summary["cost"]["without_router"]
-    choices = [("MESS+", summary["cost"]["per_request"], summary["latency_s"]["e2e"]["p95"])]
+    choices = [("MESS+", summary["cost"]["per_request"] or 0.0, summary["latency_s"]["e2e"]["p95"])]
     for name, choice in (
         ("best fixed mix", beforehand["static_mix"]),
         ("best single model", beforehand["best_single"]),
     ):
         if choice is not None:
-            choices.append((name, choice["per_request"], choice["e2e_p95_s"]))
+            choices.append((name, choice["per_request"] or 0.0, choice["e2e_p95_s"]))
     bar_rows = [
         {"router": name, "joules": joules, "text": f"{joules:.0f} J; p95 {seconds(p95)}"}
         for name, joules, p95 in choices
