@@ -1,4 +1,4 @@
-"""The page of a run in words: its tiles, since when the promise holds, and the tables of what happened."""
+"""The page of a run in words: since when the promise holds, and the tables of what happened."""
 
 from types import SimpleNamespace
 
@@ -8,93 +8,6 @@ from runs import summary_by_hand, tenant_by_hand
 
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _since
-from messsim.report.run.tiles import tiles_of
-
-
-def tiles(**changes):
-    """Value and note by name, in their order."""
-    return {t.name: (t.value, t.note) for t in tiles_of(summary_by_hand(**changes))}
-
-
-# ---- tiles ----------------------------------------------------------------------------------------------
-
-
-def test_the_tiles_of_a_plain_run():
-    assert tiles() == {
-        "Satisfied": ("60.00 %", "promised 50.00 %"),
-        "Certificate": ("≥ 55.00 %", "of 980 rated answers"),
-        "Cost of an answer": ("12.5 J", "exploring and idle included"),
-        "Cost to oracle's": ("1.50 times", "at equal satisfaction"),
-        "Explored": ("5.00 %", "of all requests"),
-        "TTFT p95": ("250 ms", "end to end p95 2.5 s"),
-        "Energy of a token": ("0.75 J", "measured"),
-        "Not answered": ("1.00 %", "4 rejected, 6 timed out"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("changes", "name", "tile"),
-    [
-        ({"sla.rated": 0}, "Certificate", ("none", "no answer was rated")),
-        ({"sla.certificate": None}, "Certificate", ("none", "raters err; they say 61.00 %")),
-        ({"sla.certificate": 0.0}, "Certificate", ("vacuous", "the queue is longer than the promise")),
-        (
-            {"cost.unit": "USD", "cost.per_request": 0.0025},
-            *("Cost of an answer", ("2.5 USD", "per 1,000 requests; exploring and idle included")),
-        ),
-        ({"cost.rent_usd_per_hour": 7.5}, "Rent of an hour", ("7.5 USD", "of all priced GPUs")),
-        (
-            {"cost.rent_usd_per_hour": 7.5, "cost.fixed": True},
-            *("Rent of an hour", ("7.5 USD", "whatever the router does")),
-        ),
-        (
-            {"sla.windows": {"count": 1234, "violation_rate": 0.125, "worst": 0.25}},
-            *("Windows that miss", ("12.5 %", "of 1,234; 25.0 % satisfied in the worst")),
-        ),
-        ({"energy.measured": False}, "Energy of a token", ("0.75 J", "partly assumed")),
-        (
-            {"slo": {"attainment": 0.9, "goodput_rps": 2.5}},
-            *("Within the SLO", ("90.0 %", "goodput 2.5 requests/s")),
-        ),
-    ],
-)
-def test_a_tile_says_what_it_is_of(changes, name, tile):
-    assert tiles(**changes)[name] == tile
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"sla.windows": {"count": 0, "violation_rate": None, "worst": None}}, "Windows that miss"),
-        ({"cost.ratio_to_oracle": None}, "Cost to oracle's"),
-        ({"latency_s.ttft": dict.fromkeys(("p50", "p90", "p95", "p99", "mean"))}, "TTFT p95"),
-        ({"energy.j_per_output_token": None}, "Energy of a token"),
-        ({"requests.completed": 1000}, "Not answered"),
-        ({"cost.per_request": None}, "Cost of an answer"),
-    ],
-)
-def test_what_does_not_apply_has_no_tile(changes, name):
-    assert name not in tiles(**changes)
-
-
-def test_choices_made_beforehand_stand_beside_the_run():
-    single = {"model": "70b", "per_request": 20.0, "satisfaction": 0.8, "kept": True, "e2e_p95_s": 583.0}
-    mix = {"per_request": 15.0, "satisfaction": 0.45, "kept": False, "e2e_p95_s": None}
-    made = tiles(**{"cost.without_router": {"best_single": single, "static_mix": mix, "left_out": None}})
-    assert made["70b alone"] == ("20 J", "80.00 % satisfied; end-to-end p95 583 s; simulated")
-    assert made["Best fixed mix"] == ("15 J", "45.00 % satisfied, missed; simulated")
-    of_each = {"best_single": single | {"model": None}, "static_mix": None, "left_out": None}
-    made = tiles(**{"cost.without_router": of_each})
-    assert "Each tenant its model alone" in made
-    assert "Best fixed mix" not in made
-
-
-def test_of_several_tenants_the_one_with_the_least_margin_is_named():
-    both = [tenant_by_hand("a", margin=0.2), tenant_by_hand("b", margin=-0.1, alpha=0.75, satisfaction=0.65)]
-    made = tiles(tenants=both)
-    assert made["Satisfied"] == ("60.00 %", "of all tenants' answers; promised 50.00 % on average")
-    assert made["Satisfied, b"] == ("65.00 %", "the least margin; promised 75.00 %")
-
 
 # ---- since when -----------------------------------------------------------------------------------------
 
