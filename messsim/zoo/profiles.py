@@ -81,7 +81,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
 
 def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:
     """Return metered or assumed coefficients, with what is assumed of every GPU."""
-    measured = "note" in figures
+    measured = "mape_percent" in figures
     always = ("p_cap_w_per_gpu", "p_idle_w_per_gpu")
     return Energy(
         **{"note": rule, "mape_percent": None, **figures},

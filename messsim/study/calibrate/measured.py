@@ -191,9 +191,13 @@ def closed_loop(
     seed: int | None,
     *,
     slower: float = 1.0,
+    prefixes: Mapping[str, object] | None = None,
     **limits: int | float | str,
 ) -> Scenario:
-    """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed."""
+    """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed.
+
+    `prefixes` is what prompts share, as a scenario says it.
+    """
     served = {"profile": profile.model, "weights": profile.weights} if slower == 1.0 else _slowed(profile, slower)
     model = {
         "name": profile.model,
@@ -206,7 +210,8 @@ def closed_loop(
         "max_batched_tokens": MAX_BATCHED_TOKENS,
         **limits,
     }
-    return one_server(profile.name, model, {"kind": "closed", "clients": clients}, requests, lengths, sets, seed)
+    arrivals = {"kind": "closed", "clients": clients}
+    return one_server(profile.name, model, arrivals, requests, lengths, sets, seed, prefixes)
 
 
 def _slowed(profile: Profile, times: float) -> dict[str, object]:
@@ -231,9 +236,10 @@ def one_server(
     lengths: Mapping[str, object],
     sets: list[str] | None,
     seed: int | None,
+    prefixes: Mapping[str, object] | None = None,
 ) -> Scenario:
     """One replica of one model, and nothing to route."""
-    data = {
+    data = ({} if prefixes is None else {"prefixes": prefixes}) | {
         "name": name,
         "requests": requests,
         "sla": {"alpha": 0.0},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from messsim.results import Result
 
-__all__ = ["metered"]
+__all__ = ["counted", "metered"]
 
 
 def metered(result: Result, started: int, finished: int) -> dict[str, float]:
@@ -30,8 +30,7 @@ def metered(result: Result, started: int, finished: int) -> dict[str, float]:
         `tokens_per_s`, `power_w` and `j_per_token`. Tokens of an answer come evenly between its first and its last, and
         power is even between two rows of the timeline.
     """
-    frame = result.requests.select("first_token_s", "finish_s", "output_tokens").collect()
-    first, last, tokens = (frame[name].to_numpy().astype(float) for name in frame.columns)
+    first, last, tokens = _columns(result, "first_token_s", "finish_s", "output_tokens")
     begins, ends = np.sort(first)[started - 1], np.sort(last)[finished - 1]
     made = [_made(first, last, tokens, at) for at in (begins, ends)]
     joules = np.interp([begins, ends], *_energy(result))
@@ -39,10 +38,46 @@ def metered(result: Result, started: int, finished: int) -> dict[str, float]:
     return {"tokens_per_s": answered / seconds, "power_w": spent / seconds, "j_per_token": spent / answered}
 
 
+def counted(result: Result, started: int, finished: int) -> dict[str, float]:
+    """What the energy formula counts while the meter of `metered` runs; parameters are those of `metered`.
+
+    Returns
+    -------
+    dict
+        `seconds`; `tokens` that were decoded; `prompt_tokens` that were computed, a prompt's at its first token; and
+        `cached_tokens` of the decoding sequences, added up over their iterations.
+    """
+    first, last, tokens, prompt, found = _columns(
+        result, "first_token_s", "finish_s", "output_tokens", "prompt_tokens", "cached_prompt_tokens"
+    )
+    begins, ends = np.sort(first)[started - 1], np.sort(last)[finished - 1]
+    decoded = [_decoded(first, last, tokens, at) for at in (begins, ends)]
+    cached = [(n * prompt + n * n / 2.0).sum() for n in decoded]
+    return {
+        "seconds": ends - begins,
+        "tokens": _made(first, last, tokens, ends) - _made(first, last, tokens, begins),
+        "prompt_tokens": float(((prompt - found) * ((begins < first) & (first <= ends))).sum()),
+        "cached_tokens": float(cached[1] - cached[0]),
+    }
+
+
+def _columns(result: Result, *names: str) -> list[NDArray[np.float64]]:
+    frame = result.requests.select(*names).collect()
+    return [frame[name].to_numpy().astype(float) for name in names]
+
+
 def _made(first: NDArray[np.float64], last: NDArray[np.float64], tokens: NDArray[np.float64], at: float) -> float:
     """Tokens that had come by an instant."""
+    return float(((first <= at) * (1.0 + _decoded(first, last, tokens, at))).sum())
+
+
+def _decoded(
+    first: NDArray[np.float64], last: NDArray[np.float64], tokens: NDArray[np.float64], at: float
+) -> NDArray[np.float64]:
+    """Tokens of each answer after its first that had come by an instant."""
     share = np.clip((at - first) / np.maximum(last - first, 1e-12), 0.0, 1.0)
-    return float(((first <= at) * (1.0 + share * (tokens - 1.0))).sum())
+    decoded: NDArray[np.float64] = share * (tokens - 1.0)
+    return decoded
 
 
 def _energy(result: Result) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
