@@ -12,7 +12,7 @@ from messsim.study.reproduce.benchmarks import _all, _best_single, _mean, _mean_
 from messsim.study.reproduce.paper import BENCHMARKS
 from messsim.study.validate.against_hardware import _errors, _grouped, _rows, _summary
 from messsim.study.validate.measured_loads import _lengths
-from messsim.study.validate.metering import _made, metered
+from messsim.study.validate.metering import _made, counted, metered
 
 # ---- a meter --------------------------------------------------------------------------------------------
 
@@ -36,6 +36,19 @@ def test_a_meter_reads_tokens_and_joules_between_two_instants():
     assert read["tokens_per_s"] == pytest.approx(tokens / 4.0)
     assert read["power_w"] == pytest.approx(joules / 4.0)
     assert read["j_per_token"] == pytest.approx(joules / tokens)
+
+
+def test_what_is_counted_while_the_meter_runs():
+    # first token, end, answer, prompt and what of it was found; the meter runs from 2 s until 6 s
+    rows = [(1.0, 5.0, 5, 10, 0), (2.0, 6.0, 9, 100, 0), (4.0, 9.0, 6, 1000, 900)]
+    names = ["first_token_s", "finish_s", "output_tokens", "prompt_tokens", "cached_prompt_tokens"]
+    run = SimpleNamespace(requests=pl.DataFrame(rows, names, orient="row").lazy())
+    read = counted(run, 2, 2)
+    assert read["seconds"] == 4.0
+    assert read["tokens"] == (5 + 9 + 3) - (2 + 1)
+    assert read["prompt_tokens"] == 100.0, "of the third, the only one that began, nine tenths were cached"
+    # after their first tokens: 3 of the first, from 11 cached up; 8 of the second, 2 of the third
+    assert read["cached_tokens"] == pytest.approx(3 * 10 + (4**2 - 1) / 2 + 8 * 100 + 8**2 / 2 + 2 * 1000 + 2**2 / 2)
 
 
 @pytest.mark.parametrize(("at", "tokens"), [(0.9, 0.0), (1.0, 1.0), (3.0, 3.0), (5.0, 5.0), (7.0, 5.0)])

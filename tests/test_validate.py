@@ -22,6 +22,7 @@ from messsim.study.calibrate.metered import (
     ENERGY_FILE,
     HELD_UP,
     LENGTHS_FILE,
+    PROMPT_TOKENS,
     QUESTIONS,
     energy_points,
     requests_of,
@@ -114,6 +115,14 @@ def test_a_meter_runs_while_the_server_is_full(data):
     once, thrice = energy_points(data, None, None)
     assert [p.scenario.requests for p in (once, thrice)] == [1024, 3 * 1024]
     assert [p.window for p in (once, thrice)] == [(8, 1015), (1024, 2047)]
+    assert (once.scenario.prefixes, once.scenario.tokens.prompt.tokens) == (None, PROMPT_TOKENS["lm-arena-chat"])
+    # sent again, a question is found in the prefix cache: a text of its own, but for one token
+    shared = thrice.scenario.prefixes
+    assert (shared.groups, shared.exponent) == (1024, 0.0)
+    assert shared.tokens.tokens + thrice.scenario.tokens.prompt.tokens == PROMPT_TOKENS["lm-arena-chat"]
+    assert {(p.scenario.models[0].prefix_cache, p.scenario.models[0].kv_block_tokens) for p in (once, thrice)} == {
+        (True, 16)
+    }
     unlisted = ENERGY | {"task": "gpqa", "model_id": "google/gemma-3-12b-it", "max_num_seqs": 400}
     assert requests_of(unlisted) == 3 * QUESTIONS["gpqa"]  # the least that leaves something to meter
 

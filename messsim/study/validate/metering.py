@@ -47,7 +47,7 @@ def counted(result: Result, started: int, finished: int) -> dict[str, float]:
         `seconds`; `tokens` that were decoded; `prompt_tokens` that were computed, a prompt's at its first token; and
         `cached_tokens` of the decoding sequences, added up over their iterations.
     """
-    first, last, tokens, prompt, found = _columns(
+    first, last, tokens, prompt, kept = _columns(
         result, "first_token_s", "finish_s", "output_tokens", "prompt_tokens", "cached_prompt_tokens"
     )
     begins, ends = np.sort(first)[started - 1], np.sort(last)[finished - 1]
@@ -56,7 +56,7 @@ def counted(result: Result, started: int, finished: int) -> dict[str, float]:
     return {
         "seconds": ends - begins,
         "tokens": _made(first, last, tokens, ends) - _made(first, last, tokens, begins),
-        "prompt_tokens": float(((prompt - found) * ((begins < first) & (first <= ends))).sum()),
+        "prompt_tokens": float(((prompt - kept) * ((begins < first) & (first <= ends))).sum()),
         "cached_tokens": float(cached[1] - cached[0]),
     }
 
