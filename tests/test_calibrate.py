@@ -356,7 +356,7 @@ def test_as_many_rows_as_coefficients_determine_none():
         measured(DENSE, [*DECODE[:2], DECODE[6], *PREFILL[-2:]]),
         dict.fromkeys(("c0_s_per_token", "a1_s", "ac_s_per_token", *MIXED_TERMS, "nstar_tokens"), 0.0),
     )
-    assert {e.why for e in estimates.values()} == {"5 rows for 5 coefficients"}
+    assert {e.why for e in estimates.values()} == {"5 readings for 5 coefficients"}
 
 
 def test_one_point_determines_next_to_nothing(tmp_path):

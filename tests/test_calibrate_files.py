@@ -109,6 +109,34 @@ def test_a_file_of_several_models_is_told(count, more):
     assert _whose(frame(model=["m", "m"], tp=[2, 2], backend=["v", "v"]), FILE) == {"model": "m", "tp": 2}
 
 
+@pytest.mark.parametrize("lengths", ["prompt_tokens,output_tokens", "isl,osl"])
+def test_times_without_a_unit_beside_readings_are_not_passed_over(tmp_path, lengths):
+    file = tmp_path / "points.csv"
+    file.write_text(f"clients,{lengths},ttft,tpot,e2e_ms\n4,9,9,36.2,23.1,220\n")
+    with pytest.raises(DataError, match="columns ttft, tpot say no unit: name them ttft_s, ttft_ms, .* leave them out"):
+        read_measurements(file)
+    assert set(read_measurements(file, unit="ms").rows.readings) == {"ttft_s", "tpot_s", "e2e_s"}
+    file.write_text(f"clients,{lengths},latency,ttft,ttft_ms\n4,9,9,36.2,1,220\n")  # said otherwise, or no reading
+    assert set(read_measurements(file).rows.readings) == {"ttft_s"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"),
+    [
+        (100.0, None),  # ten seconds a token
+        (101.0, "column 'mean_e2e' has 101 in row 1: no server takes so many seconds for 10 tokens, at most 100; are"),
+    ],
+)
+def test_whole_answers_that_no_server_takes_so_long_for_are_doubted(tmp_path, seconds, message):
+    file = tmp_path / "points.csv"
+    file.write_text(f"clients,prompt_tokens,output_tokens,mean_e2e\n4,9,10,{seconds}\n")
+    if message is None:
+        assert read_measurements(file).rows.readings["e2e_s"].tolist() == [100.0]
+        return
+    with pytest.raises(DataError, match=message):
+        read_measurements(file)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
@@ -231,6 +259,7 @@ def test_sums_of_aiperf_get_our_names(columns, names):
         (["p99_ttft_ms"], "p99_ttft_ms is no mean, which a fit needs: mean_ttft_ms, mean_tpot_ms"),
         (["latency"], "latency says no unit: name the columns ttft_s, tpot_ms, or as their unit is"),
         (["ttft", "ITL"], "ttft, ITL say no unit: name the columns ttft_s, tpot_ms"),
+        (["ttft", "e2e"], "ttft, e2e say no unit: name the columns ttft_s, tpot_ms"),
         (["power_w"], "tokens_per_s"),
     ],
 )

@@ -92,7 +92,7 @@ def test_standard_errors_of_coefficients_that_go_together():
     [
         ([[1, 0], [2, 0], [1, 0]], {"a": "", "b": "no row depends on it"}),
         ([[1, 2], [2, 4], [3, 6]], {"a": "cannot be told from b", "b": "cannot be told from a"}),
-        ([[1, 0], [0, 1]], {"a": "2 rows for 2 coefficients", "b": "2 rows for 2 coefficients"}),
+        ([[1, 0], [0, 1]], {"a": "2 readings for 2 coefficients", "b": "2 readings for 2 coefficients"}),
         ([[1, 0], [0, 1], [1, 1]], {"a": "", "b": ""}),
         ([[0, 0], [0, 0]], {"a": "no row depends on it", "b": "no row depends on it"}),
     ],

@@ -223,7 +223,7 @@ def test_two_that_always_come_together_are_not_told_apart():
 
 def test_as_many_rows_as_coefficients_say_nothing():
     shown = judge([[1.0, 0.0], [0.0, 1.0]])
-    assert shown["a"].why == "2 rows for 2 coefficients"
+    assert shown["a"].why == "2 readings for 2 coefficients"
     assert judge([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])["a"].how == "fitted"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
+MOST_A_TOKEN_S = 10.0  # of a whole answer, by its tokens
 UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
@@ -123,6 +124,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     whose = _whose(frame, path)
     if unit == "auto":
         _doubt_seconds(frame, chosen.columns, path)
+        _doubt_answers(frame, chosen.columns, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
@@ -319,6 +321,21 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
         )
 
 
+def _doubt_answers(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Raises where whole answers take more seconds than any server needs for their tokens."""
+    times, tokens = (_optional(frame, c, path, least=LEAST) for c in ("e2e_s", "output_tokens"))
+    if times is None or tokens is None or float(np.median(times / tokens)) <= MOST_A_TOKEN_S:
+        return
+    row = int(np.argmax(times > MOST_A_TOKEN_S * tokens))
+    theirs = next((f"column {c!r}" for c in columns if "e2e" in c.lower()), "the time of a whole answer")
+    raise DataError(
+        f"{theirs} has {times[row]:.10g} in row {row + 1}: no server takes so many seconds for {tokens[row]:.10g} "
+        f"tokens, at most {MOST_A_TOKEN_S * tokens[row]:.10g}; are these milliseconds? Then --time-format ms, or name "
+        "the column e2e_ms",
+        str(path),
+    )
+
+
 def _finer(frame: pl.DataFrame, path: Path) -> str:
     """The unit in which every time would be a server's; milliseconds where there is none."""
     medians = {c: np.median(t) for c in PLAUSIBLE_S if (t := _optional(frame, c, path, least=LEAST)) is not None}
@@ -340,7 +357,7 @@ def _nearly(columns: Sequence[str]) -> str:
     """What columns hold that are no readings yet: times without a unit, and what is no mean."""
     if bare := [c for c in columns if UNITLESS.fullmatch(c)]:
         say = "say" if len(bare) > 1 else "says"
-        return f"; {', '.join(bare)} {say} no unit: name the columns ttft_s, tpot_ms, or as their unit is"
+        return f"; {', '.join(bare)} {say} no unit: name the columns ttft_s, tpot_ms, or as their unit is, or give --time-format"
     if other := [c for c in columns if NO_MEAN.match(c)]:
         are = "are no means" if len(other) > 1 else "is no mean"
         return f"; {', '.join(other[:MOST_NAMED])} {are}, which a fit needs: mean_ttft_ms, mean_tpot_ms"
@@ -352,9 +369,21 @@ def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise MissingColumns([f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns)}"], str(path), {})
+    _no_bare_times(frame.columns, readings, path)
     columns = ("clients", "prompt_tokens", "output_tokens")
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
     if "tpot_s" in readings and min(outputs) < 2:
         row = outputs.index(min(outputs)) + 1
         raise DataError(f"column 'output_tokens' has 1 in row {row}, where tpot_s has no meaning", str(path))
     return ServedPoints(clients, prompts, outputs, readings, _optional(frame, "j_per_token", path, least=LEAST))
+
+
+def _no_bare_times(columns: Sequence[str], readings: Mapping[str, Floats], path: Path) -> None:
+    """Raises where times without a unit would be passed over beside readings that have one."""
+    if bare := [name for name in ("ttft", "tpot", "e2e") if name in columns and f"{name}_s" not in readings]:
+        what, them = ("columns {} say", "them") if len(bare) > 1 else ("column {} says", "it")
+        raise DataError(
+            f"{what.format(', '.join(bare))} no unit: name {them} {bare[0]}_s, {bare[0]}_ms, or as the unit is, give "
+            f"--time-format, or leave {them} out",
+            str(path),
+        )

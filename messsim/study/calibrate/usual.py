@@ -52,7 +52,7 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
         if (
             (match := TIME.fullmatch(words[column]))
             and words[column] not in READINGS
-            and column not in ("ttft", "tpot")
+            and column not in ("ttft", "tpot", "e2e")
         ):
             ours = f"{READINGS.get(match[1], match[1])}_{match[2] or 's'}"
             if ours not in columns and ours not in times.values():

@@ -87,7 +87,7 @@ def judged(
                 why[j] = f"cannot be told from {others}" if others else "no row depends on it"
         if len(slopes) <= len(index):  # as many rows as coefficients fit exactly, whatever they say
             for j in index:
-                why[j] = why[j] or f"{len(slopes)} rows for {len(index)} coefficients"
+                why[j] = why[j] or f"{len(slopes)} readings for {len(index)} coefficients"
         most = np.abs(slopes).max(axis=0)
         for j in index:
             felt_by_a_row = error[j] * most[j] > FELT or names[j] in far
