@@ -113,7 +113,9 @@ def test_a_file_of_several_models_is_told(count, more):
 def test_times_without_a_unit_beside_readings_are_not_passed_over(tmp_path, lengths):
     file = tmp_path / "points.csv"
     file.write_text(f"clients,{lengths},ttft,tpot,e2e_ms\n4,9,9,36.2,23.1,220\n")
-    with pytest.raises(DataError, match="columns ttft, tpot say no unit: name them ttft_s, ttft_ms, .* leave them out"):
+    with pytest.raises(
+        DataError, match=r"columns ttft, tpot say no unit: name them ttft_s, ttft_ms, .* leave them out"
+    ):
         read_measurements(file)
     assert set(read_measurements(file, unit="ms").rows.readings) == {"ttft_s", "tpot_s", "e2e_s"}
     file.write_text(f"clients,{lengths},latency,ttft,ttft_ms\n4,9,9,36.2,1,220\n")  # said otherwise, or no reading

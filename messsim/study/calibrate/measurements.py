@@ -357,7 +357,8 @@ def _nearly(columns: Sequence[str]) -> str:
     """What columns hold that are no readings yet: times without a unit, and what is no mean."""
     if bare := [c for c in columns if UNITLESS.fullmatch(c)]:
         say = "say" if len(bare) > 1 else "says"
-        return f"; {', '.join(bare)} {say} no unit: name the columns ttft_s, tpot_ms, or as their unit is, or give --time-format"
+        what = "no unit: name the columns ttft_s, tpot_ms, or as their unit is, or give --time-format"
+        return f"; {', '.join(bare)} {say} {what}"
     if other := [c for c in columns if NO_MEAN.match(c)]:
         are = "are no means" if len(other) > 1 else "is no mean"
         return f"; {', '.join(other[:MOST_NAMED])} {are}, which a fit needs: mean_ttft_ms, mean_tpot_ms"
