@@ -112,7 +112,7 @@ def _simulated(point: Point) -> Row:
     """What the energy formula counts in a row, and the time that the row's server took for it."""
     assert point.scenario is not None
     row: Row = counted(run(point.scenario, pipelined=False), *point.window)
-    return row | {"measured_s": row["tokens"] / point.measured["tokens_per_s"]}  # type: ignore[operator]
+    return row | {"measured_s": row["tokens"] / point.measured["tokens_per_s"]}
 
 
 def _tells(fit: Row) -> bool:
