@@ -40,3 +40,60 @@ def test_attention_that_goes_by_new_token_stands_in_the_knots_where_the_terms_le
     assert knots[8192] - knots[2048] == pytest.approx(1e-5 * (8192 - 2048), rel=0.1)
     near = composing.fitted(Kernels(0.0), 50_000, None)
     assert near["knots_s"] == pytest.approx([5e-3] * len(composing.KNOTS))  # the terms do: as they were
+
+
+def metered(seconds: float, tokens: float, prompts: float, cached: float, task: str, slower: float = 1.0) -> dict:
+    """A row of two GPUs of 400 W, 0.02 J a token and 1e-5 J a cached token; its server was `slower` than simulated."""
+    joules = 400.0 * 2 * seconds * slower + 0.02 * (tokens + prompts) + 1e-5 * cached
+    counts = {"seconds": seconds, "tokens": tokens, "prompt_tokens": prompts, "cached_tokens": cached}
+    facts = {"gpus": 2, "gpu": "H100", "model": "one", "task": task, "j_per_token": joules / tokens}
+    return counts | facts | {"measured_s": slower * seconds}
+
+
+def test_energies_are_fitted_to_what_was_counted():
+    import energies
+
+    loads = [(10.0, 1e3, 5e2, 1e6), (20.0, 9e3, 1e3, 9e6), (15.0, 3e4, 9e4, 1e7), (12.0, 4e3, 0.0, 8e7)]
+    rows = [metered(*load, task, 1.5) for load in loads for task in ("chat", "code")]
+    fit = energies._fit(rows, "measured_s")
+    names = ("p0_w_per_gpu", "e_j_per_token", "ek_j_per_cached_token")
+    assert [fit[n] for n in names] == pytest.approx([400.0, 0.02, 1e-5], rel=1e-5)
+    assert fit["mape_percent"] < 1e-6
+    assert fit["note"] == "metered: one on 2 H100, 8 readings of chat, code; P0, e and ek apart"
+    # at the simulated times, which are shorter, the same energy is the floor's
+    own = energies._fit(rows, "seconds", fit)
+    assert [own[n] for n in names] == pytest.approx([600.0, 0.02, 1e-5], rel=1e-5)
+    assert "at its own durations but for e and ek" in own["note"]
+    one_task = energies._fit([r for r in rows if r["task"] == "chat"], "measured_s")
+    assert one_task["ek_j_per_cached_token"] == 0.0
+    assert "ek is contained in e" in one_task["note"]
+
+
+def test_energies_that_nobody_metered_are_the_nearest_or_follow_the_rule():
+    import energies
+    from cells import Cell
+
+    def fit(p0: float, ek: float = 0.0) -> dict:
+        return {"p0_w_per_gpu": p0, "e_j_per_token": 8.03e-3, "ek_j_per_cached_token": ek}
+
+    fits = {("Llama-3.1-8B", "H100", tp, "bf16"): fit(400.0 + tp, 1e-5) for tp in (1, 4)}
+    fits |= {("Llama-3.1-8B", "B200", tp, "bf16"): fit(p0) for tp, p0 in ((1, 500.0), (2, 700.0), (4, 900.0))}
+
+    def cell(gpu: str, tp: int, weights: str = "bf16") -> Cell:
+        return Cell("Llama-3.1-8B", gpu, weights, tp, 0, ())
+
+    beside = energies.nearest(cell("H100", 8), fits)
+    assert beside == fit(404.0, 1e-5) | {"note": "assumed: as metered on 4 H100"}
+    assert energies.nearest(cell("H100", 2), fits)["p0_w_per_gpu"] == 401.0  # as near as 4
+    assert energies.nearest(cell("H100", 2, "fp8"), fits) is None
+    assert energies.nearest(cell("H200", 1), fits) is None
+
+    medians = energies.ratios(fits)
+    assert (medians["H100"], medians["B200"]) == pytest.approx((402.5 / 700, 0.7))
+    hopper, new = (energies.assumed_energy(cell(gpu, 1, "fp8"), medians) for gpu in ("H200", "GB200"))
+    assert (hopper["p0_w_per_gpu"], new["p0_w_per_gpu"]) == pytest.approx((402.5, 840.0))
+    assert hopper["e_j_per_token"] == new["e_j_per_token"] == pytest.approx(0.7 * 8.03e-3)
+    assert hopper["ek_j_per_cached_token"] == pytest.approx(1e-5)
+    assert energies.rules(medians)["bf16"].startswith(
+        "assumed: P0 = 0.5750 TDP (0.7000 on B200, B300, GB200), e = 1 pJ"
+    )
