@@ -39,7 +39,10 @@ def test_what_to_measure_next_is_told_once():
         "1 to 64 clients with short prompts",
     ]
     assert measure_next(["a1_s", "a1_s"], served=False) == ["short prompts by themselves"]
-    assert measure_next([], served=False) == []
+    assert measure_next([], served=False) == measure_next([], served=True, few=True) == []
+    more, *rest = measure_next(["a0_s"], served=True, few=True)
+    assert more.startswith("a dozen points")
+    assert rest == ["1 client"]
 
 
 # ---- the profile ----------------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ def calibrate(
         estimates, errors = fit_iterations(rows, given, base.figures)
     estimates[IDLE] = _idle(measured, whose["tp"], given, base.figures)
     undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
+    few = any("readings for" in (estimates[n].why or "") for n in undetermined)
     return {
         "file": ", ".join(map(str, paths)),
         "kind": "served" if isinstance(measured.rows, ServedPoints) else "iterations",
@@ -102,7 +103,7 @@ def calibrate(
         "up_to": _greatest(measured.rows),
         "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
         "not_determined": undetermined,
-        "measure_next": measure_next(undetermined, served=isinstance(measured.rows, ServedPoints)),
+        "measure_next": measure_next(undetermined, served=isinstance(measured.rows, ServedPoints), few=few),
         "errors": errors,
         "notes": chooser.notes(),
     }

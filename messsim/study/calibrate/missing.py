@@ -44,7 +44,18 @@ POINTS = {
 }
 
 
-def measure_next(names: Sequence[str], *, served: bool) -> list[str]:
-    """What shows the named coefficients, each thing once; nothing for those that no measurement of this kind shows."""
+# Where there are no more readings than coefficients: they fit exactly, whatever they say.
+MORE = {
+    True: "a dozen points, of which clients, prompt and answer lengths differ",
+    False: "some dozens of iterations: decoding, prompts, and both together, each with little and with much to do",
+}
+
+
+def measure_next(names: Sequence[str], *, served: bool, few: bool = False) -> list[str]:
+    """What shows the named coefficients, each thing once; nothing for those that no measurement of this kind shows.
+
+    `few`: there are no more readings than coefficients.
+    """
     shown = POINTS if served else ITERATIONS
-    return list(dict.fromkeys(shown[name] for name in names if name in shown))
+    needed = list(dict.fromkeys(shown[name] for name in names if name in shown))
+    return [MORE[served], *needed] if few and needed else needed

@@ -107,7 +107,7 @@ def _burst(
     }
     scenario = None
     if profile is not None:
-        limits: dict[str, Any] = dict(LIMITS[row["engine"], row["gpu"]])
+        limits = dict(LIMITS[row["engine"], row["gpu"]])
         if tokens := _TOKENS.search(row["command"]):
             limits["max_batched_tokens"] = int(tokens[1])
         lengths = _lengths(means, shape if row["load"] == "sharegpt" else None)
@@ -120,6 +120,7 @@ def _burst(
             sets,
             seed,
             slower=slower,
+            prefixes=None,
             front_end_s=ADMITTED_S[row["engine"]] * clients,
             **limits,
         )
