@@ -14,13 +14,22 @@ ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "bench"
 
 
-def test_whole_runs(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "some"),
+    [
+        ("bench_engine.py", ""),
+        ("bench_kernels.py", "known_costs or replica or frontier or drawing or n32-m4-d8"),
+        ("bench_limits.py", ""),
+    ],
+)
+def test_benchmarks_run(tmp_path, file, some):
     pytest.importorskip("pytest_benchmark")
     small = os.environ | {"MESSSIM_BENCH_SCALE": "0.0005"}
-    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", "-p", "no:cacheprovider"]
-    command += [f"--basetemp={tmp_path}", str(BENCH / "bench_engine.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", "-p", "no:cacheprovider", "-k", some]
+    command += [f"--basetemp={tmp_path}", str(BENCH / file)]
     made = subprocess.run(command, cwd=ROOT, env=small, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout
+    assert " passed" in made.stdout
 
 
 def growing():
