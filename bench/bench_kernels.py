@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from reference.kernel import kernel_coefficients
 from reference.replica import Arrival, Coefficients, Limits, simulate
 from threadpoolctl import threadpool_limits
 
@@ -175,25 +176,24 @@ def test_drawing_a_column(benchmark, kind, how) -> None:
 
 # ---- a replica under load -------------------------------------------------------------------------------
 
-LLAMA_8B_ON_H100 = {  # the zoo's Llama-3.1-8B/H100/tp1
-    "a0_s": 0.0074256,
-    "c1_s_per_token": 1.96e-05,
-    "nstar_tokens": 198.0,
-    "ae_s": 0.0,
-    "se": 0.0,
-    "experts": 0.0,
-    "top_k": 0.0,
-    "ab_s_per_sequence": 5.5382e-05,
-    "ak_s_per_token": 4.1767e-08,
-    "akm_s_per_token": 6.26505e-08,
-    "aq_s_per_token2": 7.9192e-10,
-    "p0_w": 472.0,
-    "e_j_per_token": 0.01768,
-    "ek_j_per_token": 0.0,
-    "p_cap_w": 700.0,
-    "p_idle_w": 121.7,
-}
-SYMBOLS = {name: name.split("_")[0] for name in LLAMA_8B_ON_H100} | {"top_k": "top_k", "p_cap_w": "p_cap"}
+LLAMA_8B_ON_H100 = Coefficients(  # a profile of Llama-3.1-8B on one H100, without knots
+    a0=0.0074256,
+    c1=1.96e-05,
+    nstar=198.0,
+    ae=0.0,
+    se=0.0,
+    experts=0.0,
+    top_k=0.0,
+    ab=5.5382e-05,
+    ak=4.1767e-08,
+    akm=6.26505e-08,
+    aq=7.9192e-10,
+    p0=472.0,
+    e=0.01768,
+    ek=0.0,
+    p_cap=700.0,
+)
+COEFFICIENTS = kernel_coefficients(LLAMA_8B_ON_H100)
 LIMITS = Limits(max_num_seqs=256, max_batched_tokens=8192, kv_capacity_tokens=467291, kv_policy="recompute")
 
 
@@ -207,7 +207,8 @@ def arrivals(n: int, rate: float) -> list[Arrival]:
 
 def drive(work: list[Arrival]) -> tuple[int, float]:
     """One replica alone in the world. Returns the events (arrivals and boundaries) and the last time."""
-    replica = _core.Replica(0, LLAMA_8B_ON_H100, **asdict(LIMITS))
+    limits = asdict(LIMITS)
+    replica = _core.Replica(0, COEFFICIENTS | {"draft_tokens": limits.pop("draft_tokens")}, **limits)
     jobs = [_core.Job(i, 0, a.prompt_tokens, a.output_tokens) for i, a in enumerate(work)]
     events = at = 0
     now = 0.0
@@ -229,8 +230,7 @@ def drive(work: list[Arrival]) -> tuple[int, float]:
 
 def step(work: list[Arrival]) -> tuple[int, float]:
     """The same server, iteration by iteration in plain Python."""
-    symbols = {SYMBOLS[name]: value for name, value in LLAMA_8B_ON_H100.items() if name != "p_idle_w"}
-    truth = simulate(Coefficients(**symbols), LIMITS, work)
+    truth = simulate(LLAMA_8B_ON_H100, LIMITS, work)
     return 0, max(float(outcome.finish_s) for outcome in truth.outcomes)
 
 
@@ -259,17 +259,8 @@ def known_costs_numpy(prompts: np.ndarray) -> np.ndarray:
 
     def joules(decoders, context, p, work) -> np.ndarray:  # type: ignore[no-untyped-def]
         tokens = p + decoders
-        seconds = (
-            c["a0_s"]
-            + c["c1_s_per_token"] * np.maximum(0.0, tokens - c["nstar_tokens"])
-            + c["ab_s_per_sequence"] * decoders
-            + c["ak_s_per_token"] * context
-            + c["aq_s_per_token2"] * work
-        )
-        return np.minimum(
-            c["p_cap_w"] * seconds,
-            c["p0_w"] * seconds + c["e_j_per_token"] * tokens + c["ek_j_per_token"] * context,
-        )
+        seconds = c.a0 + c.c1 * np.maximum(0.0, tokens - c.nstar) + c.ab * decoders + c.ak * context + c.aq * work
+        return np.minimum(c.p_cap * seconds, c.p0 * seconds + c.e * tokens + c.ek * context)
 
     assert np.all(prompts <= CHUNK)  # one chunk: the twin needs no loop over chunks
     prompt = prompts.astype(float)
@@ -279,7 +270,7 @@ def known_costs_numpy(prompts: np.ndarray) -> np.ndarray:
 
 def known_costs_core(prompts: np.ndarray) -> np.ndarray:
     costs = np.empty(len(prompts))
-    known = {"coefficients": LLAMA_8B_ON_H100, "usd_per_s": 0.0, "max_batched_tokens": CHUNK, "nominal_batch": BATCH}
+    known = {"coefficients": COEFFICIENTS, "usd_per_s": 0.0, "max_batched_tokens": CHUNK, "nominal_batch": BATCH}
     _core.known_costs(known | {"mean_output_tokens": OUTPUT, "mean_tokens": 1.0}, prompts, costs)
     return costs
 

@@ -59,18 +59,18 @@ def tenants(size: int) -> list[str]:
 
 
 SIZES: dict[str, tuple[list[int], Callable[[int], list[str]]]] = {
-    "requests": ([100_000, 1_000_000, 4_000_000], lambda _: []),
-    "requests, records to Parquet": ([100_000, 1_000_000], lambda _: []),
+    "requests": ([100_000, 1_000_000, 10_000_000, 100_000_000], lambda _: []),
+    "requests, records to Parquet": ([100_000, 1_000_000, 10_000_000], lambda _: []),
     "replicas": ([8, 64, 512, 4_096], replicas),
     "models": ([2, 4, 16, 64, 256], models),
     "features": ([4, 16, 64, 256, 1_024], lambda size: [f"features.dimensions={size}"]),
-    "tenants": ([1, 10, 100, 1_000], tenants),
+    "tenants": ([1, 10, 100, 1_000, 10_000], tenants),
     "ratings under way": (
         [10, 100, 1_000, 10_000],
         lambda size: [f"feedback={{ delay = {{ kind = 'exponential', mean_s = {size / 4} }} }}"],
     ),
     "clients in a closed loop": (
-        [8, 64, 512],
+        [8, 64, 512, 10_000],
         lambda size: [*replicas(max(size, 8))[:4], f"arrivals={{ kind = 'closed', clients = {size}, think_s = 1.0 }}"],
     ),
     "router instances, reconciled every minute": (

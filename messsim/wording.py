@@ -17,6 +17,7 @@ __all__ = [
     "scaled_unit",
     "seconds",
     "shown",
+    "virtual_queue",
     "visible",
 ]
 
@@ -182,3 +183,10 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _IDLE_JOINER.sub(lambda match: _escape(ord(match[0])), text.translate(_VISIBLE))
+
+
+def virtual_queue(final: float, most: float, tenants: int) -> str:
+    """Q at the end, which is the sum over tenants, and the largest that one of them had."""
+    if tenants > 1:
+        return f"{number(final)} at the end over all {tenants:,} tenants, {number(most)} at most for one"
+    return f"{number(final)} at the end, {number(most)} at most"

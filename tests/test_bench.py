@@ -1,5 +1,6 @@
 """The benchmarks run, at a size at which they measure nothing."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,13 +14,22 @@ ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "bench"
 
 
-def test_whole_runs(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "some"),
+    [
+        ("bench_engine.py", ""),
+        ("bench_kernels.py", "known_costs or replica or frontier or drawing or n32-m4-d8"),
+        ("bench_limits.py", ""),
+    ],
+)
+def test_benchmarks_run(tmp_path, file, some):
     pytest.importorskip("pytest_benchmark")
     small = os.environ | {"MESSSIM_BENCH_SCALE": "0.0005"}
-    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", "-p", "no:cacheprovider"]
-    command += [f"--basetemp={tmp_path}", str(BENCH / "bench_engine.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", "-p", "no:cacheprovider", "-k", some]
+    command += [f"--basetemp={tmp_path}", str(BENCH / file)]
     made = subprocess.run(command, cwd=ROOT, env=small, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout
+    assert " passed" in made.stdout
 
 
 def growing():
@@ -47,3 +57,44 @@ def test_ratios_measure_the_runs_of_the_benchmark(capsys, monkeypatch):
     import ratios
 
     assert set(ratios.LEFT_OUT) <= set(bench_engine.WHOLE)
+
+
+@pytest.fixture
+def peers(monkeypatch):
+    """bench/peers.py, and the CPU affinity of this process as it was."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    import peers
+
+    if hasattr(os, "sched_setaffinity"):
+        monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
+    return peers
+
+
+def test_peers_are_compared_by_what_more_requests_take(capsys, monkeypatch, peers):
+    def cpu_s(command, folder):
+        """A start of 2 s; a request takes 1 µs of messsim and 250 of AISimulate, and nobody has Ciw."""
+        if "ciw" in command[-2]:
+            raise RuntimeError("exit code 1")
+        if "aisimulate" in command:
+            return 2.0 + 250e-6 * int(Path(command[command.index("-c") + 1]).stem)
+        return 2.0 + 1e-6 * int(command[-1] if "messsim" not in command else command[command.index("--requests") + 1])
+
+    monkeypatch.setattr(peers, "cpu_s", cpu_s)
+    peers.main(sys.executable)
+    table, left_out = capsys.readouterr()
+    rows = {tuple(cells[:2]): cells[3:] for line in table.splitlines()[2:] if (cells := line.strip("| ").split(" | "))}
+    assert rows["serving, 1 replica", "messsim"][0].strip(" |") == "1,000,000"
+    assert rows["serving, 8 replicas", "aisimulate"] == ["4,000", "250"]
+    assert ("M/M/1", "ciw") not in rows
+    assert left_out.count("left out: ciw, M/M/1") == peers.ROUNDS
+
+
+def test_peers_run_the_workload_that_ships(tmp_path, peers):
+    command = [*peers.messsim(8)(tmp_path, 200), "--json"]
+    made = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    summary = json.loads(made.stdout)
+    assert summary["requests"]["arrived"] == 200
+    assert peers.cpu_s(peers.simpy("mm1_by_callbacks")(tmp_path, 10), tmp_path) > 0.0
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        peers.cpu_s([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)

@@ -1,6 +1,8 @@
 """What a promise costs at least: the dual against linear programs, what can be known against Bayes, runs."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -338,3 +340,21 @@ def test_who_knows_the_answers_knows_those_of_all_chunks(monkeypatch, closed):
     assert [len(f.tenant) for f in facts] == ([64, 64] if closed else [64] * 6 + [16])
     expected = setup.workload.columns(0, 128).facts
     np.testing.assert_array_equal(np.concatenate([f.satisfaction for f in facts[:2]], axis=1), expected)
+
+
+def test_bins_that_stay_empty_take_no_memory():
+    """A thousand tenants with a request each: half a megabyte for all bins of each would be 524 MB."""
+    code = """
+import resource
+import numpy as np
+from messsim.routing.oracle_dual import Frontier
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+frontier = Frontier(2, 1000)
+one = np.array([[0.0] * 1000, [1.0] * 1000]), np.array([[1.0] * 1000, [3.0] * 1000])
+frontier.add(*one, np.arange(1000, dtype=np.int32))
+assert frontier.optimum(1.0, 999).per_request == 3.0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kib = int(made.stdout) / (1024 if sys.platform == "darwin" else 1)
+    assert kib < 64 * 1024

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from reference.kernel import kernel_coefficients
 from reference.replica import Arrival, Coefficients, Limits, simulate
 from sizes import cases
 
@@ -15,40 +16,7 @@ from messsim import _core
 from messsim.engines.job import Job
 from messsim.errors import KernelError, SimulationError
 
-NAMES = {  # the reference's symbols and the kernel's names with units
-    "a0": "a0_s",
-    "c1": "c1_s_per_token",
-    "nstar": "nstar_tokens",
-    "ae": "ae_s",
-    "se": "se",
-    "experts": "experts",
-    "top_k": "top_k",
-    "ab": "ab_s_per_sequence",
-    "ak": "ak_s_per_token",
-    "akm": "akm_s_per_token",
-    "aq": "aq_s_per_token2",
-    "p0": "p0_w",
-    "e": "e_j_per_token",
-    "ek": "ek_j_per_token",
-    "p_cap": "p_cap_w",
-    "c0": "c0_s_per_token",
-    "a1": "a1_s",
-    "ac": "ac_s_per_token",
-    "akx": "akx_s_per_token",
-    "abk": "abk_s_per_token",
-    "h0": "host_s",
-    "h1": "host_s_per_sequence",
-    "after": "after_s",
-    "d0": "draft_s",
-    "d1": "draft_s_per_sequence",
-}
 ACCEPTED = [0.75, 0.5, 0.9]  # of up to three drafts
-
-
-def kernel_coefficients(c: Coefficients) -> dict[str, object]:
-    numbers = {NAMES[k]: float(v) for k, v in asdict(c).items() if k in NAMES}
-    knots = tuple((float(n), float(s)) for n, s in c.knots)
-    return numbers | {"p_idle_w": 0.0, "knots": knots, "host_kind": "overlap" if c.overlaps else "sum"}
 
 
 def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:

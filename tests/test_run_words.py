@@ -339,6 +339,21 @@ def test_tenants_have_a_table_where_there_are_several():
     assert "promised  satisfied" not in shown(run_summary(summary_by_hand(), []))
 
 
+def test_of_many_tenants_those_with_the_least_margin_are_shown_in_their_order():
+    tenants = [tenant_by_hand(f"t{k}", margin=None if k == 0 else 0.1 - k / 1000) for k in range(22)]
+    tenants[5] = tenant_by_hand("t5", margin=-0.2)
+    text = shown(_tenants(summary_by_hand(tenants=tenants))).splitlines()
+    names = [line.split()[0] for line in text[1:-1]]
+    assert names == [f"t{k}" for k in range(2, 22)]  # t0 was never answered, t1 has the largest margin
+    assert text[-1].strip() == "the 20 of 22 tenants with the least margin"
+    assert "least margin" not in shown(_tenants(summary_by_hand(tenants=tenants[:20])))
+
+
+def test_the_queues_of_several_tenants_are_a_sum_and_a_largest():
+    tenants = [tenant_by_hand("gold"), tenant_by_hand("rest")]
+    assert lines(tenants=tenants)["virtual queue"] == "1.5 at the end over all 2 tenants, 20 at most for one"
+
+
 # ---- what routing can save ------------------------------------------------------------------------------
 
 

@@ -22,12 +22,16 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Synthetic requests on a cluster and without servers, and sessions with prefix caches.
+# Synthetic requests on a cluster, without servers and in sessions with prefix caches, in as many as a benchmark takes.
 TRAINING = """
 import messsim
+sessions = ["sessions.turns=8", "sessions.think_s=5.0", "sessions.followup=20", "arrivals.rate_rps=0.5"]
+shared = ["prefixes.groups=50", "prefixes.tokens=100"]
+caches = [f"models.{m}.{key}" for m in range(4) for key in ("prefix_cache=true", "kv_block_tokens=16")]
 for scenario, requests, settings in (
-    ("synthetic", 60_000, []),
-    ("synthetic", 60_000, ["cluster.mode=none"]),
+    ("synthetic", 200_000, []),
+    ("synthetic", 200_000, ["cluster.mode=none"]),
+    ("synthetic", 200_000, [*sessions, *shared, *caches]),
     ("sessions", 20_000, []),
 ):
     messsim.run(messsim.load(f"scenarios/{scenario}.toml", settings, requests=requests), keep_records=False)

@@ -11,6 +11,8 @@ indifferent at lambda are split so that the constraint is met exactly. With s in
 knows: then the promise is kept in expectation.
 """
 
+import mmap
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +49,27 @@ class Optimum:
     share: float
 
 
+def _empty_bins(tenants: int) -> Floats:
+    """Zeros [tenants, bins, 4].
+
+    Of many tenants most bins stay empty: they stand on small pages of the system, which are made when first written.
+    NumPy asks for huge ones, of which a single bin takes 2 MiB.
+    """
+    shape = tenants, _core.FRONTIER_BINS, 4
+    if tenants == 1:
+        return np.zeros(shape)
+    pages = mmap.mmap(-1, 8 * int(np.prod(shape)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a kernel without huge pages
+            pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages).reshape(shape)
+
+
 class Frontier:
     """Least cost at any satisfaction, of a stream of requests in bounded memory (csrc/frontier.h).
 
-    Requests may belong to several tenants, each with a promise of its own. Half a megabyte a tenant; nothing depends
-    on the chunks in which requests come but the rounding of sums.
+    Requests may belong to several tenants, each with a promise of its own. Half a megabyte a tenant at most, as far as
+    its requests reach; nothing depends on the chunks in which they come but the rounding of sums.
 
     Attributes
     ----------
@@ -63,7 +81,7 @@ class Frontier:
 
     def __init__(self, models: int, tenants: int = 1) -> None:
         self._sums = np.zeros((tenants, _core.FRONTIER_SUMS + 2 * models))
-        self._bins = np.zeros((tenants, _core.FRONTIER_BINS, 4))
+        self._bins = _empty_bins(tenants)
         self.requests = self._sums[:, 0]
         self.satisfied = self._sums[:, _core.FRONTIER_SUMS : _core.FRONTIER_SUMS + models]
         self.costs = self._sums[:, _core.FRONTIER_SUMS + models :]

@@ -53,7 +53,7 @@ class Scenario(Part):
     slo: Slo = Field(Slo(), description="latency objectives")
     tenants: list[Tenant] = Field(
         default_factory=list,
-        max_length=4096,  # each takes half a megabyte for the oracle of its promise (messsim.routing.oracle_dual)
+        max_length=20_000,  # each takes up to half a megabyte for the oracle of its promise (routing.oracle_dual)
         description="customers; none: a single one",
     )
     arrivals: Arrivals = Field(description="when requests come")

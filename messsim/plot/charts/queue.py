@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from messsim.summary import Sla
-from messsim.wording import number
+from messsim.wording import number, virtual_queue
 
 from ..digest import thinned
 from ..figure import Figure, Run, library
@@ -40,7 +40,7 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
     return Figure(
         "Virtual queue",
         chart,
-        f"Virtual queue Q: {number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most.",
+        f"Virtual queue Q: {virtual_queue(sla['queue_final'], sla['queue_max'], len(run.summary['tenants']))}.",
         "Q grows by α for each answer and shrinks by 1 for each that satisfies: the satisfying answers that are still "
         "owed. The longer it is, the more the router pays for good answers." + _begun(sla) + marks.note(),
         timeline_table(run.timeline, shown, number),

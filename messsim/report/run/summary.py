@@ -1,5 +1,7 @@
 """Summaries as Rich tables."""
 
+import math
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -16,13 +18,15 @@ from messsim.summary import (
     Windows,
 )
 from messsim.wording import cost as amount
-from messsim.wording import cost_heading, per_request, rate, request_unit
+from messsim.wording import cost_heading, per_request, rate, request_unit, virtual_queue
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent, seconds
 from .verdict import unanswered, verdict
 
 __all__ = ["run_summary"]
+
+MOST_TENANTS = 20  # in the table of a terminal
 
 
 def run_summary(summary: Summary, notes: list[str]) -> RenderableType:
@@ -63,9 +67,8 @@ def _figures(summary: Summary) -> Table:
     if sla["windows"] is not None:
         figures.add_row("windows", _windows(sla["windows"]))
     begun = f"{number(sla['queue_initial'])} to begin with, " if sla["queue_initial"] else ""
-    figures.add_row(
-        "virtual queue", f"{begun}{number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most"
-    )
+    queue_words = virtual_queue(sla["queue_final"], sla["queue_max"], len(summary["tenants"]))
+    figures.add_row("virtual queue", f"{begun}{queue_words}")
     unit = cost["unit"]
     parts = [f"{amount(cost['exploration'], unit)} exploring"]
     parts += [f"{amount(cost['idle'], unit)} idle"] if cost["idle"] is not None else []
@@ -214,10 +217,16 @@ def _half_width(interval: LongRun | None) -> str:
 
 
 def _tenants(summary: Summary) -> RenderableType:
+    """Of many tenants those with the least margin, in the order of the scenario."""
+    everyone = summary["tenants"]
+    by_margin = sorted(everyone, key=lambda t: math.inf if t["margin"] is None else t["margin"])
+    worst = {t["name"] for t in by_margin[:MOST_TENANTS]}
     within = ("in time", "goodput") if any(t["slo"]["attainment"] is not None for t in summary["tenants"]) else ()
     columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95", *within)
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
-    for t in summary["tenants"]:
+    for t in everyone:
+        if t["name"] not in worst:
+            continue
         slo = (percent(t["slo"]["attainment"]), rate(t["slo"]["goodput_rps"], "")) if within else ()
         table.add_row(
             t["name"],
@@ -228,7 +237,9 @@ def _tenants(summary: Summary) -> RenderableType:
             seconds(t["latency_s"]["ttft"]["p95"]),
             *slo,
         )
-    return table
+    if len(everyone) == len(worst):
+        return table
+    return Group(table, Text(f"the {len(worst)} of {len(everyone):,} tenants with the least margin", style="dim"))
 
 
 def _performance(summary: Summary) -> Text:
