@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dispatch.h"
+#include "view.h"
 
 enum { TURNS = 4 };
 
