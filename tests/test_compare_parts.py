@@ -24,6 +24,7 @@ from messsim.study.compare.policies import (
     ratio_to,
     with_policy,
 )
+from messsim.study.plan.goal import Goal
 
 BASE = parse(scenario())
 TENANTS = parse(scenario(tenants=[{"name": "gold", "alpha": 0.9}, {"name": "rest", "alpha": 0.4}]))
@@ -279,21 +280,20 @@ def test_for_each_policy_a_fleet_is_planned_and_the_cheapest_is_the_best(monkeyp
     }
     asked = []
 
-    def plan(spec, axes, requirements, **options):
-        asked.append((spec.router.policy, axes, requirements, options))
+    def plan(spec, goal, **options):
+        asked.append((spec.router.policy, goal, options))
         return plans[spec.router.policy]
 
     monkeypatch.setattr(fleets_module, "plan", plan)
-    options = {"objective": "energy", "seeds": 3, "kept_share": 0.8}
-    answer = fleets(BASE, list(plans), ["axis"], ["a<1"], **options, out=tmp_path, workers=lambda: "w")
+    goal = Goal(["axis"], ["a<1"], "energy", seeds=3, kept_share=0.8)
+    answer = fleets(BASE, list(plans), goal, out=tmp_path, workers=lambda: "w")
     assert answer["best"] == "random"
     assert [p["policy"] for p in answer["policies"]] == list(plans)
     assert answer["policies"][0]["plan"] is plans["mess+"]
     assert (answer["requirements"], answer["unit"], answer["replications"]) == (["a<1"], "USD/h", 3)
     assert (answer["alpha"], answer["cost_unit"]) == (0.5, "J")
     assert [a[0] for a in asked] == list(plans)
-    shared = options | {"workers": "w", "on_progress": None}
-    assert asked[1][1:] == (["axis"], ["a<1"], shared | {"out": tmp_path / "random"})
+    assert asked[1][1:] == (goal, {"workers": "w", "on_progress": None, "out": tmp_path / "random"})
     assert json.loads((tmp_path / "fleets.json").read_text())["best"] == "random"
     assert (tmp_path / "fleets.csv").read_text().splitlines() == [
         'router.policy,"models.""8b"".replicas",pools.0.gpu',
@@ -301,8 +301,8 @@ def test_for_each_policy_a_fleet_is_planned_and_the_cheapest_is_the_best(monkeyp
         "random,1,A100",
     ]
     plans["random"] = plans["mess+"] = plan_with(None)
-    assert fleets(BASE, list(plans), [], [], workers=lambda: "w")["best"] is None
-    assert asked[-1][3]["out"] is None
+    assert fleets(BASE, list(plans), Goal([], []), workers=lambda: "w")["best"] is None
+    assert asked[-1][2]["out"] is None
 
 
 def test_no_fleet_makes_an_empty_table():

@@ -152,7 +152,6 @@ def test_runs_need_neither_a_directory_nor_somebody_who_listens():
         out=None,
         identity=lambda: 1 / 0,
         table=lambda r: 1 / 0,
-        done=lambda r: "all",
         workers=1,
         on_progress=None,
     ) as r:

@@ -272,13 +272,14 @@ def plan(
     from messsim.report.plan.answer import plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
+    from messsim.study.plan.goal import Goal
 
     settings = _scenario(scenario)
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
     axes = axes_of(settings, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
-    options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
+    goal = Goal(axes, require, objective, seeds, kept)
     with study_progress(progress) as on_progress:
-        result = find(settings, axes, require, out=_path(out), workers=workers, on_progress=on_progress, **options)
+        result = find(settings, goal, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: clusters_table(result["clusters"]), lambda: plan_tables(result), "plan")
 
 

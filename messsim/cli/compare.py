@@ -59,17 +59,14 @@ def compare(
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.plan.candidates import axes_of
+    from messsim.study.plan.goal import Goal
     from messsim.study.runs.places import workers_on
-    from messsim.study.runs.verdicts import KEPT_SHARE
 
     tell_leftovers(out)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     if fleets:
-        axes = axes_of(loaded, replicas or [], [])
-        planned = plan_fleets(
-            *(loaded, policies, axes, require or [], "usd", seeds, KEPT_SHARE, out),
-            lambda: workers_on(on, workers, ray_address),
-        )
+        goal = Goal(axes_of(loaded, replicas or [], []), require or [], seeds=seeds)
+        planned = plan_fleets(loaded, policies, goal, out, lambda: workers_on(on, workers, ray_address))
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         return
     if replicas or require:

@@ -103,10 +103,8 @@ def replicate(
         How many.
     out
         A directory for ``results.parquet`` and the intervals; one that the same replications began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many (at most).
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each replication with what is known so far.
 
@@ -129,13 +127,11 @@ def replicate(
     base = scenario.changed(replication=0)
     figures_of: Figures = []
     rows: list[Row] = []
-    precise = None if plan.precision is None else False
     with runs_of(
         Matrix(base, [{}], lambda i: base, summary_at),
         out=out,
         identity=lambda: contents("replicate", base, [{}], [base]),
         table=lambda runs: rows,
-        done=lambda runs: str(len(runs.values)),
         workers=workers,
         on_progress=on_progress,
     ) as runs:
@@ -146,26 +142,36 @@ def replicate(
                 rows.append(row_of(base.changed(replication=number), summary))
                 if on_known is not None:
                     on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
-                if plan.precision is None or len(rows) < FIRST:
-                    continue
-                if _all_precise(figures_of, plan.of, plan.precision):
-                    precise = True
+                if _is_reached(plan, figures_of):
                     break
-    replications: Replications = {
+    replications = _summed_up(scenario, plan, figures_of)
+    if out is not None:
+        _write(out, replications)
+    return replications, rows
+
+
+def _is_reached(plan: Plan, runs: Figures) -> bool:
+    """Whether what is asked of the intervals is reached by these replications."""
+    return plan.precision is not None and len(runs) >= FIRST and _all_precise(runs, plan.of, plan.precision)
+
+
+def _summed_up(scenario: Scenario, plan: Plan, runs: Figures) -> Replications:
+    return {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "cost_unit": scenario.cost.unit,
-        "replications": len(rows),
+        "replications": len(runs),
         "precision": plan.precision,
         "of": list(plan.of) if plan.precision is not None else None,
-        "precise": precise,
-        "figures": _figures(figures_of),
+        "precise": None if plan.precision is None else _is_reached(plan, runs),
+        "figures": _figures(runs),
     }
-    if out is not None:
-        write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
-        rows_of_figures = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
-        write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows_of_figures).encode())
-    return replications, rows
+
+
+def _write(out: Path, replications: Replications) -> None:
+    write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
+    rows = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
+    write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows).encode())
 
 
 def _all_precise(runs: Figures, of: Sequence[str], precision: float) -> bool:

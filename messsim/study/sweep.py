@@ -54,10 +54,8 @@ def sweep(
         Paths of the figures to report, each with its mean and 95 % interval over replications.
     out
         A directory for ``results.parquet``; one that the same sweep began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, out of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each point so far.
 
@@ -71,10 +69,8 @@ def sweep(
     ------
     ScenarioError
         If a point cannot be run as it stands, a path leads nowhere, or no point can be set up at all.
-    OutputError
-        If the directory is something else's or damaged, or cannot be written to.
-    SimulationError
-        If a worker dies. What is finished stays in the directory, as it does on KeyboardInterrupt or a full disk.
+    OutputError, SimulationError
+        As `messsim.study.runs.runs_of` does.
     """
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
@@ -87,7 +83,7 @@ def sweep(
         out=out,
         identity=lambda: contents("sweep", base, points, scenarios),
         table=lambda runs: _table(matrix, runs),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:
@@ -95,18 +91,22 @@ def sweep(
         for _ in runs.each(keys):
             if on_known is not None:
                 on_known(so_far([in_words(point) for point in points], runs.values))
+    return _summed_up(matrix, seeds, shown, runs, resumed)
+
+
+def _summed_up(matrix: Matrix[Row], seeds: int, shown: Sequence[str], runs: Runs[Row], resumed: int) -> Sweep:
+    """Figures of all points, and the runs that failed; `resumed` of the others were there before."""
+    base, points = matrix.base, matrix.points
+    at_points = [[runs.values[i, r] for r in range(seeds) if (i, r) in runs.values] for i in range(len(points))]
     return {
-        "scenario": scenario.name,
+        "scenario": base.name,
         "version": __version__,
-        "seed": scenario.seed,
-        "cost_unit": scenario.cost.unit,
+        "seed": base.seed,
+        "cost_unit": base.cost.unit,
         "replications": seeds,
-        "computed": len(keys) - resumed - len(runs.failed),
+        "computed": len(points) * seeds - resumed - len(runs.failed),
         "resumed": resumed,
-        "points": [
-            _point(point, scenarios[i], [runs.values[i, r] for r in range(seeds) if (i, r) in runs.values], shown)
-            for i, point in enumerate(points)
-        ],
+        "points": [_point(p, matrix.scenario_at(i), at_points[i], shown) for i, p in enumerate(points)],
         "failures": [
             {"point": points[i], "replication": r, "error": str(runs.failed[i, r])} for i, r in sorted(runs.failed)
         ],

@@ -50,10 +50,8 @@ def challenge(
         Replications 0 ... seeds - 1 of each scenario's seed.
     out
         A directory for ``results.parquet``; one that the same challenge began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each policy so far, over all conditions.
 
@@ -66,10 +64,8 @@ def challenge(
     ------
     ScenarioError
         If a policy is unknown, or named twice.
-    OutputError
-        If the directory is something else's or damaged, or cannot be written to.
-    SimulationError
-        If a worker dies. What is finished stays in the directory.
+    OutputError, SimulationError
+        As `messsim.study.runs.runs_of` does.
     """
     policies = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies]
     _check(scenarios, policies, seeds)
@@ -82,7 +78,7 @@ def challenge(
         out=out,
         identity=lambda: contents("challenge", matrix.base, points, at_points, several=True),
         table=lambda runs: _rows(matrix, runs),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:

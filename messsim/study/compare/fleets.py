@@ -14,10 +14,9 @@ from messsim.scenario import Scenario
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Fleets, PolicyPlan
 
-from ..plan.candidates import Axis
 from ..plan.cheapest import plan
+from ..plan.goal import Goal
 from ..runs import OnProgress, Workers, local_workers
-from ..runs.verdicts import KEPT_SHARE
 from .policies import check_policies, with_policy
 
 __all__ = ["FLEETS", "fleets"]
@@ -28,17 +27,13 @@ FLEETS, POINTS = "fleets.json", "fleets.csv"
 def fleets(
     scenario: Scenario,
     policies: Sequence[str],
-    axes: Sequence[Axis],
-    requirements: Sequence[str],
+    goal: Goal,
     *,
-    objective: str = "usd",
-    seeds: int = 5,
-    kept_share: float = KEPT_SHARE,
     out: Path | None = None,
     workers: Callable[[], AbstractContextManager[Workers]] = local_workers,
     on_progress: OnProgress | None = None,
 ) -> Fleets:
-    """Plans a fleet for each policy: see `messsim.study.plan.cheapest.plan`, whose parameters these are.
+    """Plans a fleet for each policy: see `messsim.study.plan.cheapest.plan`.
 
     All policies and all fleets face the same requests.
 
@@ -65,7 +60,7 @@ def fleets(
     OutputError
         If the directory is something else's, or cannot be written to.
     """
-    check_policies(policies, seeds)
+    check_policies(policies, goal.seeds)
     if out is not None:
         _check_free(out)
     policy_plans: list[PolicyPlan] = [
@@ -73,11 +68,7 @@ def fleets(
             "policy": policy,
             "plan": plan(
                 with_policy(scenario, policy),
-                axes,
-                requirements,
-                objective=objective,
-                seeds=seeds,
-                kept_share=kept_share,
+                goal,
                 out=None if out is None else out / Path(policy).name,
                 workers=workers(),
                 on_progress=on_progress,
@@ -92,7 +83,7 @@ def fleets(
         "cost_unit": scenario.cost.unit,
         "requirements": policy_plans[0]["plan"]["requirements"],
         "unit": policy_plans[0]["plan"]["unit"],
-        "replications": seeds,
+        "replications": goal.seeds,
         "policies": policy_plans,
         "best": min(prices, key=prices.__getitem__, default=None),
     }

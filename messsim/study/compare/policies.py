@@ -87,10 +87,8 @@ def compare(
         Replications 0 ... seeds - 1 of the scenario's seed.
     out
         A directory for ``results.parquet``; one that the same comparison began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each policy so far.
 
@@ -124,7 +122,7 @@ def compare(
         out=out,
         identity=lambda: contents("compare", base, points, scenarios),
         table=lambda runs: _rows(matrix, runs, keys),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=progress,
     ) as runs:

@@ -70,10 +70,8 @@ def converge(
         How many replications.
     out
         A directory for ``results.parquet``; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each replication with what is known so far.
 
@@ -94,7 +92,7 @@ def converge(
         out=out,
         identity=lambda: contents("converge", base, [{}], [base]),
         table=lambda runs: _rows(matrix, runs, keys),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {seeds}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:

@@ -52,10 +52,8 @@ def reproduce_paper(
         Of all scenarios.
     out
         A directory for ``results.parquet``; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
 
     Returns
     -------
@@ -85,7 +83,7 @@ def reproduce_paper(
         table=lambda runs: [
             row_of(matrix.scenario(key), runs.values[key], points[key[0]]) for key in keys if key in runs.values
         ],
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:

@@ -63,10 +63,8 @@ def reproduce_theory(
         Of all scenarios; what is swept cannot be set.
     out
         A directory that keeps each finished run; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
 
     Returns
     -------
@@ -80,11 +78,7 @@ def reproduce_theory(
     ScenarioError
         If an override is wrong or of what is swept, or no router that sees the features can keep the promise.
     """
-    for text in sets or []:
-        if text.split("=")[0].strip() in SWEPT:
-            raise ScenarioError(
-                f"--set {text}: theory sweeps {', '.join(SWEPT[:2])} and fixes the rest; see --requests"
-            )
+    _check(sets or [])
     length = requests or REQUESTS
     wanted = [(v, C) for v in WEIGHTS] + [(V, c) for c in RATES if c != C]
     points: list[Values] = [{"router.V": v, "router.c": c} for v, c in wanted]
@@ -95,7 +89,7 @@ def reproduce_theory(
         out=out,
         identity=lambda: contents("reproduce theory", scenarios[0], points, scenarios),
         table=lambda made: [],
-        done=lambda made: f"{sum(key in made.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as made:
@@ -118,6 +112,14 @@ def reproduce_theory(
         "overhead": _overhead({c: runs[V, c] for c in RATES}, first.router.kappa, length),
         "queue": _queue({v: runs[v, C] for v in WEIGHTS}, price),
     }
+
+
+def _check(sets: list[str]) -> None:
+    for text in sets:
+        if text.split("=")[0].strip() in SWEPT:
+            raise ScenarioError(
+                f"--set {text}: theory sweeps {', '.join(SWEPT[:2])} and fixes the rest; see --requests"
+            )
 
 
 def _scenario(v: float, c: float, requests: int, sets: list[str] | None, seed: int | None) -> Scenario:

@@ -138,6 +138,12 @@ class Runs(Generic[Value]):
                 while waiting and waiting[-1] in self.values:
                     yield self.values[waiting.pop()]
 
+    def count(self, keys: Sequence[Key] | None) -> str:
+        """How many runs have come to their end, in words: "3", or of those with these keys "3 of 4"."""
+        if keys is None:
+            return str(len(self.values))
+        return f"{sum(key in self.values for key in keys)} of {len(keys)}"
+
     def _is_known(self, key: Key) -> bool:
         return key in self.values or key in self.failed
 
@@ -169,7 +175,7 @@ def runs_of(
     out: Path | None,
     identity: Callable[[], Contents],
     table: Callable[[Runs[Value]], Sequence[Row]],
-    done: Callable[[Runs[Value]], str],
+    keys: Sequence[Key] | None = None,
     workers: GivenWorkers,
     on_progress: OnProgress | None,
 ) -> Iterator[Runs[Value]]:
@@ -185,12 +191,13 @@ def runs_of(
         What the results depend on: see `messsim.study.runs.identity.contents`.
     table
         The rows of ``results.parquet``, written however the study ends.
-    done
-        How many runs are kept, in words, where something stops the study: "3 of 4".
+    keys
+        The runs that the study wants, where it knows them before: then it says of how many it kept which where it is
+        stopped.
     workers
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
-        Called with how many runs are done, and of how many.
+        Called with how many runs are done, and of how many, at most.
 
     Raises
     ------
@@ -202,5 +209,5 @@ def runs_of(
     book = nullcontext() if out is None else journal(out, matrix.base, identity(), matrix.points)
     with book as kept, workers_from(workers) as many:
         runs = Runs(matrix, many, kept, on_progress)
-        with keeping(kept, lambda: table(runs), lambda: done(runs)):
+        with keeping(kept, lambda: table(runs), lambda: runs.count(keys)):
             yield runs

@@ -89,17 +89,11 @@ def verify(
         for n, e in enumerate(asked)  # no two experiments share their chance
         for k in range(REPLICATIONS)
     ]
-    tasks.sort(key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
-    pairs_here: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
-    runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
-    for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
-        pairs_here[task.experiment.scenario.name].append(pairs)
-        if progress is not None:
-            progress(done, len(tasks))
+    pairs_of = _all_observed(tasks, workers, progress)
     level = 1.0 - (1.0 - FAMILY_LEVEL) / sum(len(e.cases) for e in asked)
     widest = PRECISION if size >= 1.0 else 2.0 * PRECISION / size**0.5
     cases = [
-        _verdict(case, [pairs[k] for pairs in pairs_here[e.scenario.name]], level, widest)
+        _verdict(case, [pairs[k] for pairs in pairs_of[e.scenario.name]], level, widest)
         for e in asked
         for k, case in enumerate(e.cases)
     ]
@@ -132,6 +126,20 @@ def _replication(e: Experiment, number: int, engine: str, size: float, seed: int
     requests = max(round(e.requests * size), LEAST_REQUESTS)
     slowed = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
     return slowed.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
+
+
+def _all_observed(
+    tasks: Sequence[_Task], workers: int | None, progress: Callable[[int, int], None] | None
+) -> dict[str, list[list[Pair]]]:
+    """What was observed in the replications of each experiment, by its name."""
+    tasks = sorted(tasks, key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
+    collected: dict[str, list[list[Pair]]] = {}
+    runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
+    for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
+        collected.setdefault(task.experiment.scenario.name, []).append(pairs)
+        if progress is not None:
+            progress(done, len(tasks))
+    return collected
 
 
 def _observed(task: _Task) -> list[Pair]:
