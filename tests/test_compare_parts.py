@@ -17,7 +17,6 @@ from messsim.study.compare.policies import (
     _interval,
     _paired,
     _reached,
-    _so_far,
     check_policies,
     frontier,
     promising,
@@ -213,15 +212,6 @@ def test_differences_are_ours_less_the_firsts_where_both_have_the_figure():
     assert (paired["mean"], paired["count"]) == (2.5, 2)
     assert paired["low"] == pytest.approx(2.5 - T / 2), "of 3 and 2"
     assert _paired(ours, first, "y") is None
-
-
-def test_what_is_known_of_a_policy_so_far():
-    known = _so_far("p", [summary(1.0, 0.5), summary(None, 0.7, kept=False), summary(4.0, kept=None)])
-    assert (known.policy, known.runs, known.kept) == ("p", 3, 1)
-    assert known.satisfaction == pytest.approx(0.6)
-    assert known.cost_per_request == 2.5
-    nothing = _so_far("p", [])
-    assert (nothing.runs, nothing.kept, nothing.satisfaction, nothing.cost_per_request) == (0, 0, None, None)
 
 
 def test_oracles_of_known_cost_are_worked_out_once_for_the_same_requests(monkeypatch):

@@ -1,7 +1,6 @@
 """``compare``: policies on the same requests."""
 
 from contextlib import nullcontext
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -53,8 +52,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
-    from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_pictures, comparison_so_far, comparison_tables
+    from messsim.report.compare.comparison import comparison_pictures, comparison_tables, so_far_bar
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
@@ -73,14 +71,13 @@ def compare(
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
-        with known_bar(stderr, loaded.name) as (on_progress, show):
+        with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
             result, _ = run_all(
                 *(loaded, names, seeds),
                 out=out,
                 workers=nullcontext(many),
                 on_progress=on_progress,
-                on_known=on_progress
-                and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
+                on_known=on_known,
             )
         hand_over(
             result,

@@ -14,13 +14,13 @@ from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
 from messsim.shapes.studies import IntervalSummary, Replications
 
-from .runs import GivenWorkers, Matrix, OnProgress, runs_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, runs_of
 from .runs.csv_files import ENDS, csv_of, end_values
 from .runs.identity import contents
 from .runs.requirements import known_figures
 from .runs.rows import LEFT_OUT, Row, row_of
 from .runs.so_far import OnKnown, so_far
-from .runs.summaries import summary_at
+from .runs.summaries import Summary, summary_at
 
 __all__ = ["Plan", "plan_of", "replicate"]
 
@@ -111,8 +111,7 @@ def replicate(
     Returns
     -------
     tuple
-        The result (``--json``): `figures` by path, each with mean, low, high, level, count, null where no replication
-        has it; `precise`: whether what was asked is reached, null if nothing was. And a row a replication.
+        The result (``--json``), and a row a replication.
 
     Raises
     ------
@@ -125,7 +124,6 @@ def replicate(
         known = known_figures(scenario)
         plan = replace(plan, of=tuple(full_path(path, known) for path in plan.of))
     base = scenario.changed(replication=0)
-    figures_of: Figures = []
     rows: list[Row] = []
     with runs_of(
         Matrix(base, [{}], lambda i: base, summary_at),
@@ -135,19 +133,26 @@ def replicate(
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        keys = [(0, r) for r in range(plan.most)]
-        with closing(runs.in_order(keys, surely=plan.precision is None)) as summaries:
-            for number, summary in enumerate(summaries):
-                figures_of.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
-                rows.append(row_of(base.changed(replication=number), summary))
-                if on_known is not None:
-                    on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
-                if _is_reached(plan, figures_of):
-                    break
+        figures_of = _made(runs, base, plan, rows, on_known)
     replications = _summed_up(scenario, plan, figures_of)
     if out is not None:
         _write(out, replications)
     return replications, rows
+
+
+def _made(runs: Runs[Summary], base: Scenario, plan: Plan, rows: list[Row], on_known: OnKnown | None) -> Figures:
+    """Figures of the replications that are made until what is asked is reached; a row of each is added to `rows`."""
+    collected: Figures = []
+    keys = [(0, r) for r in range(plan.most)]
+    with closing(runs.in_order(keys, surely=plan.precision is None)) as summaries:
+        for number, summary in enumerate(summaries):
+            collected.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
+            rows.append(row_of(base.changed(replication=number), summary))
+            if on_known is not None:
+                on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
+            if _is_reached(plan, collected):
+                break
+    return collected
 
 
 def _is_reached(plan: Plan, runs: Figures) -> bool:

@@ -17,7 +17,7 @@ from .runs.identity import contents
 from .runs.points import Point, in_words
 from .runs.requirements import known_figures
 from .runs.rows import Row, failed_row, row_of
-from .runs.so_far import OnKnown, so_far
+from .runs.so_far import OnKnown, telling
 from .runs.summaries import summary_of
 from .runs.verdicts import values_of
 
@@ -61,9 +61,7 @@ def sweep(
 
     Returns
     -------
-    dict
-        `points`: figures by path with mean, low, high. `failures`: point, replication, error, and the overrides
-        that reproduce it. `computed` and `resumed`: runs of now and of before.
+    Sweep
 
     Raises
     ------
@@ -74,8 +72,7 @@ def sweep(
     """
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
-    known = _first_figures(scenarios)
-    shown = [full_path(path, known) for path in shown]
+    shown = _full_paths(shown, scenarios)
     keys = [(i, r) for r in range(seeds) for i in range(len(points))]
     matrix = Matrix(base, points, scenarios.__getitem__, _row)
     with runs_of(
@@ -87,16 +84,14 @@ def sweep(
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        resumed = sum(key in runs.values for key in keys)
-        for _ in runs.each(keys):
-            if on_known is not None:
-                on_known(so_far([in_words(point) for point in points], runs.values))
-    return _summed_up(matrix, seeds, shown, runs, resumed)
+        runs.make(keys, telling(on_known, [in_words(point) for point in points], lambda: runs.values))
+    return _summed_up(matrix, seeds, shown, runs)
 
 
-def _summed_up(matrix: Matrix[Row], seeds: int, shown: Sequence[str], runs: Runs[Row], resumed: int) -> Sweep:
-    """Figures of all points, and the runs that failed; `resumed` of the others were there before."""
+def _summed_up(matrix: Matrix[Row], seeds: int, shown: Sequence[str], runs: Runs[Row]) -> Sweep:
+    """Figures of all points, and the runs that failed."""
     base, points = matrix.base, matrix.points
+    resumed = sum(r < seeds for _, r in runs.before)
     at_points = [[runs.values[i, r] for r in range(seeds) if (i, r) in runs.values] for i in range(len(points))]
     return {
         "scenario": base.name,
@@ -118,6 +113,11 @@ def _at(base: Scenario, point: Point) -> Scenario:
         return with_values(base, point)
     except ScenarioError as error:
         raise ScenarioError([f"at {in_words(point)}: {problem}" for problem in error.problems]) from None
+
+
+def _full_paths(shown: Sequence[str], scenarios: Sequence[Scenario]) -> list[str]:
+    known = _first_figures(scenarios)
+    return [full_path(path, known) for path in shown]
 
 
 def _first_figures(scenarios: Sequence[Scenario]) -> dict[str, Figure]:

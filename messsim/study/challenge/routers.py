@@ -15,7 +15,7 @@ from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.points import Point
 from ..runs.rows import Row, failed_row, row_of
-from ..runs.so_far import OnKnown, so_far
+from ..runs.so_far import OnKnown, telling
 from ..runs.summaries import summary_of
 from .table import table_of
 
@@ -82,9 +82,7 @@ def challenge(
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        for _ in runs.each(keys):
-            if on_known is not None:
-                on_known(so_far([str(point[POLICY]) for point in points], runs.values))
+        runs.make(keys, telling(on_known, [str(point[POLICY]) for point in points], lambda: runs.values))
     rows = _rows(matrix, runs, keys)
     return table_of(scenarios, policies, seeds, rows), rows
 

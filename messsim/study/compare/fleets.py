@@ -50,8 +50,6 @@ def fleets(
     Returns
     -------
     Fleets
-        `policies`: for each its `policy` and its `plan`; `best`: the policy whose fleet is cheapest, None where no
-        fleet keeps all requirements.
 
     Raises
     ------
@@ -76,21 +74,25 @@ def fleets(
         }
         for policy in policies
     ]
+    fleets_of = _summed_up(scenario, goal.seeds, policy_plans)
+    if out is not None:
+        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / POINTS, _points(policy_plans).encode())
+    return fleets_of
+
+
+def _summed_up(scenario: Scenario, seeds: int, policy_plans: list[PolicyPlan]) -> Fleets:
     prices = {f["policy"]: best["objective"] or 0.0 for f in policy_plans if (best := f["plan"]["best"]) is not None}
-    fleets_of: Fleets = {
+    return {
         "scenario": scenario.name,
         "alpha": scenario.sla.alpha,
         "cost_unit": scenario.cost.unit,
         "requirements": policy_plans[0]["plan"]["requirements"],
         "unit": policy_plans[0]["plan"]["unit"],
-        "replications": goal.seeds,
+        "replications": seeds,
         "policies": policy_plans,
         "best": min(prices, key=prices.__getitem__, default=None),
     }
-    if out is not None:
-        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
-        write_file(out / POINTS, _points(policy_plans).encode())
-    return fleets_of
 
 
 def _check_free(out: Path) -> None:

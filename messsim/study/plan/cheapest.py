@@ -90,9 +90,7 @@ def plan(
 
     Returns
     -------
-    dict
-        `status` ("met", "uncertain" or "failed"), `best`, `frontier`, `clusters` (all that were simulated, cheapest
-        first), `counts` of candidates, `assumptions`.
+    PlanSummary
 
     Raises
     ------

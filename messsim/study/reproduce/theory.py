@@ -69,9 +69,6 @@ def reproduce_theory(
     Returns
     -------
     TheorySummary
-        `shortfall`, `gap`, `overhead`, `queue`: each with `slopes` (a list of ``{"of", "against", "predicted",
-        "measured"}``, exponents of power laws fitted by least squares on log axes) and `points`. `price`: lambda, the
-        feature oracle's price of satisfaction, J; `optimum`: its cost, J per request.
 
     Raises
     ------
@@ -99,11 +96,17 @@ def reproduce_theory(
     runs: dict[tuple[float, float], list[Measured]] = {}
     for (i, _), one in zip(keys, measured, strict=True):
         runs.setdefault(wanted[i], []).append(one)
-    first, price = scenarios[0], fmean((o.low + o.high) / 2.0 for o in optima)
+    return _summed_up(scenarios[0], runs, optima, length)
+
+
+def _summed_up(
+    first: Scenario, runs: dict[tuple[float, float], list[Measured]], optima: list[Optimum], length: int
+) -> TheorySummary:
+    price = fmean((o.low + o.high) / 2.0 for o in optima)
     return {
         "version": __version__,
         "requests": length,
-        "replications": seeds,
+        "replications": len(optima),
         "alpha": first.sla.alpha,
         "price": price,
         "optimum": fmean(o.per_request for o in optima),

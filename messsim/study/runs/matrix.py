@@ -63,6 +63,8 @@ class Runs(Generic[Value]):
         Who makes them.
     values
         What was measured in each run that came to its end.
+    before
+        Those of these runs that were there when the study began, or was gone on with.
     failed
         The errors of the others.
     """
@@ -73,6 +75,7 @@ class Runs(Generic[Value]):
         self._matrix, self.workers, self._kept = matrix, workers, kept
         self._on_progress = on_progress or (lambda done, total: None)
         self.values: dict[Key, Value] = dict(kept.rows) if kept is not None else {}
+        self.before = frozenset(self.values)
         self.failed: dict[Key, MesssimError] = {}
         self._asked: set[Key] = set()
 
@@ -104,8 +107,14 @@ class Runs(Generic[Value]):
                 self._on_progress(done + number, total)
                 yield todo[i]
 
-    def all(self, keys: Sequence[Key]) -> list[Value]:
-        """The values of runs, in the order of the keys.
+    def make(self, keys: Sequence[Key], then: Callable[[], None] | None = None) -> None:
+        """Makes those runs that are not there yet, whatever becomes of them; calls `then` after each."""
+        for _ in self.each(keys):
+            if then is not None:
+                then()
+
+    def all(self, keys: Sequence[Key], then: Callable[[], None] | None = None) -> list[Value]:
+        """The values of runs, in the order of the keys; calls `then` after each, in the order in which they come.
 
         Raises
         ------
@@ -114,6 +123,8 @@ class Runs(Generic[Value]):
         """
         for key in self.each(keys):
             self._raise(key)
+            if then is not None:
+                then()
         return [self.values[key] for key in keys]
 
     def in_order(self, keys: Sequence[Key], *, surely: bool) -> Generator[Value, None, None]:
