@@ -5,6 +5,7 @@
 #include "check.h"
 #include "loop.h"
 #include "meters.h"
+#include "players.h"
 #include "view.h"
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
@@ -328,7 +329,7 @@ static inline int64_t check_loads(const ms_run *loop)
         for (int32_t i = 0; i < servers->replicas && servers->replicas > MS_SCAN_MOST; i++) {
             const int32_t replica = servers->replica[i];
             const double load = (double)ms_view_unfinished(&loop->fleet, replica);
-            n += CHECK(ms_ties_value(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
+            n += CHECK(value_of(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
         }
     }
     return n;

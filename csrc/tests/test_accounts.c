@@ -1,4 +1,5 @@
 #include "fleets.h"
+#include "players.h"
 
 /* Two replicas with blocks of 4 tokens. */
 static void make_two(ms_fleet *fleet)
@@ -92,10 +93,10 @@ static void the_index_shows_what_accounts_say(void)
     ms_job job = ms_job_new(0, 0, 10, 5);
     ms_accounts_charge(&fleet, &job, 3, 6);
     CHECK(ms_view_account(&fleet, 3) == 0.5 * 6.0 + 10.0);
-    CHECK(ms_ties_value(&fleet.servers[0].loads, 3) == 13.0 && ms_ties_value(&fleet.servers[0].loads, 4) == 0.0);
+    CHECK(value_of(&fleet.servers[0].loads, 3) == 13.0 && value_of(&fleet.servers[0].loads, 4) == 0.0);
     CHECK(ms_ties_count(&fleet.servers[0].loads) == 16);
     ms_fleet_fail(&fleet, 4, 1.0, &evicted);
-    CHECK(ms_ties_count(&fleet.servers[0].loads) == 15 && isinf(ms_ties_value(&fleet.servers[0].loads, 4)));
+    CHECK(ms_ties_count(&fleet.servers[0].loads) == 15 && isinf(value_of(&fleet.servers[0].loads, 4)));
     repair(&fleet, 4, 2.0);
     ms_accounts_release(&fleet, &job);
     CHECK(ms_ties_count(&fleet.servers[0].loads) == 17 && ms_ties_least(&fleet.servers[0].loads) == 0.0);

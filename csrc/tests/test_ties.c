@@ -1,5 +1,6 @@
-#include "ties.h"
 #include "check.h"
+#include "players.h"
+#include "ties.h"
 
 static uint32_t state = 1;
 
@@ -40,7 +41,7 @@ static void ties_against_looking_at_all(void)
                 }
             }
             CHECK(ms_ties_least(&ties) == least && (least == INFINITY || ms_ties_count(&ties) == k));
-            CHECK(ms_ties_value(&ties, player) == values[player]);
+            CHECK(value_of(&ties, player) == values[player]);
         }
         ms_ties_free(&ties);
     }

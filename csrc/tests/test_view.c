@@ -1,4 +1,5 @@
 #include "fleets.h"
+#include "players.h"
 
 /* What all pools take is the least that one of them does; 0 is no limit. */
 static void what_every_pool_takes_is_known(void)
@@ -107,12 +108,12 @@ static void the_index_follows_looks(void)
         CHECK(ms_ties_count(loads) == (delay_s > 0.0 ? 20 : 17) && ms_ties_least(loads) == 0.0);
         CHECK(ms_view_look(&fleet, 1.5) == 0 && ms_view_look(&fleet, 2.0) == (delay_s > 0.0));
         CHECK(ms_ties_count(loads) == (delay_s > 0.0 ? 19 : 17));
-        CHECK(ms_ties_value(loads, 0) == (delay_s > 0.0 ? 3.0 : 1.0));
+        CHECK(value_of(loads, 0) == (delay_s > 0.0 ? 3.0 : 1.0));
         CHECK(ms_view_seen(&fleet, 0) == (delay_s > 0.0 ? 3 : 1) && ms_view_seen(&fleet, 5) == 0);
         CHECK(ms_ties_least(heights) == (k / 2 ? (delay_s > 0.0 ? -3.0 : -1.0) : 0.0));
         ms_fleet_fail(&fleet, 0, 2.5, &evicted);
-        CHECK(isinf(ms_ties_value(loads, 0)) && ms_view_seen(&fleet, 0) == 0);
-        CHECK(k / 2 == 0 || isinf(ms_ties_value(heights, 0)));
+        CHECK(isinf(value_of(loads, 0)) && ms_view_seen(&fleet, 0) == 0);
+        CHECK(k / 2 == 0 || isinf(value_of(heights, 0)));
         ms_fleet_free(&fleet);
     }
 }
@@ -130,13 +131,13 @@ static void the_index_of_packed_has_room_first(void)
         for (int i = 0; i < 5; i++) {
             CHECK(place(&fleet, i, 0, -1, 0.5) == MS_PLACED && jobs[i].server == (k ? 0 : i / 3));
         }
-        CHECK(ms_ties_value(loads, 0) == (k ? 0.0 : 3.0) && ms_ties_least(loads) == (k ? 0.0 : -2.0));
+        CHECK(value_of(loads, 0) == (k ? 0.0 : 3.0) && ms_ties_least(loads) == (k ? 0.0 : -2.0));
         CHECK(ms_view_look(&fleet, 2.0) == k);
-        CHECK(ms_ties_value(loads, 0) == (k ? 5.0 : 3.0) && ms_ties_value(loads, 1) == (k ? 0.0 : -2.0));
+        CHECK(value_of(loads, 0) == (k ? 5.0 : 3.0) && value_of(loads, 1) == (k ? 0.0 : -2.0));
         ms_fleet_fail(&fleet, 0, 2.5, &evicted);
-        CHECK(isinf(ms_ties_value(loads, 0)) && ms_ties_value(loads, 0) > 0.0);
+        CHECK(isinf(value_of(loads, 0)) && value_of(loads, 0) > 0.0);
         repair(&fleet, 0, 3.5);
-        CHECK(ms_ties_value(loads, 0) == 0.0 && ms_ties_count(loads) == (k ? 20 : 1));
+        CHECK(value_of(loads, 0) == 0.0 && ms_ties_count(loads) == (k ? 20 : 1));
         ms_fleet_free(&fleet);
     }
 }
