@@ -162,7 +162,7 @@ from messsim.study.compare.files import write_comparison
 from messsim.study.compare.policies import compare
 from messsim.study.converge.convergence import converge
 from messsim.study.converge.files import write_convergence
-from messsim.study.replicate import Plan, replicate
+from messsim.study.replicate import StoppingRule, replicate
 from messsim.study.sweep import sweep
 
 out = __import__("pathlib").Path(sys.argv[2])
@@ -171,7 +171,7 @@ run(scenario, out=out / "run")
 comparison, _ = compare(scenario, ["mess+", "random"], 1, out=out / "compare", workers=1)
 write_comparison(out / "compare", scenario, comparison, workers=1)
 write_convergence(out / "converge", converge(scenario, 2, out=out / "converge", workers=1))
-replicate(scenario, Plan(2, None), out=out / "replicate", workers=1)
+replicate(scenario, StoppingRule(2), out=out / "replicate", workers=1)
 sweep(scenario, [{"router.V": 1e-4}], seeds=1, out=out / "sweep", workers=1)
 """
 

@@ -23,7 +23,7 @@ from messsim.study.converge.convergence import converge
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.plan.goal import Goal
-from messsim.study.replicate import Plan, replicate
+from messsim.study.replicate import StoppingRule, replicate
 from messsim.study.runs.so_far import SoFar, so_far, telling
 from messsim.study.sweep import sweep
 from messsim.wording import cost, cost_heading, half_width, per_request, plain, rate
@@ -304,7 +304,7 @@ def test_every_study_of_replications_tells_what_it_knows():
     small = parse(scenario(requests=40))
     for run_all in (
         lambda reported: sweep(small, [{"router.V": 0.1}, {"router.V": 1.0}], seeds=2, workers=1, on_known=reported),
-        lambda reported: replicate(small, Plan(2), workers=1, on_known=reported),
+        lambda reported: replicate(small, StoppingRule(2), workers=1, on_known=reported),
         lambda reported: converge(small, 2, workers=1, on_known=reported),
         lambda reported: challenge({"plain": small}, ["random", "largest"], 2, workers=1, on_known=reported),
     ):

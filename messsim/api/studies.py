@@ -199,14 +199,14 @@ def replicate(
         As in `compare`.
     """
     from messsim.report.study.replications import replication_table
-    from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
+    from messsim.study.replicate import stopping_rule
     from messsim.study.runs.rows import frame_of
 
     settings = _scenario(scenario)
-    wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
+    rule = stopping_rule(seeds, None if precision is None else str(precision), of, most)
     with study_progress(progress) as on_progress:
-        result, rows = run_all(settings, wanted, out=_path(out), workers=workers, on_progress=on_progress)
+        result, rows = run_all(settings, rule, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: frame_of(rows), lambda: replication_table(result), "replications")
 
 

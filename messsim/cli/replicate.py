@@ -43,16 +43,16 @@ def replicate(
     """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
     from messsim.report.compare.comparison import so_far_bar
     from messsim.report.study.replications import replication_table
-    from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
+    from messsim.study.replicate import stopping_rule
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
-    plan = plan_of(seeds, precision, of, most)
+    rule = stopping_rule(seeds, precision, of, most)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result, _ = run_all(
-            *(loaded, plan),
+            *(loaded, rule),
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
