@@ -245,16 +245,16 @@ static int by_request(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-/* What befell a fleet. */
-typedef struct befallen {
+/* What happened to a fleet. */
+typedef struct happenings {
     int32_t placed;
     int64_t turned_away;
     int64_t evictions;
     int32_t failed_twice;
-} befallen;
+} happenings;
 
 /* A replica fails, and its jobs begin again elsewhere. */
-static void fail_one(ms_fleet *fleet, int32_t replica, double t_s, befallen *so_far)
+static void fail_one(ms_fleet *fleet, int32_t replica, double t_s, happenings *so_far)
 {
     ms_queue evicted = {0};
     ms_fleet_fail(fleet, replica, t_s, &evicted);
@@ -269,7 +269,7 @@ static void fail_one(ms_fleet *fleet, int32_t replica, double t_s, befallen *so_
 }
 
 /* Requests, failures, repairs and steps in any order, until all requests are placed; returns when that is. */
-static double live(ms_fleet *fleet, lcg chance, ms_queue *done, befallen *so_far)
+static double live(ms_fleet *fleet, lcg chance, ms_queue *done, happenings *so_far)
 {
     double t_s = 0.0;
     for (int s = 0; s < 30000 && so_far->placed < JOBS; s++) {
@@ -320,7 +320,7 @@ static void no_job_is_lost_in_any_use(void)
         const ms_pool_plan plans[] = {pool_of(0, 2, 3), pool_of(1, 3, 2), pool_of(0, 1, 4), pool_of(2, 18, 1)};
         ms_fleet fleet;
         ms_queue done = {0}, rest = {0};
-        befallen all = {0};
+        happenings all = {0};
         make(&fleet, 4, plans, rules[k]);
         const double t_s = live(&fleet, (lcg){(uint64_t)k + 50}, &done, &all);
         CHECK(all.turned_away > 0 && all.evictions > 0 && all.failed_twice > 0 && done.length > 1000);

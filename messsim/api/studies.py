@@ -93,7 +93,7 @@ def compare(
     seeds
         Replications, the same for all.
     out
-        A directory for everything that the command writes; a comparison that stopped goes on there.
+        A directory for everything that the command writes; a comparison that stopped continues there.
     workers
         Runs at once; none: as it pays.
     progress
@@ -305,7 +305,7 @@ def challenge(
     requests, seed
         Instead of the conditions' own.
     out
-        A directory for its runs, challenge.json and report.html; one that the same challenge began is gone on with.
+        A directory for its runs, challenge.json and report.html; one that the same challenge began is continued.
     seeds, workers, progress
         As in `compare`.
     """

@@ -37,7 +37,7 @@ def challenge(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write runs, challenge.json and report.html to a directory; one that stopped goes on there.",
+            help="Write runs, challenge.json and report.html to a directory; one that stopped continues there.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -27,7 +27,7 @@ CompareOut = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped goes on there.",
+        help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped continues there.",
     ),
 ]
 

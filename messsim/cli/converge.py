@@ -23,7 +23,7 @@ def converge(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

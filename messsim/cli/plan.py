@@ -83,7 +83,7 @@ KeptShare = Annotated[
 ]
 PlanOut = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
+    typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped continues there."),
 ]
 
 

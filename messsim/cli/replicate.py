@@ -36,7 +36,7 @@ def replicate(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write runs, replications.json and a CSV; one that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write runs, replications.json and a CSV; one that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -59,7 +59,7 @@ def sweep(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 ONE_OUTCOME = (
     "the log has the outcome of one model a request: where MESS+ would have asked another, nobody knows what the user "
-    "would have said. The queue that decides what comes next hangs on these answers too, so the error would not "
+    "would have said. The queue that decides what comes next depends on these answers too, so the error would not "
     "average out"
 )
 NOT_RANDOM = (

@@ -102,7 +102,7 @@ def replicate(
     rule
         How many replications.
     out
-        A directory for ``results.parquet`` and the intervals; one that the same replications began is gone on with.
+        A directory for ``results.parquet`` and the intervals; one that the same replications began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

@@ -53,7 +53,7 @@ def sweep(
     shown
         Paths of the figures to report, each with its mean and 95 % interval over replications.
     out
-        A directory for ``results.parquet``; one that the same sweep began is gone on with.
+        A directory for ``results.parquet``; one that the same sweep began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

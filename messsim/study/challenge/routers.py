@@ -49,7 +49,7 @@ def challenge(
     seeds
         Replications 0 ... seeds - 1 of each scenario's seed.
     out
-        A directory for ``results.parquet``; one that the same challenge began is gone on with.
+        A directory for ``results.parquet``; one that the same challenge began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

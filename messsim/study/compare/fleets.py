@@ -43,7 +43,7 @@ def fleets(
         As in ``router.policy``.
     out
         A directory for a plan's directory of each policy, ``fleets.json``, what is returned, and ``fleets.csv``, the
-        fleets as points of a sweep; one that the same study began is gone on with.
+        fleets as points of a sweep; one that the same study began is continued.
     workers
         Makes who runs, once a policy.
 

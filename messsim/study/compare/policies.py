@@ -74,7 +74,7 @@ def compare(
     seeds
         Replications 0 ... seeds - 1 of the scenario's seed.
     out
-        A directory for ``results.parquet``; one that the same comparison began is gone on with.
+        A directory for ``results.parquet``; one that the same comparison began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

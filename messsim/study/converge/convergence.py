@@ -69,7 +69,7 @@ def converge(
     seeds
         How many replications.
     out
-        A directory for ``results.parquet``; one that the same study began is gone on with.
+        A directory for ``results.parquet``; one that the same study began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

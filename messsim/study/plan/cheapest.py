@@ -82,7 +82,7 @@ def plan(
         What may change, what is required, and what is least; how requirements are judged.
     out
         A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
-        began is gone on with.
+        began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
     on_known

@@ -19,7 +19,7 @@ class Goal:
     """Requirements, and what is least among the clusters that meet them.
 
     A requirement on satisfaction is met where it holds in a share of the replications: what a router keeps it keeps
-    barely, and an interval of the mean would straddle the promise for ever. Any other is met only if the whole 95 %
+    barely, and an interval of the mean would always straddle the promise. Any other is met only if the whole 95 %
     interval over replications keeps to it, failed only if the whole interval does not, and uncertain otherwise; each
     requirement is judged by itself.
 

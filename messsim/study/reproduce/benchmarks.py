@@ -52,7 +52,7 @@ def reproduce_paper(
     seed, sets
         Of all scenarios.
     out
-        A directory for ``results.parquet``; one that the same study began is gone on with.
+        A directory for ``results.parquet``; one that the same study began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
 
@@ -112,7 +112,7 @@ def _at(table: Table, c: float) -> Table:
 
 def _benchmark(benchmark: Benchmark, table: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
     names = [m["name"] for m in table["models"]]
-    first = next(iter(runs.values()))  # what needs no router does not hang on c
+    first = next(iter(runs.values()))  # what needs no router does not depend on c
     comparable = names == list(MODELS)
     return {
         "name": benchmark.name,

@@ -62,7 +62,7 @@ def reproduce_theory(
     seed, sets
         Of all scenarios; what is swept cannot be set.
     out
-        A directory that keeps each finished run; one that the same study began is gone on with.
+        A directory that keeps each finished run; one that the same study began is continued.
     workers, on_progress
         As in `messsim.study.runs.runs_of`.
 

@@ -64,7 +64,7 @@ class Runs(Generic[Value]):
     values
         What was measured in each run that came to its end.
     before
-        Those of these runs that were there when the study began, or was gone on with.
+        Those of these runs that were there when the study began, or was continued.
     failed
         The errors of the others.
     """
@@ -197,7 +197,7 @@ def runs_of(
     matrix
         What they are.
     out
-        A directory that is filled run by run; one that the same study began is gone on with; none: nothing is kept.
+        A directory that is filled run by run; one that the same study began is continued; none: nothing is kept.
     identity
         What the results depend on: see `messsim.study.runs.identity.contents`.
     table
