@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -38,7 +38,18 @@ C, V = 0.1, 1e-2  # of the runs that vary the other
 FIRST, POINTS = 1000, 28  # of the grid of T
 SWEPT = ("router.V", "router.c", "requests", "horizon_s", "replication")
 
-Measured = dict[str, Any]
+
+class Measured(TypedDict):
+    """What the four orders need of one run: energies in J a request, and how it stood at the requests `t`."""
+
+    version: str
+    exploit_j: float
+    all_models_j: float
+    overhead_j: float
+    queue: float
+    t: list[int]
+    satisfaction: list[float]
+    explored: list[float]
 
 
 def reproduce_theory(
