@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dispatch.h"
+#include "view.h"
 
 enum { TURNS = 4 };
 
@@ -159,47 +160,50 @@ static void advance(ms_fleet *fleet, double until_s)
     }
 }
 
-int main(int count, char **words)
+/* The k-th word as a number; 0 where there are fewer. */
+static double number_at(int count, char **words, int k)
 {
-    if (count < 5) {
-        fail("dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S]");
-    }
-    const int32_t replicas = atoi(words[2]), pools = atoi(words[3]);
-    const int64_t requests = atoll(words[4]), active = 4 * (int64_t)replicas;
-    if (is_name(words[1], "loop") || is_name(words[1], "loop_caches")) {
-        return calls_alone(is_name(words[1], "loop") ? emptiest : least_work, replicas, requests);
-    }
-    const int tokens_alone = count > 9 && atof(words[9]) > 0.0 && !(atof(words[7]) > 0.0 || atof(words[8]) > 0.0);
-    const ms_dispatch_plan plan = {.rule = number_of(words[1]),
-                                   .state_delay_s = count > 5 ? atof(words[5]) : 0.0,
-                                   .session_ttl_s = 300.0,
-                                   .packed_requests = 4, /* of half a request a replica: an eighth of them fill */
-                                   .cache_threshold = 0.3,
-                                   .balance_abs = 64,
-                                   .balance_rel = 1.5,
-                                   .tree_tokens = 1 << 23,
-                                   .eviction_s = 120.0,
-                                   .prefill_load_scale = 1.0,
-                                   .overlap_credit = 1.0,
-                                   .is_sticky = count > 10 && atof(words[10]) > 0.0,
-                                   .affinity = 0.8,
-                                   .most_penalty_s = 18.0,
-                                   .peak_prefill = 15928.0,
-                                   .weights = {.queue = tokens_alone ? 0.0 : 2.0,
-                                               .kv_cache = tokens_alone ? 0.0 : 2.0,
-                                               .token_load = count > 9 ? atof(words[9]) : 0.0,
-                                               .prefix = 3.0,
-                                               .session = count > 6 ? atof(words[6]) : 0.0,
-                                               .active = count > 7 ? atof(words[7]) : 0.0,
-                                               .no_hit_lru = count > 8 ? atof(words[8]) : 0.0},
-                                   .index_block_tokens = 64,
-                                   .index_tokens = 131072,
-                                   .cold_replicas = 1024,
-                                   .most_busy_score = 1.0,
-                                   .most_load_tokens = 4194304.0};
-    ms_pool_plan *plans = calloc((size_t)pools, sizeof *plans);
-    ms_fleet fleet;
+    return count > k ? atof(words[k]) : 0.0;
+}
+
+static ms_dispatch_plan plan_of(int count, char **words)
+{
+    const double session = number_at(count, words, 6), busy = number_at(count, words, 7);
+    const double unknown = number_at(count, words, 8), token_load = number_at(count, words, 9);
+    const int tokens_alone = token_load > 0.0 && !(busy > 0.0 || unknown > 0.0);
+    return (ms_dispatch_plan){.rule = number_of(words[1]),
+                              .state_delay_s = number_at(count, words, 5),
+                              .session_ttl_s = 300.0,
+                              .packed_requests = 4, /* of half a request a replica: an eighth of them fill */
+                              .cache_threshold = 0.3,
+                              .balance_abs = 64,
+                              .balance_rel = 1.5,
+                              .tree_tokens = 1 << 23,
+                              .eviction_s = 120.0,
+                              .prefill_load_scale = 1.0,
+                              .overlap_credit = 1.0,
+                              .is_sticky = number_at(count, words, 10) > 0.0,
+                              .affinity = 0.8,
+                              .most_penalty_s = 18.0,
+                              .peak_prefill = 15928.0,
+                              .weights = {.queue = tokens_alone ? 0.0 : 2.0,
+                                          .kv_cache = tokens_alone ? 0.0 : 2.0,
+                                          .token_load = token_load,
+                                          .prefix = 3.0,
+                                          .session = session,
+                                          .active = busy,
+                                          .no_hit_lru = unknown},
+                              .index_block_tokens = 64,
+                              .index_tokens = 131072,
+                              .cold_replicas = 1024,
+                              .most_busy_score = 1.0,
+                              .most_load_tokens = 4194304.0};
+}
+
+static void make(ms_fleet *fleet, int32_t replicas, int32_t pools, const ms_dispatch_plan *plan)
+{
     const ms_stream stream = {1, 2, 0, 0};
+    ms_pool_plan *plans = calloc((size_t)pools, sizeof *plans);
     if (plans == NULL) {
         fail("memory ran out");
     }
@@ -213,9 +217,25 @@ int main(int count, char **words)
                                              .prefix_cache = 1}};
         plans[p].front_end.law = MS_WAITS_FOREVER;
     }
-    if (ms_fleet_init(&fleet, pools, plans, 1, &plan, &stream) != 0) {
+    if (ms_fleet_init(fleet, pools, plans, 1, plan, &stream) != 0) {
         fail("init");
     }
+    free(plans);
+}
+
+int main(int count, char **words)
+{
+    if (count < 5) {
+        fail("dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S [WEIGHTS ...]]");
+    }
+    const int32_t replicas = atoi(words[2]), pools = atoi(words[3]);
+    const int64_t requests = atoll(words[4]), active = 4 * (int64_t)replicas;
+    if (is_name(words[1], "loop") || is_name(words[1], "loop_caches")) {
+        return calls_alone(is_name(words[1], "loop") ? emptiest : least_work, replicas, requests);
+    }
+    const ms_dispatch_plan plan = plan_of(count, words);
+    ms_fleet fleet;
+    make(&fleet, replicas, pools, &plan);
     fleet.servers[0].own = own_rule(words[1]);
     const double gap_s = 2.0 / (double)replicas;
     clock_t began = 0;

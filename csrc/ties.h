@@ -36,9 +36,4 @@ static inline int32_t ms_ties_count(const ms_ties *self)
     return self->counts[1];
 }
 
-static inline double ms_ties_value(const ms_ties *self, int32_t player)
-{
-    return self->values[self->leaves + player];
-}
-
 #endif

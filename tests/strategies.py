@@ -238,6 +238,14 @@ def without_own_limits(pools: list[dict[str, Any]]) -> None:
         pool.pop("max_new_tokens", None)
 
 
+delay = st.sampled_from(
+    [
+        *["immediate"] * 3,
+        *(0.0, 2.5, {"kind": "exponential", "mean_s": 2.0}, {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0}),
+    ]
+)
+
+
 @st.composite
 def scenarios(draw, folder) -> dict[str, Any]:
     """Whole scenarios; `folder` is where a trace may be put."""
@@ -254,15 +262,6 @@ def scenarios(draw, folder) -> dict[str, Any]:
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": m["name"], "name": f"{m['name']}.{k}"} | draw(servings(usd)))
-    delay = [
-        "immediate",
-        "immediate",
-        "immediate",
-        0.0,
-        2.5,
-        {"kind": "exponential", "mean_s": 2.0},
-        {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0},
-    ]
     data: dict[str, Any] = {
         "seed": draw(st.integers(0, 9)),
         "sla": {"alpha": draw(share)},
@@ -273,8 +272,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "models": models,
         "pools": pools,
         "router": draw(routers(names, not none)),
-        "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))}
-        | draw(raters),
+        "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(delay)} | draw(raters),
         "cluster": {"mode": "none"} if none else draw(clusters(pools)),
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names)),

@@ -10,6 +10,7 @@ from test_cli_calls import Answer, Call
 import messsim
 from messsim.api import EVERY
 from messsim.scenario import parse
+from messsim.study.plan.goal import Goal
 
 SMALL = parse(scenario(name="two"))
 COMMON = {"workers": 3, "progress": print}
@@ -75,12 +76,14 @@ def test_plan(put, tmp_path):
     study = put("study.plan.cheapest.plan", {"clusters": []})
     asked = {"small": (1, 3), "large": "0..2"}
     messsim.plan(SMALL, ["a<1"], replicas=asked, objective="energy", kept=0.8, seeds=2, out=tmp_path, **COMMON)
-    loaded, axes, require = study.args
-    assert (loaded, require) == (SMALL, ["a<1"])
-    assert [(a.pool, a.least, a.most) for a in axes] == [("small", 1, 3), ("large", 0, 2)]
-    assert study.given("objective", "seeds", "kept_share", "out", "workers") == ["energy", 2, 0.8, tmp_path, 3]
+    loaded, goal = study.args
+    assert loaded == SMALL
+    assert [(a.pool, a.least, a.most) for a in goal.axes] == [("small", 1, 3), ("large", 0, 2)]
+    assert goal == Goal(goal.axes, ["a<1"], "energy", seeds=2, kept_share=0.8)
+    assert study.given("out", "workers") == [tmp_path, 3]
     messsim.plan(SMALL, [], replicas={"small": "1"})
-    assert study.given("objective", "seeds", "kept_share", "out", "workers") == ["usd", 5, 0.9, None, None]
+    goal = study.args[1]
+    assert (goal.objective, goal.seeds, goal.kept_share, *study.given("out", "workers")) == ("usd", 5, 0.9, None, None)
 
 
 def test_challenge(put, tmp_path):

@@ -17,6 +17,7 @@ from messsim.study.converge.convergence import _quantiles
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
+from messsim.study.plan.goal import Goal
 from messsim.study.replicate import _all_precise
 from messsim.study.runs.summaries import local_workers, summary_of
 from messsim.study.simulation.check import _batch, _broken_promises, check
@@ -130,10 +131,9 @@ def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
 def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unmet():
     parsed = parse(scenario(requests=60))
     axes = axes_of(parsed, ["large=1..4"], [])
-    options = {"objective": "energy", "seeds": 2, "workers": None}
 
     def counts(*wanted):
-        return plan(parsed, axes, wanted, **(options | {"workers": local_workers(1)}))["counts"]
+        return plan(parsed, Goal(axes, wanted, "energy", seeds=2), workers=local_workers(1))["counts"]
 
     slow, dear = "latency_s.e2e.mean<=1e-9", "cost.total<=1e-9"
     assert counts(slow)["assumed"] == 3

@@ -18,30 +18,11 @@ NM = shutil.which("nm")
 
 pytestmark = pytest.mark.skipif(COMPILER is None or NM is None, reason="needs a C compiler and nm")
 
-# An exported name is ms_ + the stem of its file, or one of these groups that a file has beside it.
-GROUPS = {
-    "api_limits": ("bucket_",),
-    "autoscale": ("autoscaler_", "cold_start_"),
-    "calendar": ("heap_", "tournament_"),
-    "cost": ("batch_cost", "known_costs"),
-    "dispatch_rules": ("choice_",),
-    "draw": ("quantile_", "exp_many", "log_many"),
-    "fleet_view": ("fleet_",),
-    "histogram": ("log_histogram_",),
-    "tally": ("attained", "latencies_", "running_", "scores_", "tally_"),
-    "iteration": ("duration_s", "series_"),
-    "job": ("queue_",),
-    "meters": ("fleet_",),
-    "open": ("open_", "page_"),
-    "outlook": ("replica_",),
-    "schedule_sglang": ("schedule_sglang",),
-    "schedule_vllm": ("schedule_vllm",),
-    "scored_index": ("scored_",),
-    "sequences_memory": ("sequences_",),
-}
-
-# Rules of one kind have their tests together.
+# A rule in a file of its own exports itself, by the name that a scenario has for it.
 FAMILIES = {"autoscale": "autoscale", "dispatch": "dispatch_rules"}
+
+# What a file is a part of, where both have the functions of one structure, which a third declares.
+PARTS = {"sequences_memory": "sequences"}
 
 # floor, sqrt and fabs are exact in IEEE 754 whoever computes them; exp, log and pow are not. qsort leaves
 # open how equals are ordered: it may sort only what has no equals.
@@ -70,10 +51,18 @@ def declarations_of(stem: str) -> str:
     return (CSRC / "dispatch.c" if is_rule else own).read_text(encoding="utf-8")
 
 
-def misnamed(stem: str, names: set[str]) -> set[str]:
+def structures(stem: str) -> set[str]:
+    """What the header of a file declares as structures, but for the names of files: their functions begin alike."""
+    own = CSRC / f"{stem}.h"
+    names = re.findall(r"^typedef struct ms_(\w+) \{", own.read_text("utf-8"), re.MULTILINE) if own.exists() else []
+    return set(names) - {source.stem for source in SOURCES}
+
+
+def misnamed(stem: str, names: set[str], structures: set[str]) -> set[str]:
+    """Names that begin neither with that of their file nor with that of a structure of its header."""
     family, _, rule = stem.partition("_")
-    itself = {f"ms_{stem}", f"ms_{rule}", f"ms_{rule}_rule"} if family in FAMILIES else set()
-    prefixes = tuple(f"ms_{group}" for group in (f"{stem}_", *GROUPS.get(stem, ())))
+    itself = {f"ms_{stem}"} | ({f"ms_{rule}", f"ms_{rule}_rule"} if family in FAMILIES else set())
+    prefixes = tuple(f"ms_{noun}_" for noun in {stem, PARTS.get(stem, stem), *structures})
     return {name for name in names - itself if not name.startswith(prefixes)}
 
 
@@ -95,7 +84,31 @@ def test_the_sources_are_found():
 def test_exported_names_start_with_their_file(objects, stem):
     defined, _ = objects[stem]
     assert defined
-    assert misnamed(stem, defined) == set()
+    assert misnamed(stem, defined, structures(stem)) == set()
+
+
+INLINE = re.compile(r"^(?:static inline|MS_INLINE) [\w *]*?\bms_(\w+)\(", re.MULTILINE)
+
+
+def borrowed(header: Path) -> set[str]:
+    """Functions in a header named as another file is, unless the header declares the structure of that name."""
+    text = header.read_text(encoding="utf-8")
+    own = {header.stem, PARTS.get(header.stem, header.stem), *re.findall(r"^typedef struct ms_(\w+) \{", text, re.M)}
+    others = tuple(f"{source.stem}_" for source in SOURCES if source.stem not in own)
+    return {name for name in INLINE.findall(text) if name.startswith(others) and not name.startswith(tuple(own))}
+
+
+@pytest.mark.parametrize("header", sorted(CSRC.glob("*.h")), ids=lambda path: path.name)
+def test_functions_in_headers_are_named_as_no_other_file(header):
+    assert borrowed(header) == set()
+
+
+def test_a_borrowed_name_is_noticed(tmp_path):
+    header = tmp_path / "view.h"
+    header.write_text("static inline int ms_fleet_seen(int x)\n{\n}\nMS_INLINE double *ms_view_at(int x)\n{\n}\n")
+    assert borrowed(header) == {"fleet_seen"}
+    header.write_text("typedef struct ms_fleet {\n" + header.read_text("utf-8"))
+    assert borrowed(header) == set()
 
 
 @pytest.mark.parametrize("stem", [source.stem for source in SOURCES])
@@ -117,6 +130,37 @@ def test_c_files_know_each_other_in_no_ring(objects):
     assert rings({part: known | called.get(part, set()) for part, known in includes(CSRC).items()}) == set()
 
 
+COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def calls_by_name(folder: Path) -> dict[str, set[str]]:
+    """By file, its header included, the others whose name that of a function begins with which it has or calls."""
+    stems = {path.stem for path in folder.glob("*.[ch]")}
+    graph: dict[str, set[str]] = {stem: set() for stem in stems}
+    for source in sorted(folder.glob("*.[ch]")):
+        text = COMMENT_OR_TEXT.sub(" ", source.read_text(encoding="utf-8"))
+        for name in re.findall(r"\bms_(\w+)\(", text):
+            nouns = [stem for stem in stems if f"{name}_".startswith(f"{stem}_")]
+            graph[source.stem].update({max(nouns, key=len)} if nouns else ())
+    return {stem: others - {stem} for stem, others in graph.items()}
+
+
+def test_c_files_call_each_other_in_no_ring_by_the_names_of_functions():
+    """Functions in headers count too, which no object shows."""
+    assert rings(calls_by_name(CSRC)) == set()
+
+
+def test_a_ring_by_names_is_noticed(tmp_path):
+    (tmp_path / "fleet.c").write_text('#include "accounts.h"\nvoid ms_fleet_end(void) { ms_accounts_settle(); }\n')
+    (tmp_path / "accounts.c").write_text(
+        "/* ms_fleet_end() */ void ms_accounts_settle(void) { ms_fleet_view_note(); }\n"
+    )
+    (tmp_path / "fleet_view.h").write_text("static inline void ms_fleet_view_note(void) {}\n")
+    assert rings(calls_by_name(tmp_path)) == set()
+    (tmp_path / "fleet_view.h").rename(tmp_path / "view.h")
+    assert rings(calls_by_name(tmp_path)) == {frozenset({"accounts", "fleet"})}
+
+
 def test_a_ring_of_a_call_and_an_include_is_noticed():
     calling, including = {"fleet": {"accounts"}, "accounts": set()}, {"fleet": set(), "accounts": {"fleet"}}
     assert rings(calling) == rings(including) == set()
@@ -134,12 +178,6 @@ def test_every_exported_function_is_declared_in_the_header_of_its_file(objects):
     for stem, (defined, _) in objects.items():
         declared = declarations_of(stem)
         assert {name for name in defined if not re.search(rf"{name}[(;,]", declared)} == set()
-
-
-def test_every_group_is_in_the_header_of_its_file():
-    for stem, groups in GROUPS.items():
-        header = declarations_of(stem)
-        assert {group for group in groups if f" ms_{group}" not in header} == set()
 
 
 def untested(stems: set[str], tests: set[str]) -> set[str]:
@@ -172,5 +210,6 @@ def test_a_stray_name_and_a_libm_call_are_noticed(tmp_path):
     source = tmp_path / "draw.c"
     source.write_text("#include <math.h>\ndouble ms_ledger_x(double x) { return exp(x) + sqrt(x); }\n")
     defined, needed = symbols(source, tmp_path)
-    assert misnamed("draw", defined) == {"ms_ledger_x"}
+    assert misnamed("draw", defined, {"die"}) == {"ms_ledger_x"}
+    assert misnamed("draw", {"ms_die_throw", "ms_draw_x", "ms_drawn"}, {"die"}) == {"ms_drawn"}
     assert foreign(needed, defined) == {"exp"}

@@ -148,12 +148,16 @@ def test_a_value_is_stated_unless_it_stands_for_none(value, stated):
 def test_iterations_need_the_memory_of_all_that_is_cached_and_computed():
     """100 tokens are cached, 20 of a prompt before, and 30 computed: 150 in all."""
     rows = iterations([1.0, 1.0, 1.0], prompt_tokens=[30.0, 30.0, 31.0], prior=20.0)
-    kept, left_out = fitting._within(rows, 150, "m.csv")
-    assert (len(kept), left_out) == (2, 1)
-    assert fitting._within(rows, None, "m.csv") == (rows, 0)
-    assert len(fitting._within(rows, 151, "m.csv")[0]) == 3
+
+    def within(capacity):
+        whose = {"model": None, "gpu": None, "tp": 2}
+        return fitting._within(rows, fitting._Known(whose, (8, 2), {}, capacity, None, {}), "m.csv")
+
+    assert [len(within(capacity)) for capacity in (150, 151, None)] == [2, 3, 3]
+    kept = within(150)
+    assert (kept.gpus, kept.experts, kept.top_k) == (2, 8, 2)
     with pytest.raises(DataError, match="no row fits into 149 cached tokens; expected another --kv-capacity-tokens"):
-        fitting._within(rows, 149, "m.csv")
+        within(149)
 
 
 def test_how_far_measurements_go():

@@ -230,7 +230,7 @@ def test_what_is_written_is_read_again(scenarios, challenged, tmp_path):
     table, rows = challenge(scenarios, POLICIES, 2, out=out, workers=1)
     assert (table, rows) == challenged
     write_challenge(out, scenarios, table, page=challenge_report)
-    write_challenge(out, scenarios, table, page=challenge_report)  # as the same command does, gone on with
+    write_challenge(out, scenarios, table, page=challenge_report)  # as the same command does, continued
     assert read_challenge(out) == table
     frame = pl.read_parquet(out / "results.parquet")
     assert frame["condition"].unique(maintain_order=True).to_list() == list(scenarios)

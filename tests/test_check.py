@@ -13,8 +13,6 @@ from messsim.scenario.transfer import Transfer
 from messsim.study.simulation import check as checking
 from messsim.study.simulation.check import check
 
-BILLION = 1e9
-
 
 def settings(**changes):
     return prepare(parse(scenario(**changes)))

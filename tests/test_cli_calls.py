@@ -15,6 +15,7 @@ from test_cli import here, refused
 from messsim.cli.sweep import as_given
 from messsim.results.figures import Requirement
 from messsim.study.plan.cheapest import BestSoFar
+from messsim.study.plan.goal import Goal
 from messsim.study.runs.so_far import SoFar
 
 
@@ -131,11 +132,12 @@ def test_compare_of_fleets(file, stands_for, workers, tmp_path):
     asked = ("--fleets", "--replicas", "small=1..3", "--require", "cost.gpus<9", "--policies", "mess+,random")
     done = here("compare", file, *asked, "--out", tmp_path / "o", *COMMON)
     assert printed(done) == {"best": None}
-    loaded, names, axes, require = study.args
+    loaded, names, goal = study.args
     assert is_changed(loaded)
-    assert (names, require) == (["mess+", "random"], ["cost.gpus<9"])
-    assert [(a.pool, a.least, a.most) for a in axes] == [("small", 1, 3)]
-    assert study.given("objective", "seeds", "kept_share", "out") == ["usd", 5, 0.9, tmp_path / "o"]
+    assert names == ["mess+", "random"]
+    assert [(a.pool, a.least, a.most) for a in goal.axes] == [("small", 1, 3)]
+    assert goal == Goal(goal.axes, ["cost.gpus<9"], "usd", seeds=5, kept_share=0.9)
+    assert study.options["out"] == tmp_path / "o"
     assert study.options["workers"]() is workers.answer
     wrong = refused(here("compare", file, "--replicas", "small=1..3"))
     assert wrong.startswith("error: --replicas and --require: choose a fleet for each policy; expected --fleets")
@@ -150,17 +152,18 @@ def test_plan(file, stands_for, workers, tmp_path):
     asked = ("--replicas", "small=1..3", "--replicas", "large=2", "--require", "a<1", "--objective", "energy")
     done = here("plan", file, *asked, "--kept", "80%", "--seeds", 7, "--out", tmp_path / "o", *COMMON, *ON)
     assert printed(done) == {"best": {"overrides": {}}}
-    loaded, axes, require = study.args
+    loaded, goal = study.args
     assert is_changed(loaded)
-    assert [(a.pool, a.least, a.most) for a in axes] == [("small", 1, 3), ("large", 2, 2)]
-    assert require == ["a<1"]
-    assert study.given("objective", "seeds", "kept_share", "out") == ["energy", 7, 0.8, tmp_path / "o"]
+    assert [(a.pool, a.least, a.most) for a in goal.axes] == [("small", 1, 3), ("large", 2, 2)]
+    assert goal == Goal(goal.axes, ["a<1"], "energy", seeds=7, kept_share=0.8)
+    assert study.options["out"] == tmp_path / "o"
     assert study.options["workers"] is workers.answer
     assert workers.args == ("ray", 4, "auto")
     study.answer = {"best": None}
     assert printed(here("plan", file, "--replicas", "small=1", "--json"), 1) == {"best": None}
-    assert study.args[2] == []
-    assert study.given("objective", "seeds", "kept_share", "out") == ["usd", 5, 0.9, None]
+    goal = study.args[1]
+    assert goal == Goal(goal.axes, [], "usd", seeds=5, kept_share=0.9)
+    assert study.options["out"] is None
 
 
 def test_plan_for_several_policies(file, stands_for, workers):
@@ -168,7 +171,8 @@ def test_plan_for_several_policies(file, stands_for, workers):
     asked = ("plan", file, "--replicas", "small=1", "--policies", "mess+,random", "--kept", "0.5", "--json")
     assert printed(here(*asked)) == {"best": "mess+"}
     assert study.args[1] == ["mess+", "random"]
-    assert study.given("objective", "seeds", "kept_share") == ["usd", 5, 0.5]
+    goal = study.args[2]
+    assert (goal.objective, goal.seeds, goal.kept_share) == ("usd", 5, 0.5)
     study.answer = {"best": None}
     assert printed(here(*asked), 1) == {"best": None}
 

@@ -17,13 +17,13 @@ from messsim.study.compare.policies import (
     _interval,
     _paired,
     _reached,
-    _so_far,
     check_policies,
     frontier,
     promising,
     ratio_to,
     with_policy,
 )
+from messsim.study.plan.goal import Goal
 
 BASE = parse(scenario())
 TENANTS = parse(scenario(tenants=[{"name": "gold", "alpha": 0.9}, {"name": "rest", "alpha": 0.4}]))
@@ -214,15 +214,6 @@ def test_differences_are_ours_less_the_firsts_where_both_have_the_figure():
     assert _paired(ours, first, "y") is None
 
 
-def test_what_is_known_of_a_policy_so_far():
-    known = _so_far("p", [summary(1.0, 0.5), summary(None, 0.7, kept=False), summary(4.0, kept=None)])
-    assert (known.policy, known.runs, known.kept) == ("p", 3, 1)
-    assert known.satisfaction == pytest.approx(0.6)
-    assert known.cost_per_request == 2.5
-    nothing = _so_far("p", [])
-    assert (nothing.runs, nothing.kept, nothing.satisfaction, nothing.cost_per_request) == (0, 0, None, None)
-
-
 def test_oracles_of_known_cost_are_worked_out_once_for_the_same_requests(monkeypatch):
     asked = []
 
@@ -279,21 +270,20 @@ def test_for_each_policy_a_fleet_is_planned_and_the_cheapest_is_the_best(monkeyp
     }
     asked = []
 
-    def plan(spec, axes, requirements, **options):
-        asked.append((spec.router.policy, axes, requirements, options))
+    def plan(spec, goal, **options):
+        asked.append((spec.router.policy, goal, options))
         return plans[spec.router.policy]
 
     monkeypatch.setattr(fleets_module, "plan", plan)
-    options = {"objective": "energy", "seeds": 3, "kept_share": 0.8}
-    answer = fleets(BASE, list(plans), ["axis"], ["a<1"], **options, out=tmp_path, workers=lambda: "w")
+    goal = Goal(["axis"], ["a<1"], "energy", seeds=3, kept_share=0.8)
+    answer = fleets(BASE, list(plans), goal, out=tmp_path, workers=lambda: "w")
     assert answer["best"] == "random"
     assert [p["policy"] for p in answer["policies"]] == list(plans)
     assert answer["policies"][0]["plan"] is plans["mess+"]
     assert (answer["requirements"], answer["unit"], answer["replications"]) == (["a<1"], "USD/h", 3)
     assert (answer["alpha"], answer["cost_unit"]) == (0.5, "J")
     assert [a[0] for a in asked] == list(plans)
-    shared = options | {"workers": "w", "on_progress": None}
-    assert asked[1][1:] == (["axis"], ["a<1"], shared | {"out": tmp_path / "random"})
+    assert asked[1][1:] == (goal, {"workers": "w", "on_progress": None, "out": tmp_path / "random"})
     assert json.loads((tmp_path / "fleets.json").read_text())["best"] == "random"
     assert (tmp_path / "fleets.csv").read_text().splitlines() == [
         'router.policy,"models.""8b"".replicas",pools.0.gpu',
@@ -301,8 +291,8 @@ def test_for_each_policy_a_fleet_is_planned_and_the_cheapest_is_the_best(monkeyp
         "random,1,A100",
     ]
     plans["random"] = plans["mess+"] = plan_with(None)
-    assert fleets(BASE, list(plans), [], [], workers=lambda: "w")["best"] is None
-    assert asked[-1][3]["out"] is None
+    assert fleets(BASE, list(plans), Goal([], []), workers=lambda: "w")["best"] is None
+    assert asked[-1][2]["out"] is None
 
 
 def test_no_fleet_makes_an_empty_table():

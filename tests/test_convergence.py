@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from test_cli import here, refused, write
 from test_page import Elements
 
-from messsim.errors import OutputError, ScenarioError
+from messsim.errors import OutputError, ScenarioError, SimulationError
 from messsim.report.convergence import convergence_report
 from messsim.report.pages.plots import plot
 from messsim.report.pages.report import report
@@ -282,3 +282,16 @@ def test_the_command(tmp_path):
     assert printed == json.loads((tmp_path / "out" / "convergence.json").read_text())
     assert "out" in refused(here("converge", file, "--seed", 9, "--seeds", 3, "--out", tmp_path / "out"))
     assert "--seeds 0: expected at least 2" in refused(here("converge", file, "--seeds", 0))
+
+
+def test_no_replication_is_made_after_one_that_fails(monkeypatch):
+    asked = []
+
+    def stop(spec, **_):
+        asked.append(spec.replication)
+        raise SimulationError("it stopped")
+
+    monkeypatch.setattr("messsim.study.converge.convergence.run", stop)
+    with pytest.raises(SimulationError, match="it stopped"):
+        converge(parse(scenario(requests=20)), 3, workers=1)
+    assert asked == [0]

@@ -265,6 +265,16 @@ def routers(draw, names: list[str], none: bool):
 
 
 @st.composite
+def ends(draw, law_of_arrivals: dict, few: bool):
+    """When a run ends; `few`: after some requests only, now and then."""
+    if law_of_arrivals["kind"] != "closed" and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
+        return {"horizon_s": draw(st.sampled_from([2.5, 20.0]))}
+    if few and draw(st.booleans()):
+        return {"requests": draw(st.integers(1, 40))}
+    return {"requests": draw(st.integers(1, 200))}
+
+
+@st.composite
 def scenarios(draw):
     """Whole scenarios, at most 200 requests each."""
     usd = draw(st.booleans())
@@ -319,13 +329,7 @@ def scenarios(draw):
     for pool in pools if cluster_spec.get("dispatch") == "shared_queue" else []:
         pool.pop("front_end_workers", None)
         pool.pop("lookahead", None)
-    if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
-        data["horizon_s"] = draw(st.sampled_from([2.5, 20.0]))
-    elif closed and draw(st.booleans()) and data["tokens"]["prompt"]["kind"] == "constant":
-        data["requests"] = draw(st.integers(1, 40))
-    else:
-        data["requests"] = draw(st.integers(1, 200))
-    return data
+    return data | draw(ends(law_of_arrivals, few=closed and data["tokens"]["prompt"]["kind"] == "constant"))
 
 
 def simulated(engine, scenario: Scenario):

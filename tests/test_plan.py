@@ -23,6 +23,7 @@ from messsim.study.plan.candidate_runs import CandidateRuns
 from messsim.study.plan.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
 from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
+from messsim.study.plan.goal import Goal
 from messsim.study.plan.search import Evaluation, Search
 from messsim.study.runs.rows import row_of
 from messsim.study.runs.summaries import local_workers, summary_of
@@ -339,9 +340,10 @@ def traffic(**more):
     )
 
 
-def planned(spec=None, replicas=("small=1..4", "large=1..4"), wanted=WANTED, **more):
+def planned(spec=None, replicas=("small=1..4", "large=1..4"), wanted=WANTED, *, objective="usd", seeds=3, **more):
     spec = spec or traffic()
-    return plan(spec, axes_of(spec, replicas, []), wanted, **{"seeds": 3, "workers": local_workers(1)} | more)
+    goal = Goal(axes_of(spec, replicas, []), wanted, objective, seeds)
+    return plan(spec, goal, **{"workers": local_workers(1)} | more)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from messsim.results.figures import Requirement
 from messsim.scenario import parse
 from messsim.study.plan.candidates import Axis, Candidate, Kind, axes_of, candidates_of, usd_per_hour
 from messsim.study.plan.cheapest import _affordable, _gpus, _helped, _prices, _replicas, plan
+from messsim.study.plan.goal import Goal
 
 H1, H2, A1 = Kind("H100", 1), Kind("H100", 2), Kind("A100", 1)
 PLAIN = Axis("8b", "pools.0", (H1,), 1, 3)
@@ -282,5 +283,5 @@ def test_more_replicas_help_against_waiting_and_losses(requirement, helped):
 )
 def test_what_is_no_plan_is_told_before_anything_runs(requirements, options, message):
     with pytest.raises(ScenarioError) as caught:
-        plan(served(), [PLAIN], requirements, **options)
+        plan(served(), Goal([PLAIN], requirements, **options))
     assert str(caught.value) == message

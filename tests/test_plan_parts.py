@@ -13,6 +13,7 @@ from messsim.study.plan.candidate_runs import CandidateRuns
 from messsim.study.plan.candidates import Axis, Candidate, Kind
 from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.files import read_plan, write_plan
+from messsim.study.plan.goal import Goal
 from messsim.study.plan.search import Evaluation, Search
 from messsim.version import __version__
 
@@ -21,6 +22,10 @@ G = Kind("G", 1)
 AXES = [Axis("small", 'models."small"', (G,), 1, 4)]
 LATE = Requirement.parse("latency_s.ttft.p95<2")
 PROMISE = Requirement.parse("sla.satisfaction>=0.5")
+
+
+def goal(objective="usd", seeds=2, kept_share=0.9):
+    return Goal(AXES, [str(LATE)], objective, seeds, kept_share)
 
 
 def search(prices=(1.0, 2.0, 3.0, 4.0), **known):
@@ -67,7 +72,7 @@ def test_the_answer_has_the_clusters_by_objective_and_counts_what_became_of_all(
         checked={0, 3},
         unchecked=9,
     )
-    answer = plan_answer(BASE, AXES, s, runs(rows), [LATE], "energy", 0.8)
+    answer = plan_answer(BASE, goal("energy", kept_share=0.8), [LATE], s, runs(rows))
     assert [c["pools"][0]["replicas"] for c in answer["clusters"]] == [2, 3, 1, 4], "without an objective: last"
     assert [c["verdict"] for c in answer["clusters"]] == ["met", "met", "failed", "failed"]
     assert [c["kept"] for c in answer["clusters"]] == [1, 2, 1, 1]
@@ -100,7 +105,7 @@ def test_the_answer_has_the_clusters_by_objective_and_counts_what_became_of_all(
 
 def test_a_cluster_has_its_figures_over_the_runs_that_came_to_their_end():
     s = search(best=1, evaluated={1: Evaluation(True, True, 2.0)})
-    (cluster,) = plan_answer(BASE, AXES, s, runs({1: [row(1.0), row(3.0)]}), [LATE], "usd", 0.9)["clusters"]
+    (cluster,) = plan_answer(BASE, goal(), [LATE], s, runs({1: [row(1.0), row(3.0)]}))["clusters"]
     assert cluster["overrides"] == {'models."small".replicas': 2}
     assert cluster["pools"] == [{"pool": "small", "gpu": "G", "tp": 1, "replicas": 2}]
     assert cluster["gpus"] == 3
@@ -122,7 +127,7 @@ def test_a_cluster_has_its_figures_over_the_runs_that_came_to_their_end():
 )
 def test_the_status_of_a_plan(rows, best, status):
     s = search(best=best, evaluated={1: Evaluation(best is not None, True, 2.0)})
-    answer = plan_answer(BASE, AXES, s, runs({1: rows}), [LATE], "usd", 0.9)
+    answer = plan_answer(BASE, goal(), [LATE], s, runs({1: rows}))
     assert answer["status"] == status
     assert answer["unit"] == "USD/h"
     assert (answer["best"] is None) == (best is None)
@@ -130,7 +135,7 @@ def test_the_status_of_a_plan(rows, best, status):
 
 def test_clusters_that_were_not_simulated_are_counted_once():
     s = search(best=1, evaluated={1: Evaluation(True, True, 2.0)}, too_small={0}, assumed={0, 3}, violation=1)
-    answer = plan_answer(BASE, AXES, s, runs({1: [row(1.0), row(1.0)]}), [LATE], "usd", 0.9)
+    answer = plan_answer(BASE, goal(), [LATE], s, runs({1: [row(1.0), row(1.0)]}))
     assert answer["counts"] == {
         "candidates": 4,
         "simulated": 1,
@@ -149,12 +154,12 @@ def test_a_pool_that_changes_its_size_has_its_most_too():
 
 
 def test_the_first_replication_alone_decides_where_others_cannot_make_up_for_it():
-    verdict = _verdict(LATE, [row(3.0)], 2, 0.9)
+    verdict = _verdict(LATE, [row(3.0)], goal())
     assert (verdict["verdict"], verdict["mean"]) == ("failed", 3.0)
     assert verdict["reason"] == "missed in the first replication: others cannot make up for it"
-    assert _verdict(LATE, [row(1.0)], 2, 0.9)["verdict"] == "uncertain"
-    assert _verdict(LATE, [row(3.0)], 5, 0.9)["verdict"] == "uncertain", "four others may"
-    assert _verdict(LATE, [row(3.0)], 1, 0.9)["reason"] == "one replication has no interval"
+    assert _verdict(LATE, [row(1.0)], goal())["verdict"] == "uncertain"
+    assert _verdict(LATE, [row(3.0)], goal(seeds=5))["verdict"] == "uncertain", "four others may"
+    assert _verdict(LATE, [row(3.0)], goal(seeds=1))["reason"] == "one replication has no interval"
 
 
 # ---- the frontier ---------------------------------------------------------------------------------------
@@ -280,12 +285,12 @@ MEAN = "no number of seeds moves the mean away from alpha: a router pays for no 
     ],
 )
 def test_what_more_seeds_could_tell(clusters, wanted, seeds, share, first):
-    assert _more_seeds(search(best=1), clusters, wanted, seeds, share) == [first, MEAN]
+    assert _more_seeds(search(best=1), clusters, wanted, goal(seeds=seeds, kept_share=share)) == [first, MEAN]
 
 
 def test_without_a_promise_or_a_best_more_seeds_are_no_matter():
-    assert _more_seeds(search(best=1), kept(None), [LATE], 2, 0.9) == []
-    assert _more_seeds(search(), kept(2), [PROMISE], 2, 0.9) == []
+    assert _more_seeds(search(best=1), kept(None), [LATE], goal()) == []
+    assert _more_seeds(search(), kept(2), [PROMISE], goal()) == []
 
 
 # ---- replications ---------------------------------------------------------------------------------------
@@ -365,7 +370,7 @@ def test_what_the_other_model_could_carry_is_no_help():
 
 def test_a_plan_is_read_as_it_was_written(tmp_path):
     s = search(best=1, evaluated={1: Evaluation(True, True, 2.0)})
-    answer = plan_answer(BASE, AXES, s, runs({1: [row(1.0), row(1.0)]}), [LATE], "usd", 0.9)
+    answer = plan_answer(BASE, goal(), [LATE], s, runs({1: [row(1.0), row(1.0)]}))
     write_plan(tmp_path, answer)
     text = (tmp_path / "plan.json").read_text()
     assert text.startswith('{\n  "scenario": "base",\n')

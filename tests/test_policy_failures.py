@@ -230,7 +230,7 @@ def facts_of_many(models, facts):
 
 
 def test_instances_end_their_chains_by_their_own_state(tmp_path):
-    """Each instance counts its own decisions, and its chains hang on that count, in both engines."""
+    """Each instance counts its own decisions, and its chains depend on that count, in both engines."""
     text = (
         f"{HEAD}def decide(state):\n    state[0] += 1.0\n    return 2097152\n\n"
         "def finish(model, models, state):\n    return model + 1 if state[0] % 3 and model + 1 < models else models\n\n"

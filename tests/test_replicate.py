@@ -11,7 +11,7 @@ from messsim.errors import ScenarioError
 from messsim.report.study.replications import _cells
 from messsim.results import replication_interval
 from messsim.scenario import parse
-from messsim.study.replicate import Plan, _all_precise, plan_of, replicate
+from messsim.study.replicate import StoppingRule, _all_precise, replicate, stopping_rule
 from messsim.study.runs.summaries import in_order, in_processes, summary_at, summary_of
 
 
@@ -37,7 +37,7 @@ def test_values_in_order(workers):
 
 
 def test_figures_are_intervals_over_the_replications():
-    result, rows = replicate(SMALL, Plan(4))
+    result, rows = replicate(SMALL, StoppingRule(4))
     runs = [summary_of(SMALL.changed(replication=r)) for r in range(4)]
     expected = replication_interval([r["sla"]["satisfaction"] for r in runs])
     assert result["figures"]["sla.satisfaction"] == expected.summary()
@@ -54,7 +54,7 @@ def test_figures_are_intervals_over_the_replications():
 def test_figures_that_some_replications_lack_are_averaged_over_the_others():
     """A promise that some of them never keep for good has no time to compliance there."""
     parsed = parse(scenario(requests=60, sla={"alpha": 0.6}))
-    result, rows = replicate(parsed, Plan(12))
+    result, rows = replicate(parsed, StoppingRule(12))
     known = [r["sla_time_to_compliance"] for r in rows if r["sla_time_to_compliance"] is not None]
     assert 0 < len(known) < 12
     assert result["figures"]["sla.time_to_compliance"] == replication_interval(known).summary()
@@ -71,8 +71,8 @@ def test_a_row_tells_half_of_the_interval_as_a_share_of_the_mean():
 def test_it_stops_when_all_that_is_asked_is_precise():
     seen = []
     precision = 0.02
-    plan = Plan(100, precision, ("sla.satisfaction", "cost.per_request"))
-    result, rows = replicate(SMALL, plan, on_progress=lambda done, most: seen.append((done, most)))
+    rule = StoppingRule(100, precision, ("sla.satisfaction", "cost.per_request"))
+    result, rows = replicate(SMALL, rule, on_progress=lambda done, most: seen.append((done, most)))
     n = result["replications"]
     assert result["precise"] is True
     assert 10 < n < 100
@@ -86,24 +86,24 @@ def test_it_stops_when_all_that_is_asked_is_precise():
 
 
 def test_when_it_stops_does_not_depend_on_the_processes():
-    plan = Plan(40, 0.02)
-    assert replicate(SMALL, plan, workers=2) == replicate(SMALL, plan)
+    rule = StoppingRule(40, 0.02)
+    assert replicate(SMALL, rule, workers=2) == replicate(SMALL, rule)
 
 
 def test_ten_are_made_before_any_is_believed():
     always = parse(scenario(requests=50, models=[model("only", 1 - 1e-12)]))
-    result, _ = replicate(always, Plan(40, 0.01))
+    result, _ = replicate(always, StoppingRule(40, 0.01))
     assert (result["replications"], result["precise"]) == (10, True)
 
 
 def test_it_gives_up():
-    result, _ = replicate(SMALL, Plan(12, 1e-6))
+    result, _ = replicate(SMALL, StoppingRule(12, 1e-6))
     assert (result["replications"], result["precise"]) == (12, False)
 
 
 def test_a_figure_that_some_lack_is_never_precise():
     parsed = parse(scenario(requests=60, sla={"alpha": 0.6}))
-    result, _ = replicate(parsed, Plan(12, 0.99, ("sla.time_to_compliance",)))
+    result, _ = replicate(parsed, StoppingRule(12, 0.99, ("sla.time_to_compliance",)))
     assert result["precise"] is False
     alike = [{"sla.certificate": 0.5, "sla.margin": 0.1} for _ in range(10)]
     assert _all_precise(alike, ["sla.certificate", "sla.margin"], 0.01)
@@ -114,12 +114,12 @@ def test_a_figure_that_some_lack_is_never_precise():
 
 @pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.5 %", 0.005), ("0.02", 0.02)])
 def test_a_precision_is_a_share(text, share):
-    assert plan_of(None, text, None, None).precision == pytest.approx(share)
+    assert stopping_rule(None, text, None, None).precision == pytest.approx(share)
 
 
 def test_the_least_that_may_be_made_is_where_intervals_are_believed():
-    assert plan_of(None, "1%", None, 10).most == 10
-    assert plan_of(7, None, None, None).most == 7
+    assert stopping_rule(None, "1%", None, 10).most == 10
+    assert stopping_rule(7, None, None, None).most == 7
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_least_that_may_be_made_is_where_intervals_are_believed():
 )
 def test_contradictions_are_told(given, reason):
     with pytest.raises(ScenarioError, match=reason):
-        plan_of(*given)
+        stopping_rule(*given)
 
 
 # ---- the command ----------------------------------------------------------------------------------------
@@ -208,10 +208,10 @@ def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr("messsim.study.replicate.summary_at", stop)
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 3 runs are kept"):
-        replicate(SMALL, Plan(5), out=tmp_path / "out")
+        replicate(SMALL, StoppingRule(5), out=tmp_path / "out")
     assert pl.read_parquet(tmp_path / "out" / "results.parquet").height == 3
     monkeypatch.setattr("messsim.study.replicate.summary_at", lambda task: made.append(task) or summary_at(task))
-    assert replicate(SMALL, Plan(5), out=tmp_path / "out") == replicate(SMALL, Plan(5))
+    assert replicate(SMALL, StoppingRule(5), out=tmp_path / "out") == replicate(SMALL, StoppingRule(5))
     assert [task[0].replication for task in made[:5]] == [0, 1, 2, 3, 4]
 
 

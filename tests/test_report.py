@@ -22,8 +22,9 @@ from messsim.study.compare.policies import compare as compare_all
 from messsim.study.converge.convergence import converge
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
-from messsim.study.replicate import Plan, replicate
-from messsim.study.runs.so_far import SoFar, so_far
+from messsim.study.plan.goal import Goal
+from messsim.study.replicate import StoppingRule, replicate
+from messsim.study.runs.so_far import SoFar, so_far, telling
 from messsim.study.sweep import sweep
 from messsim.wording import cost, cost_heading, half_width, per_request, plain, rate
 
@@ -249,13 +250,14 @@ def test_a_curve_is_never_wider_than_its_place():
 
 def test_what_is_known_so_far_stands_below_the_bar():
     console = Console(width=100, file=io.StringIO(), force_terminal=True)
+    known = [SoFar("mess+", 2, 1, 0.61, 0.0123), SoFar("random", 0, 0, None, None)]
     with known_bar(console, "study") as (on_progress, show):
         on_progress(1, 4)
-        show(comparison_so_far([("mess+", 2, 1, 0.61, 0.0123), ("random", 0, 0, None, None)], "USD"))
+        show(comparison_so_far(known, "USD"))
         show(best_so_far({"large": 2, "small": 0}, 7.5, 3, "USD per hour"))
     text = console.file.getvalue()
     assert "best so far: 2 x large, no small; 7.5 USD per hour; 3 clusters simulated" in text
-    printed = shown(comparison_so_far([("mess+", 2, 1, 0.61, 0.0123), ("random", 0, 0, None, None)], "USD"))
+    printed = shown(comparison_so_far(known, "USD"))
     assert printed.splitlines()[1].split() == ["mess+", "2", "1", "61.00", "%", "12.3"]
     assert "; 359.2 kJ a run;" in str(best_so_far({"large": 1}, 359_192.0, 1, "J a run"))
     assert str(best_so_far(None, None, 1, "J")) == "best so far: none keeps every requirement; 1 cluster simulated"
@@ -272,17 +274,29 @@ def test_what_is_known_so_far_is_in_the_order_of_points_whoever_is_done_first():
     ]
 
 
+def test_what_is_known_is_told_as_it_is_by_then_if_anybody_listens():
+    assert telling(None, ["a"], lambda: 1 / 0) is None
+    heard: list[list[SoFar]] = []
+    row = {"sla_kept": True, "sla_satisfaction": 0.5, "cost_per_request": 2.0}
+    rows = {}
+    tell = telling(heard.append, ["a", "b"], lambda: rows)
+    rows[1, 0] = row
+    tell()
+    rows[0, 0] = row
+    tell()
+    assert [[known.point for known in each] for each in heard] == [["b"], ["a", "b"]]
+
+
 def test_studies_tell_what_they_know_so_far():
     known: list[object] = []
     small = parse(scenario(requests=40))
     compare_all(small, ["random", "cheapest"], 2, workers=1, on_known=known.append)
     assert [p.runs for p in known[-1]] == [2, 2]
-    assert known[0][0].satisfaction is None
+    assert [p.runs for p in known[0]] == [1]
     known.clear()
     axes = axes_of(small, ["large=1..2"], [])
-    result = plan(
-        small, axes, ["sla.satisfaction>=0.01"], objective="energy", seeds=2, workers=1, on_known=known.append
-    )
+    goal = Goal(axes, ["sla.satisfaction>=0.01"], "energy", seeds=2)
+    result = plan(small, goal, workers=1, on_known=known.append)
     assert known[-1].replicas == {p["pool"]: p["replicas"] for p in result["best"]["pools"] if p["pool"] == "large"}
 
 
@@ -290,7 +304,7 @@ def test_every_study_of_replications_tells_what_it_knows():
     small = parse(scenario(requests=40))
     for run_all in (
         lambda reported: sweep(small, [{"router.V": 0.1}, {"router.V": 1.0}], seeds=2, workers=1, on_known=reported),
-        lambda reported: replicate(small, Plan(2), workers=1, on_known=reported),
+        lambda reported: replicate(small, StoppingRule(2), workers=1, on_known=reported),
         lambda reported: converge(small, 2, workers=1, on_known=reported),
         lambda reported: challenge({"plain": small}, ["random", "largest"], 2, workers=1, on_known=reported),
     ):

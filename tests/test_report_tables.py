@@ -15,6 +15,7 @@ from messsim.report.compare.comparison import (
 )
 from messsim.report.compare.fleets import fleet_tables
 from messsim.report.convergence import _ends, _since, _tiles, convergence_table
+from messsim.study.runs.so_far import SoFar
 
 # ---- comparisons ----------------------------------------------------------------------------------------
 
@@ -161,11 +162,11 @@ def test_a_comparison_says_that_rent_is_the_cost_and_one_policy_is_compared_with
 
 
 def test_what_is_known_so_far_is_of_the_last_points():
-    known = [(f"p{k}", 3, 2, 0.6, 0.0025) for k in range(12)]
+    known = [SoFar(f"p{k}", 3, 2, 0.6, 0.0025) for k in range(12)]
     made = cells(comparison_so_far(known, "USD"))
     assert made[0] == ["so far", "runs", "kept in", "satisfied", "USD/1,000 requests"]
     assert made[1] == ["p0", "3", "2", "60.00 %", "2.5"]
-    made = cells(comparison_so_far([*known, ("last", 1, 0, None, None)], "J"))
+    made = cells(comparison_so_far([*known, SoFar("last", 1, 0, None, None)], "J"))
     assert made[0][0] == "so far (1 more)"
     assert (made[1][0], made[-1]) == ("p1", ["last", "1", "0", "-", "-"])
 

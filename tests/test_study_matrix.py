@@ -146,13 +146,27 @@ def test_a_value_of_another_version_ends_the_study():
     assert r.values == {}
 
 
+def test_runs_that_were_there_before_are_counted_among_those_that_are_wanted():
+    r, _, _ = runs()
+    assert (r.before, r.count(None), r.count([(0, 0), (1, 0)])) == (frozenset(), "0", "0 of 2")
+    r.values[0, 0] = {"version": __version__}
+    assert (r.before, r.count(None), r.count([(0, 0), (1, 0)])) == (frozenset(), "1", "1 of 2")
+
+
+def test_each_run_is_followed_by_what_is_to_be_done_then():
+    seen = []
+    r, _, _ = runs()
+    r.all([(1, 0), (0, 0)], lambda: seen.append(len(r.values)))
+    r.make([(1, 0), (0, 1)], lambda: seen.append(len(r.values)))
+    assert seen == [1, 2, 2, 3], "those that are there come first"
+
+
 def test_runs_need_neither_a_directory_nor_somebody_who_listens():
     with runs_of(
         MATRIX,
         out=None,
         identity=lambda: 1 / 0,
         table=lambda r: 1 / 0,
-        done=lambda r: "all",
         workers=1,
         on_progress=None,
     ) as r:

@@ -25,7 +25,7 @@ from messsim.study.compare.policies import compare
 from messsim.study.converge.convergence import converge
 from messsim.study.converge.files import write_convergence
 from messsim.study.groups.grouped import grouped
-from messsim.study.replicate import Plan, replicate
+from messsim.study.replicate import StoppingRule, replicate
 from messsim.study.runs.points import points_of
 from messsim.study.runs.rows import failed_row, frame_of
 from messsim.study.runs.summaries import local_workers
@@ -210,7 +210,7 @@ def test_one_promise_is_told(tmp_path):
 
 def test_a_replicated_scenario_is_no_comparison(tmp_path):
     parsed = parse(scenario(requests=40, sla={"alpha": 0.6}))
-    replicate(parsed, Plan(3), out=tmp_path / "o", workers=local_workers(1))
+    replicate(parsed, StoppingRule(3), out=tmp_path / "o", workers=local_workers(1))
     words = words_of(tmp_path / "o")
     assert f"3 replications, policy {parsed.router.policy_name}, seed {parsed.seed}, 60.00 % promised" in words
     assert "of 3 replications" in words

@@ -12,7 +12,7 @@ from messsim.study.verify import theory, verify
 from messsim.study.verify.cases import Case, Experiment
 from messsim.study.verify.measures import Figure, Observed
 from messsim.study.verify.queues import queue, slower
-from messsim.study.verify.verification import _check, _observed, _replication, _Task, _verdict
+from messsim.study.verify.verification import _observed, _Setting, _Task, _verdict
 
 # ---- formulas -------------------------------------------------------------------------------------------
 
@@ -276,10 +276,10 @@ def test_theory_that_is_read_off_the_runs_is_compared_run_by_run():
 )
 def test_a_replication_has_its_share_of_the_requests_and_four_thousand_at_least(size, requests, warmup):
     experiment = Experiment(queue("q", 0.5), 100_000, ())
-    made = _replication(experiment, 7, "simpy", size, 3, 1.0)
+    made = _Setting("simpy", size, 3, 1.0).replication(experiment, 7)
     assert (made.requests, made.warmup, made.engine, made.seed, made.replication) == (requests, warmup, "simpy", 3, 7)
     assert made.models == experiment.scenario.models
-    assert _replication(experiment, 7, "simpy", size, 3, 2.0).models[0].coefficients.a0_s == 2e-4
+    assert _Setting("simpy", size, 3, 2.0).replication(experiment, 7).models[0].coefficients.a0_s == 2e-4
 
 
 def test_theory_is_a_number_or_read_off_the_run(monkeypatch):
@@ -292,23 +292,23 @@ def test_theory_is_a_number_or_read_off_the_run(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fast", None, None, 1.0), "engine = 'fast': expected one of compiled, simpy"),
-        (("simpy", 0.0, None, 1.0), "size = 0.0: expected a number above 0"),
-        (("simpy", math.inf, None, 1.0), "size = inf: expected a number above 0"),
-        (("simpy", None, None, -1.0), "slow-server = -1.0: expected a number above 0"),
-        (("simpy", None, -1, 1.0), "seed = -1: expected a whole number from 0 to 4294967295"),
-        (("simpy", None, 2**32, 1.0), "seed = 4294967296: expected a whole number from 0 to 4294967295"),
+        (("fast", 1.0, 1, 1.0), "engine = 'fast': expected one of compiled, simpy"),
+        (("simpy", 0.0, 1, 1.0), "size = 0.0: expected a number above 0"),
+        (("simpy", math.inf, 1, 1.0), "size = inf: expected a number above 0"),
+        (("simpy", 1.0, 1, -1.0), "slow-server = -1.0: expected a number above 0"),
+        (("simpy", 1.0, -1, 1.0), "seed = -1: expected a whole number from 0 to 4294967295"),
+        (("simpy", 1.0, 2**32, 1.0), "seed = 4294967296: expected a whole number from 0 to 4294967295"),
     ],
 )
 def test_what_cannot_be_verified_is_told(arguments, message):
     with pytest.raises(ScenarioError) as caught:
-        _check(*arguments)
+        _Setting(*arguments).check()
     assert str(caught.value) == message
 
 
 def test_the_ends_of_what_can_be_verified():
-    _check("compiled", 1e-9, 0, 1.0)
-    _check("simpy", None, 2**32 - 1, 0.5)
+    _Setting("compiled", 1e-9, 0, 1.0).check()
+    _Setting("simpy", 1.0, 2**32 - 1, 0.5).check()
 
 
 @pytest.mark.parametrize(("size", "widest"), [(1.0, 0.01), (4.0, 0.01), (0.25, 0.04), (None, 0.01)])

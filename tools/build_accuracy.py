@@ -79,7 +79,7 @@ def iteration_fits(data: Path) -> str:
         )
         by_region = {e["region"]: e["duration"] for e in fitted["errors"]}
         cells = [_percents(by_region[r]) if r in by_region else "-" for r in REGIONS]
-        name = f"{fitted['model']}, {fitted['tp']} {fitted['gpu'].split('-80')[0]}"
+        name = f"{fitted['model']}, {fitted['tp']} {str(fitted['gpu']).split('-80')[0]}"
         missing = ", ".join(n.split("_")[0] for n in fitted["not_determined"]) or "-"
         lines.append(f"| {name} | {kind} | {fitted['rows']:,} | {' | '.join(cells)} | {missing} |")
     return "\n".join(lines)

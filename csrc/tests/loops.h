@@ -5,6 +5,7 @@
 #include "check.h"
 #include "loop.h"
 #include "meters.h"
+#include "players.h"
 #include "view.h"
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };

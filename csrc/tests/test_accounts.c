@@ -1,4 +1,5 @@
 #include "fleets.h"
+#include "players.h"
 
 /* Two replicas with blocks of 4 tokens. */
 static void make_two(ms_fleet *fleet)

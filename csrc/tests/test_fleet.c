@@ -245,67 +245,91 @@ static int by_request(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+/* What happened to a fleet. */
+typedef struct happenings {
+    int32_t placed;
+    int64_t turned_away;
+    int64_t evictions;
+    int32_t failed_twice;
+} happenings;
+
+/* A replica fails, and its jobs begin again elsewhere. */
+static void fail_one(ms_fleet *fleet, int32_t replica, double t_s, happenings *so_far)
+{
+    ms_queue evicted = {0};
+    ms_fleet_fail(fleet, replica, t_s, &evicted);
+    so_far->failed_twice += fleet->failures[replica] == 2;
+    so_far->evictions += evicted.length;
+    fleet->pool[fleet->pool_of[replica]].unfinished -= evicted.length;
+    for (ms_job *job = ms_queue_pop(&evicted); job != NULL; job = ms_queue_pop(&evicted)) {
+        job->generated_tokens = 0;
+        job->attempt++;
+        CHECK(ms_dispatch_place(fleet, job, -1, t_s) == MS_PLACED);
+    }
+}
+
+/* Requests, failures, repairs and steps in any order, until all requests are placed; returns when that is. */
+static double live(ms_fleet *fleet, lcg chance, ms_queue *done, happenings *so_far)
+{
+    double t_s = 0.0;
+    for (int s = 0; s < 30000 && so_far->placed < JOBS; s++) {
+        const int64_t what = lcg_between(&chance, 0, 99);
+        const int32_t r = (int32_t)lcg_between(&chance, 0, fleet->replicas - 1);
+        if (what < 20) {
+            const int32_t model = (int32_t)lcg_between(&chance, 0, 2);
+            const int64_t most_waiting = lcg_between(&chance, -1, 6);
+            so_far->turned_away += place(fleet, so_far->placed++, model, most_waiting, t_s) == MS_TURNED_AWAY;
+        } else if (what < 22 && fleet->failures[r] < 2) {
+            fail_one(fleet, r, t_s, so_far);
+        } else if (what < 30 && fleet->failures[r] > 0) {
+            repair(fleet, r, t_s);
+        } else {
+            const double now_s = step(fleet, done);
+            CHECK(now_s >= t_s);
+            t_s = now_s < INFINITY ? now_s : t_s;
+        }
+        for (int32_t p = 0; p < 4; p++) {
+            CHECK(fleet->pool[p].unfinished == count_of(fleet, p));
+        }
+    }
+    return t_s;
+}
+
+/* Whether no job is in two queues, or twice in one; empties them. */
+static void check_each_once(ms_queue *done, ms_queue *rest)
+{
+    static ms_job *left[JOBS];
+    int64_t n = 0;
+    for (ms_job *job = ms_queue_pop(done); job != NULL; job = ms_queue_pop(done)) {
+        CHECK(job->finish_s >= job->first_token_s && job->first_token_s > job->start_s);
+        left[n++] = job;
+    }
+    for (ms_job *job = ms_queue_pop(rest); job != NULL; job = ms_queue_pop(rest)) {
+        left[n++] = job;
+    }
+    qsort(left, (size_t)n, sizeof left[0], by_request);
+    for (int64_t i = 1; i < n; i++) {
+        CHECK(left[i - 1] != left[i]);
+    }
+}
+
 static void no_job_is_lost_in_any_use(void)
 {
     const int32_t rules[] = {MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE};
-    static ms_job *left[JOBS];
     for (int k = 0; k < 4; k++) {
         const ms_pool_plan plans[] = {pool_of(0, 2, 3), pool_of(1, 3, 2), pool_of(0, 1, 4), pool_of(2, 18, 1)};
         ms_fleet fleet;
-        ms_queue done = {0};
-        lcg chance = {(uint64_t)k + 50};
+        ms_queue done = {0}, rest = {0};
+        happenings all = {0};
         make(&fleet, 4, plans, rules[k]);
-        int64_t turned_away = 0, evictions = 0;
-        int32_t placed = 0, failed_twice = 0;
-        double t_s = 0.0;
-        for (int s = 0; s < 30000 && placed < JOBS; s++) {
-            const int64_t what = lcg_between(&chance, 0, 99);
-            const int32_t r = (int32_t)lcg_between(&chance, 0, fleet.replicas - 1);
-            if (what < 20) {
-                const int32_t model = (int32_t)lcg_between(&chance, 0, 2);
-                turned_away += place(&fleet, placed++, model, lcg_between(&chance, -1, 6), t_s) == MS_TURNED_AWAY;
-            } else if (what < 22 && fleet.failures[r] < 2) {
-                ms_queue evicted = {0};
-                ms_fleet_fail(&fleet, r, t_s, &evicted);
-                failed_twice += fleet.failures[r] == 2;
-                evictions += evicted.length;
-                fleet.pool[fleet.pool_of[r]].unfinished -= evicted.length;
-                for (ms_job *job = ms_queue_pop(&evicted); job != NULL; job = ms_queue_pop(&evicted)) {
-                    job->generated_tokens = 0;
-                    job->attempt++;
-                    CHECK(ms_dispatch_place(&fleet, job, -1, t_s) == MS_PLACED);
-                }
-            } else if (what < 30 && fleet.failures[r] > 0) {
-                repair(&fleet, r, t_s);
-            } else {
-                const double now_s = step(&fleet, &done);
-                CHECK(now_s >= t_s);
-                t_s = now_s < INFINITY ? now_s : t_s;
-            }
-            for (int32_t p = 0; p < 4; p++) {
-                CHECK(fleet.pool[p].unfinished == count_of(&fleet, p));
-            }
-        }
-        CHECK(turned_away > 0 && evictions > 0 && failed_twice > 0 && done.length > 1000);
-        int64_t n = done.length;
-        ms_queue rest = {0};
+        const double t_s = live(&fleet, (lcg){(uint64_t)k + 50}, &done, &all);
+        CHECK(all.turned_away > 0 && all.evictions > 0 && all.failed_twice > 0 && done.length > 1000);
         for (int32_t m = 0; m < 3; m++) {
             ms_fleet_withdraw(&fleet, m, t_s, &rest);
             CHECK(fleet.servers[m].held.length == 0);
         }
-        CHECK(n + rest.length + turned_away == placed);
-        n = 0;
-        for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
-            CHECK(job->finish_s >= job->first_token_s && job->first_token_s > job->start_s);
-            left[n++] = job;
-        }
-        for (ms_job *job = ms_queue_pop(&rest); job != NULL; job = ms_queue_pop(&rest)) {
-            left[n++] = job;
-        }
-        qsort(left, (size_t)n, sizeof left[0], by_request);
-        for (int64_t i = 1; i < n; i++) {
-            CHECK(left[i - 1] != left[i]); /* nobody twice */
-        }
+        CHECK(done.length + rest.length + all.turned_away == all.placed);
+        check_each_once(&done, &rest);
         ms_fleet_free(&fleet);
     }
 }

@@ -1,5 +1,6 @@
-#include "ties.h"
 #include "check.h"
+#include "players.h"
+#include "ties.h"
 
 static uint32_t state = 1;
 

@@ -1,4 +1,5 @@
 #include "fleets.h"
+#include "players.h"
 
 /* What all pools take is the least that one of them does; 0 is no limit. */
 static void what_every_pool_takes_is_known(void)

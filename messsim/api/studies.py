@@ -93,7 +93,7 @@ def compare(
     seeds
         Replications, the same for all.
     out
-        A directory for everything that the command writes; a comparison that stopped goes on there.
+        A directory for everything that the command writes; a comparison that stopped continues there.
     workers
         Runs at once; none: as it pays.
     progress
@@ -199,14 +199,14 @@ def replicate(
         As in `compare`.
     """
     from messsim.report.study.replications import replication_table
-    from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
+    from messsim.study.replicate import stopping_rule
     from messsim.study.runs.rows import frame_of
 
     settings = _scenario(scenario)
-    wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
+    rule = stopping_rule(seeds, None if precision is None else str(precision), of, most)
     with study_progress(progress) as on_progress:
-        result, rows = run_all(settings, wanted, out=_path(out), workers=workers, on_progress=on_progress)
+        result, rows = run_all(settings, rule, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: frame_of(rows), lambda: replication_table(result), "replications")
 
 
@@ -272,13 +272,14 @@ def plan(
     from messsim.report.plan.answer import plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
+    from messsim.study.plan.goal import Goal
 
     settings = _scenario(scenario)
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
     axes = axes_of(settings, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
-    options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
+    goal = Goal(axes, require, objective, seeds, kept)
     with study_progress(progress) as on_progress:
-        result = find(settings, axes, require, out=_path(out), workers=workers, on_progress=on_progress, **options)
+        result = find(settings, goal, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: clusters_table(result["clusters"]), lambda: plan_tables(result), "plan")
 
 
@@ -304,7 +305,7 @@ def challenge(
     requests, seed
         Instead of the conditions' own.
     out
-        A directory for its runs, challenge.json and report.html; one that the same challenge began is gone on with.
+        A directory for its runs, challenge.json and report.html; one that the same challenge began is continued.
     seeds, workers, progress
         As in `compare`.
     """

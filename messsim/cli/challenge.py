@@ -37,15 +37,14 @@ def challenge(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write runs, challenge.json and report.html to a directory; one that stopped goes on there.",
+            help="Write runs, challenge.json and report.html to a directory; one that stopped continues there.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
-    from messsim.report.base.progress import known_bar
     from messsim.report.challenge.tables import challenge_report, challenge_tables
-    from messsim.report.compare.comparison import comparison_so_far
+    from messsim.report.compare.comparison import so_far_bar
     from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
     from messsim.study.challenge.files import write_challenge
@@ -58,14 +57,13 @@ def challenge(
     named = [*([str(file.resolve())] if file is not None else []), *(_names(policies) or POLICIES)]
     many = workers_on(on, workers, ray_address)
     unit = next(iter(scenarios.values())).cost.unit
-    with known_bar(stderr, "challenge") as (on_progress, show):
+    with so_far_bar(stderr, "challenge", unit) as (on_progress, on_known):
         result, _ = run_all(
             *(scenarios, named, seeds or (1 if quick else SEEDS)),
             out=out,
             workers=many,
             on_progress=on_progress,
-            on_known=on_progress
-            and (lambda known: show(comparison_so_far([dataclasses.astuple(p) for p in known], unit))),
+            on_known=on_known,
         )
     hand_over(
         dataclasses.asdict(result),

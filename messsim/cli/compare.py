@@ -1,7 +1,6 @@
 """``compare``: policies on the same requests."""
 
 from contextlib import nullcontext
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +27,7 @@ CompareOut = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped goes on there.",
+        help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped continues there.",
     ),
 ]
 
@@ -53,37 +52,32 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
-    from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_pictures, comparison_so_far, comparison_tables
+    from messsim.report.compare.comparison import comparison_pictures, comparison_tables, so_far_bar
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.plan.candidates import axes_of
+    from messsim.study.plan.goal import Goal
     from messsim.study.runs.places import workers_on
-    from messsim.study.runs.verdicts import KEPT_SHARE
 
     tell_leftovers(out)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     if fleets:
-        axes = axes_of(loaded, replicas or [], [])
-        planned = plan_fleets(
-            *(loaded, policies, axes, require or [], "usd", seeds, KEPT_SHARE, out),
-            lambda: workers_on(on, workers, ray_address),
-        )
+        goal = Goal(axes_of(loaded, replicas or [], []), require or [], seeds=seeds)
+        planned = plan_fleets(loaded, policies, goal, out, lambda: workers_on(on, workers, ray_address))
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         return
     if replicas or require:
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
-        with known_bar(stderr, loaded.name) as (on_progress, show):
+        with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
             result, _ = run_all(
                 *(loaded, names, seeds),
                 out=out,
                 workers=nullcontext(many),
                 on_progress=on_progress,
-                on_known=on_progress
-                and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
+                on_known=on_known,
             )
         hand_over(
             result,

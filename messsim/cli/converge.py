@@ -1,6 +1,5 @@
 """``converge``: how surely, and how soon, the promise is kept."""
 
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +23,12 @@ def converge(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replicate a scenario: when, how often and how surely is the promise kept?"""
-    from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_so_far
+    from messsim.report.compare.comparison import so_far_bar
     from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
@@ -38,14 +36,13 @@ def converge(
 
     tell_leftovers(out)
     loaded = load(scenario, sets, requests=requests, seed=seed)
-    with known_bar(stderr, loaded.name) as (on_progress, show):
+    with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result = run_all(
             *(loaded, seeds),
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
-            on_known=on_progress
-            and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
+            on_known=on_known,
         )
     hand_over(
         result.summary,

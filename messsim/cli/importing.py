@@ -87,12 +87,10 @@ def import_(
 ) -> None:
     """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
-    from messsim.logs.presets import PRESETS
     from messsim.logs.scores import OutcomeOptions, parse_map
     from messsim.logs.toml import import_toml
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
     from messsim.report.logs.importing import import_summary
-    from messsim.scenario.problems import near
     from messsim.workload.choosing import Chooser, conditions
 
     check_out(out, "file")
@@ -107,9 +105,7 @@ def import_(
         _outcomes(file, out, options, chooser, as_json)
         return
     _refuse(of_outcomes, "is of outcomes; expected --outcomes with it")
-    known = ["auto", "log", *(p.name for p in PRESETS)]
-    if kind not in known:
-        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}{near(kind, known)}")
+    _check_kind(kind)
     if len(file) > 1:
         raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
     form = time_form(time_format, time_zone)
@@ -123,6 +119,16 @@ def import_(
     else:
         console.print(import_summary(summary))
         console.print_plain(_written(out, lambda name: import_toml(summary, name)))
+
+
+def _check_kind(kind: str) -> None:
+    from messsim.errors import OutputError
+    from messsim.logs.presets import PRESETS
+    from messsim.scenario.problems import near
+
+    known = ["auto", "log", *(p.name for p in PRESETS)]
+    if kind not in known:
+        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}{near(kind, known)}")
 
 
 def _name(out: Path | None) -> str | None:

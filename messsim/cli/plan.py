@@ -27,11 +27,11 @@ from .outputs import hand_over, tell_leftovers
 from .sweep import as_given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from messsim.scenario import Scenario
     from messsim.shapes.studies import Fleets
-    from messsim.study.plan.candidates import Axis
+    from messsim.study.plan.goal import Goal
 
 __all__ = ["plan", "plan_fleets"]
 
@@ -41,11 +41,7 @@ UNITS = {"usd": "USD per hour", "energy": "J a run"}  # of an objective
 def plan_fleets(
     scenario: "Scenario",
     policies: str,
-    axes: "Sequence[Axis]",
-    require: list[str],
-    objective: str,
-    seeds: int,
-    kept: float,
+    goal: "Goal",
     out: Path | None,
     workers: "Callable[[], Any]",
 ) -> "Fleets":
@@ -55,18 +51,7 @@ def plan_fleets(
 
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with runs_bar(stderr, scenario.name) as on_progress:
-        return fleets(
-            scenario,
-            names,
-            axes,
-            require,
-            objective=objective,
-            seeds=seeds,
-            kept_share=kept,
-            out=out,
-            workers=workers,
-            on_progress=on_progress,
-        )
+        return fleets(scenario, names, goal, out=out, workers=workers, on_progress=on_progress)
 
 
 Replicas = Annotated[
@@ -98,7 +83,7 @@ KeptShare = Annotated[
 ]
 PlanOut = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
+    typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped continues there."),
 ]
 
 
@@ -127,16 +112,14 @@ def plan(
     from messsim.report.plan.answer import best_so_far, plan_command, plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
+    from messsim.study.plan.goal import Goal
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     loaded = load(scenario, sets, requests=requests, seed=seed)
-    axes = axes_of(loaded, replicas or [], gpus or [])
+    goal = Goal(axes_of(loaded, replicas or [], gpus or []), require or [], objective, seeds, kept)
     if policies is not None:
-        planned = plan_fleets(
-            *(loaded, policies, axes, require or [], objective, seeds, kept, out),
-            lambda: workers_on(on, workers, ray_address),
-        )
+        planned = plan_fleets(loaded, policies, goal, out, lambda: workers_on(on, workers, ray_address))
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         if planned["best"] is None:
             raise typer.Exit(1)
@@ -144,11 +127,7 @@ def plan(
     with known_bar(stderr, loaded.name) as (on_progress, show):
         result = find(
             loaded,
-            axes,
-            require or [],
-            objective=objective,
-            seeds=seeds,
-            kept_share=kept,
+            goal,
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,

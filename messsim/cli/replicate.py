@@ -1,6 +1,5 @@
 """``replicate``: one scenario, many replications, an interval for every figure."""
 
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -37,29 +36,27 @@ def replicate(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write runs, replications.json and a CSV; one that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write runs, replications.json and a CSV; one that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
-    from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_so_far
+    from messsim.report.compare.comparison import so_far_bar
     from messsim.report.study.replications import replication_table
-    from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
+    from messsim.study.replicate import stopping_rule
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
-    plan = plan_of(seeds, precision, of, most)
+    rule = stopping_rule(seeds, precision, of, most)
     loaded = load(scenario, sets, requests=requests, seed=seed)
-    with known_bar(stderr, loaded.name) as (on_progress, show):
+    with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result, _ = run_all(
-            *(loaded, plan),
+            *(loaded, rule),
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
-            on_known=on_progress
-            and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
+            on_known=on_known,
         )
     hand_over(result, lambda: replication_table(result), as_json, out)
     if result["precise"] is False:

@@ -40,7 +40,7 @@ def reproduce(
     ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write runs, tables and plots; one that stopped goes on there.")
+        Path | None, typer.Option(metavar="DIR", help="Write runs, tables and plots; one that stopped continues there.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,8 +59,8 @@ def reproduce(
         given: dict[str, Any] = {"seed": seed, "sets": sets, "out": out, "on_progress": on_progress}
         given["workers"] = workers_on(on, workers, ray_address)
         given |= {} if seeds is None else {"seeds": seeds}
-        face = _paper(data, c, given) if what is What.paper else _theory(requests, given)
-    result, shown, files, pictures = face
+        made = _paper(data, c, given) if what is What.paper else _theory(requests, given)
+    result, shown, files, pictures = made
 
     def write(target: Path) -> list[str]:
         for name, text in ({f"{what}.json": json.dumps(result, indent=2) + "\n"} | files(result)).items():

@@ -1,6 +1,5 @@
 """``sweep``: one scenario at many points."""
 
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -60,13 +59,12 @@ def sweep(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped continues there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario at many points and print mean and interval of each."""
-    from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_so_far
+    from messsim.report.compare.comparison import so_far_bar
     from messsim.report.study.points import sweep_table
     from messsim.study.runs.places import workers_on
     from messsim.study.runs.points import points_of
@@ -76,7 +74,7 @@ def sweep(
     loaded = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
     tell_leftovers(out)
-    with known_bar(stderr, loaded.name) as (on_progress, tell):
+    with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result = run_all(
             loaded,
             chosen,
@@ -85,8 +83,7 @@ def sweep(
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
-            on_known=on_progress
-            and (lambda known: tell(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
+            on_known=on_known,
         )
     if as_json:
         print_json(result)

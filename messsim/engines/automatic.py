@@ -1,7 +1,6 @@
 """Options that a scenario leaves to messsim: resolved once its costs and its data are known."""
 
 import math
-from typing import Any
 
 from messsim.routing.tradeoff import automatic_v, notes_on_v
 from messsim.scenario import Scenario
@@ -20,12 +19,12 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
     scenario's mean satisfactions where ``start = "means"`` and none are given.
     """
     router, predictor = scenario.router, scenario.router.predictor
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     if predictor.standardize is None:
         changes["standardize"] = scenario.features.kind in ("table", "text")
     if predictor.start == "means" and predictor.means is None:
         changes["means"] = workload.mean_satisfaction()
-    options: dict[str, Any] = {"predictor": predictor.model_copy(update=changes)}
+    options: dict[str, object] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
         options["V"] = automatic_v(costs.mean(workload))
     return scenario.changed(router=router.model_copy(update=options))

@@ -50,10 +50,7 @@ def saturation_rps(
     new, work, prior = (1.0, p + 0.5, p) if pool.role == "decode" else (p, pp / 2.0, 0.0)  # of a prompt to compute
     places = _places(pool, p, o, oo, limit_tokens)
     budget = pool.serving.max_batched_tokens
-    speculative = pool.serving.drafts
-    decodes = o - 1.0 if speculative is None else speculative.iterations(o - 1.0)  # decode iterations
-    fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
-    read = ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer  # cached tokens, by one request in all its iterations
+    decodes, read = _decodes(pool, p, o, oo)
     if pool.serving.schedule == "sglang":
         return _prompts_apart(pool, p, pp, places, decodes, read)
     of_budget = decoder_tokens(pool.serving)
@@ -74,6 +71,14 @@ def saturation_rps(
             prompts=prompts * chunks,
         )
     return started / seconds
+
+
+def _decodes(pool: PoolPlan, p: float, o: float, oo: float) -> tuple[float, float]:
+    """Iterations in which one request decodes, and the cached tokens that it reads in all of them."""
+    speculative = pool.serving.drafts
+    decodes = o - 1.0 if speculative is None else speculative.iterations(o - 1.0)
+    fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
+    return decodes, ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
 
 
 def _prefills(pool: PoolPlan, p: float, pp: float) -> float:

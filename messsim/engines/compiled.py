@@ -210,7 +210,7 @@ class _Run:
             [] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
         )
 
-    def _patience(self) -> dict[str, Any]:
+    def _patience(self) -> dict[str, object]:
         clients, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column
         return {
             "wait": self._wait(wait_of(clients.patience_s, chance, "patience")),
@@ -223,7 +223,7 @@ class _Run:
             "uniforms": (chance.seed, column, chance.replication, 0),
         }
 
-    def _wait(self, wait: Wait) -> dict[str, Any]:
+    def _wait(self, wait: Wait) -> dict[str, object]:
         chance = self.setup.workload.chance
         stream = (chance.seed, wait.column, chance.replication, 0)
         return {
@@ -243,7 +243,7 @@ class _Run:
         chance = self.setup.workload.chance
         return chance.seed, chance.column(family, model), chance.replication, sub
 
-    def _pool(self, plan: PoolPlan) -> dict[str, Any]:
+    def _pool(self, plan: PoolPlan) -> dict[str, object]:
         serving = plan.serving
         return {
             "model": plan.model,
@@ -286,7 +286,7 @@ class _Run:
             "cold_start": [self._wait(phase) for phase in cold_phases(plan, self.setup.workload.chance)],
         }
 
-    def _breakdowns(self) -> list[dict[str, Any]]:
+    def _breakdowns(self) -> list[dict[str, object]]:
         failures = self.scenario.cluster.failures
         if failures is None:
             return []
@@ -399,7 +399,7 @@ class _Run:
         return timeline
 
 
-def _columns(page: Any, chunk: Chunk, rows: slice | NDArray[np.intp]) -> dict[str, Any]:
+def _columns(page: _core.Page, chunk: Chunk, rows: slice | NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     """The columns of COLUMNS, in their order and types, of some requests of a chunk."""
     tenant = chunk.tenant[rows]
     given = {

@@ -1,7 +1,5 @@
 """The known cost of a request on every model: what is expected before it is served."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -188,7 +186,7 @@ class KnownCosts:
         _core.known_costs(self._figures(pool, output), prompt_tokens, costs)
         return costs
 
-    def _figures(self, pool: PoolPlan, output: float) -> dict[str, Any]:
+    def _figures(self, pool: PoolPlan, output: float) -> dict[str, object]:
         """Fields of ms_known_cost (csrc/cost.h)."""
         serving = pool.serving
         return {

@@ -29,7 +29,7 @@ COMPLETED, REJECTED, LOST, IN_FLIGHT, TIMED_OUT, TOO_LONG = range(6)
 STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out", "too_long")
 
 # Times are NaN where they did not happen, model and replica -1 where there was none.
-COLUMNS: dict[str, Any] = {
+COLUMNS: dict[str, DTypeLike] = {
     "id": np.int64,
     "tenant": np.int32,
     "instance": np.int32,  # of the router, that decided

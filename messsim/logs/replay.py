@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 ONE_OUTCOME = (
     "the log has the outcome of one model a request: where MESS+ would have asked another, nobody knows what the user "
-    "would have said. The queue that decides what comes next hangs on these answers too, so the error would not "
+    "would have said. The queue that decides what comes next depends on these answers too, so the error would not "
     "average out"
 )
 NOT_RANDOM = (
@@ -89,6 +89,11 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **options)
         exact = _exactly(log, log.outcomes, router, alpha)
         return {**head, "kind": "all outcomes", "shadow": None, "refused": [], **exact}
+    return _by_one_outcome(log, alpha, seed, options, head)
+
+
+def _by_one_outcome(log: DecisionLog, alpha: float, seed: int, options: dict[str, Any], head: LogHead) -> Replay:
+    """The same of a log with one outcome a request."""
     alone = options | {"explore": "chosen"}
     copies: Refusal = {"what": "explore = 'all'", "why": NO_COPIES}
     refused = [] if options.get("explore") == "chosen" else [copies]

@@ -185,10 +185,7 @@ def plan_reading(
     if preset is not None:
         if form.format == "auto" and names["time"] == by_preset["time"] and preset.unit != "auto":
             form = replace(form, format=preset.unit)
-        select = tuple(c for c in preset.select if column_of(schema, c.column, in_text=False) is not None)
-        chooser = replace(chooser.with_select(select), unique=chooser.unique or first_of(schema, preset.identity))
-        if preset.skip_failed and not chooser.tokens:
-            chooser = replace(chooser, tokens=("",))
+        chooser = _chosen_by(preset, schema, chooser)
         if names["time"] is None and given["time"] is None:
             notes.append("the file does not say when requests came: only their lengths are read")
         if preset.name != "messsim":
@@ -203,6 +200,13 @@ def plan_reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
         tuple(notes), made_of, took or None,
     )  # fmt: skip
+
+
+def _chosen_by(preset: Preset, schema: Mapping[str, Any], chooser: Chooser) -> Chooser:
+    """Which rows count, those included that its tool leaves out."""
+    select = tuple(c for c in preset.select if column_of(schema, c.column, in_text=False) is not None)
+    chooser = replace(chooser.with_select(select), unique=chooser.unique or first_of(schema, preset.identity))
+    return replace(chooser, tokens=("",)) if preset.skip_failed and not chooser.tokens else chooser
 
 
 def _made_of(schema: Mapping[str, Any], preset: Preset) -> Columns:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from messsim.errors import OutputError
 from messsim.wording import number, percent
 
 from .digest import sliced
 from .figure import Run
-from .parts import middles
+from .parts import folded, middles
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["answered", "are_models", "caches", "pool_table", "pools_of", "summed"]
+__all__ = ["AlongTheRun", "along_the_run", "are_models", "caches", "pool_table", "pools_of"]
 
 HIT_RATE = "hit_rate_"
 
@@ -44,12 +44,42 @@ def are_models(run: Run, names: list[str]) -> bool:
     return names == [m["name"] for m in run.summary["models"]]
 
 
-def answered(run: Run) -> dict[str, float]:
+def _answered(run: Run) -> dict[str, float]:
     """Answers by model."""
     return {m["name"]: m["answered"] for m in run.summary["models"]}
 
 
-def summed(long: pl.DataFrame) -> pl.DataFrame:
+class AlongTheRun(NamedTuple):
+    """A quantity of pools by slices of the run; of many pools the least go as one.
+
+    Attributes
+    ----------
+    values
+        One `value` for each `time` and `pool`.
+    unit, size_s
+        The unit of time, and its seconds.
+    names
+        The pools, in order.
+    models
+        Whether they are named as the models are, and so have their colours.
+    """
+
+    values: pl.DataFrame
+    unit: str
+    size_s: float
+    names: list[str]
+    models: bool
+
+
+def along_the_run(run: Run, prefix: str) -> AlongTheRun:
+    """Values by pool, of the columns of a timeline that begin so."""
+    long, unit, size_s, names = pools_of(run, prefix)
+    models = are_models(run, names)
+    long, names = folded(long, "pool", names, "value", _answered(run) if models else None)
+    return AlongTheRun(_summed(long), unit, size_s, names, models)
+
+
+def _summed(long: pl.DataFrame) -> pl.DataFrame:
     """One value for each time and pool."""
     import polars as pl
 

@@ -27,7 +27,7 @@ _numba_settings = threading.Lock()  # the folder is a setting of Numba's, of the
 
 
 def digest_of(function: Callable[..., Any], *options: str) -> str | None:
-    """A hash of everything that the machine code of a function hangs on; None where something has none."""
+    """A hash of everything that the machine code of a function depends on; None where something has none."""
     import numba
 
     versions = (platform.python_version(), np.__version__, numba.__version__)

@@ -116,6 +116,64 @@ class AccuracyTable(TypedDict):
 Accuracy = dict[str, AccuracyTable]  # by table
 
 
+class Coefficient(TypedDict):
+    """A coefficient of a profile: `value` is None where the measurements do not determine it, `why` says why."""
+
+    value: float | None
+    standard_error: float | None
+    how: str
+    why: str | None
+
+
+class Whose(TypedDict):
+    """What measurements are of."""
+
+    model: str | None
+    gpu: str | None
+    tp: int
+
+
+class Profiled(Whose):
+    """What a fitted profile is of."""
+
+    experts: int
+    top_k: int
+    kv_capacity_tokens: int | None
+    base: str | None
+
+
+class Calibration(Profiled):
+    """What `calibrate` prints.
+
+    Attributes
+    ----------
+    left_out
+        Rows of iterations that the memory cannot hold, beyond `kv_capacity_tokens`: no server runs them, and they would
+        bend the fit.
+    up_to
+        The greatest prompt, batch and so on of the rows: beyond, a profile extrapolates.
+    coefficients
+        By name.
+    measure_next
+        What to measure for the coefficients that are not determined.
+    errors
+        Relative errors of the fit on its own rows, by region.
+    notes
+        Which rows do not count, and how many.
+    """
+
+    file: str
+    kind: Literal["served", "iterations"]
+    rows: int
+    left_out: int
+    up_to: dict[str, float]
+    coefficients: dict[str, Coefficient]
+    not_determined: list[str]
+    measure_next: list[str]
+    errors: list[Facts]
+    notes: list[str]
+
+
 class VerifiedCase(TypedDict):
     """A queue beside its theory, in `unit`."""
 
@@ -135,7 +193,7 @@ class VerifiedCase(TypedDict):
 
 
 class Verification(TypedDict):
-    """What `verify` prints."""
+    """What `verify` prints; `passed` if all cases did."""
 
     passed: bool
     engine: str
@@ -214,7 +272,18 @@ class MeanCosts(TypedDict):
 
 
 class PaperSummary(TypedDict):
-    """What `reproduce paper` prints."""
+    """What `reproduce paper` prints. Costs are megajoules for all requests of a benchmark.
+
+    Attributes
+    ----------
+    benchmarks
+        What was published of each, what needs no router (`best_single`, `static_mix_mj`), and `runs`, one for each c.
+        A run's `paper` is the paper's accounting (mean over steps of the satisfaction so far; energy of exploiting
+        steps only), `whole` the provider's (satisfaction at the end; energy with exploration), with intervals over
+        replications.
+    mean_cost
+        Over the benchmarks, for each c, beside the published.
+    """
 
     version: str
     data: str
@@ -257,7 +326,17 @@ class Overhead(Order):
 
 
 class TheorySummary(TypedDict):
-    """What `reproduce theory` prints; `price` and `optimum` in J."""
+    """What `reproduce theory` prints.
+
+    Attributes
+    ----------
+    price
+        Lambda, the feature oracle's price of satisfaction, J.
+    optimum
+        Its cost, J per request.
+    shortfall, gap, overhead, queue
+        The four orders: `slopes` are exponents of power laws, fitted by least squares on log axes to `points`.
+    """
 
     version: str
     requests: int

@@ -126,7 +126,19 @@ class PlanCounts(TypedDict):
 
 
 class PlanSummary(TypedDict):
-    """What `plan` prints."""
+    """What `plan` prints.
+
+    Attributes
+    ----------
+    frontier
+        Clusters that no other beats in the objective and in all requirements' margins, cheapest first.
+    clusters
+        All that were simulated, cheapest first.
+    counts
+        Of candidates.
+    assumptions
+        What the answer rests on beyond its replications, in sentences.
+    """
 
     scenario: str
     version: str
@@ -154,7 +166,7 @@ class PolicyPlan(TypedDict):
 
 
 class Fleets(TypedDict):
-    """What `compare --fleets` prints."""
+    """What `compare --fleets` prints; `best` is the policy whose fleet is cheapest, None where no fleet is enough."""
 
     scenario: str
     alpha: float
@@ -221,7 +233,17 @@ class SweepFailure(TypedDict):
 
 
 class Sweep(TypedDict):
-    """What `sweep` prints; `computed` and `resumed` are runs of now and of before."""
+    """What `sweep` prints.
+
+    Attributes
+    ----------
+    computed, resumed
+        Runs of now and of before.
+    points
+        Figures by path with mean, low, high.
+    failures
+        Point, replication and error of each run that failed.
+    """
 
     scenario: str
     version: str
@@ -235,7 +257,15 @@ class Sweep(TypedDict):
 
 
 class Replications(TypedDict):
-    """What `replicate` prints; `precise` is whether what was asked is reached, None if nothing was."""
+    """What `replicate` prints.
+
+    Attributes
+    ----------
+    precise
+        Whether what was asked is reached; None if nothing was.
+    figures
+        By path, each with mean, low, high, level, count; None where no replication has it.
+    """
 
     scenario: str
     seed: int

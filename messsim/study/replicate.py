@@ -14,15 +14,15 @@ from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
 from messsim.shapes.studies import IntervalSummary, Replications
 
-from .runs import GivenWorkers, Matrix, OnProgress, runs_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, runs_of
 from .runs.csv_files import ENDS, csv_of, end_values
 from .runs.identity import contents
 from .runs.requirements import known_figures
 from .runs.rows import LEFT_OUT, Row, row_of
 from .runs.so_far import OnKnown, so_far
-from .runs.summaries import summary_at
+from .runs.summaries import Summary, summary_at
 
-__all__ = ["Plan", "plan_of", "replicate"]
+__all__ = ["StoppingRule", "replicate", "stopping_rule"]
 
 SEEDS = 10
 FIRST = 10  # replications before an interval is believed to be as wide as it says (Law, section 9.4.1)
@@ -34,8 +34,8 @@ Figures = list[dict[str, Figure]]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How many replications.
+class StoppingRule:
+    """When a study has enough replications.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class Plan:
     of: tuple[str, ...] = DEFAULT
 
 
-def plan_of(seeds: int | None, precision: str | None, of: Sequence[str] | None, most: int | None) -> Plan:
-    """The plan of a command line.
+def stopping_rule(seeds: int | None, precision: str | None, of: Sequence[str] | None, most: int | None) -> StoppingRule:
+    """The stopping rule of a command line.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def plan_of(seeds: int | None, precision: str | None, of: Sequence[str] | None, 
         for option, value in (("--of", of), ("--most", most)):
             if value:
                 raise ScenarioError(f"{option}: expected with --precision only")
-        return Plan(seeds or SEEDS)
+        return StoppingRule(seeds or SEEDS)
     if seeds is not None:
         raise ScenarioError("--seeds and --precision: expected only one of them")
     if most is not None and most < FIRST:
         raise ScenarioError(f"--most {most}: expected at least {FIRST}, before which no interval is believed")
-    return Plan(most or MOST, _share(precision), tuple(of or DEFAULT))
+    return StoppingRule(most or MOST, _share(precision), tuple(of or DEFAULT))
 
 
 def _share(text: str) -> float:
@@ -85,7 +85,7 @@ def _share(text: str) -> float:
 
 def replicate(
     scenario: Scenario,
-    plan: Plan = Plan(),
+    rule: StoppingRule = StoppingRule(),
     *,
     out: Path | None = None,
     workers: GivenWorkers = None,
@@ -99,22 +99,19 @@ def replicate(
 
     Parameters
     ----------
-    plan
-        How many.
+    rule
+        How many replications.
     out
-        A directory for ``results.parquet`` and the intervals; one that the same replications began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many (at most).
+        A directory for ``results.parquet`` and the intervals; one that the same replications began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each replication with what is known so far.
 
     Returns
     -------
     tuple
-        The result (``--json``): `figures` by path, each with mean, low, high, level, count, null where no replication
-        has it; `precise`: whether what was asked is reached, null if nothing was. And a row a replication.
+        The result (``--json``), and a row a replication.
 
     Raises
     ------
@@ -123,49 +120,65 @@ def replicate(
     SimulationError
         If a run cannot go on.
     """
-    if plan.precision is not None:
+    if rule.precision is not None:
         known = known_figures(scenario)
-        plan = replace(plan, of=tuple(full_path(path, known) for path in plan.of))
+        rule = replace(rule, of=tuple(full_path(path, known) for path in rule.of))
     base = scenario.changed(replication=0)
-    figures_of: Figures = []
     rows: list[Row] = []
-    precise = None if plan.precision is None else False
     with runs_of(
         Matrix(base, [{}], lambda i: base, summary_at),
         out=out,
         identity=lambda: contents("replicate", base, [{}], [base]),
         table=lambda runs: rows,
-        done=lambda runs: str(len(runs.values)),
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        keys = [(0, r) for r in range(plan.most)]
-        with closing(runs.in_order(keys, surely=plan.precision is None)) as summaries:
-            for number, summary in enumerate(summaries):
-                figures_of.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
-                rows.append(row_of(base.changed(replication=number), summary))
-                if on_known is not None:
-                    on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
-                if plan.precision is None or len(rows) < FIRST:
-                    continue
-                if _all_precise(figures_of, plan.of, plan.precision):
-                    precise = True
-                    break
-    replications: Replications = {
+        figures_of = _made(runs, base, rule, rows, on_known)
+    replications = _summed_up(scenario, rule, figures_of)
+    if out is not None:
+        _write(out, replications)
+    return replications, rows
+
+
+def _made(
+    runs: Runs[Summary], base: Scenario, rule: StoppingRule, rows: list[Row], on_known: OnKnown | None
+) -> Figures:
+    """Figures of the replications that are made until what is asked is reached; a row of each is added to `rows`."""
+    collected: Figures = []
+    keys = [(0, r) for r in range(rule.most)]
+    with closing(runs.in_order(keys, surely=rule.precision is None)) as summaries:
+        for number, summary in enumerate(summaries):
+            collected.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
+            rows.append(row_of(base.changed(replication=number), summary))
+            if on_known is not None:
+                on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
+            if _is_reached(rule, collected):
+                break
+    return collected
+
+
+def _is_reached(rule: StoppingRule, runs: Figures) -> bool:
+    """Whether what is asked of the intervals is reached by these replications."""
+    return rule.precision is not None and len(runs) >= FIRST and _all_precise(runs, rule.of, rule.precision)
+
+
+def _summed_up(scenario: Scenario, rule: StoppingRule, runs: Figures) -> Replications:
+    return {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "cost_unit": scenario.cost.unit,
-        "replications": len(rows),
-        "precision": plan.precision,
-        "of": list(plan.of) if plan.precision is not None else None,
-        "precise": precise,
-        "figures": _figures(figures_of),
+        "replications": len(runs),
+        "precision": rule.precision,
+        "of": list(rule.of) if rule.precision is not None else None,
+        "precise": None if rule.precision is None else _is_reached(rule, runs),
+        "figures": _figures(runs),
     }
-    if out is not None:
-        write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
-        rows_of_figures = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
-        write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows_of_figures).encode())
-    return replications, rows
+
+
+def _write(out: Path, replications: Replications) -> None:
+    write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
+    rows = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
+    write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows).encode())
 
 
 def _all_precise(runs: Figures, of: Sequence[str], precision: float) -> bool:

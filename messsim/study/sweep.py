@@ -17,7 +17,7 @@ from .runs.identity import contents
 from .runs.points import Point, in_words
 from .runs.requirements import known_figures
 from .runs.rows import Row, failed_row, row_of
-from .runs.so_far import OnKnown, so_far
+from .runs.so_far import OnKnown, telling
 from .runs.summaries import summary_of
 from .runs.verdicts import values_of
 
@@ -53,33 +53,26 @@ def sweep(
     shown
         Paths of the figures to report, each with its mean and 95 % interval over replications.
     out
-        A directory for ``results.parquet``; one that the same sweep began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, out of how many.
+        A directory for ``results.parquet``; one that the same sweep began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each point so far.
 
     Returns
     -------
-    dict
-        `points`: figures by path with mean, low, high. `failures`: point, replication, error, and the overrides
-        that reproduce it. `computed` and `resumed`: runs of now and of before.
+    Sweep
 
     Raises
     ------
     ScenarioError
         If a point cannot be run as it stands, a path leads nowhere, or no point can be set up at all.
-    OutputError
-        If the directory is something else's or damaged, or cannot be written to.
-    SimulationError
-        If a worker dies. What is finished stays in the directory, as it does on KeyboardInterrupt or a full disk.
+    OutputError, SimulationError
+        As `messsim.study.runs.runs_of` does.
     """
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
-    known = _first_figures(scenarios)
-    shown = [full_path(path, known) for path in shown]
+    shown = _full_paths(shown, scenarios)
     keys = [(i, r) for r in range(seeds) for i in range(len(points))]
     matrix = Matrix(base, points, scenarios.__getitem__, _row)
     with runs_of(
@@ -87,26 +80,28 @@ def sweep(
         out=out,
         identity=lambda: contents("sweep", base, points, scenarios),
         table=lambda runs: _table(matrix, runs),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        resumed = sum(key in runs.values for key in keys)
-        for _ in runs.each(keys):
-            if on_known is not None:
-                on_known(so_far([in_words(point) for point in points], runs.values))
+        runs.make(keys, telling(on_known, [in_words(point) for point in points], lambda: runs.values))
+    return _summed_up(matrix, seeds, shown, runs)
+
+
+def _summed_up(matrix: Matrix[Row], seeds: int, shown: Sequence[str], runs: Runs[Row]) -> Sweep:
+    """Figures of all points, and the runs that failed."""
+    base, points = matrix.base, matrix.points
+    resumed = sum(r < seeds for _, r in runs.before)
+    at_points = [[runs.values[i, r] for r in range(seeds) if (i, r) in runs.values] for i in range(len(points))]
     return {
-        "scenario": scenario.name,
+        "scenario": base.name,
         "version": __version__,
-        "seed": scenario.seed,
-        "cost_unit": scenario.cost.unit,
+        "seed": base.seed,
+        "cost_unit": base.cost.unit,
         "replications": seeds,
-        "computed": len(keys) - resumed - len(runs.failed),
+        "computed": len(points) * seeds - resumed - len(runs.failed),
         "resumed": resumed,
-        "points": [
-            _point(point, scenarios[i], [runs.values[i, r] for r in range(seeds) if (i, r) in runs.values], shown)
-            for i, point in enumerate(points)
-        ],
+        "points": [_point(p, matrix.scenario_at(i), at_points[i], shown) for i, p in enumerate(points)],
         "failures": [
             {"point": points[i], "replication": r, "error": str(runs.failed[i, r])} for i, r in sorted(runs.failed)
         ],
@@ -118,6 +113,11 @@ def _at(base: Scenario, point: Point) -> Scenario:
         return with_values(base, point)
     except ScenarioError as error:
         raise ScenarioError([f"at {in_words(point)}: {problem}" for problem in error.problems]) from None
+
+
+def _full_paths(shown: Sequence[str], scenarios: Sequence[Scenario]) -> list[str]:
+    known = _first_figures(scenarios)
+    return [full_path(path, known) for path in shown]
 
 
 def _first_figures(scenarios: Sequence[Scenario]) -> dict[str, Figure]:

@@ -181,8 +181,7 @@ def read_trace(
     if names.hash_ids is not None and not prompt:
         notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
     columns: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
-    if who.columns:
-        columns[TENANT] = who.indices.array()
+    columns |= {TENANT: who.indices.array()} if who.columns else {}
     runs = hashes.runs(columns[names.prompt_tokens]) if hashes.columns else None
     linked = links.turns(time_s)
     turns, order = None, _order(time_s)

@@ -164,7 +164,7 @@ class Workload:
     def usual_output_tokens(self, model: int) -> float:
         """Mean length of a model's answers by the law that the run begins with, tokens.
 
-        Over all rows of a trace or a table: it does not hang on how long the run is.
+        Over all rows of a trace or a table: it does not depend on how long the run is.
         """
         return self._tokens.usual(self.spans[0].stage, model)
 

@@ -386,8 +386,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
     _validate(coefficients, limits, arrivals)
     c, times, gives_up = _one_number_type(coefficients, arrivals)
     zero = c.a0 * 0
-    now, meter, busy, iterations = zero, zero, zero, 0
-    planned = now  # the iteration to come: when the one before it started
+    now = planned = zero  # the iteration to come is planned when the one before it started
     steps: list[Step] = []
     server = Server(limits, Memory(limits.kv_block_tokens, limits.kv_capacity_tokens, limits.prefix_cache))
     running, waiting = server.running, server.waiting
@@ -399,10 +398,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             now = times[arrived]  # idle until the next arrival
             server.ratio = FIRST_RATIO
         while arrived < len(arrivals) and times[arrived] <= now:
-            a = arrivals[arrived]
-            urgency = _urgency(limits.order, a, arrived)
-            text = a.prompt_tokens, a.output_tokens, a.allowed, a.path, a.answer_node
-            server.coming.append((times[arrived], Request(arrived, *text, urgency, a.iterations, energy_j=zero)))
+            server.coming.append((times[arrived], _request(limits, arrivals[arrived], arrived, zero)))
             arrived += 1
         for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)
@@ -412,25 +408,29 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             server.ratio = FIRST_RATIO
             continue
 
-        preempted, admitted = plan(server, now)
-        assert any(r.takes for r in running), "an iteration has work"
-        server.memory.check()
-
-        step = _step(running, c, now, limits.draft_tokens)._replace(
-            preempted=tuple(preempted), admitted=tuple(admitted)
-        )
-        now += step.tau_s
-        meter += step.energy_j
-        busy += step.tau_s
-        iterations += 1
-        if trace:
-            steps.append(step)
+        steps.append(_planned_step(server, c, now))
+        now += steps[-1].tau_s
         for r in _emit(server, now):
             outcomes[r.number] = _outcome(r, now)
-        if iterations > bound:
+        if len(steps) > bound:
             raise RuntimeError(f"livelock: more than {bound} iterations")
     in_order = [outcomes[number] for number in range(len(arrivals))]
-    return Run(in_order, meter, busy, iterations, steps if trace else None, server.memory.evicted)
+    meter, busy = sum((s.energy_j for s in steps), zero), sum((s.tau_s for s in steps), zero)
+    return Run(in_order, meter, busy, len(steps), steps if trace else None, server.memory.evicted)
+
+
+def _request(limits: Limits, a: Arrival, number: int, zero: Number) -> Request:
+    text = a.prompt_tokens, a.output_tokens, a.allowed, a.path, a.answer_node
+    return Request(number, *text, _urgency(limits.order, a, number), a.iterations, energy_j=zero)
+
+
+def _planned_step(server: Server, c: Coefficients, now: Number) -> Step:
+    """Plans the next iteration, and what it takes."""
+    preempted, admitted = plan(server, now)
+    assert any(r.takes for r in server.running), "an iteration has work"
+    server.memory.check()
+    step = _step(server.running, c, now, server.limits.draft_tokens)
+    return step._replace(preempted=tuple(preempted), admitted=tuple(admitted))
 
 
 # Inputs -----------------------------------------------------------------------------------------------------

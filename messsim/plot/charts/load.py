@@ -6,8 +6,8 @@ from messsim.wording import percent
 
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import crosshair, folded, layered, lines, side_by_side, time_axis
-from ..pools import answered, are_models, pool_table, pools_of, summed
+from ..parts import crosshair, layered, lines, side_by_side, time_axis
+from ..pools import along_the_run, pool_table
 
 __all__ = ["load"]
 
@@ -15,10 +15,7 @@ __all__ = ["load"]
 def load(run: Run, marks: Marks = NOTHING) -> Figure:
     """Requests in each pool, along the run."""
     alt = library()
-    long, unit, size, names = pools_of(run, "in_system_")
-    models = are_models(run, names)
-    long, names = folded(long, "pool", names, "value", answered(run) if models else None)
-    long = summed(long)
+    long, unit, size, names, models = along_the_run(run, "in_system_")
     x = time_axis(unit)
     y = alt.Y("value:Q", title="requests in the pool")
     behind, before = marks.layers(run.timeline, "time_s", size)

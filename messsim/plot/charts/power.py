@@ -6,8 +6,8 @@ from messsim.wording import number
 
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, TONES, WHOLE, crosshair, folded, layered, rows, side_by_side, time_axis
-from ..pools import answered, are_models, pool_table, pools_of, summed
+from ..parts import SQUARES, TONES, WHOLE, crosshair, layered, rows, side_by_side, time_axis
+from ..pools import along_the_run, pool_table
 
 __all__ = ["power"]
 
@@ -17,11 +17,9 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
     import polars as pl
 
     alt = library()
-    long, unit, size, names = pools_of(run, "power_w_")
-    models = are_models(run, names)
-    long, names = folded(long, "pool", names, "value", answered(run) if models else None)
+    long, unit, size, names, models = along_the_run(run, "power_w_")
     order = pl.col("pool").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
-    long = summed(long).with_columns(order=order).sort("order", "time")
+    long = long.with_columns(order=order).sort("order", "time")
     colours = alt.Scale(domain=names) if models else alt.Scale(domain=names, range=TONES)
     x = time_axis(unit)
     area = (

@@ -1,22 +1,26 @@
 """A comparison of policies, as tables and as a picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 
 from messsim.plot.figure import Figure, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.tradeoff import tradeoff
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier, OraclePoint, PolicyFigures, Spread
+from messsim.study.runs import OnProgress
+from messsim.study.runs.so_far import OnKnown, SoFar
 from messsim.wording import cost, cost_heading, request_unit, scaled_unit
 
+from ..base import progress
 from ..base.pictures import needs_altair
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number, percent, seconds
 
-__all__ = ["comparison_pictures", "comparison_so_far", "comparison_tables", "cost_figure"]
+__all__ = ["comparison_pictures", "comparison_so_far", "comparison_tables", "cost_figure", "so_far_bar"]
 
 MOST_SO_FAR = 12  # points that are shown while a study goes on
 
@@ -48,7 +52,7 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def comparison_so_far(known: Sequence[tuple[str, int, int, float | None, float | None]], unit: str) -> RenderableType:
+def comparison_so_far(known: Sequence[SoFar], unit: str) -> RenderableType:
     """What is known while a study goes on: policy or point, runs, kept in, mean satisfaction and cost of a request.
 
     Of many points it is the last."""
@@ -57,10 +61,17 @@ def comparison_so_far(known: Sequence[tuple[str, int, int, float | None, float |
     table = Fitting(
         [f"so far ({left} more)" if left > 0 else "so far", "runs", "kept in", "satisfied", cost_heading(unit)]
     )
-    for policy, runs, kept, satisfaction, mean_cost in known:
-        shown = None if mean_cost is None else scale * mean_cost
-        table.add_row(policy, str(runs), str(kept), percent(satisfaction, 2), number(shown))
+    for p in known:
+        shown = None if p.cost_per_request is None else scale * p.cost_per_request
+        table.add_row(p.point, str(p.runs), str(p.kept), percent(p.satisfaction, 2), number(shown))
     return table
+
+
+@contextmanager
+def so_far_bar(console: Console, name: str, unit: str) -> Iterator[tuple[OnProgress | None, OnKnown | None]]:
+    """A bar of progress, and below it what is known of each point so far; nothing where nobody looks."""
+    with progress.known_bar(console, name) as (on_progress, show):
+        yield on_progress, on_progress and (lambda known: show(comparison_so_far(known, unit)))
 
 
 def _promise(policies: list[PolicyFigures], unit: str, replications: int) -> Fitting:

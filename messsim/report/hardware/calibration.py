@@ -1,8 +1,8 @@
 """What `messsim calibrate` found, as tables."""
 
-from typing import Any
-
 from rich.console import Group, RenderableType
+
+from messsim.shapes.evidence import Calibration
 
 from ..base.screen import Text
 from ..base.tables import Fitting
@@ -22,10 +22,10 @@ READINGS = {
 WORDS = {"batch": "sequences"}
 
 
-def calibration(result: dict[str, Any]) -> RenderableType:
+def calibration(result: Calibration) -> RenderableType:
     """Coefficients with their standard errors, and how far the fit is from the rows."""
     what = "iterations" if result["kind"] == "iterations" else "points of a server"
-    whose = " on ".join(str(result[k]) for k in ("model", "gpu") if result[k] is not None)
+    whose = " on ".join(name for name in (result["model"], result["gpu"]) if name is not None)
     experts = f", {result['top_k']} of {result['experts']} experts" if result["experts"] else ""
     head = f"{result['rows']:,} {what}" + (f" of {whose}" if whose else "") + f", tp {result['tp']}{experts}"
     reach = ", ".join(
@@ -56,7 +56,7 @@ def calibration(result: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _coefficients(result: dict[str, Any]) -> RenderableType:
+def _coefficients(result: Calibration) -> RenderableType:
     table = Fitting(("coefficient", "how", "value", "± error"), spare=("± error",), left=2)
     for name, c in result["coefficients"].items():
         if not result["experts"] and name in ("ae_s", "se"):
@@ -69,7 +69,7 @@ def _coefficients(result: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _errors(result: dict[str, Any]) -> RenderableType:
+def _errors(result: Calibration) -> RenderableType:
     names = [n for n in READINGS if n in result["errors"][0]]
     table = Fitting(["error, % (mean / worst)", "rows", *(READINGS[n] for n in names)])
     for e in result["errors"]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from messsim.shapes.evidence import Facts
 from messsim.zoo.fitting import (
     DURATION,
     ENERGY,
@@ -53,7 +54,7 @@ UNSEEN = "means of a server do not show it"
 
 def fit_iterations(
     rows: Iterations, given: dict[str, float], base: dict[str, float]
-) -> tuple[dict[str, Estimate], list[dict[str, Any]]]:
+) -> tuple[dict[str, Estimate], list[Facts]]:
     """Estimates of all coefficients but the idle power, and relative errors by region."""
     seconds, estimates = _determined(lambda held: fit_duration(rows, held), _only(given, DURATION), base)
     joules: dict[str, float] | None = None
@@ -67,7 +68,7 @@ def fit_iterations(
 
 def fit_points(
     fit: PointFit, given: dict[str, float], base: dict[str, float]
-) -> tuple[dict[str, Estimate], list[dict[str, Any]]]:
+) -> tuple[dict[str, Estimate], list[Facts]]:
     """The same of a server's points, regions being numbers of clients."""
     hidden = {n: base.get(n, 0.0) for n in HIDDEN if n not in given}
     seconds, estimates = _determined(fit.duration, _only(given, DURATION) | hidden, base)
@@ -122,7 +123,7 @@ def unmeasured(name: str, given: dict[str, float], base: dict[str, float]) -> Es
     return Estimate(None, None, "not measured", "no readings")
 
 
-def _errors(rows: Iterations, seconds: dict[str, float], joules: dict[str, float] | None) -> list[dict[str, Any]]:
+def _errors(rows: Iterations, seconds: dict[str, float], joules: dict[str, float] | None) -> list[Facts]:
     """Relative errors by region: kind of iteration, and small or large batch."""
     small = rows.batch <= SMALL_BATCH
     regions = {"all": np.ones(len(rows), dtype=bool)}
@@ -138,7 +139,7 @@ def _errors(rows: Iterations, seconds: dict[str, float], joules: dict[str, float
     return _by_region(regions, errors)
 
 
-def _by_region(regions: dict[str, Any], errors: dict[str, Any]) -> list[dict[str, Any]]:
+def _by_region(regions: dict[str, NDArray[np.bool_]], errors: dict[str, NDArray[np.float64]]) -> list[Facts]:
     return [
         {"region": region, "rows": int(which.sum()), **{name: _sizes(e[which]) for name, e in errors.items()}}
         for region, which in regions.items()
@@ -146,5 +147,5 @@ def _by_region(regions: dict[str, Any], errors: dict[str, Any]) -> list[dict[str
     ]
 
 
-def _sizes(errors: Any) -> dict[str, float]:
+def _sizes(errors: NDArray[np.float64]) -> dict[str, float]:
     return {"mape": float(np.abs(errors).mean()), "bias": float(errors.mean()), "worst": float(np.abs(errors).max())}

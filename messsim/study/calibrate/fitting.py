@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from messsim.errors import DataError
+from messsim.shapes.evidence import Calibration, Coefficient, Facts, Profiled, Whose
 from messsim.workload.choosing import Chooser, conditions
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 
@@ -23,6 +24,38 @@ from .served_fit import PointFit
 __all__ = ["calibrate"]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known before the fit: by the file, by options, and by the profile that fills gaps."""
+
+    whose: Whose
+    mixture: tuple[int, int]
+    given: dict[str, float]
+    capacity: int | None
+    base_name: str | None
+    base: dict[str, float]
+
+    @classmethod
+    def of(cls, options: Options, by_file: Facts, path: Path) -> _Known:
+        """What options leave open is by the file, or by the base."""
+        base = Base.of(options.base)
+        whose, mixture = whose_of(by_file, options, path), mixture_of(options, base)
+        given = given_by(options.given, dense=not mixture[0])
+        capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
+        return cls(whose, mixture, given, capacity, options.base, base.figures)
+
+    def summary(self) -> Profiled:
+        """What the profile is of."""
+        experts, top_k = self.mixture
+        return {
+            **self.whose,
+            "experts": experts,
+            "top_k": top_k,
+            "kv_capacity_tokens": self.capacity,
+            "base": self.base_name,
+        }
+
+
 def calibrate(
     file: str | Path | Sequence[str | Path],
     select: list[str] | None = None,
@@ -32,14 +65,13 @@ def calibrate(
     unit: str = "auto",
     unique: str | None = None,
     skip_failed: bool = False,
-) -> dict[str, Any]:
+) -> Calibration:
     """Fits a profile to measurements in one or more files.
 
     Parameters
     ----------
     file
-        Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU); several files count as
-        one, such as a benchmark's results at several concurrencies.
+        Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU); several count as one.
     select
         Which rows count, as ``COLUMN=VALUE`` or with another of ``!= < <= > >=``.
     options
@@ -55,14 +87,7 @@ def calibrate(
 
     Returns
     -------
-    dict
-        `coefficients`: `value` (None where the measurements do not determine it), `standard_error`, `how` and `why`,
-        by name. `not_determined`: names. `left_out`: rows of iterations that the memory cannot hold, beyond
-        `kv_capacity_tokens`: no server runs them, and they would bend the fit. `measure_next`: what to measure for the
-        coefficients that are not determined. `errors`: relative errors of the fit
-        on its own rows, by region. `up_to`: the greatest prompt, batch and so on of the rows.
-
-        `notes`: which rows do not count, and how many.
+    Calibration
 
     Raises
     ------
@@ -70,53 +95,52 @@ def calibrate(
         If the file or an option is not what it should be.
     """
     paths = [Path(f) for f in ([file] if isinstance(file, str | Path) else file)]
-    path, options = paths[0], options or Options()
     chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique, "rows without measurements")
     measured = joined([(p, read_measurements(p, chooser, unit)) for p in paths])
-    base = Base.of(options.base)
-    whose = whose_of(measured.whose, options, path)
-    mixture = mixture_of(options, base)
-    given = given_by(options.given, dense=not mixture[0])
-    capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
-    left_out = 0
-    if isinstance(measured.rows, ServedPoints):
-        fit = PointFit(measured.rows, whose["tp"], mixture, base.figures, sets or [])
-        estimates, errors = fit_points(fit, given, base.figures)
-    else:
-        rows = dataclasses.replace(measured.rows, gpus=whose["tp"], experts=mixture[0], top_k=mixture[1])
-        rows, left_out = _within(rows, capacity, path)
-        measured = dataclasses.replace(measured, rows=rows)
-        estimates, errors = fit_iterations(rows, given, base.figures)
-    estimates[IDLE] = _idle(measured, whose["tp"], given, base.figures)
+    known = _Known.of(options or Options(), measured.whose, paths[0])
+    whole = len(measured.rows)
+    if isinstance(measured.rows, Iterations):
+        measured = dataclasses.replace(measured, rows=_within(measured.rows, known, paths[0]))
+    estimates, errors = _fit(measured, known, sets or [])
     undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
     few = any("readings for" in (estimates[n].why or "") for n in undetermined)
     return {
         "file": ", ".join(map(str, paths)),
-        "kind": "served" if isinstance(measured.rows, ServedPoints) else "iterations",
+        "kind": measured.kind,
         "rows": len(measured.rows),
-        "left_out": left_out,
-        **whose,
-        "experts": mixture[0],
-        "top_k": mixture[1],
-        "kv_capacity_tokens": capacity,
-        "base": options.base,
+        "left_out": whole - len(measured.rows),
+        **known.summary(),
         "up_to": _greatest(measured.rows),
         "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
         "not_determined": undetermined,
-        "measure_next": measure_next(undetermined, served=isinstance(measured.rows, ServedPoints), few=few),
+        "measure_next": measure_next(undetermined, served=measured.kind == "served", few=few),
         "errors": errors,
         "notes": chooser.notes(),
     }
 
 
-def _within(rows: Iterations, capacity: int | None, path: Path) -> tuple[Iterations, int]:
-    """The iterations that fit into memory, and how many do not."""
-    if capacity is None:
-        return rows, 0
-    fits = rows.cached_tokens + rows.prompt_prior + rows.prompt_tokens <= capacity
+def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[str, Estimate], list[Facts]]:
+    """Estimates of all coefficients, and relative errors by region."""
+    gpus, given, base = known.whose["tp"], known.given, known.base
+    if isinstance(measured.rows, ServedPoints):
+        estimates, errors = fit_points(PointFit(measured.rows, gpus, known.mixture, base, sets), given, base)
+    else:
+        estimates, errors = fit_iterations(measured.rows, given, base)
+    return estimates | {IDLE: _idle(measured, gpus, given, base)}, errors
+
+
+def _within(rows: Iterations, known: _Known, path: Path) -> Iterations:
+    """The iterations that fit into memory, with what they were measured on."""
+    experts, top_k = known.mixture
+    rows = dataclasses.replace(rows, gpus=known.whose["tp"], experts=experts, top_k=top_k)
+    if known.capacity is None:
+        return rows
+    fits = rows.cached_tokens + rows.prompt_prior + rows.prompt_tokens <= known.capacity
     if not fits.any():
-        raise DataError(f"no row fits into {capacity} cached tokens; expected another --kv-capacity-tokens", str(path))
-    return rows.only(fits), int((~fits).sum())
+        raise DataError(
+            f"no row fits into {known.capacity} cached tokens; expected another --kv-capacity-tokens", str(path)
+        )
+    return rows.only(fits)
 
 
 def _greatest(rows: Iterations | ServedPoints) -> dict[str, float]:
@@ -133,6 +157,6 @@ def _idle(measured: Measurements, gpus: int, given: dict[str, float], base: dict
     return unmeasured(IDLE, given, base)
 
 
-def _stated(estimate: Estimate) -> dict[str, Any]:
+def _stated(estimate: Estimate) -> Coefficient:
     value = None if estimate.value is None or estimate.value >= NO_CAP_W else not_tiny(estimate.value)
     return {"value": value, "standard_error": estimate.error, "how": estimate.how, "why": estimate.why}

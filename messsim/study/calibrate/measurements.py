@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from messsim.errors import DataError, MissingColumns
+from messsim.shapes.evidence import Facts
 from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, read, require
@@ -89,9 +90,14 @@ class Measurements:
         Power of all GPUs in rows without any work, W; None if there are no such rows.
     """
 
-    whose: dict[str, Any]
+    whose: Facts
     rows: Iterations | ServedPoints
     idle_w: float | None = None
+
+    @property
+    def kind(self) -> Literal["served", "iterations"]:
+        """What the rows are."""
+        return "served" if isinstance(self.rows, ServedPoints) else "iterations"
 
 
 def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "auto") -> Measurements:
@@ -239,7 +245,7 @@ def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     return frame.with_columns(pl.Series(name, values) for name, values in collected.items())
 
 
-def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
+def _whose(frame: pl.DataFrame, path: Path) -> Facts:
     columns = [c for c in WHOSE + ENGINE if c in frame.columns]
     several = [c for c in columns if frame[c].n_unique() > 1]
     if several:

@@ -9,6 +9,7 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.scenario.own import read_own_profile
+from messsim.shapes.evidence import Facts, Whose
 from messsim.zoo import load_models, select_profiles
 from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W
 
@@ -117,20 +118,21 @@ def given_by(texts: list[str], *, dense: bool) -> dict[str, float]:
     return given
 
 
-def whose_of(given_by_file: dict[str, Any], options: Options, path: Path) -> dict[str, Any]:
+def whose_of(given_by_file: Facts, options: Options, path: Path) -> Whose:
     """Model, GPU and tp, by the file or the options."""
-    whose = {}
-    for name in ("model", "gpu", "tp"):
-        in_file, asked = given_by_file.get(name), getattr(options, name)
-        if in_file is not None and asked is not None and str(in_file) != str(asked):
-            raise ScenarioError(f"--{name} {asked}: expected {in_file}, which {path} is of")
-        whose[name] = in_file if in_file is not None else asked
-        if name != "tp" and whose[name] is not None:
-            whose[name] = str(whose[name])
+    model, gpu, tp = (_agreed(name, given_by_file, options, path) for name in ("model", "gpu", "tp"))
     try:
-        whose["tp"] = int(whose["tp"] if whose["tp"] is not None else 1)
+        count = int(1 if tp is None else tp)
     except ValueError:
-        whose["tp"] = 0
-    if whose["tp"] < 1:
+        count = 0
+    if count < 1:
         raise ScenarioError(f"column 'tp' has {given_by_file['tp']!r}; expected a whole number, at least 1", str(path))
-    return whose
+    return {"model": None if model is None else str(model), "gpu": None if gpu is None else str(gpu), "tp": count}
+
+
+def _agreed(name: str, given_by_file: Facts, options: Options, path: Path) -> Any:
+    """What the file says, or else the option; both must say the same."""
+    in_file, asked = given_by_file.get(name), getattr(options, name)
+    if in_file is not None and asked is not None and str(in_file) != str(asked):
+        raise ScenarioError(f"--{name} {asked}: expected {in_file}, which {path} is of")
+    return in_file if in_file is not None else asked

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from messsim.errors import OutputError
 from messsim.scenario.base import SMALLEST
+from messsim.shapes.evidence import Calibration, Facts
 from messsim.zoo.fitting import ENERGY, NO_CAP_W
 
 from .options import MIXTURE, WITHOUT_KNOTS
@@ -21,7 +22,7 @@ def not_tiny(value: float) -> float:
     return value if value >= SMALLEST else 0.0
 
 
-def profile_text(result: dict[str, Any]) -> str:
+def profile_text(result: Calibration) -> str:
     """The profile file of a calibration, TOML.
 
     Raises
@@ -39,16 +40,17 @@ def profile_text(result: dict[str, Any]) -> str:
             f"measurements, or --fix NAME=VALUE, or --base PROFILE{knots}"
         )
     coefficients = result["coefficients"]
-    figures: dict[str, Any] = {n: c["value"] for n, c in coefficients.items() if c["value"] is not None}
+    figures: dict[str, float] = {n: c["value"] for n, c in coefficients.items() if c["value"] is not None}
     if result["experts"]:
         figures |= {"experts": result["experts"], "top_k": result["top_k"]}
     else:
         figures = {n: v for n, v in figures.items() if n not in MIXTURE}
-    figures["energy_measured"] = all(coefficients.get(n, {}).get("how") == "fitted" for n in ENERGY[:3])
-    head = {k: result[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if result[k] is not None}
+    is_measured = all(n in coefficients and coefficients[n]["how"] == "fitted" for n in ENERGY[:3])
+    whole: Mapping[str, object] = result
+    head = {k: whole[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if whole[k] is not None}
     shown = {n: c for n, c in coefficients.items() if result["experts"] or n not in MIXTURE}
     taken = {how: [n for n, c in shown.items() if c["how"] == how] for how in HOW}
-    fit = {k: result[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}
+    fit = {k: whole[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}
     fit |= {key: taken[how] for how, key in HOW.items() if taken[how]}
     fit["errors"] = [_flat(e) for e in result["errors"]]
     fit = {k: v for k, v in fit.items() if v is not None}
@@ -56,10 +58,10 @@ def profile_text(result: dict[str, Any]) -> str:
         '# Written by `messsim calibrate`. A scenario uses it as profile = "THIS_FILE.toml", relative to its folder.\n'
     )
     _checked(figures, result["file"])
-    return comment + tomli_w.dumps({**head, "coefficients": figures, "fit": fit})
+    return comment + tomli_w.dumps({**head, "coefficients": {**figures, "energy_measured": is_measured}, "fit": fit})
 
 
-def _checked(figures: dict[str, Any], file: str) -> None:
+def _checked(figures: Mapping[str, float], file: str) -> None:
     """Raises for coefficients that no scenario would take: a cap below P0."""
     p0, cap = figures.get("p0_w_per_gpu", 0.0), figures.get("p_cap_w_per_gpu", NO_CAP_W)
     if cap < p0:
@@ -68,7 +70,7 @@ def _checked(figures: dict[str, Any], file: str) -> None:
         )
 
 
-def _flat(errors: dict[str, Any]) -> dict[str, Any]:
+def _flat(errors: Facts) -> Facts:
     """Errors of a region with plain keys, to four digits."""
     sizes = {n: v for n, v in errors.items() if isinstance(v, dict)}
     flat = {f"{n}_{size}": float(f"{value:.4g}") for n, e in sizes.items() for size, value in e.items()}

@@ -15,7 +15,7 @@ from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.points import Point
 from ..runs.rows import Row, failed_row, row_of
-from ..runs.so_far import OnKnown, so_far
+from ..runs.so_far import OnKnown, telling
 from ..runs.summaries import summary_of
 from .table import table_of
 
@@ -49,11 +49,9 @@ def challenge(
     seeds
         Replications 0 ... seeds - 1 of each scenario's seed.
     out
-        A directory for ``results.parquet``; one that the same challenge began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+        A directory for ``results.parquet``; one that the same challenge began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each policy so far, over all conditions.
 
@@ -66,10 +64,8 @@ def challenge(
     ------
     ScenarioError
         If a policy is unknown, or named twice.
-    OutputError
-        If the directory is something else's or damaged, or cannot be written to.
-    SimulationError
-        If a worker dies. What is finished stays in the directory.
+    OutputError, SimulationError
+        As `messsim.study.runs.runs_of` does.
     """
     policies = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies]
     _check(scenarios, policies, seeds)
@@ -82,13 +78,11 @@ def challenge(
         out=out,
         identity=lambda: contents("challenge", matrix.base, points, at_points, several=True),
         table=lambda runs: _rows(matrix, runs),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        for _ in runs.each(keys):
-            if on_known is not None:
-                on_known(so_far([str(point[POLICY]) for point in points], runs.values))
+        runs.make(keys, telling(on_known, [str(point[POLICY]) for point in points], lambda: runs.values))
     rows = _rows(matrix, runs, keys)
     return table_of(scenarios, policies, seeds, rows), rows
 

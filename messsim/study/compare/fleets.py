@@ -14,10 +14,9 @@ from messsim.scenario import Scenario
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Fleets, PolicyPlan
 
-from ..plan.candidates import Axis
 from ..plan.cheapest import plan
+from ..plan.goal import Goal
 from ..runs import OnProgress, Workers, local_workers
-from ..runs.verdicts import KEPT_SHARE
 from .policies import check_policies, with_policy
 
 __all__ = ["FLEETS", "fleets"]
@@ -28,17 +27,13 @@ FLEETS, POINTS = "fleets.json", "fleets.csv"
 def fleets(
     scenario: Scenario,
     policies: Sequence[str],
-    axes: Sequence[Axis],
-    requirements: Sequence[str],
+    goal: Goal,
     *,
-    objective: str = "usd",
-    seeds: int = 5,
-    kept_share: float = KEPT_SHARE,
     out: Path | None = None,
     workers: Callable[[], AbstractContextManager[Workers]] = local_workers,
     on_progress: OnProgress | None = None,
 ) -> Fleets:
-    """Plans a fleet for each policy: see `messsim.study.plan.cheapest.plan`, whose parameters these are.
+    """Plans a fleet for each policy: see `messsim.study.plan.cheapest.plan`.
 
     All policies and all fleets face the same requests.
 
@@ -48,15 +43,13 @@ def fleets(
         As in ``router.policy``.
     out
         A directory for a plan's directory of each policy, ``fleets.json``, what is returned, and ``fleets.csv``, the
-        fleets as points of a sweep; one that the same study began is gone on with.
+        fleets as points of a sweep; one that the same study began is continued.
     workers
         Makes who runs, once a policy.
 
     Returns
     -------
     Fleets
-        `policies`: for each its `policy` and its `plan`; `best`: the policy whose fleet is cheapest, None where no
-        fleet keeps all requirements.
 
     Raises
     ------
@@ -65,7 +58,7 @@ def fleets(
     OutputError
         If the directory is something else's, or cannot be written to.
     """
-    check_policies(policies, seeds)
+    check_policies(policies, goal.seeds)
     if out is not None:
         _check_free(out)
     policy_plans: list[PolicyPlan] = [
@@ -73,11 +66,7 @@ def fleets(
             "policy": policy,
             "plan": plan(
                 with_policy(scenario, policy),
-                axes,
-                requirements,
-                objective=objective,
-                seeds=seeds,
-                kept_share=kept_share,
+                goal,
                 out=None if out is None else out / Path(policy).name,
                 workers=workers(),
                 on_progress=on_progress,
@@ -85,8 +74,16 @@ def fleets(
         }
         for policy in policies
     ]
+    fleets_of = _summed_up(scenario, goal.seeds, policy_plans)
+    if out is not None:
+        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / POINTS, _points(policy_plans).encode())
+    return fleets_of
+
+
+def _summed_up(scenario: Scenario, seeds: int, policy_plans: list[PolicyPlan]) -> Fleets:
     prices = {f["policy"]: best["objective"] or 0.0 for f in policy_plans if (best := f["plan"]["best"]) is not None}
-    fleets_of: Fleets = {
+    return {
         "scenario": scenario.name,
         "alpha": scenario.sla.alpha,
         "cost_unit": scenario.cost.unit,
@@ -96,10 +93,6 @@ def fleets(
         "policies": policy_plans,
         "best": min(prices, key=prices.__getitem__, default=None),
     }
-    if out is not None:
-        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
-        write_file(out / POINTS, _points(policy_plans).encode())
-    return fleets_of
 
 
 def _check_free(out: Path) -> None:

@@ -1,8 +1,7 @@
 """Policies on the same requests: figures with intervals over replications, and paired differences."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.points import Point
 from ..runs.rows import Row, row_of
+from ..runs.so_far import OnKnown, telling
 from ..runs.summaries import Summary, summary_of
 from ..simulation.oracles import oracles_beside
 
-__all__ = ["FIGURES", "ORACLES", "PolicySoFar", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
+__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -50,17 +50,6 @@ FIGURES = (
 )
 
 
-@dataclass(frozen=True)
-class PolicySoFar:
-    """Means over those replications of a policy that are done."""
-
-    policy: str
-    runs: int
-    kept: int
-    satisfaction: float | None
-    cost_per_request: float | None
-
-
 def compare(
     scenario: Scenario,
     policies: Sequence[str],
@@ -69,13 +58,12 @@ def compare(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-    on_known: Callable[[list[PolicySoFar]], None] | None = None,
+    on_known: OnKnown | None = None,
 ) -> tuple[Comparison, list[Row]]:
     """Runs every policy on the same replications of a scenario.
 
-    Chance is drawn before routing, so that a replication is the same requests for all of them. The ratios to the
-    oracles are of costs per answered request, exploration, lost work and idle energy included: the oracle routes
-    the same requests in the same cluster, promised to satisfy each tenant as the policy did.
+    Chance is drawn before routing, so that a replication is the same requests for all of them. What the ratios to
+    the oracles are of: `ratio_to`.
 
     Parameters
     ----------
@@ -86,11 +74,9 @@ def compare(
     seeds
         Replications 0 ... seeds - 1 of the scenario's seed.
     out
-        A directory for ``results.parquet``; one that the same comparison began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+        A directory for ``results.parquet``; one that the same comparison began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each run with what is known of each policy so far.
 
@@ -112,25 +98,18 @@ def compare(
     scenarios = [with_policy(base, policy) for policy in policies]
     keys = [(i, r) for r in range(seeds) for i in range(len(policies))]
     matrix = Matrix(base, points, scenarios.__getitem__, _measured)
-
-    def progress(done: int, total: int) -> None:
-        if on_progress is not None:
-            on_progress(done, total)
-        if on_known is not None:
-            on_known([_so_far(p, [s for (i, _), s in runs.values.items() if i == k]) for k, p in enumerate(policies)])
-
     with runs_of(
         matrix,
         out=out,
         identity=lambda: contents("compare", base, points, scenarios),
-        table=lambda runs: _rows(matrix, runs, keys),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        table=lambda runs: list(_rows(matrix, runs, keys).values()),
+        keys=keys,
         workers=workers,
-        on_progress=progress,
+        on_progress=on_progress,
     ) as runs:
-        summaries = runs.all(keys)
+        summaries = runs.all(keys, telling(on_known, policies, lambda: _rows(matrix, runs, keys)))
         _add_oracles([(matrix.scenario(key), runs.values[key]) for key in keys], runs.workers)
-    return _comparison(scenario, policies, summaries, seeds), _rows(matrix, runs, keys)
+    return _comparison(scenario, policies, summaries, seeds), list(_rows(matrix, runs, keys).values())
 
 
 def _comparison(scenario: Scenario, policies: Sequence[str], summaries: list[Summary], seeds: int) -> Comparison:
@@ -161,23 +140,9 @@ def _comparison(scenario: Scenario, policies: Sequence[str], summaries: list[Sum
     }
 
 
-def _so_far(policy: str, summaries: Sequence[Summary]) -> PolicySoFar:
-    def mean(values: list[float | None]) -> float | None:
-        known = [v for v in values if v is not None]
-        return math.fsum(known) / len(known) if known else None
-
-    return PolicySoFar(
-        policy,
-        len(summaries),
-        sum(s["sla"]["kept"] is True for s in summaries),
-        mean([s["sla"]["satisfaction"] for s in summaries]),
-        mean([s["cost"]["per_request"] for s in summaries]),
-    )
-
-
-def _rows(matrix: Matrix[Summary], runs: Runs[Summary], keys: Sequence[Key]) -> list[Row]:
+def _rows(matrix: Matrix[Summary], runs: Runs[Summary], keys: Sequence[Key]) -> dict[Key, Row]:
     """A row for each policy and replication that came to its end."""
-    return [row_of(matrix.scenario(key), runs.values[key]) for key in keys if key in runs.values]
+    return {key: row_of(matrix.scenario(key), runs.values[key]) for key in keys if key in runs.values}
 
 
 def _add_oracles(runs: Sequence[tuple[Scenario, Summary]], many: Workers) -> None:
@@ -232,7 +197,11 @@ def _measured(task: Task) -> Summary:
 
 
 def ratio_to(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
-    """Cost per request over that of an oracle that satisfies each tenant as much; None where it cannot."""
+    """Cost per request over that of an oracle that satisfies each tenant as much; None where it cannot.
+
+    Costs are those of answered requests, exploration, lost work and idle energy included: the oracle routes the same
+    requests in the same cluster, promised to satisfy each tenant as the policy did.
+    """
     own = [s for t in summary["tenants"] if (s := t["satisfaction"]) is not None]
     if len(own) < len(summary["tenants"]) or summary["cost"]["per_request"] is None:
         return None

@@ -18,7 +18,7 @@ from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
 from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.rows import Row, frame_of, row_of
-from ..runs.so_far import OnKnown, so_far
+from ..runs.so_far import OnKnown, telling
 from ..runs.summaries import Summary
 from ..simulation.single import run
 from .aligned import SHARES, aligned, from_columns, halved
@@ -69,11 +69,9 @@ def converge(
     seeds
         How many replications.
     out
-        A directory for ``results.parquet``; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+        A directory for ``results.parquet``; one that the same study began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called after each replication with what is known so far.
 
@@ -93,21 +91,17 @@ def converge(
         matrix,
         out=out,
         identity=lambda: contents("converge", base, [{}], [base]),
-        table=lambda runs: _rows(matrix, runs, keys),
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {seeds}",
+        table=lambda runs: list(_rows(matrix, runs, keys).values()),
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:
-        for _ in runs.each(keys):
-            if on_known is not None:
-                done = [key for key in keys if key in runs.values]
-                known = dict(zip(done, _rows(matrix, runs, done), strict=True))
-                on_known(so_far([base.router.policy_name], known))
-        replications = runs.all(keys)
+        tell = telling(on_known, [base.router.policy_name], lambda: _rows(matrix, runs, keys))
+        replications = runs.all(keys, tell)
     summaries = [result["summary"] for result in replications]
     since = [s["sla"]["time_to_compliance"] for s in summaries]
     curves = aligned([from_columns(result["timeline"]) for result in replications], since)
-    return Convergence(_summary(scenario, summaries, since), curves, frame_of(_rows(matrix, runs, keys)))
+    return Convergence(_summary(scenario, summaries, since), curves, frame_of(list(_rows(matrix, runs, keys).values())))
 
 
 class _Replication(TypedDict):
@@ -122,8 +116,8 @@ def _replication(task: Task) -> _Replication:
     return {"version": __version__, "summary": result.summary, "timeline": timeline}
 
 
-def _rows(matrix: Matrix[_Replication], runs: Runs[_Replication], keys: Sequence[Key]) -> list[Row]:
-    return [row_of(matrix.scenario(key), runs.values[key]["summary"]) for key in keys if key in runs.values]
+def _rows(matrix: Matrix[_Replication], runs: Runs[_Replication], keys: Sequence[Key]) -> dict[Key, Row]:
+    return {key: row_of(matrix.scenario(key), runs.values[key]["summary"]) for key in keys if key in runs.values}
 
 
 def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[int | None]) -> ConvergenceSummary:

@@ -14,25 +14,19 @@ from ..runs.rows import Row
 from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, out_of_reach, overall, values_of, verdict_of
 from .candidate_runs import CandidateRuns
 from .candidates import Axis, Kind
+from .goal import ENERGY, Goal
 from .search import MOST_CHECKS, Search
 
-__all__ = ["ENERGY", "plan_answer"]
+__all__ = ["plan_answer"]
 
-ENERGY = "energy.total_j"
 FIGURES = ("sla.satisfaction", "cost.per_request", "latency_s.ttft.p95", "latency_s.e2e.p95")
 
 
 def plan_answer(
-    base: Scenario,
-    axes: Sequence[Axis],
-    search: Search,
-    runs: CandidateRuns,
-    wanted: Sequence[Requirement],
-    objective: str,
-    kept_share: float,
+    base: Scenario, goal: Goal, wanted: Sequence[Requirement], search: Search, runs: CandidateRuns
 ) -> PlanSummary:
     """The object that ``plan --json`` prints: see `messsim.study.plan.cheapest.plan`."""
-    clusters = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.evaluated}
+    clusters = {i: _candidate(goal, wanted, search, runs, i) for i in search.evaluated}
     order = sorted(clusters, key=lambda i: (clusters[i]["objective"] is None, clusters[i]["objective"] or 0.0, i))
     uncertain = any(c["verdict"] != FAILED for c in clusters.values())
     costlier = sum(
@@ -42,11 +36,11 @@ def plan_answer(
     return {
         "scenario": base.name,
         "version": __version__,
-        "objective": objective,
-        "unit": "USD/h" if objective == "usd" else "J",
+        "objective": goal.objective,
+        "unit": "USD/h" if goal.objective == "usd" else "J",
         "requirements": [str(r) for r in wanted],
         "seed": base.seed,
-        "replications": runs.seeds,
+        "replications": goal.seeds,
         "level": LEVEL,
         "status": MET if search.best is not None else UNCERTAIN if uncertain else FAILED,
         "best": None if search.best is None else clusters[search.best],
@@ -62,10 +56,10 @@ def plan_answer(
             "unchecked": search.unchecked,
         },
         "violation": None if search.violation is None else clusters[search.violation],
-        "kept_share": kept_share,
+        "kept_share": goal.kept_share,
         "assumptions": [
-            *_assumptions(search, objective),
-            *_more_seeds(search, clusters, wanted, runs.seeds, kept_share),
+            *_assumptions(search, goal.objective),
+            *_more_seeds(search, clusters, wanted, goal),
         ],
     }
 
@@ -75,12 +69,13 @@ def _interval(values: list[float]) -> IntervalSummary | None:
 
 
 def _more_seeds(
-    search: Search, clusters: Mapping[int, Cluster], wanted: Sequence[Requirement], seeds: int, kept_share: float
+    search: Search, clusters: Mapping[int, Cluster], wanted: Sequence[Requirement], goal: Goal
 ) -> list[str]:
     """What more seeds could tell, and what they could not."""
     promises = [k for k, r in enumerate(wanted) if is_promise(r)]
     if search.best is None or not promises:
         return []
+    seeds, kept_share = goal.seeds, goal.kept_share
     kept = min(clusters[search.best]["requirements"][k].get("kept", 0) for k in promises)
     low, _ = share_interval(kept, seeds)
     needed = next((n for n in range(seeds, 2_000) if share_interval(n, n)[0] >= kept_share), None)
@@ -92,16 +87,14 @@ def _more_seeds(
     ]
 
 
-def _candidate(
-    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
-) -> Cluster:
+def _candidate(goal: Goal, wanted: Sequence[Requirement], search: Search, runs: CandidateRuns, i: int) -> Cluster:
     rows, c = runs.of(i, runs.made[i]), search.candidates[i]
-    verdicts = [_verdict(r, rows, runs.seeds, kept_share) for r in wanted]
+    verdicts = [_verdict(r, rows, goal) for r in wanted]
     fine = [row for row in rows if not isinstance(row, MesssimError)]
     energy = values_of(ENERGY, fine)
     return {
-        "pools": [_choice(a, k, r) for a, k, r in zip(axes, c.kinds, c.replicas, strict=True)],
-        "overrides": c.values(axes),
+        "pools": [_choice(a, k, r) for a, k, r in zip(goal.axes, c.kinds, c.replicas, strict=True)],
+        "overrides": c.values(goal.axes),
         "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
         "objective": search.evaluated[i].value,
         "energy_j": _interval(energy),
@@ -119,10 +112,10 @@ def _choice(axis: Axis, kind: Kind, replicas: int) -> PoolChoice:
     return choice if axis.ceiling is None else choice | {"most": axis.ceiling}
 
 
-def _verdict(requirement: Requirement, rows: Sequence[Row | MesssimError], seeds: int, kept_share: float) -> Verdict:
+def _verdict(requirement: Requirement, rows: Sequence[Row | MesssimError], goal: Goal) -> Verdict:
     """Of all replications; or of the first, which decides where the others could not make up for it."""
-    verdict = verdict_of(requirement, rows, kept_share)
-    if len(rows) < seeds and out_of_reach(requirement, rows, seeds, kept_share):
+    verdict = verdict_of(requirement, rows, goal.kept_share)
+    if len(rows) < goal.seeds and out_of_reach(requirement, rows, goal.seeds, goal.kept_share):
         return verdict | {"verdict": FAILED, "reason": "missed in the first replication: others cannot make up for it"}
     return verdict
 

@@ -34,7 +34,7 @@ class Carrying:
     more than it sustains, the rest waits: where the share that all pools together can complete by then, and those
     that still run, are fewer than the quantile asks for, the requirement fails.
 
-    Taken for granted, and checked by the plan: that shares of traffic do not hang on numbers of replicas, and that
+    Taken for granted, and checked by the plan: that shares of traffic do not depend on numbers of replicas, and that
     no pool sustains more than 1.25 times what the closed form says. Where prefill and decode are split, a model
     sustains what the least of both and of the network between them does. It says nothing (everything carries) in closed
     loops, with phases, failures, a limit on waiting, or a horizon.

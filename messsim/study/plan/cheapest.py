@@ -16,12 +16,13 @@ from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
 from ..runs.identity import contents
 from ..runs.requirements import GPUS, RENT, known_figures, requirements_of
 from ..runs.rows import Row
-from ..runs.verdicts import KEPT_SHARE, MET, out_of_reach, overall, values_of, verdict_of
-from .answer import ENERGY, plan_answer
+from ..runs.verdicts import MET, out_of_reach, overall, values_of, verdict_of
+from .answer import plan_answer
 from .candidate_runs import CandidateRuns, row_at
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .capacity import Carrying
 from .files import write_plan
+from .goal import Goal
 from .search import Evaluation, Search
 
 __all__ = ["BestSoFar", "plan"]
@@ -61,12 +62,8 @@ class BestSoFar:
 
 def plan(
     scenario: Scenario,
-    axes: Sequence[Axis],
-    requirements: Sequence[str],
+    goal: Goal,
     *,
-    objective: str = "usd",
-    seeds: int = 5,
-    kept_share: float = KEPT_SHARE,
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
@@ -74,74 +71,50 @@ def plan(
 ) -> PlanSummary:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
-    Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds
-    in a share of the replications, by default 0.9: what a router keeps it keeps barely, and an interval of the mean
-    would straddle the promise for ever. Any other is met only if the whole 95 % interval over replications keeps to
-    it, failed only if the whole interval does not, and uncertain otherwise; each requirement is judged by itself. How
-    evaluations are spared, and how that is checked: `messsim.study.plan.search`.
+    Every candidate faces the same requests (common random numbers). How evaluations are spared, and how that is
+    checked: `messsim.study.plan.search`.
 
     Parameters
     ----------
     scenario
         What the candidates change.
-    axes
-        From `messsim.study.plan.candidates.axes_of`.
-    requirements
-        Such as ``latency_s.ttft.p95<2``.
-    objective
-        "usd": price of all GPUs by the hour, where pools have autoscale the rent of a run; "energy": joules of a whole
-        run, idle energy included.
-    seeds
-        Replications of each candidate, at least 2.
-    kept_share
-        The share of replications in which a requirement on satisfaction must hold.
+    goal
+        What may change, what is required, and what is least; how requirements are judged.
     out
         A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
-        began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many at most.
+        began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
     on_known
         Called with the best cluster so far, after each that was simulated.
 
     Returns
     -------
-    dict
-        `status` ("met", "uncertain" or "failed"), `best`, `frontier`, `clusters` (all that were simulated, cheapest
-        first), `counts` of candidates, `assumptions`.
+    PlanSummary
 
     Raises
     ------
     ScenarioError
         If a requirement is none, a price is missing, or a candidate cannot be run as it stands.
     """
-    if not requirements:
-        raise ScenarioError("no requirements; expected --require, such as 'latency_s.ttft.p95<2'")
-    if seeds < 2:
-        raise ScenarioError(f"--seeds {seeds}: expected at least 2: one replication has no interval")
+    goal.check()
     base = scenario.changed(replication=0)
-    if not 0.0 < kept_share <= 1.0:
-        raise ScenarioError(f"--kept {kept_share:g}: expected a share of replications, above 0 and at most 1")
-    wanted = requirements_of(requirements, known_figures(base))
-    nobody = len(axes) == len(base.fleet) and not _is_scaled(base)  # is left where every axis is at 0
-    candidates = _affordable(base, axes, [c for c in candidates_of(axes) if any(c.replicas) or not nobody], wanted)
-    prices = _prices(base, axes, candidates) if objective == "usd" else None
-    measured = RENT if objective == "usd" else ENERGY  # where prices are not known before a run
-    points = [c.values(axes) for c in candidates]
+    wanted = requirements_of(goal.requirements, known_figures(base))
+    candidates = _candidates(base, goal.axes, wanted)
+    prices = _prices(base, goal.axes, candidates) if goal.objective == "usd" else None
+    points = [c.values(goal.axes) for c in candidates]
     matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)
     with runs_of(
         matrix,
         out=out,
         identity=lambda: contents("plan", base, points, [base]),
         table=lambda made: [made.values[key] for key in sorted(made.values)],
-        done=lambda made: str(len(made.values)),
         workers=workers,
         on_progress=on_progress,
     ) as made:
-        runs = CandidateRuns(matrix, made, seeds)
-        search = _search(base, axes, candidates, prices, measured, wanted, runs, kept_share, on_known)
-    answer = plan_answer(base, axes, search, runs, wanted, objective, kept_share)
+        runs = CandidateRuns(matrix, made, goal.seeds)
+        search = _search(base, goal, candidates, prices, wanted, runs, on_known)
+    answer = plan_answer(base, goal, wanted, search, runs)
     if out is not None:
         write_plan(out, answer)
     return answer
@@ -150,6 +123,12 @@ def plan(
 def _is_scaled(scenario: Scenario) -> bool:
     """Whether a pool changes its size, so that its rent is that of a run."""
     return any(pool.autoscale is not None for pool in scenario.fleet)
+
+
+def _candidates(base: Scenario, axes: Sequence[Axis], wanted: Sequence[Requirement]) -> list[Candidate]:
+    """All that serve somebody and can keep to what is known of them before any run."""
+    nobody = len(axes) == len(base.fleet) and not _is_scaled(base)  # is left where every axis is at 0
+    return _affordable(base, axes, [c for c in candidates_of(axes) if any(c.replicas) or not nobody], wanted)
 
 
 def _affordable(
@@ -203,26 +182,24 @@ def _price(base: Scenario, axes: Sequence[Axis], candidate: Candidate) -> float:
 
 def _search(
     base: Scenario,
-    axes: Sequence[Axis],
+    goal: Goal,
     candidates: Sequence[Candidate],
     prices: Sequence[float] | None,
-    measured: str,
     wanted: Sequence[Requirement],
     runs: CandidateRuns,
-    kept_share: float,
     on_known: Callable[[BestSoFar], None] | None,
 ) -> Search:
     carrying: dict[Any, Carrying] = {}
 
     def missed(rows: Sequence[Row | MesssimError]) -> list[Requirement]:
-        return [r for r in wanted if out_of_reach(r, rows, runs.seeds, kept_share)]
+        return [r for r in wanted if out_of_reach(r, rows, runs.seeds, goal.kept_share)]
 
     def evaluate(i: int) -> Evaluation:
         left = sum(search.open(j) for j in range(len(candidates)))
         rows = runs.evaluation(i, lambda first: search.best is not None and bool(missed(first)), left)
         if len(rows) < runs.seeds:
             return Evaluation(False, any(map(_helped, missed(rows))), _value(i, rows))
-        verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
+        verdicts = [verdict_of(r, rows, goal.kept_share) for r in wanted]
         fine = [row for row in rows if not isinstance(row, MesssimError)]
         if len(fine) == len(rows) and candidates[i].kinds not in carrying and 0 not in candidates[i].replicas:
             carrying[candidates[i].kinds] = Carrying(runs.scenario(i), fine, wanted)
@@ -233,7 +210,7 @@ def _search(
     def _value(i: int, rows: Sequence[Row | MesssimError]) -> float | None:
         if prices is not None:
             return prices[i]
-        values = values_of(measured, [row for row in rows if not isinstance(row, MesssimError)])
+        values = values_of(goal.measured, [row for row in rows if not isinstance(row, MesssimError)])
         return sum(values) / len(values) if values else None
 
     def promising(i: int, best: int | None) -> bool:
@@ -250,11 +227,11 @@ def _search(
         known = carrying.get(candidates[i].kinds)
         if 0 in candidates[i].replicas:  # whose traffic goes elsewhere
             return True
-        return known is None or known.enough(_replicas(base, axes, candidates[i]))
+        return known is None or known.enough(_replicas(base, goal.axes, candidates[i]))
 
     def evaluated() -> None:
         if on_known is not None:
-            on_known(_best_so_far(axes, candidates, search))
+            on_known(_best_so_far(goal.axes, candidates, search))
 
     search = Search(candidates, prices, evaluate, promising, carries, evaluated)
     search.run()

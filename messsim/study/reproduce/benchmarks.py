@@ -14,10 +14,11 @@ from messsim.scenario.toml import Table
 from messsim.shapes.evidence import BestSingleOfPaper, MeanCost, MeanCosts, PaperBenchmark, PaperRun, PaperSummary
 from messsim.version import __version__
 
-from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
+from ..runs import GivenWorkers, Matrix, OnProgress, Runs, runs_of
 from ..runs.identity import contents
+from ..runs.journal import Key
 from ..runs.points import Point
-from ..runs.rows import row_of
+from ..runs.rows import Row, row_of
 from ..runs.summaries import Summary, summary_at
 from .captures import captured
 from .paper import BENCHMARKS, MODELS, PUBLISHED_COST_MJ, RIVALS_COST_MJ, Benchmark
@@ -51,20 +52,13 @@ def reproduce_paper(
     seed, sets
         Of all scenarios.
     out
-        A directory for ``results.parquet``; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+        A directory for ``results.parquet``; one that the same study began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
 
     Returns
     -------
     PaperSummary
-        `benchmarks`: a list with what was published of each, what needs no router (`best_single`,
-        `static_mix_mj`), and `runs`, one for each c. A run's `paper` is the paper's accounting (mean over steps of
-        the satisfaction so far; energy of exploiting steps only), `whole` the provider's (satisfaction at the end;
-        energy with exploration): each ``{"satisfaction", "cost_mj"}`` with intervals over replications. `mean_cost`:
-        over the benchmarks, for each c, beside the published. Costs are megajoules for all requests of a benchmark.
 
     Raises
     ------
@@ -82,26 +76,34 @@ def reproduce_paper(
         matrix,
         out=out,
         identity=lambda: contents("reproduce paper", scenarios[0], points, scenarios, several=True),
-        table=lambda runs: [
-            row_of(matrix.scenario(key), runs.values[key], points[key[0]]) for key in keys if key in runs.values
-        ],
-        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        table=lambda runs: _rows(matrix, runs, keys),
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as runs:
         done = runs.all(keys)
-    groups: dict[tuple[str, float], list[Summary]] = {}
+    summaries: dict[tuple[str, float], list[Summary]] = {}
     for (i, _), summary in zip(keys, done, strict=True):
-        groups.setdefault((points[i]["benchmark"], points[i]["router.c"]), []).append(summary)
-    summaries_here = [_benchmark(b, table, {c: groups[b.name, c] for c in exploration}) for b, table in known]
+        summaries.setdefault((points[i]["benchmark"], points[i]["router.c"]), []).append(summary)
+    benchmarks = [_benchmark(b, table, {c: summaries[b.name, c] for c in exploration}) for b, table in known]
+    return _summed_up("scenarios" if data is None else str(data), seeds, benchmarks, exploration)
+
+
+def _summed_up(data: str, seeds: int, benchmarks: list[PaperBenchmark], exploration: Sequence[float]) -> PaperSummary:
+    names = {b["name"] for b in benchmarks}
     return {
         "version": __version__,
-        "data": "scenarios" if data is None else str(data),
+        "data": data,
         "replications": seeds,
-        "missing": [b.name for b in BENCHMARKS if b.name not in {k.name for k, _ in known}],
-        "benchmarks": summaries_here,
-        "mean_cost": _mean_costs(summaries_here, exploration),
+        "missing": [b.name for b in BENCHMARKS if b.name not in names],
+        "benchmarks": benchmarks,
+        "mean_cost": _mean_costs(benchmarks, exploration),
     }
+
+
+def _rows(matrix: Matrix[Summary], runs: Runs[Summary], keys: Sequence[Key]) -> list[Row]:
+    known = [key for key in keys if key in runs.values]
+    return [row_of(matrix.scenario(key), runs.values[key], matrix.points[key[0]]) for key in known]
 
 
 def _at(table: Table, c: float) -> Table:
@@ -110,7 +112,7 @@ def _at(table: Table, c: float) -> Table:
 
 def _benchmark(benchmark: Benchmark, table: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
     names = [m["name"] for m in table["models"]]
-    first = next(iter(runs.values()))  # what needs no router does not hang on c
+    first = next(iter(runs.values()))  # what needs no router does not depend on c
     comparable = names == list(MODELS)
     return {
         "name": benchmark.name,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -38,7 +38,18 @@ C, V = 0.1, 1e-2  # of the runs that vary the other
 FIRST, POINTS = 1000, 28  # of the grid of T
 SWEPT = ("router.V", "router.c", "requests", "horizon_s", "replication")
 
-Measured = dict[str, Any]
+
+class Measured(TypedDict):
+    """What the four orders need of one run: energies in J a request, and how it stood at the requests `t`."""
+
+    version: str
+    exploit_j: float
+    all_models_j: float
+    overhead_j: float
+    queue: float
+    t: list[int]
+    satisfaction: list[float]
+    explored: list[float]
 
 
 def reproduce_theory(
@@ -62,29 +73,20 @@ def reproduce_theory(
     seed, sets
         Of all scenarios; what is swept cannot be set.
     out
-        A directory that keeps each finished run; one that the same study began is gone on with.
-    workers
-        Who runs, or how many processes; none: this machine, as it pays.
-    on_progress
-        Called with how many runs are done, and of how many.
+        A directory that keeps each finished run; one that the same study began is continued.
+    workers, on_progress
+        As in `messsim.study.runs.runs_of`.
 
     Returns
     -------
     TheorySummary
-        `shortfall`, `gap`, `overhead`, `queue`: each with `slopes` (a list of ``{"of", "against", "predicted",
-        "measured"}``, exponents of power laws fitted by least squares on log axes) and `points`. `price`: lambda, the
-        feature oracle's price of satisfaction, J; `optimum`: its cost, J per request.
 
     Raises
     ------
     ScenarioError
         If an override is wrong or of what is swept, or no router that sees the features can keep the promise.
     """
-    for text in sets or []:
-        if text.split("=")[0].strip() in SWEPT:
-            raise ScenarioError(
-                f"--set {text}: theory sweeps {', '.join(SWEPT[:2])} and fixes the rest; see --requests"
-            )
+    _check(sets or [])
     length = requests or REQUESTS
     wanted = [(v, C) for v in WEIGHTS] + [(V, c) for c in RATES if c != C]
     points: list[Values] = [{"router.V": v, "router.c": c} for v, c in wanted]
@@ -95,7 +97,7 @@ def reproduce_theory(
         out=out,
         identity=lambda: contents("reproduce theory", scenarios[0], points, scenarios),
         table=lambda made: [],
-        done=lambda made: f"{sum(key in made.values for key in keys)} of {len(keys)}",
+        keys=keys,
         workers=workers,
         on_progress=on_progress,
     ) as made:
@@ -105,11 +107,17 @@ def reproduce_theory(
     runs: dict[tuple[float, float], list[Measured]] = {}
     for (i, _), one in zip(keys, measured, strict=True):
         runs.setdefault(wanted[i], []).append(one)
-    first, price = scenarios[0], fmean((o.low + o.high) / 2.0 for o in optima)
+    return _summed_up(scenarios[0], runs, optima, length)
+
+
+def _summed_up(
+    first: Scenario, runs: dict[tuple[float, float], list[Measured]], optima: list[Optimum], length: int
+) -> TheorySummary:
+    price = fmean((o.low + o.high) / 2.0 for o in optima)
     return {
         "version": __version__,
         "requests": length,
-        "replications": seeds,
+        "replications": len(optima),
         "alpha": first.sla.alpha,
         "price": price,
         "optimum": fmean(o.per_request for o in optima),
@@ -118,6 +126,14 @@ def reproduce_theory(
         "overhead": _overhead({c: runs[V, c] for c in RATES}, first.router.kappa, length),
         "queue": _queue({v: runs[v, C] for v in WEIGHTS}, price),
     }
+
+
+def _check(sets: list[str]) -> None:
+    for text in sets:
+        if text.split("=")[0].strip() in SWEPT:
+            raise ScenarioError(
+                f"--set {text}: theory sweeps {', '.join(SWEPT[:2])} and fixes the rest; see --requests"
+            )
 
 
 def _scenario(v: float, c: float, requests: int, sets: list[str] | None, seed: int | None) -> Scenario:

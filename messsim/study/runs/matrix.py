@@ -63,6 +63,8 @@ class Runs(Generic[Value]):
         Who makes them.
     values
         What was measured in each run that came to its end.
+    before
+        Those of these runs that were there when the study began, or was continued.
     failed
         The errors of the others.
     """
@@ -73,6 +75,7 @@ class Runs(Generic[Value]):
         self._matrix, self.workers, self._kept = matrix, workers, kept
         self._on_progress = on_progress or (lambda done, total: None)
         self.values: dict[Key, Value] = dict(kept.rows) if kept is not None else {}
+        self.before = frozenset(self.values)
         self.failed: dict[Key, MesssimError] = {}
         self._asked: set[Key] = set()
 
@@ -104,8 +107,14 @@ class Runs(Generic[Value]):
                 self._on_progress(done + number, total)
                 yield todo[i]
 
-    def all(self, keys: Sequence[Key]) -> list[Value]:
-        """The values of runs, in the order of the keys.
+    def make(self, keys: Sequence[Key], then: Callable[[], None] | None = None) -> None:
+        """Makes those runs that are not there yet, whatever becomes of them; calls `then` after each."""
+        for _ in self.each(keys):
+            if then is not None:
+                then()
+
+    def all(self, keys: Sequence[Key], then: Callable[[], None] | None = None) -> list[Value]:
+        """The values of runs, in the order of the keys; calls `then` after each, in the order in which they come.
 
         Raises
         ------
@@ -114,6 +123,8 @@ class Runs(Generic[Value]):
         """
         for key in self.each(keys):
             self._raise(key)
+            if then is not None:
+                then()
         return [self.values[key] for key in keys]
 
     def in_order(self, keys: Sequence[Key], *, surely: bool) -> Generator[Value, None, None]:
@@ -137,6 +148,12 @@ class Runs(Generic[Value]):
                 self._raise(key)
                 while waiting and waiting[-1] in self.values:
                     yield self.values[waiting.pop()]
+
+    def count(self, keys: Sequence[Key] | None) -> str:
+        """How many runs have come to their end, in words: "3", or of those with these keys "3 of 4"."""
+        if keys is None:
+            return str(len(self.values))
+        return f"{sum(key in self.values for key in keys)} of {len(keys)}"
 
     def _is_known(self, key: Key) -> bool:
         return key in self.values or key in self.failed
@@ -169,7 +186,7 @@ def runs_of(
     out: Path | None,
     identity: Callable[[], Contents],
     table: Callable[[Runs[Value]], Sequence[Row]],
-    done: Callable[[Runs[Value]], str],
+    keys: Sequence[Key] | None = None,
     workers: GivenWorkers,
     on_progress: OnProgress | None,
 ) -> Iterator[Runs[Value]]:
@@ -180,17 +197,18 @@ def runs_of(
     matrix
         What they are.
     out
-        A directory that is filled run by run; one that the same study began is gone on with; none: nothing is kept.
+        A directory that is filled run by run; one that the same study began is continued; none: nothing is kept.
     identity
         What the results depend on: see `messsim.study.runs.identity.contents`.
     table
         The rows of ``results.parquet``, written however the study ends.
-    done
-        How many runs are kept, in words, where something stops the study: "3 of 4".
+    keys
+        The runs that the study wants, where it knows them before: then it says of how many it kept which where it is
+        stopped.
     workers
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
-        Called with how many runs are done, and of how many.
+        Called with how many runs are done, and of how many, at most.
 
     Raises
     ------
@@ -202,5 +220,5 @@ def runs_of(
     book = nullcontext() if out is None else journal(out, matrix.base, identity(), matrix.points)
     with book as kept, workers_from(workers) as many:
         runs = Runs(matrix, many, kept, on_progress)
-        with keeping(kept, lambda: table(runs), lambda: done(runs)):
+        with keeping(kept, lambda: table(runs), lambda: runs.count(keys)):
             yield runs

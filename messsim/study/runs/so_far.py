@@ -9,7 +9,7 @@ from typing import Any
 from .journal import Key
 from .rows import Row
 
-__all__ = ["OnKnown", "SoFar", "so_far"]
+__all__ = ["OnKnown", "SoFar", "so_far", "telling"]
 
 OnKnown = Callable[["list[SoFar]"], None]
 
@@ -58,6 +58,21 @@ def so_far(names: Sequence[str], rows: Mapping[Key, Row]) -> list[SoFar]:
         )
         for name, mine in by_name.items()
     ]
+
+
+def telling(
+    on_known: OnKnown | None, names: Sequence[str], rows: Callable[[], Mapping[Key, Row]]
+) -> Callable[[], None] | None:
+    """A function that tells what is known of each point by then; None where nobody listens.
+
+    Parameters
+    ----------
+    on_known
+        Whom.
+    names, rows
+        As `so_far` takes them.
+    """
+    return None if on_known is None else lambda: on_known(so_far(names, rows()))
 
 
 def _mean(values: Any) -> float | None:

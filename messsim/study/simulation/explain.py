@@ -11,7 +11,7 @@ from messsim.engines.brain import destined
 from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result, check_whole, reading_records
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
-from messsim.scenario import load
+from messsim.scenario import Scenario, load
 from messsim.shapes.checks import Explanation, Record
 
 from .single import simulated
@@ -104,16 +104,7 @@ def explain(
     arrived = result.summary["requests"]["arrived"]
     if not 0 <= request < arrived:
         raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
-    try:
-        scenario = load(path / "scenario.toml")
-    except ScenarioError as error:
-        raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
-    for key, file in scenario.python_files if not run_policy else []:
-        what = {"router.policy": "policy", "cluster.dispatch": "rule of dispatch"}[key]
-        raise OutputError(
-            f"{path}: its {what} is a Python file, {file}, which explaining a request would run; "
-            "expected --run-policy (run_policy=True in Python) if you trust that file"
-        )
+    scenario = _scenario(path, run_policy)
     record = _record(result, path, request)
     scenario = scenario.changed(engine="simpy")
     if record["model"] is None:
@@ -121,12 +112,7 @@ def explain(
             f"{path}: request {request} was never decided: "
             + ("it is too long for every model" if record["status"] == "too_long" else "it waited for the router")
         )
-    # a closed loop's later requests hang on earlier answers only, a later attempt on requests in between, as does a
-    # decision that takes time, and a turn of a session on both
-    at_once = record["attempts"] == 1 and scenario.router.decision_s is None
-    if scenario.arrivals.kind != "closed" and not scenario.has_sessions and at_once:
-        scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
-    setup = prepare(scenario)
+    setup = prepare(_up_to(scenario, request, record))
     decisions: list[Seen] = []
     watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, decisions))  # type: ignore[arg-type]
     simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
@@ -141,6 +127,33 @@ def explain(
     if kept:
         reported["how"] = f"{record['model']} is kept, which answered the turn before"
     return reported
+
+
+def _scenario(path: Path, run_policy: bool) -> Scenario:
+    """The scenario of a run, whose code is run only where it may be."""
+    try:
+        scenario = load(path / "scenario.toml")
+    except ScenarioError as error:
+        raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
+    for key, file in scenario.python_files if not run_policy else []:
+        what = {"router.policy": "policy", "cluster.dispatch": "rule of dispatch"}[key]
+        raise OutputError(
+            f"{path}: its {what} is a Python file, {file}, which explaining a request would run; "
+            "expected --run-policy (run_policy=True in Python) if you trust that file"
+        )
+    return scenario
+
+
+def _up_to(scenario: Scenario, request: int, record: Record) -> Scenario:
+    """The same run, ended by that request where nothing of it depends on later ones.
+
+    A closed loop's later requests depend on earlier answers only, a later attempt on requests in between, as does a
+    decision that takes time, and a turn of a session on both.
+    """
+    at_once = record["attempts"] == 1 and scenario.router.decision_s is None
+    if scenario.arrivals.kind == "closed" or scenario.has_sessions or not at_once:
+        return scenario
+    return scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
 
 
 def _record(result: Result, path: Path, request: int) -> Record:

@@ -38,7 +38,7 @@ class Oracles:
     scenario
         Its router takes no part.
     arrived
-        How many requests arrived in the run to compare with: needed where that hangs on the run, in a closed loop
+        How many requests arrived in the run to compare with: needed where that depends on the run, in a closed loop
         with ``horizon_s``.
 
     Attributes

@@ -109,18 +109,8 @@ def run(
         Before the run, if it cannot be run or written; during it, if it cannot go on.
     """
     target = Path(out) if out is not None else None
-    notes: list[str] = []
-    if target is not None:
-        check_free(target)
-        notes += leftover_notes(target)
-        dump(scenario)  # which is refused now rather than after the run
-    setup = prepare(scenario)
-    if watch is not None:
-        setup.workload.most_at_once = WATCHED
-    length = setup.workload.length
-    if pipelined is None:
-        pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
-    setup = dataclasses.replace(setup, pipelined=pipelined)
+    notes = _checked(target, scenario) if target is not None else []
+    setup = _prepared(scenario, pipelined, watch is not None)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(complete_or_absent(target)) if target is not None else None
         records = _Records(setup.scenario, folder, target, keep_records, watch is not None)
@@ -136,6 +126,23 @@ def run(
             _write(setup.scenario, summary, timeline(), folder, target)
     notes += [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
+
+
+def _checked(target: Path, scenario: Scenario) -> list[str]:
+    """Refuses now what could not be written after the run; notes what a run that was killed left there."""
+    check_free(target)
+    dump(scenario)
+    return leftover_notes(target)
+
+
+def _prepared(scenario: Scenario, pipelined: bool | None, is_watched: bool) -> Setup:
+    setup = prepare(scenario)
+    if is_watched:
+        setup.workload.most_at_once = WATCHED
+    length = setup.workload.length
+    if pipelined is None:
+        pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
+    return dataclasses.replace(setup, pipelined=pipelined)
 
 
 def _clock_note(outcome: Outcome) -> list[str]:

@@ -50,7 +50,7 @@ def validate(
     sets
         Overrides of all scenarios, such as ``models.0.max_batched_tokens=2048``.
     seed
-        Of all scenarios; only the lengths of answers hang on it.
+        Of all scenarios; only the lengths of answers depend on it.
     workers
         Processes; none: one a core.
 

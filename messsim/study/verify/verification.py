@@ -35,6 +35,36 @@ class _Task:
     scenario: Scenario
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """What all replications have in common."""
+
+    engine: str
+    size: float
+    seed: int
+    slow_server: float
+
+    def check(self) -> None:
+        """Raises a ScenarioError for what cannot be simulated."""
+        if self.engine not in SIZES:
+            raise ScenarioError(f"engine = {self.engine!r}: expected one of {', '.join(SIZES)}")
+        for name, value in (("size", self.size), ("slow-server", self.slow_server)):
+            if not 0.0 < value < math.inf:
+                raise ScenarioError(f"{name} = {value}: expected a number above 0")
+        if not 0 <= self.seed < 2**32:
+            raise ScenarioError(f"seed = {self.seed}: expected a whole number from 0 to {2**32 - 1}")
+
+    def requests(self, e: Experiment) -> int:
+        """Of one replication."""
+        return max(round(e.requests * self.size), LEAST_REQUESTS)
+
+    def replication(self, e: Experiment, number: int) -> Scenario:
+        """One replication of an experiment, which no other has the number of."""
+        n = self.requests(e)
+        slowed = slower(e.scenario, self.slow_server) if self.slow_server != 1.0 else e.scenario
+        return slowed.changed(requests=n, warmup=n // WARMUP, engine=self.engine, seed=self.seed, replication=number)
+
+
 def verify(
     *,
     engine: str = "compiled",
@@ -73,44 +103,41 @@ def verify(
     Returns
     -------
     Verification
-        `cases`, each with name, theory, simulated, ci_low, ci_high, bias, passed and more; `passed` if all did.
 
     Raises
     ------
     ScenarioError
         If there is no such engine, a size or factor is not above 0, or a seed is not in [0, 2^32).
     """
-    _check(engine, size, seed, slow_server)
-    size = SIZES[engine] if size is None else size
-    seed = SEED if seed is None else seed
+    size = SIZES.get(engine) if size is None else size
+    setting = _Setting(engine, 1.0 if size is None else size, SEED if seed is None else seed, slow_server)
+    setting.check()
     asked = list(experiments() if chosen is None else chosen)
     tasks = [
-        _Task(e, _replication(e, n * REPLICATIONS + k, engine, size, seed, slow_server))
+        _Task(e, setting.replication(e, n * REPLICATIONS + k))
         for n, e in enumerate(asked)  # no two experiments share their chance
         for k in range(REPLICATIONS)
     ]
-    tasks.sort(key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
-    pairs_here: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
-    runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
-    for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
-        pairs_here[task.experiment.scenario.name].append(pairs)
-        if progress is not None:
-            progress(done, len(tasks))
+    return _judged(setting, asked, _all_observed(tasks, workers, progress))
+
+
+def _judged(setting: _Setting, asked: Sequence[Experiment], pairs_of: dict[str, list[list[Pair]]]) -> Verification:
+    """A verdict on every case of the experiments, by what was observed in their replications."""
     level = 1.0 - (1.0 - FAMILY_LEVEL) / sum(len(e.cases) for e in asked)
-    widest = PRECISION if size >= 1.0 else 2.0 * PRECISION / size**0.5
+    widest = PRECISION if setting.size >= 1.0 else 2.0 * PRECISION / setting.size**0.5
     cases = [
-        _verdict(case, [pairs[k] for pairs in pairs_here[e.scenario.name]], level, widest)
+        _verdict(case, [pairs[k] for pairs in pairs_of[e.scenario.name]], level, widest)
         for e in asked
         for k, case in enumerate(e.cases)
     ]
     return {
         "passed": all(c["passed"] for c in cases),
-        "engine": engine,
-        "seed": seed,
-        "size": size,
-        "slow_server": slow_server,
+        "engine": setting.engine,
+        "seed": setting.seed,
+        "size": setting.size,
+        "slow_server": setting.slow_server,
         "replications": REPLICATIONS,
-        "requests": sum(t.scenario.requests or 0 for t in tasks),
+        "requests": REPLICATIONS * sum(setting.requests(e) for e in asked),
         "family_level": FAMILY_LEVEL,
         "level": level,
         "widest": widest,
@@ -118,20 +145,18 @@ def verify(
     }
 
 
-def _check(engine: str, size: float | None, seed: int | None, slow_server: float) -> None:
-    if engine not in SIZES:
-        raise ScenarioError(f"engine = {engine!r}: expected one of {', '.join(SIZES)}")
-    for name, value in (("size", size), ("slow-server", slow_server)):
-        if value is not None and not 0.0 < value < math.inf:
-            raise ScenarioError(f"{name} = {value}: expected a number above 0")
-    if seed is not None and not 0 <= seed < 2**32:
-        raise ScenarioError(f"seed = {seed}: expected a whole number from 0 to {2**32 - 1}")
-
-
-def _replication(e: Experiment, number: int, engine: str, size: float, seed: int, slow_server: float) -> Scenario:
-    requests = max(round(e.requests * size), LEAST_REQUESTS)
-    slowed = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
-    return slowed.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
+def _all_observed(
+    tasks: Sequence[_Task], workers: int | None, progress: Callable[[int, int], None] | None
+) -> dict[str, list[list[Pair]]]:
+    """What was observed in the replications of each experiment, by its name."""
+    tasks = sorted(tasks, key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
+    collected: dict[str, list[list[Pair]]] = {}
+    runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
+    for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
+        collected.setdefault(task.experiment.scenario.name, []).append(pairs)
+        if progress is not None:
+            progress(done, len(tasks))
+    return collected
 
 
 def _observed(task: _Task) -> list[Pair]:

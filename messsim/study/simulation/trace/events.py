@@ -34,7 +34,7 @@ class TraceFile:
         More events than these are an OutputError.
     """
 
-    def __init__(self, out: TextIO, from_s: float, about: dict[str, Any], most: int = MOST_EVENTS) -> None:
+    def __init__(self, out: TextIO, from_s: float, about: Mapping[str, object], most: int = MOST_EVENTS) -> None:
         self._out = out
         self._from_s = from_s
         self._most = most
@@ -77,7 +77,7 @@ class TraceFile:
         """Ends the file."""
         self._out.write("\n]}\n")
 
-    def _write(self, event: dict[str, Any]) -> None:
+    def _write(self, event: Mapping[str, object]) -> None:
         self.events += 1
         self.happened += event["ph"] != "M"
         if self.events > self._most:
