@@ -201,6 +201,22 @@ def test_many_counts_are_thinned_with_both_ends(count, kept):
     assert (thinned[0], thinned[-1]) == (0.0, count - 1.0)
 
 
+KNEES = (1.5, 2.0, 3.0, 77.0, 77.5, 98.25, 150.0, 198.0)
+
+
+@pytest.mark.parametrize(("most", "knee"), [(30, 2.0), (30, 15.5), (30, 28.0)] + [(200, k) for k in KNEES])
+def test_a_knee_is_found_between_any_two_counts(knee, most):
+    """More than 40 counts are searched twice: of the thinned ones first, and then of those around the best of them."""
+    tokens = np.arange(1.0, most + 1)
+    seconds = 1.0 + 0.5 * np.maximum(0.0, tokens - knee)
+    rows = iterations(prompt_tokens=tokens, batch=0.0, cached_tokens=0.0, seconds=seconds)
+    held = {n: 0.0 for n in DURATION if n not in ("a0_s", "c1_s_per_token", "nstar_tokens")}
+    cost, figures = durations._with_best_nstar(rows, held, np.ones(most))
+    assert cost < 1e-20
+    assert figures["nstar_tokens"] == pytest.approx(knee)
+    assert (figures["a0_s"], figures["c1_s_per_token"]) == pytest.approx((1.0, 0.5))
+
+
 # ---- what rows determine --------------------------------------------------------------------------------
 
 
