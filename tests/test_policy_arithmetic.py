@@ -14,6 +14,7 @@ from messsim.routing import (
     length_only,
     load_aware,
     multi_factor,
+    oracle,
     pareto_floor,
     primal_dual,
     route_balance,
@@ -271,6 +272,30 @@ def test_pareto_floor_learns_of_features_and_the_constant():
     assert state[:4] == pytest.approx([2 - 16 / 11, -8 / 11, -8 / 11, 2 - 4 / 11])
     assert state[4:6] == pytest.approx([4 / 11 * 0.5, 0.5 + 2 / 11 * 0.5])
     assert state[6:] == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        ((0.0, 0.0), 0),
+        ((2.0, 2.0), 0),  # 1 - 2 x 0.5 = 2 - 2 x 1: equals, the first
+        ((2.5, 2.5), 1),
+        ((20.0, 20.0), 1),
+        ((30.0, 30.0), 2),
+    ],
+)
+def test_an_oracle_sends_each_request_to_the_least_cost_less_what_satisfaction_is_worth(prices, expected):
+    state = [0.25]
+    assert oracle.decide(0, 3, [1.0, 2.0, 7.0], [0.5, 1.0, 1.2], [*prices, 0.5], state) == expected
+    assert state == [0.25]  # nothing is owed where both prices say the same
+
+
+def test_an_oracle_pays_the_higher_price_for_its_part_of_the_requests():
+    params = [0.0, 0.0, 1.0, 0.0, 9.0, 0.375]  # of two tenants: 3 of 8 requests of the second pay 9
+    state = [0.5, 0.75]
+    chosen = [oracle.decide(1, 2, [1.0, 2.0], [0.0, 1.0], params, state) for _ in range(8)]
+    assert chosen == [1, 0, 0, 1, 0, 1, 0, 0]
+    assert state == [0.5, 0.75]
 
 
 # ---- beginnings -----------------------------------------------------------------------------------------
