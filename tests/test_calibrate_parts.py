@@ -8,6 +8,7 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.study.calibrate.missing import measure_next
 from messsim.study.calibrate.options import Base, pair
 from messsim.study.calibrate.profile_file import profile_text
+from messsim.zoo.fitting import NO_CAP_W
 
 FILE = Path("measured.csv")
 
@@ -31,6 +32,17 @@ def test_a_base_gives_what_knots_do_not_stand_for():
     assert base.kv_capacity_tokens > 100_000
     with pytest.raises(ScenarioError, match=r"^--base Llama-3\.1-8B: \d+ profiles; expected one of Llama-3\.1-8B/"):
         Base.of("Llama-3.1-8B")
+
+
+@pytest.mark.parametrize("knots", [False, True])
+def test_a_base_may_be_a_file_of_ones_own(tmp_path, knots):
+    curve = "knots = [[1, 0.5], [8, 0.75]]" if knots else "a0_s = 0.5"
+    head = 'model = "M"\ngpu = "G"\ntp = 1\nkv_capacity_tokens = 5000\n'
+    (tmp_path / "m.toml").write_text(f"{head}[coefficients]\n{curve}\nak_s_per_token = 0.125\n")
+    base = Base.of(str(tmp_path / "m.toml"))
+    assert (base.figures["ak_s_per_token"], base.figures["p_cap_w_per_gpu"]) == (0.125, NO_CAP_W)
+    assert ("a0_s" in base.figures) is not knots
+    assert (base.mixture, base.kv_capacity_tokens) == ((0, 0), 5000)
 
 
 def test_what_to_measure_next_is_told_once():
