@@ -327,3 +327,14 @@ def test_two_that_save_to_one_file_at_once_both_succeed(tmp_path, monkeypatch):
     ours.save(file)
     assert MessPlus.load(file).alpha == 0.7
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_another_router_asked_for_is_of_a_known_model():
+    ours = MessPlus(["a", "b"], 1, 0.5)
+    refuse("model = 'c': expected one of a, b", lambda: ours.observe([0.5], "c", 1.0))
+    ours.observe([0.5], "b", 1.0)
+
+
+def test_a_saved_router_that_is_nested_too_deep_is_refused(tmp_path):
+    (tmp_path / "r.json").write_text('{"state": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    refuse("r.json: is not what MessPlus.save wrote", lambda: MessPlus.load(tmp_path / "r.json"))
