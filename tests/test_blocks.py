@@ -237,6 +237,14 @@ def test_ids_are_joined_into_runs():
     assert text.node.tolist() == [0, 0, 1]
 
 
+def test_ids_may_be_missing_or_of_64_bits():
+    nothing = hashed([None, None], [4, 5])
+    assert (nothing.start.tolist(), nothing.node.tolist(), nothing.count) == ([0, 0, 0], [], 0)
+    unsigned = hashed([[2**63 + 1, 2], None, [2**63 + 1]], [8, 5, 4], dtype=pl.List(pl.UInt64))
+    assert unsigned.start.tolist() == [0, 2, 2, 3]
+    assert (unsigned.node.tolist(), unsigned.end_tokens.tolist()) == ([0, 1, 0], [4, 8, 4])
+
+
 def test_paths_of_requests_end_with_their_own_text():
     runs = Runs(np.array([0, 2, 3]), np.array([0, 1, 0]), np.array([8, 12, 8], np.int32), 2)
     paths = runs.paths(np.array([1, 0, 1]), np.array([0, 0, 1]), 50, np.array([9, 12, 8], np.int32))
