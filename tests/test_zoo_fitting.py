@@ -217,6 +217,23 @@ def test_a_knee_is_found_between_any_two_counts(knee, most):
     assert (figures["a0_s"], figures["c1_s_per_token"]) == pytest.approx((1.0, 0.5))
 
 
+SLOPES_AT = {"a0_s": 1.0, "c0_s_per_token": 0.5, "c1_s_per_token": 0.25, "nstar_tokens": 3.0, "ae_s": 2.0, "se": 0.5}
+
+
+@pytest.mark.parametrize("name", DURATION)
+def test_slopes_are_what_a_small_step_changes(name):
+    """Of durations of 4 s, relative to them; by central differences."""
+    columns = MIXED | {"batch": [2.0, 1.0], "seconds": 4.0}
+    rows = iterations(**columns, experts=8, top_k=2)
+    figures = ZERO | SLOPES_AT
+    step = 1e-6
+    up, down = (predicted_seconds(figures | {name: figures[name] + way * step}, rows) for way in (1, -1))
+    slopes = durations._slopes(figures, [name], rows)
+    assert slopes.shape == (2, 1)
+    assert slopes[:, 0] == pytest.approx((up - down) / (2 * step) / 4.0, rel=1e-6)
+    assert durations._slopes(figures, [], rows).shape == (2, 0)
+
+
 # ---- what rows determine --------------------------------------------------------------------------------
 
 
