@@ -25,6 +25,7 @@ from messsim.routing.cascade import cheapest_chain
 from messsim.routing.imports import modules_beside
 from messsim.routing.learning import _logit
 from messsim.routing.tradeoff import automatic_v, notes_on_v
+from messsim.scenario.routing import Router, Weights
 
 INF = float("inf")
 U = [0.5, 0.5]  # uniforms that explore nothing where c = 0
@@ -296,6 +297,16 @@ def test_an_oracle_pays_the_higher_price_for_its_part_of_the_requests():
     chosen = [oracle.decide(1, 2, [1.0, 2.0], [0.0, 1.0], params, state) for _ in range(8)]
     assert chosen == [1, 0, 0, 1, 0, 1, 0, 0]
     assert state == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(("requests", "training"), [(1000.0, 50), (30.0, 2), (3.0, 1), (None, 2000)])
+def test_route_balance_trains_on_a_share_of_the_run(requests, training):
+    given = []
+    policy = route_balance.build(Router(policy="route-balance", calibration=0.05), 2, 0)
+    kernel = SimpleNamespace(replace=lambda *what: given.append(what))
+    policy.prepare(kernel, SimpleNamespace(requests=requests, turnover_s=[0.5, 2.0]))
+    weights = Weights().of("quality", "latency", "cost")
+    assert given == [([*weights, training, 0.5, 2.0],)]
 
 
 # ---- beginnings -----------------------------------------------------------------------------------------
