@@ -17,25 +17,25 @@ class Replica:
 
     def __init__(self, index, coefficients, **given):
         self.calendar, self.index, self.given = None, index, given
-        self.told, self.queued, self.runs = [], [], []
+        self.asked, self.queued, self.runs = [], [], []
         self.boundary_s, self.preemptions, self.unfinished, self.state = math.inf, 0, 0, _core.IDLE
         self.pulls, self.preempts, self.busy = 0, 0, 0.0
 
     def submit(self, job, now):
-        self.told.append(("submit", job.name, now))
+        self.asked.append(("submit", job.name, now))
         self.queued.append(job)
         return _core.WAKE
 
     def abort(self, job, now):
-        self.told.append(("abort", job.name, now))
+        self.asked.append(("abort", job.name, now))
         return _core.WAKE, job.leaves
 
     def notify(self, now):
-        self.told.append(("notify", now))
+        self.asked.append(("notify", now))
         return _core.WAKE
 
     def start(self, now):
-        self.told.append(("start", now))
+        self.asked.append(("start", now))
         self.runs, self.queued = self.queued, []
         self.boundary_s = now + 2.0 if self.runs else math.inf
         self.preemptions += self.preempts
@@ -49,14 +49,14 @@ class Replica:
         return 3, 4
 
     def evict(self, now):
-        self.told.append(("evict", now))
+        self.asked.append(("evict", now))
         return ["held"]
 
     def repair(self):
-        self.told.append(("repair",))
+        self.asked.append(("repair",))
 
     def share(self, queue):
-        self.told.append(("share", queue))
+        self.asked.append(("share", queue))
 
     def busy_s(self, now):
         return self.busy
@@ -71,24 +71,24 @@ class Pool:
         self.plan = SimpleNamespace(coefficients={}, limits={}, serving=serving, name="p", idle_w=10.0)
         self.queue = self.drafts = self.observer = self.transfers = None
         self.chance = Chance(1)
-        self.said = []
-        self.rule = SimpleNamespace(boundary=lambda server: self.said.append("boundary"))
+        self.heard = []
+        self.rule = SimpleNamespace(boundary=lambda server: self.heard.append("boundary"))
         vars(self).update(more)
 
     def left(self, job):
-        self.said.append(("left", job.name))
+        self.heard.append(("left", job.name))
 
     def finished(self, job):
-        self.said.append(("finished", job.name))
+        self.heard.append(("finished", job.name))
 
     def offer(self):
-        self.said.append("offer")
+        self.heard.append("offer")
 
     def refresh(self, server):
-        self.said.append(("refresh", server.is_up))
+        self.heard.append(("refresh", server.is_up))
 
     def leave(self, job):
-        self.said.append(("leave", job.name))
+        self.heard.append(("leave", job.name))
 
 
 @pytest.fixture
@@ -131,13 +131,13 @@ def test_a_job_is_started_after_what_else_happens_and_ends_at_its_boundary(made)
     server, calendar = made()
     server.submit(job("a"))
     server.submit(job("b"))
-    assert [t[0] for t in server.replica.told] == ["submit", "submit"]
+    assert [t[0] for t in server.replica.asked] == ["submit", "submit"]
     calendar.run(1.0)
-    assert server.replica.told[2:] == [("start", 0.0)]  # once, though both woke it
-    assert server.pool.said == []
+    assert server.replica.asked[2:] == [("start", 0.0)]  # once, though both woke it
+    assert server.pool.heard == []
     calendar.run(10.0)
-    assert server.pool.said == [("left", "a"), ("left", "b"), "boundary", ("finished", "a"), ("finished", "b")]
-    assert server.replica.told[3:] == [("start", 2.0)]  # and has nothing more to do
+    assert server.pool.heard == [("left", "a"), ("left", "b"), "boundary", ("finished", "a"), ("finished", "b")]
+    assert server.replica.asked[3:] == [("start", 2.0)]  # and has nothing more to do
 
 
 def test_what_was_prefilled_for_another_goes_on_its_way(made):
@@ -148,7 +148,7 @@ def test_what_was_prefilled_for_another_goes_on_its_way(made):
     server.submit(job("a", source=0))
     calendar.run(10.0)
     assert transfers.began == [7, "a", 7]
-    assert server.pool.said == [("left", "a"), "boundary"]
+    assert server.pool.heard == [("left", "a"), "boundary"]
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_a_shared_queue_is_offered_when_its_head_is_new(made, queue, pulls, pree
     server.replica.pulls, server.replica.preempts = pulls, preempts
     server.notify()
     calendar.run(1.0)
-    assert server.replica.told == [("notify", 0.0), ("start", 0.0)]
-    assert server.pool.said.count("offer") == offers
+    assert server.replica.asked == [("notify", 0.0), ("start", 0.0)]
+    assert server.pool.heard.count("offer") == offers
 
 
 @pytest.mark.parametrize(("queue", "waiting"), [(None, 9), (["x", "y"], 2)])
@@ -182,10 +182,10 @@ def test_a_boundary_that_was_moved_counts_once(made):
     server.replica.boundary_s = 1.5
     server.act(_core.RESCHEDULE)
     calendar.run(1.75)
-    assert server.pool.said == [("left", "a"), "boundary", ("finished", "a")]
+    assert server.pool.heard == [("left", "a"), "boundary", ("finished", "a")]
     calendar.run(10.0)
-    assert server.replica.told.count(("start", 1.5)) == 1
-    assert len(server.pool.said) == 3
+    assert server.replica.asked.count(("start", 1.5)) == 1
+    assert len(server.pool.heard) == 3
 
 
 def test_who_gives_up_may_leave_at_once(made):
@@ -193,7 +193,7 @@ def test_who_gives_up_may_leave_at_once(made):
     assert server.abort(job(leaves=True))
     assert not server.abort(job(leaves=False))
     calendar.run(1.0)
-    assert server.replica.told == [("abort", "a", 0.0)] * 2 + [("start", 0.0)]
+    assert server.replica.asked == [("abort", "a", 0.0)] * 2 + [("start", 0.0)]
 
 
 def test_a_replica_is_up_again_when_all_causes_are_mended(made):
@@ -202,39 +202,39 @@ def test_a_replica_is_up_again_when_all_causes_are_mended(made):
     calendar.run(1.0)
     server.front = SimpleNamespace(evict=lambda: ["outside"])
     assert server.fail() == ["held", "outside"]
-    assert (server.is_up, server.serves, server.pool.said) == (False, False, [("refresh", False)])
+    assert (server.is_up, server.serves, server.pool.heard) == (False, False, [("refresh", False)])
     assert server.rented_s(1.5) == 1.0  # while it is down nobody pays for it
     assert server.fail() == []
     calendar.run(3.0)  # what it computed came to nothing
-    assert server.pool.said == [("refresh", False)]
+    assert server.pool.heard == [("refresh", False)]
     assert not server.repair()
     assert (server.failures, server.is_up) == (1, False)
     assert server.repair()
-    assert (server.is_up, server.down_s, server.pool.said[-1]) == (True, 2.0, ("refresh", True))
-    assert server.replica.told[-1] == ("repair",)
+    assert (server.is_up, server.down_s, server.pool.heard[-1]) == (True, 2.0, ("refresh", True))
+    assert server.replica.asked[-1] == ("repair",)
     assert server.rented_s(10.0) == 8.0
 
 
 def test_a_replica_that_drains_serves_and_is_rented_until_it_is_off(made):
     server, calendar = made(queue=["shared"])
     server.drain()
-    assert (server.phase, server.is_up, server.serves, server.pool.said) == (
+    assert (server.phase, server.is_up, server.serves, server.pool.heard) == (
         DRAINING,
         False,
         True,
         [("refresh", False)],
     )
-    assert server.replica.told == [("share", None)]
+    assert server.replica.asked == [("share", None)]
     assert server.rented_s(4.0) == 4.0
     server.turn_off(4.0)
-    assert (server.phase, server.serves, server.replica.told[-1]) == (OFF, False, ("evict", 4.0))
+    assert (server.phase, server.serves, server.replica.asked[-1]) == (OFF, False, ("evict", 4.0))
     assert server.rented_s(9.0) == 4.0
     server.load(10.0, 15.0)
     assert (server.phase, server.ready_s, server.rented_s(12.0)) == (LOADING, 15.0, 6.0)
     calendar.run(15.0)
     server.be_ready(15.0)
     assert (server.phase, server.is_up, server.serves) == (READY, True, True)
-    assert server.replica.told[-2:] == [("share", ["shared"]), ("repair",)]
+    assert server.replica.asked[-2:] == [("share", ["shared"]), ("repair",)]
     assert server.rented_s(20.0) == 14.0
 
 

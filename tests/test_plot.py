@@ -233,7 +233,7 @@ def drawn_by_page(domain, rows):
 
 
 @pytest.mark.parametrize(
-    ("domain", "rows", "told"),
+    ("domain", "rows", "room"),
     [
         (["mess+", "random"], ["a", "long"], {"longest": 6, "aside": 24}),
         (["x" * 34], ["y" * 31], {"longest": 34, "aside": 186}),
@@ -242,9 +242,9 @@ def drawn_by_page(domain, rows):
         ([], [], {"longest": 0, "aside": 0}),
     ],
 )
-def test_the_page_knows_how_much_room_names_take(domain, rows, told):
+def test_the_page_knows_how_much_room_names_take(domain, rows, room):
     chart = drawn_by_page(domain, rows)
-    assert chart["usermeta"] == told
+    assert chart["usermeta"] == room
     assert (chart["width"], chart["height"], "config" in chart) == ("container", 123, False)
     assert chart["autosize"] == {"type": "fit-x", "contains": "padding"}
 

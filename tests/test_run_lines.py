@@ -441,10 +441,10 @@ def test_bars_of_studies_count_runs_and_leave_nothing_behind():
     ],
 )
 def test_the_bar_of_a_run_leaves_nothing_behind(changes, shown):
-    told = {"requests": 50, "total": 200, "time_s": 3.0, "horizon_s": 4.0, "satisfaction": 0.5, "queue": 1.5}
+    state = {"requests": 50, "total": 200, "time_s": 3.0, "horizon_s": 4.0, "satisfaction": 0.5, "queue": 1.5}
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     with progress_bar(console, "a run") as tell:
-        tell(SimpleNamespace(**told | changes))
+        tell(SimpleNamespace(**state | changes))
     text = console.file.getvalue()
     assert shown in text
     assert text.endswith("\x1b[1A\x1b[2K")

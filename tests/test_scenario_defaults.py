@@ -156,10 +156,10 @@ def parts(of: type = Part) -> dict[str, type]:
     """All tables of a scenario, by the names of their classes."""
     for module in iter_modules(messsim.scenario.__path__):
         import_module(f"messsim.scenario.{module.name}")
-    found = {}
+    collected = {}
     for part in of.__subclasses__():
-        found |= {part.__name__: part} | parts(part)
-    return found
+        collected |= {part.__name__: part} | parts(part)
+    return collected
 
 
 def numbers(part: type) -> dict[str, float]:

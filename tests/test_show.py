@@ -125,12 +125,12 @@ def test_answers_are_counted_once_whether_their_records_are_handed_on_or_not(at_
 
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_what_is_told_of_a_run_grows_to_what_it_ends_with(engine):
-    told = []
-    ran = study.run(small(engine=engine, record={"chunk": 64}), progress=told.append)
-    assert len(told) >= 2
-    assert [p.requests for p in told] == sorted(p.requests for p in told)
-    assert [p.time_s for p in told] == sorted(p.time_s for p in told)
-    last = told[-1]
+    progress = []
+    ran = study.run(small(engine=engine, record={"chunk": 64}), progress=progress.append)
+    assert len(progress) >= 2
+    assert [p.requests for p in progress] == sorted(p.requests for p in progress)
+    assert [p.time_s for p in progress] == sorted(p.time_s for p in progress)
+    last = progress[-1]
     assert (last.total, last.horizon_s) == (3000, None)
     assert last.requests <= 3000
     assert last.satisfaction == pytest.approx(ran.summary["sla"]["satisfaction"], abs=0.05)
