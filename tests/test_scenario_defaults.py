@@ -158,7 +158,8 @@ def parts(of: type = Part) -> dict[str, type]:
         import_module(f"messsim.scenario.{module.name}")
     collected = {}
     for part in of.__subclasses__():
-        collected |= {part.__name__: part} | parts(part)
+        if part.__module__.startswith("messsim.scenario."):
+            collected |= {part.__name__: part} | parts(part)
     return collected
 
 
