@@ -71,6 +71,7 @@ def test_a_kind_is_told_by_name_and_content(tmp_path, name, content):
 def test_parquet_comes_by_groups(tmp_path, monkeypatch):
     file = tmp_path / "f.parquet"
     pl.DataFrame({"a": range(7)}).write_parquet(file, row_group_size=2)
+    assert rows(file)[1] == [0]  # a million rows or more are a block
     monkeypatch.setattr(room, "BLOCK_ROWS", 3)
     got, starts = rows(file)
     assert [row["a"] for row in got] == list(range(7))
