@@ -111,6 +111,7 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         (["2024-05-06", "12:30"], {}, "expected a date too, not a time of day alone"),
         (["2024-05-06", "May 6 12:30:01"], {}, "expected a date with its year too"),
         (["2024-05-06 00:00:00 IST"], {}, r"expected an offset such as \+0100: .*; --time-zone says which"),
+        (["2024-05-06"], {"form": "%H"}, r"--time-format = '%H': cannot be used: Invalid format string"),
         (["2024-05-06"], {"form": "%d.%m.%Y"}, r"expected what --time-format '%d.%m.%Y' describes"),
     ],
 )
