@@ -245,6 +245,9 @@ def test_an_import_refuses_what_a_run_would(tmp_path):
     traced(tmp_path, [mooncake(0, 900, [1, 2]), mooncake(1, 900, [3, 2])])
     with pytest.raises(DataError, match="id 2 follows 3 in row 2"):
         imported_log(tmp_path / "trace.jsonl", kind="auto")
+    traced(tmp_path, [dynamo("a", 9, 5000), dynamo("a", 9, 1000)], "dynamo")
+    with pytest.raises(DataError, match="row 2 follows row 1, which comes later"):
+        imported_log(tmp_path / "trace.jsonl", kind="auto")
 
 
 # ---- what is wrong in a file ----------------------------------------------------------------------------
