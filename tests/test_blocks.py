@@ -71,6 +71,7 @@ def test_a_kind_is_told_by_name_and_content(tmp_path, name, content):
 def test_parquet_comes_by_groups(tmp_path, monkeypatch):
     file = tmp_path / "f.parquet"
     pl.DataFrame({"a": range(7)}).write_parquet(file, row_group_size=2)
+    assert rows(file)[1] == [0]  # a million rows or more are a block
     monkeypatch.setattr(room, "BLOCK_ROWS", 3)
     got, starts = rows(file)
     assert [row["a"] for row in got] == list(range(7))
@@ -235,6 +236,14 @@ def test_ids_are_joined_into_runs():
     assert HashIds(None, room.Path("t"), 4).runs(None) is None
     text = hashed(["[1, 2]", "1 2;3"], [8, 12])
     assert text.node.tolist() == [0, 0, 1]
+
+
+def test_ids_may_be_missing_or_of_64_bits():
+    nothing = hashed([None, None], [4, 5])
+    assert (nothing.start.tolist(), nothing.node.tolist(), nothing.count) == ([0, 0, 0], [], 0)
+    unsigned = hashed([[2**63 + 1, 2], None, [2**63 + 1]], [8, 5, 4], dtype=pl.List(pl.UInt64))
+    assert unsigned.start.tolist() == [0, 2, 2, 3]
+    assert (unsigned.node.tolist(), unsigned.end_tokens.tolist()) == ([0, 1, 0], [4, 8, 4])
 
 
 def test_paths_of_requests_end_with_their_own_text():

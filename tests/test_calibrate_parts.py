@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from messsim.errors import OutputError, ScenarioError
+from messsim.study.calibrate.measured import closed_loop
 from messsim.study.calibrate.missing import measure_next
 from messsim.study.calibrate.options import Base, pair
 from messsim.study.calibrate.profile_file import profile_text
+from messsim.zoo import find_profile
+from messsim.zoo.fitting import NO_CAP_W
 
 FILE = Path("measured.csv")
 
@@ -31,6 +34,17 @@ def test_a_base_gives_what_knots_do_not_stand_for():
     assert base.kv_capacity_tokens > 100_000
     with pytest.raises(ScenarioError, match=r"^--base Llama-3\.1-8B: \d+ profiles; expected one of Llama-3\.1-8B/"):
         Base.of("Llama-3.1-8B")
+
+
+@pytest.mark.parametrize("knots", [False, True])
+def test_a_base_may_be_a_file_of_ones_own(tmp_path, knots):
+    curve = "knots = [[1, 0.5], [8, 0.75]]" if knots else "a0_s = 0.5"
+    head = 'model = "M"\ngpu = "G"\ntp = 1\nkv_capacity_tokens = 5000\n'
+    (tmp_path / "m.toml").write_text(f"{head}[coefficients]\n{curve}\nak_s_per_token = 0.125\n")
+    base = Base.of(str(tmp_path / "m.toml"))
+    assert (base.figures["ak_s_per_token"], base.figures["p_cap_w_per_gpu"]) == (0.125, NO_CAP_W)
+    assert ("a0_s" in base.figures) is not knots
+    assert (base.mixture, base.kv_capacity_tokens) == ((0, 0), 5000)
 
 
 def test_what_to_measure_next_is_told_once():
@@ -115,3 +129,21 @@ def test_a_profile_guesses_nothing_and_has_no_cap_below_its_power():
     capped["coefficients"]["p_cap_w_per_gpu"]["value"] = 99.0
     with pytest.raises(OutputError, match=r"p_cap_w_per_gpu = 99 is below p0_w_per_gpu = 100 by m\.csv$"):
         profile_text(capped)
+
+
+@pytest.mark.parametrize("more", [{}, {"slower": 1.0}, {"slower": 2.0}])
+def test_a_closed_loop_runs_a_profile_as_it_is_or_slower(more):
+    profile = find_profile("Llama-3.1-8B", "H100", 1, "bf16")
+    lengths = {"prompt": {"kind": "constant", "tokens": 9}, "output": {"kind": "constant", "tokens": 3}}
+    made = closed_loop(profile, "vllm", 4, 20, lengths, None, 7, max_num_seqs=5, **more)
+    (served,) = made.fleet
+    assert (served.name, served.gpu, served.max_num_seqs) == (profile.model, "H100", 5)
+    assert (made.arrivals.kind, made.arrivals.clients, made.requests, made.seed) == ("closed", 4, 20, 7)
+    knots = [[tokens, 2.0 * seconds] for tokens, seconds in profile.duration.knots]
+    if more == {"slower": 2.0}:
+        assert [list(knot) for knot in served.coefficients.knots] == knots
+        assert served.coefficients.ak_s_per_token == 2.0 * profile.duration.ak_s_per_token
+        assert served.kv_capacity_tokens == profile.memory.kv_capacity_tokens
+    else:
+        assert served.coefficients is None or [list(k) for k in served.coefficients.knots] != knots
+        assert served.weights == "bf16"

@@ -11,6 +11,7 @@ from messsim.engines.links import Link
 from messsim.engines.memory import capacity_tokens, memory_share
 from messsim.engines.networks import shared_links
 from messsim.engines.outcome import PoolOutcome, assert_certified, assert_none_open, assert_paid
+from messsim.engines.records import Timeline
 from messsim.engines.sums import in_order
 from messsim.engines.workers import Workers
 from messsim.scenario.fleet import Serving
@@ -414,3 +415,26 @@ def test_the_outcome_of_pools_without_limits_or_time_or_of_one_size():
     assert (api.schedule, api.kv_capacity_tokens) == (None, None)
     limited = PoolOutcome.of(pool_plan(kv_capacity_tokens=2**31 - 1), 0.0, 0.0, 0.0, 20.0, COUNTED, in_usd=True)
     assert limited.kv_capacity_tokens == 2**31 - 1
+
+
+# ---- samples of a run -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("requests", "stride"), [(None, 1), (1, 1), (4096, 1), (4097, 2), (8192, 2), (8193, 4), (3 * 8192, 8)]
+)
+def test_a_run_of_known_length_takes_no_sample_that_would_go_again(requests, stride):
+    timeline = Timeline(requests)
+    assert timeline.stride == stride
+    assert (timeline.due(0), timeline.due(stride), timeline.due(2 * stride + 1)) == (True, True, stride == 1)
+
+
+def test_of_too_many_samples_every_other_one_goes():
+    timeline, taken = Timeline(), []
+    for request in range(3 * Timeline.MOST):
+        if timeline.due(request):
+            timeline.add(request)
+            taken.append(request)
+    assert timeline.stride == 4
+    assert timeline.samples == list(range(0, 3 * Timeline.MOST, 4))
+    assert taken[: Timeline.MOST + 1] == list(range(Timeline.MOST + 1))

@@ -5,7 +5,7 @@ from runs import cells, shown
 
 from messsim.report.logs.importing import import_summary, outcomes_summary
 from messsim.report.logs.replay import replayed
-from messsim.report.reproduce.paper import cost_table, paper_csv, paper_table, provider_table
+from messsim.report.reproduce.paper import cost_table, paper_csv, paper_table, paper_tables, provider_table
 from messsim.report.reproduce.theory_plots import _powers
 from messsim.report.verification import verification, verification_page
 
@@ -119,6 +119,17 @@ def paper():
     other = benchmark | {"published": {"satisfaction": 0.5, "shares": None}, "best_single": {"model": None}}
     costs = {"ours": [{"c": 0.1, "paper_mj": 1.25, "whole_mj": 2.75}], "published_mj": 1.5, "rivals_mj": [2.0, 3.0]}
     return {"replications": 5, "benchmarks": [benchmark, other | {"runs": [runs]}], "mean_cost": costs, "missing": []}
+
+
+def test_the_papers_benchmarks_on_a_terminal():
+    text = " ".join(shown(paper_tables(paper())).split())
+    assert text.count("ARC") == 3
+    assert "mean over 2 benchmarks at c = 0.1: 1.25 MJ without exploring, 2.75 with" in text
+    assert "published: 1.50 MJ without exploring, 2.00 and 3.00 of its rivals" in text
+    assert "interval over 5 replications" in text
+    assert "not in" not in text
+    lacking = paper() | {"data": "here", "missing": ["a", "b"]}
+    assert "not in here: a, b" in shown(paper_tables(lacking))
 
 
 def rows_of(markdown):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import messsim
 from messsim.errors import OutputError, ScenarioError
-from messsim.routing import MessPlus
+from messsim.routing import PLAN_ALL, MessPlus
 
 
 def simulated(**router):
@@ -218,6 +218,9 @@ def saved(tmp_path_factory):
         (("pending",), [[1, 7, None]], "pending.0: has the plan 7"),
         (("pending",), [[1, 2, None]], "pending.0: has the plan 2; expected one of 2 models"),
         (("pending",), [[1, 0, [1.0]]], "pending.0: has 1 features; expected 2"),
+        (("pending",), [[1, 0, [0.0, -1e300]]], "pending.0: expected features no further from 0 than"),
+        (("pending",), [[1, PLAN_ALL, None]], "pending.0: has no features; expected 2 of a request that teaches"),
+        (("max_pending",), 2, "pending: has 3 entries; expected at most 2"),
         (("pending",), 5, "pending = 5: expected a list"),
         (("stranger",), 1, "stranger: unknown key"),
     ],
@@ -324,3 +327,14 @@ def test_two_that_save_to_one_file_at_once_both_succeed(tmp_path, monkeypatch):
     ours.save(file)
     assert MessPlus.load(file).alpha == 0.7
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_another_router_asked_for_is_of_a_known_model():
+    ours = MessPlus(["a", "b"], 1, 0.5)
+    refuse("model = 'c': expected one of a, b", lambda: ours.observe([0.5], "c", 1.0))
+    ours.observe([0.5], "b", 1.0)
+
+
+def test_a_saved_router_that_is_nested_too_deep_is_refused(tmp_path):
+    (tmp_path / "r.json").write_text('{"state": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    refuse("r.json: is not what MessPlus.save wrote", lambda: MessPlus.load(tmp_path / "r.json"))

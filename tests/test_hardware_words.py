@@ -1,5 +1,7 @@
 """What `validate`, `calibrate` and `profiles` say, word by word, of results that are made by hand."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 from builders import scenario
@@ -295,6 +297,24 @@ def test_a_sequence_is_a_span_of_prefill_and_one_of_decoding(tracks):
         *((1000, 1, "sequence"), (1000, 2, "sequence")),
     ]
     assert file.events[-1] == ("close",)
+
+
+def test_a_call_after_a_failure_is_drawn_by_the_apis_own_times(tracks):
+    """Its first times are those of the replica that failed before."""
+    made, file = tracks
+    made._apis = {1: SimpleNamespace(tpot_s=0.5, latency_s=1.5)}
+    job = Job(1, replica=1)
+    job.start_s, job.first_token_s, job.finish_s, job.output_tokens = 2.0, 3.0, 10.0, 5
+    for attempt in (0, 1):
+        job.attempt = attempt
+        made.finished(10.0, job)
+    spans = [e[3:] for e in file.events if e[0] == "span"]
+    assert spans == [
+        ("prefill 1", "prefill", 2.0, 3.0),
+        ("decode 1", "decode", 3.0, 10.0),
+        ("prefill 1", "prefill", 6.5, 8.0),  # four of five tokens after the first take 2 s
+        ("decode 1", "decode", 8.0, 10.0),
+    ]
 
 
 def test_failures_losses_and_clients_who_give_up_are_instants(tracks):

@@ -1,5 +1,6 @@
 """What a file whose columns nobody knows says by its first rows, and whether its hints lead to the right trace."""
 
+import datetime as dt
 import json
 import re
 import shlex
@@ -426,3 +427,26 @@ def test_times_that_are_not_even_or_few_are_requests(tmp_path, times):
     file = tmp_path / "f.csv"
     file.write_text("time,in,out\n" + "".join(f"2025-08-18 {t},5,6\n" for t in times))
     assert by_its_hint(file)[0].notes == ()
+
+
+DAYS = [dt.date(2025, 8, 18 + i) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "time"),
+    [
+        ({"x": [dt.datetime(2025, 8, 18, 9, 0, i) for i in range(4)]}, "x"),
+        ({"x": DAYS}, None),  # of a version, or of a birth
+        ({"x": DAYS, "y": [dt.datetime(2025, 8, 18, 9, 0, i) for i in range(4)]}, "y"),
+        ({"x": [dt.datetime(2025, 8, 18)] * 4}, None),  # one value for all
+        ({"x": [dt.datetime(2025, 8, 18), None, dt.datetime(2025, 8, 19), dt.datetime(2025, 8, 20)]}, None),
+        ({"timestamp": DAYS}, "timestamp"),  # which is called so
+        ({"x": [True, False, True, False]}, None),
+        ({"x": [1.7e9, 1.7e9 + 3600, 1.7e9 + 7200, 1.7e9 + 3 * 86_400]}, "x"),  # a day apart on average
+        ({"x": [1.7e9, 1.7e9 + 3600, 1.7e9 + 7200, 1.7e9 + 3 * 86_400 + 1]}, None),
+    ],
+)
+def test_columns_of_parquet_that_are_times(tmp_path, columns, time):
+    file = tmp_path / "log.parquet"
+    pl.DataFrame(columns | {"n": [1, 2, 3, 4]}).write_parquet(file)
+    assert FirstRows.of(file).time == time

@@ -201,6 +201,38 @@ def test_all_that_a_rule_sees_differs_from_choice_to_choice_and_goes_to_its_ends
     assert {u.min() for u in uniforms} >= {2.0**-53, 1.0 - 2.0**-53}
 
 
+class Forgetful(Recorder):
+    """Takes another replica each time that all choices come again, or leaves a state that is none."""
+
+    def __init__(self, state):
+        super().__init__()
+        self.left, self.passes = state, 0
+
+    def pick(self, *arguments):
+        super().pick(*arguments)
+        self.state[0] = self.left
+        self.passes += arguments[:5] == self.asked[0][:5]
+        return int(self.passes == 3 and self.left == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (np.inf, "the rule of dispatch leaves a state that is not finite"),
+        (np.nan, "the rule of dispatch leaves a state that is not finite"),
+        (
+            0.0,
+            "the rule of dispatch gave 0 and then 1 for the same state and arguments; chance may come from uniforms "
+            "alone",
+        ),
+    ],
+)
+def test_a_rule_must_keep_a_finite_state_and_choose_alike(state, problem):
+    rule = Forgetful(state)
+    assert check_rule(rule) == [problem]
+    assert rule.state.tolist() == [0.0]  # as before
+
+
 def test_check_says_what_it_breaks():
     parsed = parse(scenario(models=[model("only", replicas=2)], cluster={"dispatch": rule("by_logarithm")}))
     assert any(line.startswith("cluster.dispatch: the rule of dispatch") for line in check(parsed)["problems"])

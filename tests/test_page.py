@@ -102,6 +102,13 @@ def test_the_tiles_name_the_tenant_by_whom_the_run_is_judged(elements, result):
     ) in words
 
 
+def test_what_a_run_came_to_has_a_row_of_its_own_for_each_chart(page):
+    head = r'<section aria-labelledby="([\w-]+)">\s*<h2[^>]*>.*?</h2>\s*(?:<p>[^<]*</p>\s*)?'
+    parts = re.findall(head + r'<div class="figures( wide)?">', page)
+    assert [name for name, wide in parts if wide] == ["convergence"]
+    assert len(parts) > 3
+
+
 def test_a_run_without_servers_or_events_has_no_empty_parts(tmp_path):
     made(scenario(cluster={"mode": "none"}), tmp_path / "run")
     words = Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text

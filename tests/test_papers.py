@@ -5,6 +5,7 @@ import io
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from messsim.scenario import parse
 from messsim.study.reproduce.benchmarks import reproduce_paper
 from messsim.study.reproduce.captures import captured
 from messsim.study.reproduce.paper import BENCHMARKS, MODELS
-from messsim.study.reproduce.theory import _slope, _spread, reproduce_theory
+from messsim.study.reproduce.theory import _measured, _slope, _spread, reproduce_theory
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "paper"
 
@@ -301,3 +302,24 @@ def test_an_option_of_the_other_is_refused(arguments):
     done = cli(*arguments)
     assert done.exit_code == 2
     assert f"is no option of `messsim reproduce {arguments[0]}`" in done.stderr
+
+
+def test_a_run_is_measured_at_points_that_are_evenly_apart_in_logarithm(monkeypatch):
+    """The timeline of a long run has its first request, and then only every thousandth."""
+    timeline = pl.DataFrame(
+        {
+            "request": [0, 1000, 2000, 3000],
+            "queue": [9.0, 1.0, 2.0, 4.0],
+            "satisfaction_running": [1.0, 0.5, 0.6, 0.7],
+            "explored": [1, 11, 21, 31],
+        }
+    )
+    summary = {"requests": {"arrived": 4000, "explored": 40}, "cost": {"paper": 3960.0, "total": 8000.0}}
+    ran = SimpleNamespace(summary=summary, timeline=timeline)
+    monkeypatch.setattr("messsim.study.reproduce.theory.run", lambda *_, **__: ran)
+    models = [SimpleNamespace(cost_per_request=c) for c in (2.0, None, 3.0)]
+    made = _measured((SimpleNamespace(models=models), None))
+    assert made["t"] == [1, 1001, 2001, 3001]
+    assert made["satisfaction"] == [1.0, 0.5, 0.6, 0.7]
+    assert made["explored"] == pytest.approx([1.0, 11 / 1001, 21 / 2001, 31 / 3001])
+    assert (made["exploit_j"], made["overhead_j"], made["all_models_j"], made["queue"]) == (1.0, 1.0, 5.0, 3.0)

@@ -19,7 +19,7 @@ from messsim.plot import FIGURES
 from messsim.plot.charts.satisfaction import _domain
 from messsim.plot.clusters import against_price
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
-from messsim.plot.figure import themed
+from messsim.plot.figure import Figure, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
@@ -217,6 +217,36 @@ def test_a_chart_draws_what_it_says(result):
     assert "small-3.1" in html
     assert 'src="http' not in html
     assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")
+
+
+def drawn_by_page(domain, rows):
+    """What the page of a chart tells its script: of a line with such a legend, and of bars beside such rows."""
+    axes = {
+        "color": alt.Color("name:N", scale=alt.Scale(domain=domain)),
+        "y": alt.Y("row:N", scale=alt.Scale(domain=rows)),
+    }
+    layers = [alt.Chart(alt.Data(values=[{"x": 1}])).mark_line().encode(**{k: a}) for k, a in axes.items()]
+    html = chart_html(Figure("t", alt.layer(*layers), "d", height=123)).decode()
+    data = re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)[1]
+    (chart,) = json.loads(data)["charts"]
+    return chart
+
+
+@pytest.mark.parametrize(
+    ("domain", "rows", "room"),
+    [
+        (["mess+", "random"], ["a", "long"], {"longest": 6, "aside": 24}),
+        (["x" * 34], ["y" * 31], {"longest": 34, "aside": 186}),
+        (["x" * 35], ["y" * 32], {"longest": 34, "aside": 190}),  # longer names are cut
+        (["x"], ["a=1, bcd=22"], {"longest": 1, "aside": 36}),  # a key a line
+        ([], [], {"longest": 0, "aside": 0}),
+    ],
+)
+def test_the_page_knows_how_much_room_names_take(domain, rows, room):
+    chart = drawn_by_page(domain, rows)
+    assert chart["usermeta"] == room
+    assert (chart["width"], chart["height"], "config" in chart) == ("container", 123, False)
+    assert chart["autosize"] == {"type": "fit-x", "contains": "padding"}
 
 
 def promises(result):

@@ -502,3 +502,12 @@ def test_percentiles_are_by_arrival():
     assert table.select("from_s", "to_s", "answers").rows() == [(0.0, 1.0, 1), (1.0, 2.0, 1), (119.0, 120.0, 1)]
     assert table["p50"].to_list() == pytest.approx([1.0, 4.0, 1.5], rel=0.022)
     assert table["p95"].to_list() == table["p50"].to_list()
+
+
+def test_pools_that_are_named_as_models_are_theirs_and_models_are_ranked_by_answers():
+    models = [{"name": "a", "answered": 3, "share": 0.75}, {"name": "b", "answered": 1, "share": 0.25}]
+    run = SimpleNamespace(summary={"models": models})
+    assert of_pools.answered(run) == {"a": 3, "b": 1}
+    assert of_pools.are_models(run, ["a", "b"])
+    assert not of_pools.are_models(run, ["b", "a"])
+    assert not of_pools.are_models(run, ["a"])

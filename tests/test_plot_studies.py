@@ -7,6 +7,7 @@ from test_plot_parts import points
 
 from messsim.plot.challenge import kept_chart, ranks_chart
 from messsim.plot.clusters import against_price
+from messsim.plot.parts import SECONDS
 from messsim.plot.points import along, forest, shares
 
 # ---- points ---------------------------------------------------------------------------------------------
@@ -110,6 +111,28 @@ def test_clusters_of_one_replication_have_no_whiskers():
     figure = against_price(clusters([1.0, 2.0], low=none, high=none), "x", 1.5, "USD/h", "price")
     assert figure.note.endswith("uncertain. Of one replication.")
     assert against_price(clusters([1.0]), "x", 1.5, "USD/h", "price").note.endswith("over the replications.")
+
+
+@pytest.mark.parametrize(
+    ("path", "axis"),
+    [
+        ("sla.satisfaction", {"format": ".1%", "tickCount": 5}),
+        ("latency_s.attainment", {"format": ".1%", "tickCount": 5}),
+        ("models.small.share", {"format": ".1%", "tickCount": 5}),
+        ("cost.per_request", {"tickCount": 5, "labelOverlap": "greedy"}),
+        ("latency_s.ttft.p95", {"labelExpr": SECONDS, "tickCount": 5}),
+    ],
+)
+def test_axes_are_labelled_as_figures_are_read(path, axis):
+    figure = against_price(clusters([0.7, 0.9]), path, 0.8, "USD/h", "price")
+    assert layer_of(figure, "met")["encoding"]["y"]["axis"] == axis
+
+
+@pytest.mark.parametrize(("answer", "align", "dx"), [(0, "left", 8), (1, "left", 8), (2, "right", -8)])
+def test_the_answers_name_stands_where_there_is_room(answer, align, dx):
+    table = clusters([1.0, 2.0, 3.0], answer=[k == answer for k in range(3)])
+    mark = layer_of(against_price(table, "x", 1.5, "USD/h", "price"), "value-label")["mark"]
+    assert (mark["align"], mark["dx"], mark["dy"]) == (align, dx, -14)
 
 
 def test_times_begin_at_0_and_end_above_bound_and_intervals():

@@ -171,9 +171,19 @@ def deaf(request):
     return -3
 
 
+def speechless(request, stage, model, models):
+    return -4
+
+
+def unteachable(models, dimensions, features, labels):
+    return -5
+
+
 @pytest.mark.parametrize(
     ("decide", "more", "message"),
     [
+        (chain, {"finish": speechless}, "finish: the policy's finish returned -4 at request 0"),
+        (second, {"learn": unteachable}, "learn: the policy returned its error code -5"),
         (too_far, {}, "decide: the policy returned 3 at request 3; expected a model from 0 to 2"),
         (gives_up, {}, "decide: the policy returned its error code -2"),
         (explodes, {"state": [0.0, 1.0]}, "decide: leaves a state that is not finite"),

@@ -14,6 +14,7 @@ from messsim.routing import (
     length_only,
     load_aware,
     multi_factor,
+    oracle,
     pareto_floor,
     primal_dual,
     route_balance,
@@ -24,6 +25,7 @@ from messsim.routing.cascade import cheapest_chain
 from messsim.routing.imports import modules_beside
 from messsim.routing.learning import _logit
 from messsim.routing.tradeoff import automatic_v, notes_on_v
+from messsim.scenario.routing import Router, Weights
 
 INF = float("inf")
 U = [0.5, 0.5]  # uniforms that explore nothing where c = 0
@@ -249,6 +251,62 @@ def test_pareto_floor_decides_by_bounds_and_widens_what_is_idle():
     assert decide(list(fresh), (1.4, 1.0), 1.0, 0.5) == 0  # 0.7 - 1 against 0.5 - 0.2
     assert decide(list(fresh), (2.8, 1.0), 1.0, 0.5) == 1  # 1.4 - 1 against 0.5 - 0.2
     assert decide(list(fresh), (1.4, 1.0), 1.0, 1.0) == 1  # without forgetting 0.7 - 0.1 against 0.5 - 0.1
+
+
+def test_pareto_floor_forgets_what_it_learnt_before():
+    """Without features: inverse, weight, number of the last lesson, of the last answer; the clock stands behind."""
+    state = [1.0, 0.5, 3.0, 0.0, 1.0, 0.5, 3.0, 0.0, 5.0]
+    params = [1.0, 0.0, 0.5, 1.0]
+    assert pareto_floor.learn(2, 0, [], [1.0, math.nan], params, state) == 0
+    # two requests later the inverse is worth four times as much: gain 4, spread 5
+    assert state[:4] == pytest.approx([4 - 16 / 5, 0.5 + 4 / 5 * 0.5, 5.0, 0.0])
+    assert state[4:] == [1.0, 0.5, 3.0, 0.0, 5.0]  # nobody rated the other
+    state[:4], state[8] = [1.0, 0.5, 3.0, 0.0], 103.0
+    pareto_floor.learn(2, 0, [], [0.5, math.nan], params, state)
+    assert state[:3] == pytest.approx([200 / 201, 0.5, 103.0])  # 0.5^100 would be 10^30 times as much
+
+
+def test_pareto_floor_learns_of_features_and_the_constant():
+    state = [1.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0]
+    pareto_floor.learn(1, 1, [2.0], [1.0], [1.0, 0.0, 0.5, 1.0], state)
+    # the inverse is 2 I, so the gain of (2, 1) is (4, 2) and the spread 1 + 8 + 2; 0.5 was predicted
+    assert state[:4] == pytest.approx([2 - 16 / 11, -8 / 11, -8 / 11, 2 - 4 / 11])
+    assert state[4:6] == pytest.approx([4 / 11 * 0.5, 0.5 + 2 / 11 * 0.5])
+    assert state[6:] == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        ((0.0, 0.0), 0),
+        ((2.0, 2.0), 0),  # 1 - 2 x 0.5 = 2 - 2 x 1: equals, the first
+        ((2.5, 2.5), 1),
+        ((20.0, 20.0), 1),
+        ((30.0, 30.0), 2),
+    ],
+)
+def test_an_oracle_sends_each_request_to_the_least_cost_less_what_satisfaction_is_worth(prices, expected):
+    state = [0.25]
+    assert oracle.decide(0, 3, [1.0, 2.0, 7.0], [0.5, 1.0, 1.2], [*prices, 0.5], state) == expected
+    assert state == [0.25]  # nothing is owed where both prices say the same
+
+
+def test_an_oracle_pays_the_higher_price_for_its_part_of_the_requests():
+    params = [0.0, 0.0, 1.0, 0.0, 9.0, 0.375]  # of two tenants: 3 of 8 requests of the second pay 9
+    state = [0.5, 0.75]
+    chosen = [oracle.decide(1, 2, [1.0, 2.0], [0.0, 1.0], params, state) for _ in range(8)]
+    assert chosen == [1, 0, 0, 1, 0, 1, 0, 0]
+    assert state == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(("requests", "training"), [(1000.0, 50), (30.0, 2), (3.0, 1), (None, 2000)])
+def test_route_balance_trains_on_a_share_of_the_run(requests, training):
+    given = []
+    policy = route_balance.build(Router(policy="route-balance", calibration=0.05), 2, 0)
+    kernel = SimpleNamespace(replace=lambda *what: given.append(what))
+    policy.prepare(kernel, SimpleNamespace(requests=requests, turnover_s=[0.5, 2.0]))
+    weights = Weights().of("quality", "latency", "cost")
+    assert given == [([*weights, training, 0.5, 2.0],)]
 
 
 # ---- beginnings -----------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """A run as it goes, and what `check` finds before it: lines and tables, of snapshots and checklists made by hand."""
 
 import io
+import math
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 from runs import WORTH, cells, shown
 
 from messsim.report.base.page import columns_of
-from messsim.report.base.progress import curve
+from messsim.report.base.progress import curve, progress_bar, runs_bar
 from messsim.report.base.tables import Fitting
 from messsim.report.run import live
 from messsim.report.run.checklist import _headline, _models, _pools, _promise, _stability, checklist
@@ -412,3 +414,44 @@ def test_a_checklist_says_what_there_is(change, lines):
 
 def test_without_servers_a_checklist_has_no_pools():
     assert not [line for line in checked(pools=[]) if line.startswith("pool")]
+
+
+# ---- bars ---------------------------------------------------------------------------------------------------
+
+
+def test_bars_of_studies_count_runs_and_leave_nothing_behind():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    with runs_bar(console, "a study") as tell:
+        assert "begins" in console.file.getvalue()
+        tell(1, 2000)
+    text = console.file.getvalue()
+    assert "a study" in text
+    assert "1 of 2,000 runs" in text
+    assert text.endswith("\x1b[1A\x1b[2K"), "the last line is taken back"
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, " 25 %"),
+        ({"total": None}, " 75 %"),  # of the time
+        ({"total": None, "horizon_s": None}, "  0 %"),
+        ({"satisfaction": math.nan}, "satisfied -  Q 1.5"),
+        ({"satisfaction": 0.75}, "satisfied 75.0 %  Q 1.5"),
+    ],
+)
+def test_the_bar_of_a_run_leaves_nothing_behind(changes, shown):
+    state = {"requests": 50, "total": 200, "time_s": 3.0, "horizon_s": 4.0, "satisfaction": 0.5, "queue": 1.5}
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with progress_bar(console, "a run") as tell:
+        tell(SimpleNamespace(**state | changes))
+    text = console.file.getvalue()
+    assert shown in text
+    assert text.endswith("\x1b[1A\x1b[2K")
+
+
+def test_a_pipe_has_no_bar():
+    console = Console(file=io.StringIO(), width=60)
+    with runs_bar(console, "a study") as tell:
+        assert tell is None
+    assert console.file.getvalue() == ""

@@ -144,6 +144,29 @@ def test_a_window_and_a_deadline_are_parts_too(tmp_path):
     assert Workload(longer).expected_requests == 251 == run(longer).summary["requests"]["arrived"]
 
 
+MMPP = {"kind": "mmpp", "rate_rps": 1.0, "burst_rate_rps": 10.0, "mean_calm_s": 100.0, "mean_burst_s": 100.0}
+THREE = {"turns": {"kind": "constant", "turns": 3}, "think_s": {"kind": "constant", "mean_s": 1.0}}
+
+
+def test_sessions_of_three_turns_are_three_times_as_many_requests():
+    until = {"requests": None, "horizon_s": 3000.0, "arrivals": MMPP}
+    alone, sessions = (Workload(parse(scenario(**until, **more))) for more in ({}, {"sessions": THREE}))
+    assert (alone.expected_requests, sessions.expected_requests) == (16_500, 49_500)
+    assert (sessions.rates().requests, sessions.rates().mean_rps) == (49_500, 16.5)
+    assert sessions.rates().peak_rps == 3 * alone.rates().peak_rps > 30
+    calm = MMPP | {"burst_rate_rps": 1.0, "rate_rps": 1.0}
+    steady = Workload(parse(scenario(requests=1, arrivals=calm, sessions=THREE))).rates()
+    assert (steady.requests, steady.mean_rps, steady.peak_rps) == (1, 3.0, 3.0)  # a minute is as busy as the mean
+
+
+def test_a_rate_that_phases_change_is_drawn_until_the_deadline():
+    phases = [{"from_request": 1000, "rate_factor": 2.0}]
+    law = {"kind": "poisson", "rate_rps": 2.0}
+    drawn = Workload(parse(scenario(arrivals=law, phases=phases, requests=None, horizon_s=3000.0)))
+    assert drawn.expected_requests == drawn.rates().requests
+    assert drawn.expected_requests == pytest.approx(1000 + 2500 * 4, rel=0.03)
+
+
 def test_repetitions_are_noted(tmp_path, table):
     assert Workload(of_trace(tmp_path, range(100), 150)).notes == [
         "t.csv: 150 requests repeat its 100 rows 1.5 times; 50 % of them are taken more than once"

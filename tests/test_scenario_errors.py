@@ -544,6 +544,84 @@ def test_keys_that_do_not_fit(changes, lines):
     assert problems(scenario(**changes)) == lines
 
 
+WHERE_EACH_TURN_WAITS = "cluster.mode = 'servers': each turn waits for the answer before"
+SESSIONS = {"turns": {"kind": "constant", "turns": 2}, "think_s": {"kind": "constant", "mean_s": 1.0}}
+READ = {"kind": "trace", "file": "t.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"arrivals": READ | {"columns": {"tenant": "who"}}},
+            "arrivals.columns.tenant = 'who': expected [[tenants]] with the names in it",
+        ),
+        (
+            {"models": [model("a", replicas=60_000), model("b", replicas=40_001)]},
+            "pools: 100001 replicas in all; expected at most 100000",
+        ),
+        (
+            {"arrivals": READ | {"columns": {"hash_ids": "h"}}, "prefixes": {"groups": 2, "tokens": 1}},
+            "prefixes: the hashes of the trace say already what prompts share; expected only one of them",
+        ),
+        (
+            {"arrivals": READ | {"columns": {"session": "s", "delay": "d"}}, "cluster": {"mode": "none"}},
+            f"arrivals: the sessions of a trace want {WHERE_EACH_TURN_WAITS}",
+        ),
+        ({"sessions": SESSIONS, "cluster": {"mode": "none"}}, f"sessions: expected {WHERE_EACH_TURN_WAITS}"),
+        (
+            {"sessions": SESSIONS, "tokens": {"file": "l.csv", "prompt": {"kind": "trace"}}},
+            "tokens.prompt.kind = 'trace': with sessions, expected a law of its own",
+        ),
+        (
+            {"sessions": SESSIONS | {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [0, 0]}}},
+            "sessions.turns: the weights sum to 0; expected at least one above it",
+        ),
+    ],
+    ids=lambda x: x[:60] if isinstance(x, str) else "",
+)
+def test_what_traces_sessions_and_fleets_want(changes, line):
+    assert line in problems(scenario(**changes))
+
+
+@pytest.mark.parametrize(
+    ("knots", "line"),
+    [
+        ([[1, 0.5]], "knots: expected at least two, in rising order of tokens"),
+        ([[1, 0.5], [1, 0.6]], "knots: expected at least two, in rising order of tokens"),
+        ([[2, 0.5], [1, 0.6]], "knots: expected at least two, in rising order of tokens"),
+        (
+            [[1, 0.5], [2, 0.4]],
+            "knots: the last is quicker than the one before; expected no less, for longer batches",
+        ),
+    ],
+)
+def test_knots_that_are_no_curve(knots, line):
+    coefficients = {k: v for k, v in COEFFICIENTS.items() if k != "a0_s"} | {"knots": knots}
+    assert any(p.endswith(line) for p in problems(scenario(models=[model("a", coefficients=coefficients)])))
+
+
+@pytest.mark.parametrize("knots", [[[1, 0.5], [2, 0.5]], [[1, 0.5], [2, 0.4], [3, 0.4]]])
+def test_knots_may_fall_but_not_at_the_end(knots):
+    coefficients = {k: v for k, v in COEFFICIENTS.items() if k != "a0_s"} | {"knots": knots}
+    parse(scenario(models=[model("a", coefficients=coefficients)]))
+
+
+def test_pools_of_a_role_are_servers_and_no_apis():
+    wanted = "expected cluster.mode = 'servers', since mode 'none' has no servers"
+    pools = [pool("a", name="p", role="prefill", kv_bytes_per_token=1.0), pool("a", name="d", role="decode")]
+    data = scenario(models=[{"name": "a", "satisfaction": 0.5}], pools=pools, cluster={"mode": "none"})
+    lines = problems(data)
+    assert f"pools.0.role = 'prefill': {wanted}" in lines
+    assert f"pools.1.role = 'decode': {wanted}" in lines
+
+
+def test_a_pool_that_changes_its_size_is_of_servers():
+    scaled = model("a", autoscale={"rule": "target", "target": 1.0})
+    wanted = "expected cluster.mode = 'servers', since mode 'none' has no servers"
+    assert f"models.0.autoscale: {wanted}" in problems(scenario(models=[scaled], cluster={"mode": "none"}))
+
+
 def test_a_file_of_lengths_is_read_by_some_law():
     lengths, other = {"kind": "trace"}, {"kind": "constant", "tokens": 3}
     expected = "no law reads it; expected tokens.prompt = {kind = 'trace'}, or output"

@@ -231,6 +231,14 @@ def test_what_is_drawn_of_a_turn_does_not_hang_on_routing():
     assert len({r.records.prompt_tokens.sum() for r in runs}) == 3  # whose answers they are makes a difference
 
 
+def test_turns_of_a_histogram_come_by_their_weights():
+    turns = {"kind": "empirical", "turns": [1, 2, 5], "weights": [1.0, 0.0, 3.0]}
+    w = Workload(parse(sessions(requests=4000, sessions={"turns": turns})))
+    lengths = np.bincount(w.columns(0, 4000).turns.session)[:-1]  # the last may be cut
+    assert set(lengths.tolist()) == {1, 5}
+    assert (lengths == 5).mean() == pytest.approx(0.75, abs=0.05)
+
+
 def test_a_request_alone_has_the_turn_that_it_has_among_others():
     w = Workload(parse(sessions(requests=500, sessions={"turns": {"kind": "geometric", "mean": 3.0}})))
     whole = w.columns(0, 500)

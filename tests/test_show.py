@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from messsim import study
 from messsim.cli import app
+from messsim.cli import report as cli_report
 from messsim.errors import OutputError
 from messsim.report.base.tables import grid
 from messsim.report.run import live
@@ -122,6 +123,20 @@ def test_answers_are_counted_once_whether_their_records_are_handed_on_or_not(at_
         assert sum(m.answered for m in snapshot.models) >= 0.9 * (snapshot.requests - open_) - 100
 
 
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_what_is_told_of_a_run_grows_to_what_it_ends_with(engine):
+    progress = []
+    ran = study.run(small(engine=engine, record={"chunk": 64}), progress=progress.append)
+    assert len(progress) >= 2
+    assert [p.requests for p in progress] == sorted(p.requests for p in progress)
+    assert [p.time_s for p in progress] == sorted(p.time_s for p in progress)
+    last = progress[-1]
+    assert (last.total, last.horizon_s) == (3000, None)
+    assert last.requests <= 3000
+    assert last.satisfaction == pytest.approx(ran.summary["sla"]["satisfaction"], abs=0.05)
+    assert last.queue == pytest.approx(ran.summary["sla"]["queue_final"], abs=20.0)
+
+
 def test_a_directory_without_a_run_is_refused(tmp_path):
     with pytest.raises(OutputError, match="holds no run, and none is being written there"):
         show(tmp_path / "none")
@@ -192,6 +207,64 @@ def test_a_pipe_has_plain_lines_and_a_terminal_a_picture(tmp_path, monkeypatch):
         assert ("requests in it" in text) is is_terminal
         if not is_terminal:
             assert text == line_of(snapshot) + "\n"
+
+
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_a_terminal_shows_a_run_until_it_is_done_or_broken_off(tmp_path, monkeypatch, broken_off):
+    study.run(small(), out=tmp_path / "out")
+    ended = show(tmp_path / "out")
+    states = [ended.model_copy(update={"done": False, "requests": n}) for n in (1001, 1002, 1003)]
+    states.append(OutputError("it was broken off") if broken_off else ended)
+    asked, slept = [], []
+
+    def state_of(directory):
+        asked.append(directory)
+        state = states[len(asked) - 1]
+        if isinstance(state, OutputError):
+            raise state
+        return state
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=40)
+    monkeypatch.setattr(studied, "show", state_of)
+    monkeypatch.setattr(cli_report, "console", console)
+    monkeypatch.setattr(cli_report, "time", SimpleNamespace(sleep=slept.append))
+    assert CliRunner().invoke(app, ["show", str(tmp_path / "out")]).exit_code == 0
+    assert asked == [tmp_path / "out"] * 4
+    assert slept == [cli_report.AGAIN_S] * 3
+    text = console.file.getvalue()
+    assert all(f"{n:,}" in text for n in (1001, 1002, 1003))
+    _, _, last = text.rpartition("\x1b[?25h")  # after the live picture is gone
+    assert ("1,003" if broken_off else "3,000") in last
+
+
+def test_a_state_that_is_no_state_is_told(tmp_path):
+    held = tmp_path / "out"
+    held.mkdir()
+    (held / LIVE).write_text("{")
+    with pytest.raises(OutputError, match="cannot be read: "):
+        show(held)
+
+
+def test_a_run_that_ends_while_it_is_asked_for_is_shown_as_ended(tmp_path, monkeypatch):
+    study.run(small(), out=tmp_path / "out")
+    summary = tmp_path / "out" / "summary.json"
+    kept = summary.read_bytes()
+    summary.unlink()
+    (tmp_path / "out" / LIVE).touch()
+
+    def gone(ends):
+        def read(file, most):
+            if ends:
+                summary.write_bytes(kept)
+            raise FileNotFoundError(file)
+
+        return read
+
+    monkeypatch.setattr(studied, "read_bytes", gone(False))
+    with pytest.raises(OutputError, match="its run has only begun"):
+        show(tmp_path / "out")
+    monkeypatch.setattr(studied, "read_bytes", gone(True))
+    assert show(tmp_path / "out").done
 
 
 def test_a_name_cannot_command_the_terminal(tmp_path):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from builders import scenario
 
+from messsim import study
 from messsim.errors import OutputError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE
 from messsim.scenario import parse
 from messsim.shapes.live import LiveLatency
 from messsim.study.simulation import watching, worth
 from messsim.study.simulation.check import _broken_promises, _overloaded, _rate
-from messsim.study.simulation.explain import _compare, _explanation, _Watch
+from messsim.study.simulation.explain import _compare, _explanation, _Watch, explain
 from messsim.study.simulation.single import _both, _clock_note
 from messsim.study.simulation.trace.events import Slots, TraceFile
 from messsim.study.simulation.tracing import parse_window, trace
@@ -444,3 +445,23 @@ def test_the_lowest_free_number_comes_first():
     slots.give_back(0)
     assert [slots.take() for _ in range(3)] == [0, 2, 3]
     assert slots.made == 4
+
+
+def test_a_session_keeps_its_model_and_the_explanation_says_so(tmp_path):
+    data = scenario(
+        requests=30,
+        sessions={"turns": 3, "think_s": 1.0, "followup": 2},
+        router={"keep_session_model": True},
+        arrivals={"kind": "poisson", "rate_rps": 0.05},
+    )
+    ran = study.run(parse(data), out=tmp_path / "out")
+    models = ran.requests.collect()["model"].to_list()
+    first, second = (explain(tmp_path / "out", request) for request in (6, 7))
+    assert models[7] == models[6]
+    assert second["how"] == f"{models[6]} is kept, which answered the turn before"
+    assert "is kept" not in first["how"]
+    with pytest.raises(OutputError, match="--request 30: expected 0 to 29"):
+        explain(tmp_path / "out", 30)
+    (tmp_path / "out" / "scenario.toml").write_text("requests = 0")
+    with pytest.raises(OutputError, match="its scenario cannot be run any more: "):
+        explain(tmp_path / "out", 6)

@@ -81,6 +81,7 @@ def test_seconds(values, more, expected, blocks):
         ([1_700_000_000_000_000_000, 1_700_000_000_000_000_001], 1e-9, "2023-11-14T22:13:20Z", "nanoseconds"),
         ([999_999_999, 1_000_000_000], 1.0, None, None),
         ([5, 6], 1.0, None, None),
+        ([1_700_000_000.25, 1_700_000_000.75], 0.5, "2023-11-14T22:13:20.250Z", None),
     ],
 )
 def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start, note):
@@ -98,6 +99,8 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         ([0.0, float("nan")], {}, "column 't' has nan in row 2; expected a number, at most 1e"),
         ([0, -1], {"least": 0.0}, "column 't' has -1 in row 2; expected a number, at least 0 and at most 1e"),
         (["1", "x"], {}, "column 't' has 'x' in row 2; expected seconds"),
+        (["1.5s", "soon"], {}, "column 't' has '1.5s' in row 1; expected a date and time"),
+        (["0 days 00:00:01", "soon"], {}, "column 't' has '0 days 00:00:01' in row 1; expected a date and time"),
         (
             [0, 1_700_000_000_000],
             {"form": "s"},
@@ -108,6 +111,7 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         (["2024-05-06", "12:30"], {}, "expected a date too, not a time of day alone"),
         (["2024-05-06", "May 6 12:30:01"], {}, "expected a date with its year too"),
         (["2024-05-06 00:00:00 IST"], {}, r"expected an offset such as \+0100: .*; --time-zone says which"),
+        (["2024-05-06"], {"form": "%H"}, r"--time-format = '%H': cannot be used: Invalid format string"),
         (["2024-05-06"], {"form": "%d.%m.%Y"}, r"expected what --time-format '%d.%m.%Y' describes"),
     ],
 )

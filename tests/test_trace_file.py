@@ -163,6 +163,24 @@ def test_requests_that_are_turned_away_or_lost_are_marked(tmp_path):
     assert marks == {"rejected 1": "rejection", "lost 0": "failure"}
 
 
+def test_who_gives_up_is_marked_and_ends_what_runs(tmp_path):
+    """At 2.5 steps the first has its second token; the second waits and never ran."""
+    data = only(tmp_path, [0.0, 0.0, 99.0], max_num_seqs=1) | {
+        "clients": {"patience_s": 2.5 * STEP_S},
+        "feedback": {"delay": 0},
+    }
+    events = written(data, tmp_path, (0.0, 50.0))
+    marks = [(e["name"], e["cat"], e["ts"], e["args"]) for e in events if e["name"].startswith("given up")]
+    assert sorted(marks, key=str) == [
+        ("given up 0", "giving up", 750_000.0, {"request": 0, "model": "only"}),  # at the end of its iteration
+        ("given up 1", "giving up", 625_000.0, {"request": 1, "model": "only"}),
+    ]
+    assert [(name, start, end) for *_, name, start, end in spans(events)] == [
+        ("decode 0", 1.0, 3.0),
+        ("prefill 0", 0.0, 1.0),
+    ]
+
+
 def test_each_tenants_queue_begins_at_nothing(tmp_path):
     """Both are drawn from the first decision on, also that of who has not asked yet."""
     tenants = [{"name": "x", "alpha": 0.9}, {"name": "y", "alpha": 0.1}]

@@ -170,6 +170,18 @@ def test_times_are_doubted_in_the_order_in_which_requests_come(tmp_path):
     assert [note for note in notes if "is slow for a server" in note and "11.57 days" in note] != []
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(("horizon_s", "requests"), [(5.0, 2), (5.1, 3), (20.0, 3), (20.1, 4), (100.0, 4)])
+def test_sessions_that_begin_before_a_deadline_are_whole(tmp_path, size, horizon_s, requests):
+    """The second turn of the first session is due after all others begin."""
+    rows = [bailian(0, -1, 0.0), bailian(1, -1, 5.0), bailian(2, -1, 20.0), bailian(3, 0, 30.0)]
+    data = traced(tmp_path, rows, "qwen-bailian", horizon_s=horizon_s)
+    chunks = list(Workload(parse(data)).chunks(size))
+    assert sum(len(c) for c in chunks) == requests
+    arrival_s = np.concatenate([c.arrival_s for c in chunks]).tolist()
+    assert arrival_s == [0.0, 30.0, 5.0, 20.0][:requests]
+
+
 @engines
 def test_turns_in_all_branches_of_a_turn_that_was_turned_away_are_not_sent(tmp_path, engine):
     rows = [bailian(0, -1, 0.0, tokens=5)]
@@ -232,6 +244,9 @@ def test_what_is_imported_reads_as_the_file_that_it_was_made_of(tmp_path, name):
 def test_an_import_refuses_what_a_run_would(tmp_path):
     traced(tmp_path, [mooncake(0, 900, [1, 2]), mooncake(1, 900, [3, 2])])
     with pytest.raises(DataError, match="id 2 follows 3 in row 2"):
+        imported_log(tmp_path / "trace.jsonl", kind="auto")
+    traced(tmp_path, [dynamo("a", 9, 5000), dynamo("a", 9, 1000)], "dynamo")
+    with pytest.raises(DataError, match="row 2 follows row 1, which comes later"):
         imported_log(tmp_path / "trace.jsonl", kind="auto")
 
 

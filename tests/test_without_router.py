@@ -46,6 +46,22 @@ def under(settings, policy):
     return run(with_values(settings, {"router.policy": policy}), keep_records=False).summary
 
 
+def test_where_nothing_can_be_simulated_without_a_router_the_reason_is_told(monkeypatch):
+    closed = {"kind": "closed", "clients": 2, "think_s": 1.0}
+    nothing = {"best_single": None, "static_mix": None}
+    loop = shipped(arrivals=closed, requests=None, horizon_s=10.0)
+    assert without_router(loop) == nothing | {
+        "left_out": "closed loop with horizon_s: with another router other requests arrive"
+    }
+    assert without_router(shipped(arrivals=closed, requests=20))["best_single"] is not None
+
+    def fails(settings):
+        raise ScenarioError(["the first", "the second"])
+
+    monkeypatch.setattr("messsim.study.simulation.without_router.prepare", fails)
+    assert without_router(shipped()) == nothing | {"left_out": "the first"}
+
+
 def test_without_a_router_is_what_a_run_of_the_baseline_costs():
     shipped_scenario = shipped()
     result = without_router(shipped_scenario)

@@ -201,6 +201,39 @@ def test_many_counts_are_thinned_with_both_ends(count, kept):
     assert (thinned[0], thinned[-1]) == (0.0, count - 1.0)
 
 
+KNEES = (1.5, 2.0, 3.0, 77.0, 77.5, 98.25, 150.0, 198.0)
+
+
+@pytest.mark.parametrize(("most", "knee"), [(30, 2.0), (30, 15.5), (30, 28.0)] + [(200, k) for k in KNEES])
+def test_a_knee_is_found_between_any_two_counts(knee, most):
+    """More than 40 counts are searched twice: of the thinned ones first, and then of those around the best of them."""
+    tokens = np.arange(1.0, most + 1)
+    seconds = 1.0 + 0.5 * np.maximum(0.0, tokens - knee)
+    rows = iterations(prompt_tokens=tokens, batch=0.0, cached_tokens=0.0, seconds=seconds)
+    held = {n: 0.0 for n in DURATION if n not in ("a0_s", "c1_s_per_token", "nstar_tokens")}
+    cost, figures = durations._with_best_nstar(rows, held, np.ones(most))
+    assert cost < 1e-20
+    assert figures["nstar_tokens"] == pytest.approx(knee)
+    assert (figures["a0_s"], figures["c1_s_per_token"]) == pytest.approx((1.0, 0.5))
+
+
+SLOPES_AT = {"a0_s": 1.0, "c0_s_per_token": 0.5, "c1_s_per_token": 0.25, "nstar_tokens": 3.0, "ae_s": 2.0, "se": 0.5}
+
+
+@pytest.mark.parametrize("name", DURATION)
+def test_slopes_are_what_a_small_step_changes(name):
+    """Of durations of 4 s, relative to them; by central differences."""
+    columns = MIXED | {"batch": [2.0, 1.0], "seconds": 4.0}
+    rows = iterations(**columns, experts=8, top_k=2)
+    figures = ZERO | SLOPES_AT
+    step = 1e-6
+    up, down = (predicted_seconds(figures | {name: figures[name] + way * step}, rows) for way in (1, -1))
+    slopes = durations._slopes(figures, [name], rows)
+    assert slopes.shape == (2, 1)
+    assert slopes[:, 0] == pytest.approx((up - down) / (2 * step) / 4.0, rel=1e-6)
+    assert durations._slopes(figures, [], rows).shape == (2, 0)
+
+
 # ---- what rows determine --------------------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ class OwnRule(Part):
     """What dispatch = "FILE.py:function" gives to that function beside what it sees."""
 
     params: list[float] = Field(default_factory=list, max_length=MOST_NUMBERS, description="its constants")
-    state: Number = Field(0, le=MOST_NUMBERS, description="numbers that it may change, for each model; 0 at first")
+    state: int = Field(0, ge=0, le=MOST_NUMBERS, description="numbers that it may change, for each model; 0 at first")
 
 
 class Packed(Part):

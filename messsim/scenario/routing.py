@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from messsim.errors import ScenarioError
 
-from .base import Count, Fraction, NonNegative, Number, Part, Positive, Share
+from .base import Count, Fraction, NonNegative, Part, Positive, Share
 from .laws import DelayLaw, Immediate, WaitLaw
 from .toml import Table
 
@@ -197,8 +197,9 @@ class Router(Part):
         description="how long a decision keeps one of the router's workers busy: seconds, or a law such as "
         '{kind = "exponential", mean_s = 0.02}; it looks at queues and servers at its end; none: no time',
     )
-    workers: Number = Field(
+    workers: int = Field(
         1,
+        ge=0,
         le=100_000,
         description="decisions that each instance of the router makes at once, others wait first in, first out; 0: as "
         "many as come",

@@ -387,7 +387,7 @@ class Times:
                 self._doubt_the_unit(values)
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
             if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
-                self.start = _date(round(first_s * SECOND_NS), "Z")
+                self.start = _date(round(first_s * 1_000) * UNITS["us"], "Z")
             return seconds
         values = self._in_order_of_month(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
