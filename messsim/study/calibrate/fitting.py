@@ -103,7 +103,6 @@ def calibrate(
         measured = dataclasses.replace(measured, rows=_within(measured.rows, known, paths[0]))
     estimates, errors = _fit(measured, known, sets or [])
     undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
-    few = any("readings for" in (estimates[n].why or "") for n in undetermined)
     return {
         "file": ", ".join(map(str, paths)),
         "kind": measured.kind,
@@ -113,10 +112,15 @@ def calibrate(
         "up_to": _greatest(measured.rows),
         "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
         "not_determined": undetermined,
-        "measure_next": measure_next(undetermined, served=measured.kind == "served", few=few),
+        "measure_next": measure_next(undetermined, served=measured.kind == "served", few=_too_few(estimates)),
         "errors": errors,
         "notes": chooser.notes(),
     }
+
+
+def _too_few(estimates: Mapping[str, Estimate]) -> bool:
+    """Whether a coefficient is not determined for want of readings."""
+    return any(e.how == "not determined" and "readings for" in (e.why or "") for e in estimates.values())
 
 
 def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[str, Estimate], list[Facts]]:
