@@ -234,6 +234,7 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
         servers->up--;
     }
     ms_fleet_show_load(self, replica); /* that it is down, or up again, is seen at once */
+    ms_fleet_stir(self, replica);
     servers->is_ranked = 0;
     servers->view.is_known = 0;
 }
