@@ -204,16 +204,24 @@ static int asks_engines(const ms_fleet *self)
     return self->dispatch.rule == MS_SCORED || (self->dispatch.rule == MS_OWN_RULE && self->servers[0].own.sees_engines);
 }
 
-/* What replicas stand by in an order is no more than what there is, until something happens to them. */
+/* Who only has more of its memory in use stays where it stands, by what it had: that is no more than there is. */
 static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
 {
     ms_looks *looks = &self->looks;
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
-    if (looks->until_s[replica] == -INFINITY && servers->standings.node != NULL) {
-        ms_servers_mark(servers, self->place_of[replica]);
+    const int32_t place = self->place_of[replica];
+    const int is_stirred = looks->until_s[replica] == -INFINITY;
+    const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
+    const double usage = ms_replica_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
+    if (servers->standings.node != NULL && is_stirred) {
+        const ms_standing *one = &servers->standings.node[place + 1];
+        const int is_bound = one->until_s < time_s && usage >= one->terms.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
+        if (!is_bound) {
+            ms_servers_mark(servers, place);
+        }
     }
-    looks->waiting[replica] = ms_replica_waiting(&self->replica[replica]);
-    looks->usage[replica] = ms_replica_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
+    looks->waiting[replica] = waiting;
+    looks->usage[replica] = usage;
 }
 
 static void look_into_engines(ms_fleet *self)

@@ -37,13 +37,6 @@ static inline void ms_looks_stir(ms_looks *self, int32_t replica)
     self->until_s[replica] = -INFINITY;
 }
 
-/* Until when what was seen of a replica's engine is no other, and after that its usage no less; unless something has
- * happened to it, of which the next look tells. */
-static inline double ms_looks_until_s(const ms_looks *self, int32_t replica)
-{
-    return self->until_s[replica] == -INFINITY ? INFINITY : self->until_s[replica];
-}
-
 /* Whether a look has come due by t_s since the last one. */
 int ms_looks_due(ms_looks *self, double t_s);
 
@@ -54,6 +47,12 @@ int32_t ms_looks_next(ms_looks *self);
 static inline double ms_looks_s(const ms_looks *self)
 {
     return (double)self->index * self->delay_s;
+}
+
+/* Until when what was seen of a replica's engine is what the next looks will see. */
+static inline double ms_looks_until_s(const ms_looks *self, int32_t replica)
+{
+    return self->until_s[replica] == -INFINITY ? ms_looks_s(self) : self->until_s[replica];
 }
 
 #endif
