@@ -147,7 +147,6 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
 void ms_fleet_show_account(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
-    ms_fleet_stir(self, replica);
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
