@@ -121,6 +121,15 @@ typedef struct ms_servers {
     ms_saturated saturated;
 } ms_servers;
 
+/* What an idle replica has used, which stays so until something happens to it. */
+typedef struct ms_rest {
+    int32_t is_known;
+    double meter_j;
+    double busy_s;
+    int64_t prompt_tokens;
+    int64_t cached_prompt_tokens;
+} ms_rest;
+
 typedef struct ms_fleet {
     int32_t pools;
     int32_t models;
@@ -141,6 +150,7 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
+    ms_rest *rest;           /* [replicas] meters.c */
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
@@ -221,10 +231,11 @@ static inline void ms_servers_mark(ms_servers *self, int32_t place)
     self->is_stale[place] = 1;
 }
 
-/* Something happens to a replica, or is about to, that its engine may tell: at once, or at the next look. */
+/* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
 static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    self->rest[replica].is_known = 0;
     if (self->looks.delay_s > 0.0) {
         ms_looks_stir(&self->looks, replica);
     } else if (servers->standings.node != NULL) {
