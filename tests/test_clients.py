@@ -100,11 +100,12 @@ def test_servers_that_do_not_abort_work_for_nobody(engine, tmp_path):
 
 
 def test_who_gives_up_in_the_shared_queue_of_a_pool_after_its_replica_in_another_failed(engine, tmp_path):
-    """1 runs on the only replica of the second pool until that fails; it waits for the first pool's when it gives up."""
+    """1 runs on the only replica of the second pool until that fails; it gives up while it waits for the first pool's."""
     pools = [pool("only", name=name, max_num_seqs=1) for name in ("first", "second")]
     outage = {"pool": "second", "replica": 0, "at_s": 0.6, "for_s": 9.0}
     failures = {"on_failure": "retry", "schedule": [outage]}
-    data = impatient(tmp_path, [0, 0], clients={"patience_s": 1.5}, cluster={"dispatch": "shared_queue", "failures": failures})
+    cluster = {"dispatch": "shared_queue", "failures": failures}
+    data = impatient(tmp_path, [0, 0], clients={"patience_s": 1.5}, cluster=cluster)
     r = run(data | {"models": [{"name": "only", "satisfaction": 0.6}], "pools": pools}, engine)
     assert r.statuses == ["timed_out"] * 2
     assert r.records.energy_j.tolist() == [POWER_W * 1.5, POWER_W * 0.6]

@@ -79,9 +79,9 @@ def _named(column: str, names: list[str]) -> Any:
     return pl.col(column).replace_strict(list(known), list(known.values()), return_dtype=pl.Enum(names))
 
 
-def _caches(scenario: Scenario, outcome: Outcome, seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.int64] | Floats]:
+def _caches(scenario: Scenario, outcome: Outcome, seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Columns of the timeline about the prefix caches of pools that have one."""
-    columns: dict[str, NDArray[np.int64] | Floats] = {}
+    columns: dict[str, NDArray[Any]] = {}
     for k, (keys, pool) in enumerate(zip(scenario.fleet, outcome.pools, strict=False)):  # without servers: no pools
         if keys.prefix_cache and keys.kind == "gpu":
             started, cached = (seen[name][:, k] for name in ("prompt_tokens", "cached_prompt_tokens"))
