@@ -100,7 +100,7 @@ def test_servers_that_do_not_abort_work_for_nobody(engine, tmp_path):
 
 
 def test_who_gives_up_in_the_shared_queue_of_a_pool_after_its_replica_in_another_failed(engine, tmp_path):
-    """1 runs on the only replica of the second pool until that fails; it gives up while it waits for the first pool's."""
+    """1 runs on the only replica of the second pool until that fails, and gives up while it waits for the first."""
     pools = [pool("only", name=name, max_num_seqs=1) for name in ("first", "second")]
     outage = {"pool": "second", "replica": 0, "at_s": 0.6, "for_s": 9.0}
     failures = {"on_failure": "retry", "schedule": [outage]}

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from messsim.engines import Outcome, RecordChunk
 from messsim.engines.records import COLUMNS, OF_TURNS, STATUS
 from messsim.scenario import Scenario
-from messsim.workload.chunk import Floats
 
 from .running import Running
 
