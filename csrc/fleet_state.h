@@ -212,7 +212,7 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t pr
     return k < servers->pools;
 }
 
-static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
+static inline ms_pool *ms_pool_of(const ms_fleet *self, int32_t replica)
 {
     return &self->pool[self->pool_of[replica]];
 }
@@ -234,7 +234,7 @@ static inline void ms_servers_mark(ms_servers *self, int32_t place)
 /* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
 static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     self->rest[replica].is_known = 0;
     if (self->looks.delay_s > 0.0) {
         ms_looks_stir(&self->looks, replica);

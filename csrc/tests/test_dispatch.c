@@ -97,7 +97,7 @@ static void an_api_answers_at_once_whatever_its_load(void)
             ms_fleet_finish_api(&fleet, &jobs[i]);
         }
         CHECK(fleet.pool[1].unfinished == 0);
-        CHECK(ms_fleet_energy_j(&fleet, 1, 10.0) == 0.0 && ms_fleet_busy_s(&fleet, 1, 10.0) == 0.0);
+        CHECK(ms_meters_energy_j(&fleet, 1, 10.0) == 0.0 && ms_meters_busy_s(&fleet, 1, 10.0) == 0.0);
         ms_fleet_free(&fleet);
     }
 }
