@@ -369,6 +369,7 @@ int ms_attempts_route(ms_run *run, int32_t client)
 int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
 {
     run->turns_to_come--;
+    run->turns_due--;
     expect_next_turn(run);
     ms_page_expect_answer(page, i, run->config.models);
     ms_open *open = come(run, page, i, -1);
@@ -383,7 +384,7 @@ int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
         MS_TRY(decide_alone(run, open));
         MS_TRY(set_off(run, open));
     }
-    if (run->arrivals_over) {
+    if (run->arrivals_over && run->turns_due == 0) { /* else another arrives, and they are measured then */
         ms_run_measure(run);
     }
     return 0;

@@ -180,7 +180,7 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
 int ms_dispatch_pick_decoder(ms_fleet *fleet, ms_job *job, double t_s, int32_t *replica)
 {
     ms_servers *servers = &fleet->servers[fleet->models + job->model];
-    const int32_t n = gather_open(fleet, servers, job, -1, t_s);
+    const int32_t n = are_all_open(servers, job, -1) ? servers->up : gather_open(fleet, servers, job, -1, t_s);
     const int32_t *up = n == servers->up ? servers->up_replica : fleet->scratch;
     const ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .up = up, .n = n, .t_s = t_s};
     *replica = -1;

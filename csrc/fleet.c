@@ -26,6 +26,7 @@ static int allocate(ms_fleet *self)
     self->ready_s = calloc(n + 1, sizeof(double));
     self->down_s = calloc(n + 1, sizeof(double));
     self->down_since_s = calloc(n + 1, sizeof(double));
+    self->rest = calloc(n + 1, sizeof *self->rest);
     self->scratch = calloc(n + 1, sizeof(int32_t));
     self->matches = calloc(n + 1, sizeof(int32_t));
     self->sticky = calloc(n + 1, sizeof(int32_t));
@@ -40,7 +41,7 @@ static int allocate(ms_fleet *self)
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
         self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
-        self->kept == NULL || self->promised == NULL) {
+        self->kept == NULL || self->promised == NULL || self->rest == NULL) {
         return MS_ERR_MEMORY;
     }
     if (self->dispatch.rule == MS_OWN_RULE) {
@@ -162,6 +163,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->ready_s);
     free(self->down_s);
     free(self->down_since_s);
+    free(self->rest);
     free(self->scratch);
     free(self->matches);
     free(self->sticky);
@@ -234,6 +236,7 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
         servers->up--;
     }
     ms_view_show_load(self, replica); /* that it is down, or up again, is seen at once */
+    ms_fleet_stir(self, replica);
     servers->is_ranked = 0;
     servers->view.is_known = 0;
 }

@@ -13,6 +13,7 @@
 #include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
+#include "minima.h"
 #include "own_view.h"
 #include "philox.h"
 #include "prompt_cache.h"
@@ -111,7 +112,7 @@ typedef struct ms_servers {
     int8_t *is_stale;
     int32_t n_stale;
     ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
-    ms_ties terms[MS_TERMS]; /* and with no_hit_lru the same by place */
+    ms_minima minima;       /* and with no_hit_lru the same by place */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
@@ -119,6 +120,15 @@ typedef struct ms_servers {
     ms_own_view view;      /* and what it is shown, where they are many */
     ms_saturated saturated;
 } ms_servers;
+
+/* What an idle replica has used, which stays so until something happens to it. */
+typedef struct ms_rest {
+    int32_t is_known;
+    double meter_j;
+    double busy_s;
+    int64_t prompt_tokens;
+    int64_t cached_prompt_tokens;
+} ms_rest;
 
 typedef struct ms_fleet {
     int32_t pools;
@@ -140,6 +150,7 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
+    ms_rest *rest;           /* [replicas] meters.c */
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
@@ -220,11 +231,14 @@ static inline void ms_servers_mark(ms_servers *self, int32_t place)
     self->is_stale[place] = 1;
 }
 
-/* Something happens to a replica, or is about to, that its engine may tell; where it is asked anew for each request. */
+/* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
 static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
-    if (servers->standings.node != NULL && !(self->looks.delay_s > 0.0)) {
+    self->rest[replica].is_known = 0;
+    if (self->looks.delay_s > 0.0) {
+        ms_looks_stir(&self->looks, replica);
+    } else if (servers->standings.node != NULL) {
         ms_servers_mark(servers, self->place_of[replica]);
     }
 }

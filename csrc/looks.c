@@ -14,9 +14,18 @@ int ms_looks_init(ms_looks *self, double delay_s, int32_t replicas)
     self->unfinished = calloc(n, sizeof(int64_t));
     self->waiting = calloc(n, sizeof(int64_t));
     self->usage = calloc(n, sizeof(double));
+    self->until_s = calloc(n, sizeof(double));
+    self->watched = calloc(n, sizeof(int32_t));
     self->changed = calloc(n, sizeof(int32_t));
     self->is_changed = calloc(n, 1);
-    return self->unfinished != NULL && self->waiting != NULL && self->usage != NULL && self->changed != NULL && self->is_changed != NULL ? 0 : MS_ERR_MEMORY;
+    if (self->unfinished == NULL || self->waiting == NULL || self->usage == NULL || self->until_s == NULL ||
+        self->watched == NULL || self->changed == NULL || self->is_changed == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t i = 0; i < replicas; i++) {
+        self->until_s[i] = INFINITY; /* nothing runs yet */
+    }
+    return 0;
 }
 
 void ms_looks_free(ms_looks *self)
@@ -24,6 +33,8 @@ void ms_looks_free(ms_looks *self)
     free(self->unfinished);
     free(self->waiting);
     free(self->usage);
+    free(self->until_s);
+    free(self->watched);
     free(self->changed);
     free(self->is_changed);
     *self = (ms_looks){0};

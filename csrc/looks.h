@@ -5,14 +5,18 @@
 #ifndef MS_LOOKS_H
 #define MS_LOOKS_H
 
+#include <math.h>
 #include <stdint.h>
 
 typedef struct ms_looks {
     double delay_s;      /* 0: there are none, everything is seen as it is */
     int64_t index;       /* of the last look, which was at index * delay_s */
     int64_t *unfinished; /* [replicas] as seen, as are those that follow */
-    int64_t *waiting;    /* scored */
-    double *usage;       /* scored */
+    int64_t *waiting;    /* scored, and rules of one's own */
+    double *usage;       /* the same */
+    double *until_s;     /* [replicas] until when its engine tells no other; -INFINITY: something has happened to it since */
+    int32_t *watched;    /* [n_watched] replicas of whom that is not for ever */
+    int32_t n_watched;
     int32_t *changed;    /* [n_changed] replicas whose load has changed since */
     uint8_t *is_changed; /* [replicas] */
     int32_t n_changed;
@@ -24,6 +28,15 @@ void ms_looks_free(ms_looks *self);
 /* The load of a replica has changed. */
 void ms_looks_note(ms_looks *self, int32_t replica);
 
+/* Something happens to a replica that its engine may tell. */
+static inline void ms_looks_stir(ms_looks *self, int32_t replica)
+{
+    if (self->until_s[replica] == INFINITY) {
+        self->watched[self->n_watched++] = replica;
+    }
+    self->until_s[replica] = -INFINITY;
+}
+
 /* Whether a look has come due by t_s since the last one. */
 int ms_looks_due(ms_looks *self, double t_s);
 
@@ -34,6 +47,12 @@ int32_t ms_looks_next(ms_looks *self);
 static inline double ms_looks_s(const ms_looks *self)
 {
     return (double)self->index * self->delay_s;
+}
+
+/* Until when what was seen of a replica's engine is what the next looks will see. */
+static inline double ms_looks_until_s(const ms_looks *self, int32_t replica)
+{
+    return self->until_s[replica] == -INFINITY ? ms_looks_s(self) : self->until_s[replica];
 }
 
 #endif

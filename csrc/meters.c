@@ -12,11 +12,15 @@ static double rented_of(const ms_fleet *self, int32_t replica, double t_s)
     return t_s - down_of(self, replica, t_s);
 }
 
+static double idle_if(double t_s, double busy_s, double down_s)
+{
+    const double idle_s = t_s - busy_s - down_s;
+    return idle_s > 0.0 ? idle_s : 0.0;
+}
+
 static double idle_of(const ms_fleet *self, int32_t replica, double t_s)
 {
-    const double down_s = down_of(self, replica, t_s);
-    const double idle_s = t_s - ms_replica_busy_s(&self->replica[replica], t_s) - down_s;
-    return idle_s > 0.0 ? idle_s : 0.0;
+    return idle_if(t_s, ms_replica_busy_s(&self->replica[replica], t_s), down_of(self, replica, t_s));
 }
 
 typedef double (*reading_fn)(const ms_fleet *, int32_t replica, double t_s);
@@ -29,12 +33,6 @@ static double busy_of(const ms_fleet *self, int32_t replica, double t_s)
 static double meter_of(const ms_fleet *self, int32_t replica, double t_s)
 {
     return ms_replica_meter_j(&self->replica[replica], t_s);
-}
-
-static double energy_of(const ms_fleet *self, int32_t replica, double t_s)
-{
-    const double idle_w = ms_pool_of(self, replica)->plan.coefficients.p_idle_w;
-    return meter_of(self, replica, t_s) + idle_w * idle_of(self, replica, t_s);
 }
 
 static double sum_over(const ms_fleet *self, int32_t pool, double t_s, reading_fn reading)
@@ -67,9 +65,35 @@ double ms_meters_iterations_j(const ms_fleet *self, int32_t pool, double t_s)
     return sum_over(self, pool, t_s, meter_of);
 }
 
+/* Of a replica until t_s. Most of a large fleet may be idle whenever it is read: what is read of those stands
+ * close together, and is read once. */
+static double energy_of(const ms_fleet *self, int32_t replica, double t_s, double idle_w)
+{
+    const double down_s = down_of(self, replica, t_s);
+    const ms_replica *server = &self->replica[replica];
+    ms_rest *rest = &self->rest[replica];
+    if (rest->is_known) {
+        return rest->meter_j + idle_w * idle_if(t_s, rest->busy_s, down_s);
+    }
+    const ms_rest used = {.is_known = server->state == MS_IDLE,
+                          .meter_j = ms_replica_meter_j(server, t_s),
+                          .busy_s = ms_replica_busy_s(server, t_s),
+                          .prompt_tokens = server->sequences.prompt_tokens,
+                          .cached_prompt_tokens = server->sequences.cached_prompt_tokens};
+    if (used.is_known) {
+        *rest = used;
+    }
+    return used.meter_j + idle_w * idle_if(t_s, used.busy_s, down_s);
+}
+
 double ms_meters_energy_j(const ms_fleet *self, int32_t pool, double t_s)
 {
-    return sum_over(self, pool, t_s, energy_of);
+    const ms_pool *p = &self->pool[pool];
+    double sum = 0.0;
+    for (int32_t i = p->first; i < p->first + p->plan.replicas && !p->plan.is_api; i++) {
+        sum += energy_of(self, i, t_s, p->plan.coefficients.p_idle_w);
+    }
+    return sum;
 }
 
 int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached)
@@ -78,8 +102,10 @@ int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cac
     int64_t tokens = *cached = 0;
     const int counts = p->plan.limits.prefix_cache && !p->plan.is_api;
     for (int32_t i = p->first; i < p->first + p->plan.replicas && counts; i++) {
-        tokens += self->replica[i].sequences.prompt_tokens;
-        *cached += self->replica[i].sequences.cached_prompt_tokens;
+        const ms_rest *rest = &self->rest[i];
+        const ms_sequences *sequences = &self->replica[i].sequences;
+        tokens += rest->is_known ? rest->prompt_tokens : sequences->prompt_tokens;
+        *cached += rest->is_known ? rest->cached_prompt_tokens : sequences->cached_prompt_tokens;
     }
     return tokens;
 }

@@ -35,16 +35,14 @@ double ms_outlook_kv_usage_until(const ms_replica *self, double t_s, double *unt
     if (holds_nothing(sequences)) {
         return 0.0;
     }
-    int64_t n = iteration_at(self, t_s);
-    const int64_t blocks = ms_sequences_blocks(sequences, n), last = n > 0 ? self->limit_iterations : 0;
-    for (int64_t step = 1; n + step <= last && ms_sequences_blocks(sequences, n + step) == blocks; step *= 2) {
-        n += step;
-    }
-    if (n < last) {
-        const double end_s = ms_jump_end_s(self, n);
+    const int64_t n = iteration_at(self, t_s);
+    const int64_t most = n > 0 ? self->limit_iterations - n : 0;
+    const int64_t lasts = most > 0 ? ms_sequences_blocks_last(sequences, n, most) : 0;
+    if (lasts < most) {
+        const double end_s = ms_jump_end_s(self, n + lasts);
         *until_s = end_s > t_s ? end_s : t_s;
     }
-    return share_of(sequences, blocks);
+    return share_of(sequences, ms_sequences_blocks(sequences, n));
 }
 
 int64_t ms_outlook_cached_tokens(const ms_replica *self, const ms_job *job)

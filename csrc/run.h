@@ -111,6 +111,7 @@ typedef struct ms_run {
     int64_t open_count;
     int64_t labels_to_come;
     int64_t turns_to_come;    /* of the pages so far, that wait for an answer or are on their way */
+    int64_t turns_due;        /* of these, on their way, and in time: they certainly arrive */
     int64_t turns_not_sent;
     const int32_t *priority;        /* [tenants], lower comes first, the caller's memory as the next; NULL: FCFS alone */
     const double *ttft_objective_s; /* [tenants], infinite for none */

@@ -20,9 +20,20 @@ static ms_range range_of(const ms_servers *servers)
     return (ms_range){servers->least_waiting, servers->most_waiting};
 }
 
+/* What is stale of unfinished requests is put right first. */
 static int64_t busiest_of(const ms_choice *self)
 {
-    return self->fleet->dispatch.weights.active > 0.0 ? (int64_t)-ms_ties_least(&self->servers->heights) : 0;
+    const ms_fleet *fleet = self->fleet;
+    ms_servers *servers = self->servers;
+    if (!(fleet->dispatch.weights.active > 0.0)) {
+        return 0;
+    }
+    for (int32_t i = 0; i < servers->n_stale; i++) {
+        const int32_t place = servers->stale[i], replica = servers->replica[place];
+        const double unfinished = (double)ms_view_unfinished(fleet, replica);
+        ms_ties_set(&servers->heights, place, fleet->failures[replica] == 0 ? -unfinished : INFINITY);
+    }
+    return (int64_t)-ms_ties_least(&servers->heights);
 }
 
 static double cost_of(const ms_choice *self, int32_t replica, int64_t total, ms_known *known)
@@ -145,6 +156,7 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
     }
     if (weights->kv_cache > 0.0 && (is_polled || ms_fleet_is_api(fleet, replica))) {
         terms.of[MS_TERM_USAGE] = ms_choice_usage(self, replica);
+        *until_s = is_polled ? ms_looks_until_s(&fleet->looks, replica) : INFINITY;
     } else if (weights->kv_cache > 0.0) {
         terms.of[MS_TERM_USAGE] = ms_outlook_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
     }
@@ -163,14 +175,15 @@ static void stand_anew(const ms_choice *self, int32_t place)
     } else {
         ms_standings_remove(&servers->standings, place);
     }
-    for (int k = 0; k < MS_TERMS && servers->terms[k].players > 0; k++) {
-        ms_ties_set(&servers->terms[k], place, is_up ? terms.of[k] : INFINITY);
+    if (servers->minima.node != NULL) {
+        ms_minima_set(&servers->minima, place, is_up ? &terms : NULL);
     }
 }
 
 static void update_standings(const ms_choice *self)
 {
     ms_servers *servers = self->servers;
+    servers->busiest = busiest_of(self);
     for (int32_t i = 0; i < servers->n_stale; i++) {
         servers->is_stale[servers->stale[i]] = 0;
         stand_anew(self, servers->stale[i]);
@@ -178,7 +191,6 @@ static void update_standings(const ms_choice *self)
     servers->n_stale = 0;
     servers->least_waiting = (int64_t)servers->standings.node[servers->standings.root].least.of[MS_TERM_WAITING];
     servers->most_waiting = (int64_t)ms_standings_last(&servers->standings)->of[MS_TERM_WAITING];
-    servers->busiest = busiest_of(self);
 }
 
 /* What one of these terms costs, with nothing of the prompt nor the session. */
@@ -196,6 +208,7 @@ static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_
 typedef struct ms_search {
     const ms_choice *choice;
     int64_t total;
+    double as_of_s; /* what is seen now is of then */
     double best;
     ms_terms terms; /* of those who cost that, */
     int32_t count;  /* so many */
@@ -223,7 +236,7 @@ static void weigh_one(ms_search *self, int32_t at)
     if (cost > self->best) {
         return;
     }
-    if (one->until_s >= choice->t_s) {
+    if (one->until_s >= self->as_of_s) {
         note(self, cost, one, 1);
         return;
     }
@@ -246,7 +259,7 @@ static void weigh_below(ms_search *self, int32_t at)
     if (cost > self->best) {
         return;
     }
-    if (here->is_alike && here->earliest_s >= self->choice->t_s) {
+    if (here->is_alike && here->earliest_s >= self->as_of_s) {
         note(self, cost, here, here->size);
         return;
     }
@@ -312,11 +325,14 @@ static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms
 {
     const ms_listed listed = list_of(self, n, known);
     const double best = price(self, listed, total, known);
-    ms_search search = {.choice = self, .total = total, .best = best};
+    const ms_looks *looks = &self->fleet->looks;
+    const ms_search anew = {
+        .choice = self, .total = total, .as_of_s = looks->delay_s > 0.0 ? ms_looks_s(looks) : self->t_s, .best = best};
+    ms_search search = anew;
     weigh_below(&search, self->servers->standings.root);
     while (self->servers->n_stale > 0) {
         update_standings(self);
-        search = (ms_search){.choice = self, .total = total, .best = best};
+        search = anew;
         weigh_below(&search, self->servers->standings.root);
     }
     return search.is_mixed ? -1 : pick_equal(&search, gather_listed(&search, listed));
@@ -345,11 +361,7 @@ static double cost_below(const ms_choice *self, int32_t node, int64_t total)
     if (servers->standings.node == NULL) {
         return servers->loads.values[node];
     }
-    ms_terms least;
-    for (int k = 0; k < MS_TERMS; k++) {
-        least.of[k] = servers->terms[k].values[node];
-    }
-    return cost_of_terms(self, &least, total);
+    return cost_of_terms(self, &servers->minima.node[node], total);
 }
 
 /* The least that one of this rank can cost, if one of those without a rank costs so much. */

@@ -54,6 +54,31 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
     return blocks + self->set_aside - self->cache.twice;
 }
 
+/* Where each has a token more an iteration: until the first of them begins a block. */
+static int64_t until_next_block(const ms_sequences *self, int64_t n, int64_t most)
+{
+    const int64_t within = self->block.tokens - 1, rounded_up = self->clock + n + within;
+    int64_t left = most;
+    for (int32_t i = 0; i < self->decoders; i++) {
+        const int64_t here = within - ((self->cached[i] + rounded_up) & within);
+        left = here < left ? here : left;
+    }
+    return left;
+}
+
+int64_t ms_sequences_blocks_last(const ms_sequences *self, int64_t n, int64_t most)
+{
+    if (self->shift == 0 && self->block.shift >= 0 && !self->paused && self->running == self->decoders) {
+        return until_next_block(self, n, most);
+    }
+    const int64_t blocks = ms_sequences_blocks(self, n);
+    int64_t lasts = 0;
+    for (int64_t step = 1; lasts + step <= most && ms_sequences_blocks(self, n + lasts + step) == blocks; step *= 2) {
+        lasts += step;
+    }
+    return lasts;
+}
+
 void ms_sequences_share_prompts(ms_sequences *self, int64_t n)
 {
     for (int32_t i = self->decoders; i < self->running; i++) {

@@ -20,6 +20,10 @@ static inline int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
     return self->context + (self->paused ? 0 : n) * self->growth + self->set_aside - self->cache.twice;
 }
 
+/* For how many iterations after the n-th, n > 0, of `most` that the composition has left, the batch certainly holds as many
+ * blocks as in it. */
+int64_t ms_sequences_blocks_last(const ms_sequences *self, int64_t n, int64_t most);
+
 /* Whether the batch, which holds `used` blocks with those of its next iteration, has memory for the head of a queue,
  * and so many tokens of the budget are enough for it. */
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget);

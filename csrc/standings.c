@@ -7,8 +7,10 @@
 
 int ms_standings_init(ms_standings *self, int32_t places)
 {
-    *self = (ms_standings){.node = calloc((size_t)places + 1, sizeof *self->node)};
-    if (self->node == NULL) {
+    const size_t room = (size_t)places + 1;
+    *self = (ms_standings){.node = calloc(room, sizeof *self->node), .path = calloc(room, sizeof(int32_t))};
+    if (self->node == NULL || self->path == NULL) {
+        ms_standings_free(self);
         return MS_ERR_MEMORY;
     }
     self->node[0] = (ms_standing){.least = {{INFINITY, INFINITY, INFINITY, INFINITY}},
@@ -26,6 +28,7 @@ int ms_standings_init(ms_standings *self, int32_t places)
 void ms_standings_free(ms_standings *self)
 {
     free(self->node);
+    free(self->path);
     *self = (ms_standings){0};
 }
 
@@ -33,12 +36,16 @@ void ms_standings_free(ms_standings *self)
 
 static int precedes(const ms_terms *a, int32_t at_a, const ms_terms *b, int32_t at_b)
 {
-    for (int k = 0; k < MS_TERMS; k++) {
-        if (a->of[k] != b->of[k]) {
-            return a->of[k] < b->of[k];
-        }
+    if (a->of[0] != b->of[0]) {
+        return a->of[0] < b->of[0];
     }
-    return at_a < at_b;
+    if (a->of[1] != b->of[1]) {
+        return a->of[1] < b->of[1];
+    }
+    if (a->of[2] != b->of[2]) {
+        return a->of[2] < b->of[2];
+    }
+    return a->of[3] != b->of[3] ? a->of[3] < b->of[3] : at_a < at_b;
 }
 
 static double lesser(double a, double b)
@@ -111,35 +118,36 @@ static int32_t merge(ms_standings *self, int32_t a, int32_t b)
     return b;
 }
 
-/* Takes one out of those below `at`; returns the root of what is left. `*changes`: whether what is known of them does. */
-static int32_t take_out(ms_standings *self, int32_t at, int32_t one, int *changes)
+/* Works out anew what a node knows; returns whether it is something else, but for how many they are. */
+static int join_anew(ms_standings *self, int32_t at)
 {
-    ms_standing *here = &self->node[at];
-    if (at == one) {
-        *changes = 1;
-        return merge(self, here->left, here->right);
-    }
-    int32_t *side = precedes(&self->node[one].terms, one, &here->terms, at) ? &here->left : &here->right;
-    *side = take_out(self, *side, one, changes);
-    if (*changes) {
-        const ms_terms least = here->least;
-        const double earliest_s = here->earliest_s;
-        const int8_t is_alike = here->is_alike;
-        join(self, at);
-        *changes = !ms_terms_are_same(&least, &here->least) || earliest_s != here->earliest_s || is_alike != here->is_alike;
-        return at;
-    }
-    here->size--;
-    return at;
+    const ms_standing *here = &self->node[at];
+    const ms_terms least = here->least;
+    const double earliest_s = here->earliest_s;
+    const int8_t is_alike = here->is_alike;
+    join(self, at);
+    return !ms_terms_are_same(&least, &here->least) || earliest_s != here->earliest_s || is_alike != here->is_alike;
 }
 
 void ms_standings_remove(ms_standings *self, int32_t place)
 {
     const int32_t one = place + 1;
-    int changes = 0;
-    if (self->node[one].is_in) {
-        self->root = take_out(self, self->root, one, &changes);
-        self->node[one].is_in = 0;
+    ms_standing *gone = &self->node[one];
+    int32_t *link = &self->root;
+    int32_t depth = 0;
+    if (!gone->is_in) {
+        return;
+    }
+    while (*link != one) {
+        ms_standing *here = &self->node[*link];
+        self->path[depth++] = *link;
+        here->size--;
+        link = precedes(&gone->terms, one, &here->terms, *link) ? &here->left : &here->right;
+    }
+    *link = merge(self, gone->left, gone->right);
+    gone->is_in = 0;
+    while (depth > 0 && join_anew(self, self->path[depth - 1])) {
+        depth--;
     }
 }
 

@@ -30,6 +30,7 @@ typedef struct ms_standing {
 
 typedef struct ms_standings {
     ms_standing *node; /* [places + 1] place i is at i + 1, 0 is nobody; NULL: they are not kept */
+    int32_t *path; /* [places + 1] of who is taken out, from the root on */
     int32_t root;
 } ms_standings;
 

@@ -79,8 +79,9 @@ int ms_turns_follow(ms_run *run, const ms_open *open)
             grow(run, open, i);
         }
         const double thought_s = run->now_s + turns->wait_s[i], own_s = page->arrival_s[i];
-        MS_TRY(ms_run_put(run, thought_s > own_s ? thought_s : own_s, ms_order(MS_RETRIES, page->first + i), 0,
-                          MS_DO_TURN, page, i));
+        const double due_s = thought_s > own_s ? thought_s : own_s;
+        run->turns_due += due_s <= run->config.horizon_s && due_s < INFINITY;
+        MS_TRY(ms_run_put(run, due_s, ms_order(MS_RETRIES, page->first + i), 0, MS_DO_TURN, page, i));
     }
     return 0;
 }

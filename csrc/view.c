@@ -62,8 +62,8 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
         return 0;
     }
     MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
-    for (int32_t k = 0; k < MS_TERMS && weights->no_hit_lru > 0.0; k++) {
-        MS_TRY(ms_ties_init(&servers->terms[k], servers->replicas));
+    if (weights->no_hit_lru > 0.0) {
+        MS_TRY(ms_minima_init(&servers->minima, servers->replicas));
     }
     for (int32_t i = 0; i < servers->replicas; i++) {
         ms_servers_mark(servers, i);
@@ -105,9 +105,7 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
     ms_standings_free(&servers->standings);
-    for (int32_t k = 0; k < MS_TERMS; k++) {
-        ms_ties_free(&servers->terms[k]);
-    }
+    ms_minima_free(&servers->minima);
     free(servers->stale);
     free(servers->is_stale);
     servers->stale = NULL;
@@ -135,14 +133,11 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
     const ms_score_weights *weights = &self->dispatch.weights;
     const int32_t place = self->place_of[replica];
     const int is_up = self->failures[replica] == 0;
-    if (self->dispatch.is_sticky || weights->token_load > 0.0) {
+    if (self->dispatch.is_sticky || ms_weights_are_of_tokens_alone(weights)) {
         ms_ties_set(&servers->prefills, place, is_up ? (double)self->prefill_tokens[replica] : INFINITY);
     }
     if (weights->no_hit_lru > 0.0) {
         ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
-    }
-    if (weights->active > 0.0) {
-        ms_ties_set(&servers->heights, place, is_up ? -(double)ms_view_unfinished(self, replica) : INFINITY);
     }
     if (weights->active > 0.0 || servers->standings.node != NULL) {
         ms_servers_mark(servers, place);
@@ -167,6 +162,7 @@ void ms_view_note_load(ms_fleet *self, int32_t replica)
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
+    ms_fleet_stir(self, replica);
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
     } else if (servers->replicas > MS_SCAN_MOST) {
@@ -207,19 +203,40 @@ static int asks_engines(const ms_fleet *self)
     return self->dispatch.rule == MS_SCORED || (self->dispatch.rule == MS_OWN_RULE && self->servers[0].own.sees_engines);
 }
 
+/* Who only has more of its memory in use stays where it stands, by what it had: that is no more than there is. */
+static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
+{
+    ms_looks *looks = &self->looks;
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
+    const int32_t place = self->place_of[replica];
+    const int is_stirred = looks->until_s[replica] == -INFINITY;
+    const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
+    const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
+    if (servers->standings.node != NULL && is_stirred) {
+        const ms_standing *one = &servers->standings.node[place + 1];
+        const int is_bound = one->until_s < time_s && usage >= one->terms.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
+        if (!is_bound) {
+            ms_servers_mark(servers, place);
+        }
+    }
+    looks->waiting[replica] = waiting;
+    looks->usage[replica] = usage;
+}
+
 static void look_into_engines(ms_fleet *self)
 {
-    const double time_s = ms_looks_s(&self->looks);
-    for (int32_t i = 0; i < self->replicas; i++) {
-        const int64_t waiting = ms_replica_waiting(&self->replica[i]);
-        const double usage = ms_outlook_kv_usage(&self->replica[i], time_s);
-        ms_servers *servers = &self->servers[ms_pool_of(self, i)->servers];
-        if (servers->standings.node != NULL && (waiting != self->looks.waiting[i] || usage != self->looks.usage[i])) {
-            ms_servers_mark(servers, self->place_of[i]);
+    ms_looks *looks = &self->looks;
+    const double time_s = ms_looks_s(looks);
+    int32_t left = 0;
+    for (int32_t i = 0; i < looks->n_watched; i++) {
+        const int32_t replica = looks->watched[i];
+        if (looks->until_s[replica] < time_s) {
+            look_into_engine(self, replica, time_s);
         }
-        self->looks.waiting[i] = waiting;
-        self->looks.usage[i] = usage;
+        looks->watched[left] = replica;
+        left += looks->until_s[replica] < INFINITY;
     }
+    looks->n_watched = left;
     for (int32_t m = 0; m < self->groups; m++) {
         self->servers[m].is_ranked = 0;
         self->servers[m].view.engines_known = 0;

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from builders import ALWAYS, POWER_W, STEP_S, model, run, scenario, trace
+from builders import ALWAYS, POWER_W, STEP_S, model, pool, run, scenario, trace
 
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
@@ -97,6 +97,18 @@ def test_servers_that_do_not_abort_work_for_nobody(engine, tmp_path):
     assert r.records.energy_j.tolist() == [POWER_W * LASTS_S] * 2
     assert r.outcome.tenants[0].delivered == 0
     assert r.outcome.end_s == 2 * LASTS_S
+
+
+def test_who_gives_up_in_the_shared_queue_of_a_pool_after_its_replica_in_another_failed(engine, tmp_path):
+    """1 runs on the only replica of the second pool until that fails, and gives up while it waits for the first."""
+    pools = [pool("only", name=name, max_num_seqs=1) for name in ("first", "second")]
+    outage = {"pool": "second", "replica": 0, "at_s": 0.6, "for_s": 9.0}
+    failures = {"on_failure": "retry", "schedule": [outage]}
+    cluster = {"dispatch": "shared_queue", "failures": failures}
+    data = impatient(tmp_path, [0, 0], clients={"patience_s": 1.5}, cluster=cluster)
+    r = run(data | {"models": [{"name": "only", "satisfaction": 0.6}], "pools": pools}, engine)
+    assert r.statuses == ["timed_out"] * 2
+    assert r.records.energy_j.tolist() == [POWER_W * 1.5, POWER_W * 0.6]
 
 
 def test_who_reads_the_first_token_stays(engine, tmp_path):

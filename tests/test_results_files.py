@@ -494,7 +494,8 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, size):
     models = [{"name": n, "satisfaction": s, "cost_per_request": 1.0} for n, s in [("a", 0.4), ("b", 0.8)]]
     file.write_text(tomli_w.dumps(scenario(models=models, cluster={"mode": "none"})))
     code = FULL.format(size=size, file=str(file), out=str(out))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    quiet = [sys.executable, "-B", "-c", code]  # nor may it leave compiled modules that are cut off
+    done = subprocess.run(quiet, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {out}: cannot be written: ")

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders import model, pool, scenario
+from builders import model, pool, run, scenario
 
+from messsim.engines.records import Samples
 from messsim.errors import OutputError
+from messsim.results import timeline_frame
 from messsim.results.applicability import refusal, refusal_of_run
 from messsim.results.blocks import Blocks
 from messsim.results.fields import fields_of
@@ -349,3 +351,25 @@ def test_fields_have_paths_units_and_meanings():
     assert fields["sla.satisfaction"].meaning
     assert fields["sla.queue_max"].unit == "answers"
     assert fields["pools.utilization"].path == "pools.utilization"  # entries of a list have the path of the list
+
+
+# ---- timelines ------------------------------------------------------------------------------------------
+
+
+SCALED = {"rule": "schedule", "schedule": [{"at_s": 0.0, "replicas": 1}]}
+
+
+def test_a_timeline_of_the_compiled_engine_is_read_by_column(monkeypatch):
+    """To make a sample of each row, once for every pool, takes a minute for 200 pools."""
+    pools = [pool("small", name=n, prefix_cache=True, autoscale=SCALED) for n in ("p", "q")]
+    data = scenario(models=[{"name": "small", "satisfaction": 0.5}], pools=pools, router=FIXED)
+    frames = []
+    for engine in ("simpy", "compiled"):
+        r = run(data, engine)
+        with monkeypatch.context() as patch:
+            patch.setattr(Samples, "__iter__", None)
+            frames.append(timeline_frame(r.setup.scenario, r.outcome, r.tally.running))
+        for name, column in r.outcome.timeline.columns().items():
+            np.testing.assert_array_equal(column, [getattr(s, name) for s in r.outcome.timeline.samples])
+    assert frames[0].equals(frames[1])
+    assert frames[0].height == 40

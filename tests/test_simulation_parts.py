@@ -315,7 +315,7 @@ def test_what_is_not_known_is_no_part_of_a_curve():
 
 
 def samples(*energies):
-    return [SimpleNamespace(time_s=2.0 * k, energy_j=[0.0, e]) for k, e in enumerate(energies)]
+    return {"time_s": 2.0 * np.arange(len(energies)), "energy_j": np.array([[0.0, e] for e in energies])}
 
 
 def test_power_is_over_the_last_tenth_of_the_timeline():

@@ -150,11 +150,11 @@ def test_completions_are_counted_between_the_first_and_the_last_fifth():
 
 
 def test_littles_law_has_two_sides():
-    samples = [SimpleNamespace(in_system=[1, 4]), SimpleNamespace(in_system=[3, 8])]
+    columns = {"in_system": np.array([[1, 4], [3, 8]])}
     made = run(
         {"model": [0, 1, 0], "arrival_s": [0.0, 1.0, 2.0], "finish_s": [3.0, 9.0, 100.0]},
         last_arrival_s=10.0,
-        timeline=SimpleNamespace(samples=samples),
+        timeline=SimpleNamespace(columns=lambda: columns),
     )
     assert seen.SeenByArrivals(0)(made) == 2.0
     assert seen.SeenByArrivals(1)(made) == 6.0

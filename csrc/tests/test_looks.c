@@ -19,8 +19,27 @@ static void looks_are_due_once_at_each_multiple(void)
     ms_looks_free(&looks);
 }
 
+/* Who is stirred is watched until it tells the same for ever; what was seen of it is of the last look until then. */
+static void who_is_stirred_is_watched_once(void)
+{
+    ms_looks looks;
+    CHECK(ms_looks_init(&looks, 0.5, 3) == 0 && looks.n_watched == 0);
+    CHECK(isinf(ms_looks_until_s(&looks, 1)));
+    CHECK(ms_looks_due(&looks, 1.7));
+    ms_looks_stir(&looks, 1);
+    ms_looks_stir(&looks, 1);
+    CHECK(looks.n_watched == 1 && looks.watched[0] == 1 && ms_looks_until_s(&looks, 1) == 1.5);
+    looks.until_s[1] = 1.9; /* looked at */
+    CHECK(ms_looks_until_s(&looks, 1) == 1.9);
+    ms_looks_stir(&looks, 1);
+    ms_looks_stir(&looks, 2);
+    CHECK(looks.n_watched == 2 && looks.watched[1] == 2 && ms_looks_until_s(&looks, 1) == 1.5);
+    ms_looks_free(&looks);
+}
+
 int main(void)
 {
+    RUN(who_is_stirred_is_watched_once);
     RUN(looks_are_due_once_at_each_multiple);
     return report();
 }

@@ -53,6 +53,7 @@ static void meters_are_read_amid_iterations(void)
     ms_fleet fleet;
     ms_queue done = {0};
     make(&fleet, 1, plans, MS_LEAST_LOADED);
+    CHECK(ms_meters_energy_j(&fleet, 0, 0.5) == 3.0 && ms_meters_energy_j(&fleet, 0, 1.0) == 6.0); /* while both are idle */
     CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED);
     for (int k = 0; k < 3; k++) {
         step(&fleet, &done); /* starts, ends its prompt and goes on */
@@ -60,6 +61,10 @@ static void meters_are_read_amid_iterations(void)
     CHECK(ms_meters_busy_s(&fleet, 0, 3.5) == 2.5 && ms_meters_idle_s(&fleet, 0, 3.5) == 4.5);
     CHECK(ms_meters_iterations_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0);
     CHECK(ms_meters_energy_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0 + 3.0 * 4.5);
+    run_out(&fleet);
+    const double used_j = ms_meters_energy_j(&fleet, 0, 100.0);
+    CHECK(used_j == jobs[0].energy_j + 3.0 * (200.0 - ms_meters_busy_s(&fleet, 0, 100.0)));
+    CHECK(ms_meters_energy_j(&fleet, 0, 101.0) == used_j + 6.0);
     ms_fleet_free(&fleet);
 }
 
@@ -75,6 +80,8 @@ static void tokens_of_prompts_add_up_over_replicas(void)
         fleet.replica[i].sequences.cached_prompt_tokens = 1 + i;
     }
     int64_t cached[3] = {-1, -1, -1};
+    CHECK(ms_meters_prompt_tokens(&fleet, 0, &cached[0]) == 21 && cached[0] == 3);
+    CHECK(ms_meters_energy_j(&fleet, 0, 0.0) == 0.0); /* which reads what idle replicas have used once and for all */
     CHECK(ms_meters_prompt_tokens(&fleet, 0, &cached[0]) == 21 && cached[0] == 3);
     CHECK(ms_meters_prompt_tokens(&fleet, 1, &cached[1]) == 0 && cached[1] == 0);
     CHECK(ms_meters_prompt_tokens(&fleet, 2, &cached[2]) == 0 && cached[2] == 0);

@@ -60,6 +60,9 @@ static void usage_holds_until_its_next_block(void)
                 CHECK(usage == ms_outlook_kv_usage(&r, (t_s + last_s) / 2.0) && usage == ms_outlook_kv_usage(&r, last_s));
                 CHECK(usage <= ms_outlook_kv_usage(&r, last_s + 0.5));
                 t_s = nextafter(last_s, INFINITY);
+                if (k < 3 && last_s < r.boundary_s && r.sequences.decoders == r.sequences.running) {
+                    CHECK(usage < ms_outlook_kv_usage(&r, t_s)); /* each look is at a block more */
+                }
                 looks++;
             }
             CHECK(looks <= r.limit_iterations && until_s == INFINITY);

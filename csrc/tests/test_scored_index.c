@@ -43,14 +43,35 @@ static void an_index_says_what_looking_at_all_says(void)
     }
 }
 
+static double next_of(const ms_fleet *fleet)
+{
+    return fleet->moments.values[ms_tournament_best(&fleet->moments)];
+}
+
+/* As they are, or by the last look that is due at t_s. */
+static void see_all(ms_fleet *fleet, double t_s)
+{
+    if (fleet->looks.delay_s > 0.0) {
+        look_until(fleet, t_s, fleet->looks.delay_s);
+        return;
+    }
+    for (int32_t r = 0; r < fleet->replicas; r++) {
+        see(fleet, r, t_s);
+    }
+}
+
 /* Copies of the rule that come at any time, to batches that decode for long: memory in use grows between two changes of
- * them. Two pools of one model, so that shares of memory differ; blocks of `block` tokens. Returns how often all were busy. */
-static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, int32_t block)
+ * them, and between two looks, `delay_s` apart. Two pools of one model, so that shares of memory differ; blocks of `block` tokens. Returns how often all were busy. */
+static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, int32_t block, double delay_s)
 {
     lcg chance = {(uint64_t)k + 70};
     ms_fleet fleet;
     ms_queue done = {0};
-    const ms_dispatch_plan rule = {.rule = MS_SCORED, .weights = *weights, .most_load_tokens = 400.0, .cold_replicas = 9};
+    const ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                   .state_delay_s = delay_s,
+                                   .weights = *weights,
+                                   .most_load_tokens = 400.0,
+                                   .cold_replicas = 9};
     ms_pool_plan plans[] = {pool_of(0, 30, 6), pool_of(0, 20, 4)};
     for (int p = 0; p < 2; p++) {
         plans[p].limits.kv_capacity_tokens = 1200 + 300 * p;
@@ -60,18 +81,21 @@ static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, i
     CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
     memset(session_at, -1, sizeof session_at);
     memset(sent_to, 0, sizeof sent_to);
+    memset(seen_waiting, 0, sizeof seen_waiting);
+    memset(seen_usage, 0, sizeof seen_usage);
     n_cold = 0;
     int32_t busy = 0;
     double t_s = 0.0;
     for (int32_t i = 0; i < WORLD_JOBS; i++) {
         int32_t up[REPLICAS_MOST], idle = 0;
         t_s += (double)lcg_between(&chance, 0, 100) / 128.0;
-        while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= t_s) {
+        for (double next_s = next_of(&fleet); next_s <= t_s; next_s = next_of(&fleet)) {
+            see_all(&fleet, next_s);
             step(&fleet, &done);
         }
+        see_all(&fleet, t_s);
         for (int32_t r = 0; r < fleet.replicas; r++) {
-            see(&fleet, r, t_s);
-            idle += seen_unfinished[r] == 0;
+            idle += ms_replica_unfinished(&fleet.replica[r]) == 0;
         }
         jobs[i] = ms_job_new(i, 0, (int32_t)lcg_between(&chance, 1, 60), (int32_t)lcg_between(&chance, 1, 180));
         jobs[i].session = -1;
@@ -98,8 +122,9 @@ static void memory_that_grows_by_itself_is_seen_as_it_is(void)
         {.kv_cache = 1.0, .no_hit_lru = 0.25},
     };
     const int32_t blocks[] = {1, 16, 5};
-    for (int k = 0; k < 18; k++) {
-        CHECK(send_to_growing_batches(k, &weights[k / 3], blocks[k % 3]) > 500);
+    const double delays_s[] = {0.0, 0.125, 2.0};
+    for (int k = 0; k < 54; k++) {
+        CHECK(send_to_growing_batches(k, &weights[k / 3 % 6], blocks[k % 3], delays_s[k / 18]) > 300);
     }
 }
 

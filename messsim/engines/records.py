@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, overload
 
 import numpy as np
@@ -225,6 +225,11 @@ class Samples(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._columns[0])
 
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The arrays."""
+        return self._columns
+
     @overload
     def __getitem__(self, at: int) -> Sample: ...
     @overload
@@ -260,6 +265,13 @@ class Timeline:
     def samples(self) -> Sequence[Sample]:
         """Those that stand."""
         return self._taken if self._columns is None else self._columns
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The same as one array for each attribute of `Sample`, by its name."""
+        names = [field.name for field in fields(Sample)]
+        if self._columns is not None:
+            return dict(zip(names, self._columns.columns, strict=True))
+        return {name: np.array([getattr(sample, name) for sample in self._taken]) for name in names}
 
     def due(self, request: int) -> bool:
         """Whether a request is to be sampled."""

@@ -130,8 +130,9 @@ class ServerPool:
             return False
         if self.queue is None:
             return self.replicas[job.server - first].abort(job)
-        if job.replica >= 0 and self._server_of(job).replica.queues(job):  # preempted by one that drains
-            return self._server_of(job).abort(job)
+        ran = job.replica - first  # it may have run elsewhere, where that failed
+        if 0 <= ran < len(self.replicas) and self.replicas[ran].replica.queues(job):  # preempted by one that drains
+            return self.replicas[ran].abort(job)
         if self.queue.remove(job):
             self.offer()
         return True

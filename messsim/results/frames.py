@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from messsim.engines import Outcome, RecordChunk
 from messsim.engines.records import COLUMNS, OF_TURNS, STATUS
 from messsim.scenario import Scenario
-from messsim.workload.chunk import Floats
 
 from .running import Running
 
@@ -79,43 +78,46 @@ def _named(column: str, names: list[str]) -> Any:
     return pl.col(column).replace_strict(list(known), list(known.values()), return_dtype=pl.Enum(names))
 
 
-def _caches(scenario: Scenario, outcome: Outcome) -> dict[str, NDArray[np.int64] | Floats]:
+def _caches(scenario: Scenario, outcome: Outcome, seen: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Columns of the timeline about the prefix caches of pools that have one."""
-    columns: dict[str, NDArray[np.int64] | Floats] = {}
+    columns: dict[str, NDArray[Any]] = {}
     for k, (keys, pool) in enumerate(zip(scenario.fleet, outcome.pools, strict=False)):  # without servers: no pools
         if keys.prefix_cache and keys.kind == "gpu":
-            started = np.array([s.prompt_tokens[k] for s in outcome.timeline.samples], np.int64)
-            cached = np.array([s.cached_prompt_tokens[k] for s in outcome.timeline.samples], np.int64)
+            started, cached = (seen[name][:, k] for name in ("prompt_tokens", "cached_prompt_tokens"))
             columns[f"started_prompt_tokens_{pool.name}"] = started
             columns[f"hit_rate_{pool.name}"] = np.diff(cached, prepend=0) / np.diff(started, prepend=0)
     return columns
+
+
+def _of_pools(columns: dict[str, NDArray[Any]], pools: int) -> dict[str, NDArray[Any]]:
+    """Columns of a timeline, of which those by pool have as many columns as there are pools, without a sample too."""
+    n = len(columns["time_s"])
+    shapes = dict.fromkeys(("in_system", "energy_j", "prompt_tokens", "cached_prompt_tokens"), (n, pools))
+    return columns | {name: columns[name].reshape(shape) for name, shape in shapes.items()}
 
 
 def _seen(scenario: Scenario, outcome: Outcome) -> pl.DataFrame:
     """What the engine saw as requests came."""
     import polars as pl
 
-    samples = outcome.timeline.samples
     pools = [p.name for p in outcome.pools]
+    seen = _of_pools(outcome.timeline.columns(), len(pools))
     scaled = {p.name for p in scenario.fleet if p.autoscale is not None} if pools else set()
-    times = np.array([s.time_s for s in samples])
-    energy = np.array([s.energy_j for s in samples]).reshape(len(samples), len(pools))
+    phases = seen["replicas"].reshape(len(seen["time_s"]), len(pools), 3) if scaled else seen["replicas"]
+    times, energy = seen["time_s"], seen["energy_j"]
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.diff(energy, axis=0, prepend=energy[:1]) / np.diff(times, prepend=times[:1])[:, None]
-        caches = _caches(scenario, outcome)
+        caches = _caches(scenario, outcome, seen)
     return pl.DataFrame(
         {
-            "request": [s.request for s in samples],
-            "time_s": times,
-            "queue": [s.queue for s in samples],
-            "queue_tracked": [s.queue_tracked for s in samples],
-            "certificate": [math.nan if scenario.feedback.raters_err else s.certificate for s in samples],
-            "explored": [s.explored for s in samples],
-            **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
+            **{name: seen[name] for name in ("request", "time_s", "queue", "queue_tracked")},
+            "certificate": np.full(len(times), math.nan) if scenario.feedback.raters_err else seen["certificate"],
+            "explored": seen["explored"],
+            **{f"in_system_{name}": seen["in_system"][:, k] for k, name in enumerate(pools)},
             **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},
             **caches,
             **{
-                f"replicas_{phase}_{name}": [s.replicas[k][at] for s in samples]
+                f"replicas_{phase}_{name}": phases[:, k, at]
                 for k, name in enumerate(pools)
                 if name in scaled
                 for at, phase in enumerate(("up", "loading", "draining"))

@@ -88,7 +88,8 @@ class Watcher:
 def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], progress: Progress) -> Snapshot:
     """How a run stands."""
     answered = handed_on + np.array(progress.answered() or 0)
-    samples = progress.timeline().samples
+    timeline = progress.timeline()
+    samples, seen = timeline.samples, timeline.columns()
     last = samples[-1] if samples else None
     running = tally.running
     latencies: Mapping[str, Any] = tally.latencies.summary() if scenario.cluster.mode != "none" else {}
@@ -115,21 +116,22 @@ def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], 
                 name=p.name,
                 replicas=p.replicas if p.autoscale is None or last is None else last.replicas[k][0],
                 in_system=0 if last is None else last.in_system[k],
-                power_w=_power(samples, k),
+                power_w=_power(seen, k),
             )
             for k, p in enumerate(pools)
         ],
         satisfaction_curve=_thin(running.satisfaction),
-        queue_curve=_thin([s.queue for s in samples]),
+        queue_curve=_thin(seen["queue"].tolist()),
         done=False,
     )
 
 
-def _power(samples: Sequence[Any], pool: int) -> float | None:
+def _power(seen: Mapping[str, NDArray[Any]], pool: int) -> float | None:
     """Mean power of a pool over the last tenth of the timeline, watts."""
-    before, last = samples[-max(2, len(samples) // 10) :][0], samples[-1]
-    lasts_s = last.time_s - before.time_s
-    return (last.energy_j[pool] - before.energy_j[pool]) / lasts_s if lasts_s > 0.0 else None
+    times_s, energy_j = seen["time_s"], seen["energy_j"]
+    first = -min(len(times_s), max(2, len(times_s) // 10))
+    lasts_s = times_s[-1] - times_s[first]
+    return float((energy_j[-1, pool] - energy_j[first, pool]) / lasts_s) if lasts_s > 0.0 else None
 
 
 def _latencies(result: Mapping[str, Any]) -> list[LiveLatency]:

@@ -143,7 +143,7 @@ class SeenByArrivals:
 
     def __call__(self, run: Observed) -> float:
         """The mean over the samples of the timeline (Poisson arrivals see time averages)."""
-        return float(np.mean([sample.in_system[self.pool] for sample in run.outcome.timeline.samples]))
+        return float(np.mean(run.outcome.timeline.columns()["in_system"][:, self.pool]))
 
 
 def mean_stay_sum(run: Observed) -> float:
