@@ -185,7 +185,8 @@ def asked_for(options: argparse.Namespace) -> Iterator[Mutant]:
         yield from (m for m in mutants_of(HERE / "csrc" / f"{file}.c", members) if m.number == int(number))
         return
     every = [m for file in options.files.split(",") for m in mutants_of(HERE / "csrc" / f"{file}.c", members)]
-    yield from drawn(every, random.Random(options.seed))
+    kinds = options.kinds.split(",") if options.kinds else []
+    yield from drawn([m for m in every if not kinds or m.kind in kinds], random.Random(options.seed))
 
 
 def main() -> int:
@@ -194,6 +195,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=60, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--files", default=",".join(CORE), help="of csrc/, without .c")
+    parser.add_argument("--kinds", default="", help="such as term,condition; all if not given")
     parser.add_argument("--at", help="all mutants of one line, such as csrc/loop.c:378")
     parser.add_argument("--c-only", action="store_true", help="leaves the Python tests out")
     parser.add_argument("--require", type=float, default=0.0, help="share that must be noticed")
