@@ -87,4 +87,5 @@ def test_each_line_comes_before_any_comes_twice(tmp_path: Path) -> None:
     mutants(tmp_path, "use(n + 1);", "use(n - 1);", "return least;")
     found = list(c_faults.mutants_of(tmp_path / "thing.c", {}))
     lines = [m.number for m in c_faults.drawn(found, random.Random(1))]
-    assert sorted(lines[:3]) == [3, 4, 5] and len(lines) == len(found)
+    assert sorted(lines[:3]) == [3, 4, 5]
+    assert len(lines) == len(found)

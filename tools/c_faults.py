@@ -126,8 +126,8 @@ def members_of(folder: Path) -> dict[str, list[str]]:
                 others[name] += [other for other in names if other != name]
         for body in re.findall(r"^(?:typedef )?struct \w+ \{\n(.*?)^\}", path.read_text(), re.M | re.S):
             by_type: defaultdict[str, list[str]] = defaultdict(list)
-            for kind, stars, names in (m.groups() for m in map(MEMBER.match, body.splitlines()) if m):
-                by_type[kind + stars] += names.split(", ")
+            for kind, stars, several in (m.groups() for m in map(MEMBER.match, body.splitlines()) if m):
+                by_type[kind + stars] += several.split(", ")
             for names in by_type.values():
                 for name in names:
                     others[name] += [other for other in names if other != name]
