@@ -388,6 +388,15 @@ static void the_first_token_must_be_of_the_answer_that_is_seen(void)
         end(&loop);
         CHECK(sheets[0].status[0] == (late == 1 ? MS_TIMED_OUT : MS_COMPLETED)); /* that of model 1 is seen */
         ms_run_free(&loop);
+        config.reference = 0;
+        ask(1, 1.0, 4, 5);
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[late].plan.front_end = seconds(1.0);
+        begin(&loop);
+        end(&loop);
+        CHECK(sheets[0].status[0] == (late == 0 ? MS_TIMED_OUT : MS_COMPLETED)); /* that of model 0 */
+        ms_run_free(&loop);
     }
 }
 

@@ -78,6 +78,13 @@ static void joules_count_tokens_and_the_cap(void)
     CHECK(cost_of(&known, 5) == cost_of(&seconds, 5) + 0.5 * 5.0 + decode_j);
     known.coefficients.p_cap_w = 1.0;
     CHECK(cost_of(&known, 5) == cost_of(&seconds, 5));
+    known.mean_output_tokens = 1.0;
+    known.coefficients.ek_j_per_token = 0.0;
+    for (int eighths = -2; eighths <= 2; eighths++) { /* what is drawn is less or more by so little */
+        known.coefficients.e_j_per_token = 0.5;
+        known.coefficients.p_cap_w = 1.0 + (0.5 * 5.0 + eighths / 8.0) / chunk_s(5, 0);
+        CHECK_NEAR(cost_of(&known, 5), chunk_s(5, 0) + 2.5 + (eighths < 0 ? eighths / 8.0 : 0.0), 1e-12);
+    }
 }
 
 static void many_are_as_one(void)
