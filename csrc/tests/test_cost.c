@@ -102,6 +102,13 @@ static void many_are_as_one(void)
         CHECK(costs[i] == cost_of(&known, prompts[i]));
     }
     CHECK(costs[100] == -1.0);
+    for (int32_t i = 0; i < 100; i++) {
+        prompts[i] = 1 + (i * 37) % 41; /* shorter after longer ones, too */
+    }
+    ms_known_costs(&known, prompts, 100, costs);
+    for (int32_t i = 0; i < 100; i++) {
+        CHECK(costs[i] == cost_of(&known, prompts[i]));
+    }
 }
 
 /* Knots, all terms of prompts, and both kinds of host: chunk by chunk and step by step what iterations cost. */

@@ -105,10 +105,27 @@ static void the_memory_of_ones_own_rule_is_put_back(void)
     ms_fleet_free(&fleet);
 }
 
+/* An API has no cache that a router knows, nor a batch: what is there is what is unfinished. */
+static void an_api_has_nothing_cached(void)
+{
+    ms_fleet fleet;
+    const ms_pool_plan plans[] = {pool_of(1, 1, 1), api_of(0)};
+    make(&fleet, 2, plans, MS_ROUND_ROBIN);
+    ms_job job = with_path(9, 0);
+    CHECK(is(destination(&fleet, &job, -1), 1, 0.0, 0.0));
+    for (int32_t k = 0; k < 2; k++) {
+        jobs[k] = with_path(k, 0);
+        CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 50.0) == MS_CALLS_API);
+    }
+    CHECK(is(destination(&fleet, &job, -1), 1, 2.0, 0.0));
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(asking_does_not_take_a_turn);
     RUN(a_shared_queue_knows_idle_replicas);
     RUN(the_memory_of_ones_own_rule_is_put_back);
+    RUN(an_api_has_nothing_cached);
     return report();
 }

@@ -331,6 +331,21 @@ static void decay_in_scale_is_that_of_standardized_features(void)
     ms_predictor_free(&p);
 }
 
+/* AdaGrad without a gradient stays where it is; and does for a feature that is 0, while others move. */
+static void adagrad_stays_without_a_gradient(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, 2) == 0);
+    p.optimizer = MS_ADAGRAD, p.learning_rate = 0.5;
+    const double x[] = {0.0, 2.0}, half[] = {0.5}, right[] = {1.0};
+    ms_predictor_learn(&p, x, half); /* a score of a half is right */
+    CHECK(p.weights[0] == 0.0 && p.weights[1] == 0.0 && p.bias[0] == 0.0 && p.velocity[1] == 0.0);
+    ms_predictor_learn(&p, x, right);
+    CHECK(p.weights[0] == 0.0 && p.weights[1] == 0.5 && p.bias[0] == 0.5); /* g / sqrt(g^2) */
+    CHECK(p.velocity[0] == 0.0 && p.velocity[1] == 1.0 && p.velocity[2] == 0.25);
+    ms_predictor_free(&p);
+}
+
 int main(void)
 {
     RUN(all_starts_at_a_half);
@@ -348,5 +363,6 @@ int main(void)
     RUN(a_row_is_of_the_request_asked_for);
     RUN(rows_of_neighbours_are_their_own);
     RUN(decay_in_scale_is_that_of_standardized_features);
+    RUN(adagrad_stays_without_a_gradient);
     return report();
 }
