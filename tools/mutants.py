@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import door
 from c_faults import Mutant, drawn, members_of, mutants_of
 
 HERE = Path(__file__).resolve().parent.parent
@@ -124,10 +125,14 @@ class Bench:
                 (package / path.name).symlink_to(path)
         for name in ("tests", "scenarios", "examples", "docs", "pyproject.toml"):
             (self.folder / name).symlink_to(HERE / name)
-        made = self.folder / "core.c"
-        cython = [sys.executable, "-m", "cython", "-3", HERE / "messsim/_core.pyx", "-o", made, "-I", HERE]
+        made, beside = self.folder / "core.c", self.folder / "door" / "messsim"  # whose name is the module's
+        beside.mkdir(parents=True)
+        (beside / "__init__.py").touch()
+        shutil.copy(HERE / "messsim/_core.pyx", beside)
+        door.write(beside)
+        cython = [sys.executable, "-m", "cython", "-3", beside / "_core.pyx", "-o", made]
         subprocess.run(list(map(str, cython)), check=True, capture_output=True, cwd=HERE)
-        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}", f"-I{HERE / 'messsim'}"]
+        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
         self._compile(made, self.folder / "core.o", include)
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
 
