@@ -71,6 +71,7 @@ CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
+HINT = re.compile(r"prefetch")  # to the processor: it changes no result
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 MEMORY = re.compile(r"free\(|ms_store_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
@@ -145,7 +146,7 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
         guards = code.endswith("NULL) {") and number < len(lines) and MEMORY.search(lines[number])
-        if MEMORY.search(code) or guards:
+        if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue
         if re.match(r"[a-z]", code) and "(" in code:
