@@ -416,6 +416,20 @@ static void a_look_at_a_shared_queue_passes_over_apis(void)
     }
 }
 
+/* Three requests for two replicas are more than two for two, if only by a half; two for one are more than either. */
+static void crowds_are_compared_to_the_fraction(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 2, 1), pool_of(0, 2, 1), pool_of(0, 1, 1)};
+    ms_fleet fleet;
+    make(&fleet, 3, plans, MS_SHARED_QUEUE);
+    fleet.pool[0].unfinished = 3;
+    fleet.pool[1].unfinished = 2;
+    fleet.pool[2].unfinished = 2;
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].pool == 1);
+    CHECK(place(&fleet, 1, 0, -1, 0.0) == MS_PLACED && jobs[1].pool == 0); /* of equals the first */
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(who_holds_a_request_while_none_is_up);
@@ -437,5 +451,6 @@ int main(void)
     RUN(a_look_names_the_pool_of_the_replica);
     RUN(decoders_are_those_that_take_it);
     RUN(a_look_at_a_shared_queue_passes_over_apis);
+    RUN(crowds_are_compared_to_the_fraction);
     return report();
 }
