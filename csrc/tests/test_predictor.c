@@ -306,14 +306,14 @@ static void decay_in_scale_is_that_of_standardized_features(void)
 {
     const double unknown[] = {NAN}, half[] = {0.5};
     ms_predictor p;
-    CHECK(ms_predictor_init(&p, 1, 2) == 0);
+    CHECK(ms_predictor_init(&p, 1, 3) == 0);
     p.standardizes = 1, p.learning_rate = 0.25, p.weight_decay = 0.125;
-    p.weights[0] = 0.5, p.weights[1] = -0.25, p.bias[0] = 0.0625;
+    p.weights[0] = 0.5, p.weights[1] = -0.25, p.weights[2] = 1.0, p.bias[0] = 0.0625;
     for (int i = 0; i < 40; i++) {
-        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0};
+        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 0.0}; /* the third never moves */
         ms_predictor_learn(&p, x, unknown);
     }
-    const double x[] = {4.0, 7.0}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 0.0625, g = ms_sigmoid(logit) - 0.5;
+    const double x[] = {4.0, 7.0, 0.0}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 0.0625, g = ms_sigmoid(logit) - 0.5;
     ms_predictor_learn(&p, x, half);
     const double *inverse = p.scaler.inverse, *mean = p.scaler.mean, *z = p.scaler.standard;
     const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1];
@@ -326,6 +326,7 @@ static void decay_in_scale_is_that_of_standardized_features(void)
         moved += move * z[j];
     }
     CHECK(fabs(moved) < 2.0 * fabs(g)); /* which is not cut */
+    CHECK(p.weights[2] == 1.0 && p.velocity[2] == 0.0);
     CHECK_NEAR(p.bias[0], bias, 1e-12);
     CHECK(fabs(mean[0] - 3.0) < 0.2 && fabs(mean[1] - 3.0) < 0.5 && inverse[0] > 3.0 * inverse[1]);
     ms_predictor_free(&p);

@@ -452,6 +452,20 @@ static void pools_of_one_instant_go_by_one_look(void)
     ms_run_free(&loop);
 }
 
+/* The errand of a load that was called off finds a replica that is off, is up, or loads until later. */
+static void who_is_up_or_off_is_not_made_ready(void)
+{
+    make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_TARGET, 2.0);
+    CHECK(ms_loop_begin(&loop) == 0);
+    loop.fleet.ready_s[0] = loop.fleet.ready_s[2] = 3.0;
+    for (int32_t i = 0; i < 3; i += 2) {
+        const int32_t phase = loop.fleet.phase[i];
+        loaded(3.0, i);
+        CHECK(loop.fleet.phase[i] == phase && loop.fleet.pool[0].up == 1 && loop.fleet.pool[0].loading == 0);
+    }
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -468,5 +482,6 @@ int main(void)
     RUN(of_several_pools_the_cheapest_grows_and_the_dearest_shrinks);
     RUN(who_cannot_change_leaves_it_to_another);
     RUN(pools_of_one_instant_go_by_one_look);
+    RUN(who_is_up_or_off_is_not_made_ready);
     return report();
 }
