@@ -33,7 +33,9 @@ from c_faults import Mutant, drawn, members_of, mutants_of
 HERE = Path(__file__).resolve().parent.parent
 CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-ffp-contract=off", "-fPIC", "-w", "-DMESSSIM_NO_CLONES"]
+DIRECTIVES = "boundscheck=False,wraparound=False,cdivision=True"  # as in setup.py
 PYTHON_TESTS = [
+    "test_door",
     "test_engine_failures",
     "test_engine_apis",
     "test_engine_rules",
@@ -130,7 +132,7 @@ class Bench:
         (beside / "__init__.py").touch()
         shutil.copy(HERE / "messsim/_core.pyx", beside)
         door.write(beside)
-        cython = [sys.executable, "-m", "cython", "-3", beside / "_core.pyx", "-o", made]
+        cython = [sys.executable, "-m", "cython", "-3", "-X", DIRECTIVES, beside / "_core.pyx", "-o", made]
         subprocess.run(list(map(str, cython)), check=True, capture_output=True, cwd=HERE)
         include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
         self._compile(made, self.folder / "core.o", include)
