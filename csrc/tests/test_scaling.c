@@ -466,6 +466,29 @@ static void who_is_up_or_off_is_not_made_ready(void)
     ms_run_free(&loop);
 }
 
+/* A pool that never scales, first, between or last, is left as it is; the others begin with their initial replicas, and look. */
+static void pools_that_never_scale_are_passed_over(void)
+{
+    for (int32_t never = 0; never < 3; never++) {
+        const ms_run_config config = plain;
+        ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 2), pool_of(0, 2)};
+        for (int32_t p = 0; p < 3; p++) {
+            if (p != never) {
+                plans[p].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
+                plans[p].autoscale.initial = 1;
+            }
+        }
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+                          streams) == 0);
+        CHECK(ms_loop_begin(&loop) == 0 && loop.heap.length == 2);
+        for (int32_t p = 0; p < 3; p++) {
+            CHECK(loop.fleet.pool[p].up == (p == never ? 2 : 1) && loop.fleet.pool[p].autoscaler.looks == (p != never));
+            CHECK(loop.fleet.phase[2 * p] == MS_READY && loop.fleet.phase[2 * p + 1] == (p == never ? MS_READY : MS_OFF));
+        }
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -483,5 +506,6 @@ int main(void)
     RUN(who_cannot_change_leaves_it_to_another);
     RUN(pools_of_one_instant_go_by_one_look);
     RUN(who_is_up_or_off_is_not_made_ready);
+    RUN(pools_that_never_scale_are_passed_over);
     return report();
 }
