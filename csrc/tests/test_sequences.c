@@ -297,6 +297,25 @@ static void a_composition_stands_as_long_as_it_fits(void)
     CHECK(bound > 1000 && bound < 5000);
 }
 
+/* Nor does a preemption: what was answered so far is the job's own. */
+static void who_is_preempted_has_not_answered(void)
+{
+    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
+    ms_sequences s;
+    ms_sequences_init(&s, &unit, &cached);
+    ms_job job = ms_job_new(0, 0, 8, 20), turn = ms_job_new(1, 0, 20, 1);
+    job.path = path;
+    turn.path = longer;
+    job.path_length = turn.path_length = 1;
+    job.answer_node = 1;
+    admit(&s, &job, 64);
+    apply(&s, 1);
+    apply(&s, 5);
+    CHECK(ms_sequences_preempt(&s, 0, 1) == &job && s.cache.cached == 3);
+    CHECK(ms_cache_find(&s.cache, &turn, 20).present == 2);
+    ms_sequences_free(&s);
+}
+
 int main(void)
 {
     RUN(a_composition_counts_all_that_its_iterations_take);
@@ -310,5 +329,6 @@ int main(void)
     RUN(a_first_token_for_another_to_show);
     RUN(products_of_decoders_are_worked_out_once);
     RUN(a_composition_stands_as_long_as_it_fits);
+    RUN(who_is_preempted_has_not_answered);
     return report();
 }

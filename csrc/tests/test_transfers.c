@@ -314,6 +314,24 @@ static void what_is_lost_amid_a_transfer_leaves_its_link(void)
     }
 }
 
+/* It goes where it was promised to, however crowded that is by then. */
+static void a_promise_is_kept(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 3);
+    make_split(&loop, plain, 2, 1);
+    begin(&loop);
+    run_until(&loop, 0.5);
+    CHECK(loop.fleet.promised[1] == 1);
+    loop.fleet.promised[1] += 5;
+    run_until(&loop, 2.0);
+    CHECK(loop.fleet.replica[1].sequences.set_aside == 5 && loop.fleet.replica[2].sequences.set_aside == 0);
+    loop.fleet.promised[1] -= 5;
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 1);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -331,5 +349,6 @@ int main(void)
     RUN(transfers_share_their_links);
     RUN(a_transfer_that_ends_early_leaves_its_link);
     RUN(what_is_lost_amid_a_transfer_leaves_its_link);
+    RUN(a_promise_is_kept);
     return report();
 }
