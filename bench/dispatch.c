@@ -142,7 +142,7 @@ static void advance(ms_fleet *fleet, double until_s)
         if (!(time_s <= until_s)) {
             return;
         }
-        ms_fleet_look(fleet, time_s);
+        ms_view_look(fleet, time_s);
         if (ms_kind_of(fleet->moments.orders[replica]) == MS_ENDS) {
             ms_queue done = {0};
             if (ms_fleet_finish(fleet, replica, &done) != 0) {
@@ -225,7 +225,7 @@ int main(int count, char **words)
             began = clock();
         }
         advance(&fleet, time_s);
-        ms_fleet_look(&fleet, time_s);
+        ms_view_look(&fleet, time_s);
         turn *made = turn_of(request, active);
         if (ms_dispatch_place(&fleet, &made->job, -1, time_s) != MS_PLACED) {
             fail("not placed");

@@ -1,6 +1,6 @@
 #include "accounts.h"
 
-#include "fleet_view.h"
+#include "view.h"
 
 static void change(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens, int64_t held_tokens)
 {
@@ -8,12 +8,12 @@ static void change(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefil
     fleet->held_tokens[replica] += held_tokens - job->charged_held_tokens;
     job->charged_prefill_tokens = prefill_tokens;
     job->charged_held_tokens = held_tokens;
-    ms_fleet_show_account(fleet, replica);
+    ms_view_show_account(fleet, replica);
 }
 
 void ms_accounts_charge(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens)
 {
-    const int64_t block = ms_fleet_pool_of(fleet, replica)->plan.limits.kv_block_tokens;
+    const int64_t block = ms_pool_of(fleet, replica)->plan.limits.kv_block_tokens;
     const int64_t tokens = job->prompt_tokens, held = block > 1 ? (tokens + block - 1) / block * block : tokens;
     job->charged_to = replica;
     change(fleet, job, replica, prefill_tokens, held);
@@ -27,7 +27,7 @@ void ms_accounts_release(ms_fleet *fleet, ms_job *job)
     if (job->is_promised) {
         job->is_promised = 0;
         fleet->promised[job->destination]--;
-        ms_fleet_note_load(fleet, job->destination);
+        ms_view_note_load(fleet, job->destination);
     }
 }
 

@@ -29,8 +29,8 @@ static void sample(ms_run *run, int64_t request)
     for (int32_t p = 0; p < run->fleet.pools && row >= 0; p++) {
         const int32_t at = row * run->fleet.pools + p;
         run->timeline.in_system[at] = run->fleet.pool[p].unfinished;
-        run->timeline.energy_j[at] = ms_fleet_energy_j(&run->fleet, p, run->now_s);
-        run->timeline.prompt_tokens[at] = ms_fleet_prompt_tokens(&run->fleet, p, &run->timeline.cached_prompt_tokens[at]);
+        run->timeline.energy_j[at] = ms_meters_energy_j(&run->fleet, p, run->now_s);
+        run->timeline.prompt_tokens[at] = ms_meters_prompt_tokens(&run->fleet, p, &run->timeline.cached_prompt_tokens[at]);
         run->timeline.replicas[3 * at] = run->fleet.pool[p].up;
         run->timeline.replicas[3 * at + 1] = run->fleet.pool[p].loading;
         run->timeline.replicas[3 * at + 2] = run->fleet.pool[p].draining;

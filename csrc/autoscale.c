@@ -20,7 +20,7 @@ static double longest_window_s(const ms_autoscale_plan *plan)
     return 0.0;
 }
 
-int ms_autoscaler_init(ms_autoscaler *self, const ms_autoscale_plan *plan)
+int ms_autoscale_init(ms_autoscaler *self, const ms_autoscale_plan *plan)
 {
     *self = (ms_autoscaler){.idle_since_s = INFINITY, .panic_s = -1.0};
     if (plan->rule == MS_SCALES_NEVER) {
@@ -32,7 +32,7 @@ int ms_autoscaler_init(ms_autoscaler *self, const ms_autoscale_plan *plan)
     return self->recent.time_s != NULL && self->recent.value != NULL ? 0 : MS_ERR_MEMORY;
 }
 
-void ms_autoscaler_free(ms_autoscaler *self)
+void ms_autoscale_free(ms_autoscaler *self)
 {
     free(self->recent.time_s);
     free(self->recent.value);
@@ -95,7 +95,7 @@ int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, 
     return wanted < (double)most ? (int32_t)wanted : most;
 }
 
-double ms_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica)
+double ms_autoscale_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica)
 {
     double seconds = 0.0;
     for (int32_t phase = 0; phase < MS_COLD_PHASES; phase++) {

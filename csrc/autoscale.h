@@ -8,8 +8,8 @@
 
 #include "autoscale_plan.h"
 
-int ms_autoscaler_init(ms_autoscaler *self, const ms_autoscale_plan *plan);
-void ms_autoscaler_free(ms_autoscaler *self);
+int ms_autoscale_init(ms_autoscaler *self, const ms_autoscale_plan *plan);
+void ms_autoscale_free(ms_autoscaler *self);
 
 /* Replicas that are wanted, at most `most`. */
 int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look,
@@ -22,6 +22,6 @@ int32_t ms_autoscale_least(const ms_autoscale_plan *plan, double t_s);
 int ms_autoscale_may_end(const ms_autoscaler *self, const ms_autoscale_plan *plan, double t_s);
 
 /* How long the k-th start of a pool's replica takes. */
-double ms_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica);
+double ms_autoscale_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { LANES = 64 }; /* prompts side by side */
 
-double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
+double ms_cost_of_batch(const ms_known_cost *self, const ms_batch *batch, double iterations)
 {
     const ms_durations tau = ms_iteration_durations(&self->coefficients, batch);
     if (self->usd_per_s > 0.0) {
@@ -21,7 +21,7 @@ static double whole_chunks_cost(const ms_known_cost *self, double chunks)
 {
     const double most = self->max_batched_tokens;
     const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
-    return ms_batch_cost(self, &chunk, chunks);
+    return ms_cost_of_batch(self, &chunk, chunks);
 }
 
 /* One iteration by its seconds on the GPU: what iteration.c gives, since the first of one is also the last. */
@@ -57,7 +57,7 @@ static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const doubl
 {
     const ms_coefficients *c = &self->coefficients;
     const double b = self->nominal_batch, output = self->mean_output_tokens;
-    const double decode_tokens = b + c->draft_tokens * b, iterations = ms_known_iterations(self);
+    const double decode_tokens = b + c->draft_tokens * b, iterations = ms_cost_known_iterations(self);
     double decode_seconds = ms_batch_seconds(c, decode_tokens);
     if (c->draft_tokens > 0.0) {
         decode_seconds += c->draft_s + c->draft_s_per_sequence * b;
@@ -75,7 +75,7 @@ static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const doubl
     }
 }
 
-void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs)
+void ms_cost_known(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs)
 {
     const double most = self->max_batched_tokens;
     double chunks = 0.0, chunks_cost = 0.0;
@@ -105,7 +105,7 @@ static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
         return (prompt + pool->usd_per_million_output_tokens * pool->known.mean_output_tokens) / 1e6;
     }
     double cost;
-    ms_known_costs(&pool->known, &prompt_tokens, 1, &cost);
+    ms_cost_known(&pool->known, &prompt_tokens, 1, &cost);
     return cost;
 }
 

@@ -20,16 +20,16 @@ typedef struct ms_known_cost {
 } ms_known_cost;
 
 /* Decode iterations of the mean answer. */
-static inline double ms_known_iterations(const ms_known_cost *self)
+static inline double ms_cost_known_iterations(const ms_known_cost *self)
 {
     return (self->mean_output_tokens - 1.0) / (self->mean_tokens > 0.0 ? self->mean_tokens : 1.0);
 }
 
 /* Of the first iterations of a batch, joules or USD. */
-double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations);
+double ms_cost_of_batch(const ms_known_cost *self, const ms_batch *batch, double iterations);
 
 /* costs[i] of prompts of prompt_tokens[i], joules or USD. */
-void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
+void ms_cost_known(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
 
 enum { MS_REMEMBERED_LENGTHS = 16384 };
 

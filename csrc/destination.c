@@ -2,8 +2,8 @@
 
 #include "dispatch.h"
 #include "error.h"
-#include "fleet_view.h"
 #include "replica.h"
+#include "view.h"
 
 /* The least loaded of replicas, who has no more than the mean of them. */
 static int goes_by_load(const ms_fleet *fleet)
@@ -25,7 +25,7 @@ int ms_destination_find(ms_fleet *fleet, ms_job *job, int64_t max_waiting, doubl
     if (pool < 0) {
         return 0;
     }
-    destination->running = replica >= 0 && !goes_by_load(fleet) ? (double)ms_fleet_seen(fleet, replica)
+    destination->running = replica >= 0 && !goes_by_load(fleet) ? (double)ms_view_seen(fleet, replica)
                                                                 : mean_of(&fleet->pool[pool]);
     if (replica >= 0 && !ms_fleet_is_api(fleet, replica)) {
         destination->cached = (double)ms_replica_cached_tokens(&fleet->replica[replica], job, t_s);

@@ -5,7 +5,7 @@
 #include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
-#include "fleet_view.h"
+#include "view.h"
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
@@ -69,7 +69,7 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
     }
     ms_dispatch_queue(fleet, job, t_s);
     if (job->server >= 0) {
-        ms_fleet_note_load(fleet, job->server);
+        ms_view_note_load(fleet, job->server);
         ms_cache_expect(&fleet->replica[job->server].sequences.cache, job, 1);
     }
     return MS_PLACED;
@@ -150,13 +150,13 @@ static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
 
 static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
 {
-    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    ms_pool *pool = ms_pool_of(fleet, replica);
     pool->unfinished++;
     job->pool = fleet->pool_of[replica];
     job->server = replica;
     if (pool->plan.is_api) {
         MS_TRY(call_api(pool, replica, job, t_s));
-        ms_fleet_note_load(fleet, replica);
+        ms_view_note_load(fleet, replica);
         return MS_CALLS_API;
     }
     ms_cache_expect(&fleet->replica[replica].sequences.cache, job, 0);
@@ -170,7 +170,7 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
 {
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed_to(fleet, ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
+        if (!is_closed_to(fleet, ms_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -194,7 +194,7 @@ static int promise(ms_fleet *fleet, ms_job *job, double t_s)
     job->is_promised = job->destination >= 0;
     if (job->is_promised) {
         fleet->promised[job->destination]++;
-        ms_fleet_note_load(fleet, job->destination);
+        ms_view_note_load(fleet, job->destination);
     }
     return 0;
 }

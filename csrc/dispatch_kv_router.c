@@ -20,7 +20,7 @@ static double cost_of(const ms_choice *self, int32_t replica, int64_t cached)
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
     const double saved = plan->prefill_load_scale * plan->overlap_credit * (double)cached;
     const double most = plan->prefill_load_scale * (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens);
-    return ms_fleet_account(self->fleet, replica) - (saved < most ? saved : most);
+    return ms_view_account(self->fleet, replica) - (saved < most ? saved : most);
 }
 
 static int32_t scan(const ms_choice *self)

@@ -14,7 +14,7 @@ static void read_replica(const ms_choice *self, const ms_own_view *view, int32_t
 {
     const int32_t replica = self->up[i];
     view->numbers[i] = (double)self->fleet->place_of[replica];
-    view->loads[i] = self->servers->own.sees_loads ? (double)ms_fleet_seen(self->fleet, replica) : 0.0;
+    view->loads[i] = self->servers->own.sees_loads ? (double)ms_view_seen(self->fleet, replica) : 0.0;
 }
 
 static void read_engines(const ms_choice *self, const ms_own_view *view)

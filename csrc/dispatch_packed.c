@@ -11,7 +11,7 @@ static int32_t by_looking_at_all(const ms_choice *self)
     int64_t most = -1;
     int32_t fullest = -1;
     for (int32_t i = 0; i < self->n && most < full - 1; i++) {
-        const int64_t load = ms_fleet_seen(self->fleet, self->up[i]);
+        const int64_t load = ms_view_seen(self->fleet, self->up[i]);
         if (load > most && load < full) {
             most = load;
             fullest = self->up[i];

@@ -46,9 +46,9 @@ static int is_imbalanced(const ms_choice *self)
         least = (int64_t)ms_ties_least(&self->servers->loads);
         most = -(int64_t)ms_ties_least(&self->servers->heights);
     } else {
-        least = most = ms_fleet_seen(self->fleet, self->up[0]);
+        least = most = ms_view_seen(self->fleet, self->up[0]);
         for (int32_t i = 1; i < self->n; i++) {
-            const int64_t load = ms_fleet_seen(self->fleet, self->up[i]);
+            const int64_t load = ms_view_seen(self->fleet, self->up[i]);
             least = load < least ? load : least;
             most = load > most ? load : most;
         }

@@ -36,13 +36,13 @@ int64_t ms_choice_waiting_now(const ms_choice *self, int32_t replica)
 double ms_choice_usage_now(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    return ms_fleet_is_api(fleet, replica) ? 0.0 : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
+    return ms_fleet_is_api(fleet, replica) ? 0.0 : ms_outlook_kv_usage(&fleet->replica[replica], self->t_s);
 }
 
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    return ms_fleet_is_api(fleet, replica) ? 0 : ms_replica_settled_cached_tokens(&fleet->replica[replica], self->job);
+    return ms_fleet_is_api(fleet, replica) ? 0 : ms_outlook_cached_tokens(&fleet->replica[replica], self->job);
 }
 
 const ms_text_node *ms_choice_holders(const ms_choice *self)
@@ -95,17 +95,17 @@ int32_t ms_choice_least_loaded(const ms_choice *self, int random_ties)
         return by_index(self, random_ties);
     }
     const ms_fleet *fleet = self->fleet;
-    int64_t least = ms_fleet_seen(fleet, self->up[0]);
+    int64_t least = ms_view_seen(fleet, self->up[0]);
     int32_t first = 0, equal = 1;
     for (int32_t i = 1; i < self->n; i++) {
-        const int64_t load = ms_fleet_seen(fleet, self->up[i]);
+        const int64_t load = ms_view_seen(fleet, self->up[i]);
         equal = load < least ? 1 : equal + (load == least);
         first = load < least ? i : first;
         least = load < least ? load : least;
     }
     int32_t left = random_ties ? ms_choice_draw(self, 0, equal) : 0, i = first;
     while (left > 0) {
-        left -= ms_fleet_seen(fleet, self->up[++i]) == least;
+        left -= ms_view_seen(fleet, self->up[++i]) == least;
     }
     return self->up[i];
 }

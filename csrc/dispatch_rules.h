@@ -3,7 +3,7 @@
 #define MS_DISPATCH_RULES_H
 
 #include "fleet.h"
-#include "fleet_view.h"
+#include "view.h"
 
 /* A copy that comes, and the replicas that it may go to. */
 typedef struct ms_choice {

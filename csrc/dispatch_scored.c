@@ -179,7 +179,7 @@ static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
         left.up = self->fleet->sticky;
         return best_of(&left, n, total);
     }
-    const int32_t replica = ms_scored_among_many(self, n, total);
+    const int32_t replica = ms_scored_index_best(self, n, total);
     return replica >= 0 ? replica : scan(self, n, total);
 }
 
@@ -187,7 +187,7 @@ static int32_t pick(const ms_choice *self)
 {
     int64_t total;
     const int32_t n = match(self, &total);
-    const int32_t replica = ms_scored_has_index(self) ? among_many(self, n, total) : scan(self, n, total);
+    const int32_t replica = ms_scored_index_is_kept(self) ? among_many(self, n, total) : scan(self, n, total);
     forget_matches(self, n);
     return replica;
 }
@@ -195,7 +195,7 @@ static int32_t pick(const ms_choice *self)
 /* Blocks that the replica's memory has, in as many as which the router keeps in mind what it sent there. */
 static int64_t most_units(const ms_choice *self, int32_t replica)
 {
-    const ms_limits *limits = &ms_fleet_pool_of(self->fleet, replica)->plan.limits;
+    const ms_limits *limits = &ms_pool_of(self->fleet, replica)->plan.limits;
     const int64_t block = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
     const int64_t configured = self->fleet->dispatch.index_blocks;
     const int is_known = limits->kv_capacity_tokens < MS_UNLIMITED_TOKENS;

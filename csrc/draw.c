@@ -26,21 +26,21 @@ void ms_draw_choice(const ms_stream *stream, uint64_t first, int64_t n, double *
     ms_philox_choices(stream, first, n, out);
 }
 
-MS_CLONES void ms_quantile_exponential(const double *u, int64_t n, double *out)
+MS_CLONES void ms_draw_quantile_exponential(const double *u, int64_t n, double *out)
 {
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_exponential_quantile(u[i]);
     }
 }
 
-MS_CLONES void ms_exp_many(const double *x, int64_t n, double *out)
+MS_CLONES void ms_draw_exp_many(const double *x, int64_t n, double *out)
 {
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_exp(x[i]);
     }
 }
 
-MS_CLONES void ms_log_many(const double *x, int64_t n, double *out)
+MS_CLONES void ms_draw_log_many(const double *x, int64_t n, double *out)
 {
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_log(x[i]);
@@ -113,7 +113,7 @@ MS_INLINE void normal_block(const double *u, int64_t n, double *out)
     }
 }
 
-MS_CLONES void ms_quantile_normal(const double *u, int64_t n, double *out)
+MS_CLONES void ms_draw_quantile_normal(const double *u, int64_t n, double *out)
 {
     for (int64_t start = 0; start < n; start += BLOCK) {
         normal_block(u + start, at_once(n - start), out + start);
@@ -126,7 +126,7 @@ void ms_draw_exponential(const ms_stream *stream, int odd, uint64_t first, int64
         double u[BLOCK];
         const int64_t length = at_once(n - start);
         ms_draw_uniform(stream, odd, first + (uint64_t)start, length, u);
-        ms_quantile_exponential(u, length, out + start);
+        ms_draw_quantile_exponential(u, length, out + start);
     }
 }
 
@@ -136,7 +136,7 @@ void ms_draw_normal(const ms_stream *stream, int odd, uint64_t first, int64_t n,
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t block = at_once(n - start);
         ms_draw_uniform(stream, odd, first + (uint64_t)start, block, u);
-        ms_quantile_normal(u, block, out + start);
+        ms_draw_quantile_normal(u, block, out + start);
     }
 }
 
@@ -173,8 +173,8 @@ void ms_draw_normal_pair(const ms_stream *stream, uint64_t first, int64_t n, dou
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t block = at_once(n - start);
         ms_philox_uniforms(stream, first + (uint64_t)start, block, a, b);
-        ms_quantile_normal(a, block, even + start);
-        ms_quantile_normal(b, block, odd + start);
+        ms_draw_quantile_normal(a, block, even + start);
+        ms_draw_quantile_normal(b, block, odd + start);
     }
 }
 

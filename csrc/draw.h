@@ -49,12 +49,12 @@ void ms_draw_logistic(const ms_stream *stream, uint64_t first, int64_t n, double
                       const double *difficulty, double *out);
 
 /* The same quantile functions on given u in (0, 1): for tests and for laws built upon them. */
-void ms_quantile_exponential(const double *u, int64_t n, double *out);
-void ms_quantile_normal(const double *u, int64_t n, double *out);
+void ms_draw_quantile_exponential(const double *u, int64_t n, double *out);
+void ms_draw_quantile_normal(const double *u, int64_t n, double *out);
 
 /* exp and log, elementwise: for tests and for columns that must not depend on libm. */
-void ms_exp_many(const double *x, int64_t n, double *out);
-void ms_log_many(const double *x, int64_t n, double *out);
+void ms_draw_exp_many(const double *x, int64_t n, double *out);
+void ms_draw_log_many(const double *x, int64_t n, double *out);
 
 /* One u of 52 bits: what ms_draw_uniform gives for one request. */
 double ms_draw_one(const ms_stream *stream, int odd, uint64_t request);

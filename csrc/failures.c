@@ -92,7 +92,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     free(jobs);
     MS_TRY(error);
     breakdown->time_s += breakdown->random
-                             ? run->config.mttr_s * ms_draw_one_exponential(&breakdown->mends, breakdown->count)
+                             ? run->config.mttr_s * ms_draw_one_exponential(&breakdown->repairs, breakdown->count)
                              : breakdown->for_s;
     return ms_run_put(run, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
 }

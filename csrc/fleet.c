@@ -7,7 +7,7 @@
 #include "accounts.h"
 #include "autoscale.h"
 #include "error.h"
-#include "fleet_view.h"
+#include "view.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -60,7 +60,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     pool->servers = plan->model + (plan->limits.role == MS_ROLE_DECODE ? self->models : 0);
     ms_api_limits_init(&pool->api_limits, &plan->api_limits);
     ms_prompt_cache_init(&pool->prompt_cache, &plan->prompt_cache);
-    MS_TRY(ms_autoscaler_init(&pool->autoscaler, &plan->autoscale));
+    MS_TRY(ms_autoscale_init(&pool->autoscaler, &plan->autoscale));
     ms_queue *shared = self->dispatch.rule == MS_SHARED_QUEUE ? &pool->shared : NULL;
     pool->shared.order = pool->plan.limits.order;
     for (int32_t i = 0; i < plan->replicas; i++) {
@@ -112,7 +112,7 @@ static int build_servers(ms_fleet *self, int32_t group, const ms_stream *stream)
     for (int32_t i = 0; i < servers->replicas; i++) {
         servers->up_replica[servers->up++] = servers->replica[i];
     }
-    return ms_fleet_prepare_dispatch(self, servers);
+    return ms_view_prepare(self, servers);
 }
 
 int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
@@ -142,13 +142,13 @@ void ms_fleet_free(ms_fleet *self)
     }
     for (int32_t p = 0; p < self->pools && self->pool != NULL; p++) {
         ms_prompt_cache_free(&self->pool[p].prompt_cache);
-        ms_autoscaler_free(&self->pool[p].autoscaler);
+        ms_autoscale_free(&self->pool[p].autoscaler);
     }
     for (int32_t m = 0; m < self->groups && self->servers != NULL; m++) {
         free(self->servers[m].pool);
         free(self->servers[m].replica);
         free(self->servers[m].up_replica);
-        ms_fleet_end_dispatch(&self->servers[m]);
+        ms_view_free(&self->servers[m]);
     }
     free(self->pool);
     free(self->servers);
@@ -181,12 +181,12 @@ void ms_fleet_free(ms_fleet *self)
 
 int ms_fleet_is_api(const ms_fleet *self, int32_t replica)
 {
-    return ms_fleet_pool_of(self, replica)->plan.is_api;
+    return ms_pool_of(self, replica)->plan.is_api;
 }
 
 static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
 {
-    return &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    return &self->servers[ms_pool_of(self, replica)->servers];
 }
 
 static void await_boundary(ms_fleet *self, int32_t replica)
@@ -233,7 +233,7 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
         memmove(here, here + 1, (after - 1) * sizeof *here);
         servers->up--;
     }
-    ms_fleet_show_load(self, replica); /* that it is down, or up again, is seen at once */
+    ms_view_show_load(self, replica); /* that it is down, or up again, is seen at once */
     servers->is_ranked = 0;
     servers->view.is_known = 0;
 }
@@ -277,8 +277,8 @@ void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
 void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 {
     ms_accounts_release(self, job);
-    ms_fleet_pool_of(self, job->replica)->unfinished--;
-    ms_fleet_note_load(self, job->replica);
+    ms_pool_of(self, job->replica)->unfinished--;
+    ms_view_note_load(self, job->replica);
 }
 
 int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
@@ -293,7 +293,7 @@ int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
     }
     ms_accounts_settle(self, replica, self->replica[replica].boundary_s);
     if (done->length > 0) {
-        ms_fleet_note_load(self, replica);
+        ms_view_note_load(self, replica);
     }
     return 0;
 }
@@ -315,8 +315,8 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     }
     await_boundary(self, replica);
     if (self->dispatch.rule == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
-        ms_fleet_note_load(self, replica);
-        ms_fleet_offer(self, ms_fleet_pool_of(self, replica), t_s);
+        ms_view_note_load(self, replica);
+        ms_fleet_offer(self, ms_pool_of(self, replica), t_s);
     }
     return 0;
 }
@@ -345,7 +345,7 @@ void ms_fleet_keep(ms_fleet *self, ms_job *job)
         (*first)->kept_previous = job;
     }
     *first = job;
-    ms_fleet_pool_of(self, job->source)->crossing++;
+    ms_pool_of(self, job->source)->crossing++;
 }
 
 void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
@@ -359,7 +359,7 @@ void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
     }
     *(job->kept_previous != NULL ? &job->kept_previous->kept_next : &self->kept[source]) = job->kept_next;
     job->source = -1;
-    ms_fleet_pool_of(self, source)->crossing--;
+    ms_pool_of(self, source)->crossing--;
     if (self->failures[source] == 0 || self->phase[source] == MS_DRAINING) {
         ms_fleet_act(self, source, ms_replica_let_go(&self->replica[source], job, t_s), t_s);
     }
@@ -399,7 +399,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
         ms_fleet_let_go(self, job, t_s);
     }
     if (*left && replica >= 0) {
-        ms_fleet_note_load(self, replica);
+        ms_view_note_load(self, replica);
     }
 }
 
@@ -408,7 +408,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     if (self->failures[replica]++ > 0) {
         return;
     }
-    ms_fleet_pool_of(self, replica)->up--;
+    ms_pool_of(self, replica)->up--;
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
         ms_replica_evict(&self->replica[replica], t_s, evicted);
@@ -423,7 +423,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     if (--self->failures[replica] > 0) {
         return;
     }
-    ms_pool *pool = ms_fleet_pool_of(self, replica);
+    ms_pool *pool = ms_pool_of(self, replica);
     ms_servers *servers = servers_for(self, replica);
     pool->up++;
     self->down_s[replica] += t_s - self->down_since_s[replica];
@@ -444,7 +444,7 @@ static void withdraw(ms_fleet *self, int32_t group, double t_s, ms_queue *jobs)
     for (int32_t i = 0; i < servers->replicas; i++) {
         const int32_t replica = servers->replica[i];
         const int serves = self->failures[replica] == 0 || self->phase[replica] == MS_DRAINING;
-        if (serves && !ms_fleet_pool_of(self, replica)->plan.is_api) {
+        if (serves && !ms_pool_of(self, replica)->plan.is_api) {
             ms_replica_evict(&self->replica[replica], t_s, jobs);
         }
     }

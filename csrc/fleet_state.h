@@ -201,7 +201,7 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t pr
     return k < servers->pools;
 }
 
-static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
+static inline ms_pool *ms_pool_of(const ms_fleet *self, int32_t replica)
 {
     return &self->pool[self->pool_of[replica]];
 }
@@ -223,7 +223,7 @@ static inline void ms_servers_mark(ms_servers *self, int32_t place)
 /* Something happens to a replica, or is about to, that its engine may tell; where it is asked anew for each request. */
 static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     if (servers->standings.node != NULL && !(self->looks.delay_s > 0.0)) {
         ms_servers_mark(servers, self->place_of[replica]);
     }

@@ -5,7 +5,7 @@
 #include "accounts.h"
 #include "dispatch.h"
 #include "error.h"
-#include "fleet_view.h"
+#include "view.h"
 
 static int32_t place_of(const ms_run *run, const ms_job *job)
 {
@@ -15,7 +15,7 @@ static int32_t place_of(const ms_run *run, const ms_job *job)
 static void note_load(ms_run *run, const ms_job *job)
 {
     if (job->server >= 0) {
-        ms_fleet_note_load(&run->fleet, job->server);
+        ms_view_note_load(&run->fleet, job->server);
     }
 }
 

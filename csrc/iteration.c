@@ -64,7 +64,7 @@ ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *ba
     return durations;
 }
 
-double ms_duration_s(const ms_durations *d, double j)
+double ms_durations_nth_s(const ms_durations *d, double j)
 {
     return j < d->floored ? d->floor_s : d->busy.first + j * d->busy.slope;
 }
@@ -117,7 +117,7 @@ double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, cons
     if (n <= d->floored) {
         return series_joules(c, batch, batch->context, floor_s, n);
     }
-    const ms_series rest = {ms_duration_s(d, d->floored), d->busy.slope};
+    const ms_series rest = {ms_durations_nth_s(d, d->floored), d->busy.slope};
     return series_joules(c, batch, batch->context, floor_s, d->floored) +
            series_joules(c, batch, batch->context + d->floored * (batch->decoders + batch->ahead), rest, n - d->floored);
 }

@@ -129,7 +129,7 @@ ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *ba
 void ms_iteration_put_durations(const ms_coefficients *c, const ms_batch *batch, ms_durations *out);
 
 /* Seconds of iteration j = 0, 1, ... */
-double ms_duration_s(const ms_durations *d, double j);
+double ms_durations_nth_s(const ms_durations *d, double j);
 
 /* Seconds of the first n iterations. */
 static inline double ms_durations_sum(const ms_durations *d, double n)

@@ -97,7 +97,7 @@ int ms_jump_begin(ms_replica *self, double t_s, int64_t most)
         return 0;
     }
     ms_sequences_compose(sequences);
-    const double first_s = ms_duration_s(&sequences->tau, 0.0);
+    const double first_s = ms_durations_nth_s(&sequences->tau, 0.0);
     if (!(first_s > 0.0 && first_s < INFINITY)) {
         return MS_ERR_NOT_FINITE;
     }

@@ -7,12 +7,12 @@
 #include "copies.h"
 #include "error.h"
 #include "failures.h"
-#include "fleet_view.h"
 #include "fronts.h"
 #include "labels.h"
 #include "scaling.h"
 #include "transfers.h"
 #include "turns.h"
+#include "view.h"
 
 enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
 
@@ -254,7 +254,7 @@ int ms_loop_run(ms_run *run, int64_t budget)
         if (!(when.time_s <= run->config.horizon_s) || when.time_s == INFINITY) {
             return MS_LOOP_OVER;
         }
-        if (ms_fleet_look(&run->fleet, when.time_s)) {
+        if (ms_view_look(&run->fleet, when.time_s)) {
             ms_attempts_look(run);
         }
         run->now_s = when.time_s;

@@ -7,12 +7,12 @@ static double added(const ms_known_cost *self, const ms_batch *with, const ms_ba
 {
     double less = 0.0;
     if (without->decoders > 0.0) {
-        less = ms_batch_cost(self, without, iterations);
+        less = ms_cost_of_batch(self, without, iterations);
     } else if (!(self->usd_per_s > 0.0)) {
         const ms_durations tau = ms_iteration_durations(&self->coefficients, with);
         less = self->coefficients.p_idle_w * ms_durations_sum(&tau, iterations);
     }
-    const double more = ms_batch_cost(self, with, iterations) - less;
+    const double more = ms_cost_of_batch(self, with, iterations) - less;
     return more > 0.0 ? more : 0.0;
 }
 
@@ -53,10 +53,10 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double cach
         const int32_t tokens = (int32_t)prompt;
         double cost;
         known.nominal_batch = server->places;
-        ms_known_costs(&known, &tokens, 1, &cost);
+        ms_cost_known(&known, &tokens, 1, &cost);
         return cost;
     }
-    const double iterations = ms_known_iterations(&known);
+    const double iterations = ms_cost_known_iterations(&known);
     double cost = prompt_adds(&known, server->decoder_tokens, prompt, cached, running);
     if (iterations > 0.0) {
         const ms_batch with = decoding(&known, prompt, running + 1.0), without = decoding(&known, prompt, running);

@@ -33,7 +33,7 @@ static double meter_of(const ms_fleet *self, int32_t replica, double t_s)
 
 static double energy_of(const ms_fleet *self, int32_t replica, double t_s)
 {
-    const double idle_w = ms_fleet_pool_of(self, replica)->plan.coefficients.p_idle_w;
+    const double idle_w = ms_pool_of(self, replica)->plan.coefficients.p_idle_w;
     return meter_of(self, replica, t_s) + idle_w * idle_of(self, replica, t_s);
 }
 
@@ -47,32 +47,32 @@ static double sum_over(const ms_fleet *self, int32_t pool, double t_s, reading_f
     return sum;
 }
 
-double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s)
+double ms_meters_busy_s(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, busy_of);
 }
 
-double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s)
+double ms_meters_idle_s(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, idle_of);
 }
 
-double ms_fleet_rented_s(const ms_fleet *self, int32_t pool, double t_s)
+double ms_meters_rented_s(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, rented_of);
 }
 
-double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s)
+double ms_meters_iterations_j(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, meter_of);
 }
 
-double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s)
+double ms_meters_energy_j(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, energy_of);
 }
 
-int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached)
+int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached)
 {
     const ms_pool *p = &self->pool[pool];
     int64_t tokens = *cached = 0;

@@ -4,17 +4,17 @@
 
 #include "fleet_state.h"
 
-double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s);
-double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s);
-double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iterations only */
+double ms_meters_busy_s(const ms_fleet *self, int32_t pool, double t_s);
+double ms_meters_idle_s(const ms_fleet *self, int32_t pool, double t_s);
+double ms_meters_iterations_j(const ms_fleet *self, int32_t pool, double t_s); /* iterations only */
 
 /* Energy of a pool until t_s, idle power included. */
-double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
+double ms_meters_energy_j(const ms_fleet *self, int32_t pool, double t_s);
 
 /* Prompt tokens that its replicas have started so far, where they have a prefix cache, and how many of them were there. */
-int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached);
+int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached);
 
 /* Replica-seconds until t_s that a pool of an autoscaler was not off. */
-double ms_fleet_rented_s(const ms_fleet *self, int32_t pool, double t_s);
+double ms_meters_rented_s(const ms_fleet *self, int32_t pool, double t_s);
 
 #endif

@@ -19,7 +19,7 @@ static int64_t iteration_at(const ms_replica *self, double t_s)
     return is_between ? 0 : ms_jump_until(self, t_s);
 }
 
-double ms_replica_kv_usage(const ms_replica *self, double t_s)
+double ms_outlook_kv_usage(const ms_replica *self, double t_s)
 {
     const ms_sequences *sequences = &self->sequences;
     if (holds_nothing(sequences)) {
@@ -28,7 +28,7 @@ double ms_replica_kv_usage(const ms_replica *self, double t_s)
     return share_of(sequences, ms_sequences_blocks(sequences, iteration_at(self, t_s)));
 }
 
-double ms_replica_kv_usage_until(const ms_replica *self, double t_s, double *until_s)
+double ms_outlook_kv_usage_until(const ms_replica *self, double t_s, double *until_s)
 {
     const ms_sequences *sequences = &self->sequences;
     *until_s = INFINITY;
@@ -47,7 +47,7 @@ double ms_replica_kv_usage_until(const ms_replica *self, double t_s, double *unt
     return share_of(sequences, blocks);
 }
 
-int64_t ms_replica_settled_cached_tokens(const ms_replica *self, const ms_job *job)
+int64_t ms_outlook_cached_tokens(const ms_replica *self, const ms_job *job)
 {
     if (!self->sequences.limits.prefix_cache) {
         return 0;

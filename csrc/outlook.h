@@ -5,12 +5,12 @@
 #include "jump.h"
 
 /* Share of its memory that the batch holds in the iteration under way at t_s. */
-double ms_replica_kv_usage(const ms_replica *self, double t_s);
+double ms_outlook_kv_usage(const ms_replica *self, double t_s);
 
 /* The same, and until when it is no other; after that it is no less. Both end with whatever happens to the replica. */
-double ms_replica_kv_usage_until(const ms_replica *self, double t_s, double *until_s);
+double ms_outlook_kv_usage_until(const ms_replica *self, double t_s, double *until_s);
 
 /* Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch. */
-int64_t ms_replica_settled_cached_tokens(const ms_replica *self, const ms_job *job);
+int64_t ms_outlook_cached_tokens(const ms_replica *self, const ms_job *job);
 
 #endif

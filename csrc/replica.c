@@ -224,7 +224,7 @@ static int64_t iterations_by(const ms_replica *self, double t_s, double *fractio
     if (ms_jump_end_s(self, n) > t_s) {
         n--;
     }
-    const double duration = ms_duration_s(&self->sequences.tau, (double)n);
+    const double duration = ms_durations_nth_s(&self->sequences.tau, (double)n);
     const double passed = (t_s - ms_jump_end_s(self, n)) / duration;
     *fraction = passed > 0.0 ? (passed < 1.0 ? passed : 1.0) : 0.0;
     return n;

@@ -121,9 +121,9 @@ int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error)
 void ms_run_measure(ms_run *self)
 {
     for (int32_t p = 0; p < self->fleet.pools; p++) {
-        self->busy_s[p] = ms_fleet_busy_s(&self->fleet, p, self->now_s);
-        self->idle_s[p] = ms_fleet_idle_s(&self->fleet, p, self->now_s);
-        self->rented_s[p] = ms_fleet_rented_s(&self->fleet, p, self->now_s);
+        self->busy_s[p] = ms_meters_busy_s(&self->fleet, p, self->now_s);
+        self->idle_s[p] = ms_meters_idle_s(&self->fleet, p, self->now_s);
+        self->rented_s[p] = ms_meters_rented_s(&self->fleet, p, self->now_s);
     }
 }
 

@@ -81,7 +81,7 @@ typedef struct ms_breakdown {
     int32_t replica;
     int32_t random;
     ms_stream fails;  /* sub is the replica's number within its pool */
-    ms_stream mends;
+    ms_stream repairs;
     int64_t count;    /* k-th failure */
     double time_s;    /* of the last failure or repair */
     double for_s;     /* planned: how long it is down */

@@ -4,9 +4,9 @@
 #include "autoscale_saturation.h"
 #include "copies.h"
 #include "error.h"
-#include "fleet_view.h"
 #include "outlook.h"
 #include "transfers.h"
+#include "view.h"
 
 static int32_t last_of(const ms_pool *pool)
 {
@@ -24,7 +24,7 @@ static void turn_off(ms_fleet *fleet, int32_t replica, double t_s)
 /* It takes no more. What it has it serves to the end. */
 static void close_replica(ms_fleet *fleet, int32_t replica)
 {
-    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    ms_pool *pool = ms_pool_of(fleet, replica);
     fleet->failures[replica] = 1;
     pool->up--;
     ms_fleet_refresh(fleet, replica);
@@ -40,7 +40,7 @@ static void finish_draining(ms_fleet *fleet, int32_t replica, double t_s)
     ms_queue none = {0};
     ms_replica_evict(&fleet->replica[replica], t_s, &none);
     ms_fleet_forget_moment(fleet, replica);
-    ms_fleet_pool_of(fleet, replica)->draining--;
+    ms_pool_of(fleet, replica)->draining--;
     fleet->draining--;
     turn_off(fleet, replica, t_s);
 }
@@ -48,12 +48,12 @@ static void finish_draining(ms_fleet *fleet, int32_t replica, double t_s)
 static int begin_loading(ms_run *run, int32_t replica)
 {
     ms_fleet *fleet = &run->fleet;
-    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    ms_pool *pool = ms_pool_of(fleet, replica);
     const int64_t k = fleet->starts[replica]++;
     fleet->down_s[replica] += run->now_s - fleet->down_since_s[replica];
     fleet->phase[replica] = MS_LOADING;
     pool->loading++;
-    fleet->ready_s[replica] = run->now_s + ms_cold_start_s(&pool->plan.autoscale, k, replica - pool->first);
+    fleet->ready_s[replica] = run->now_s + ms_autoscale_cold_start_s(&pool->plan.autoscale, k, replica - pool->first);
     return ms_run_put(run, fleet->ready_s[replica], ms_order(MS_ENDS, replica), 2, MS_DO_READY, NULL, replica);
 }
 
@@ -78,7 +78,7 @@ static int32_t most_idle(const ms_fleet *fleet, const ms_pool *pool)
         }
     }
     for (int32_t i = last_of(pool); i >= pool->first; i--) {
-        const int better = best < 0 || ms_fleet_unfinished(fleet, i) < ms_fleet_unfinished(fleet, best);
+        const int better = best < 0 || ms_view_unfinished(fleet, i) < ms_view_unfinished(fleet, best);
         if (fleet->phase[i] == MS_READY && better) {
             best = i;
         }
@@ -149,7 +149,7 @@ static int64_t work_of(const ms_fleet *fleet, const ms_pool *pool)
     }
     int64_t work = held_for(fleet, &fleet->servers[pool->servers], pool);
     for (int32_t i = pool->first; i <= last_of(pool); i++) {
-        work += ms_fleet_unfinished(fleet, i);
+        work += ms_view_unfinished(fleet, i);
     }
     return work;
 }
@@ -162,7 +162,7 @@ static void look_into(const ms_run *run, const ms_pool *pool, ms_autoscale_look 
     for (int32_t i = pool->first; i <= last_of(pool); i++) {
         if (fleet->phase[i] == MS_READY) {
             const ms_replica *replica = &fleet->replica[i];
-            ms_autoscale_saturation_add(look, &pool->plan.autoscale, ms_replica_kv_usage(replica, run->now_s),
+            ms_autoscale_saturation_add(look, &pool->plan.autoscale, ms_outlook_kv_usage(replica, run->now_s),
                                         (double)ms_replica_waiting(replica) + shared);
         }
     }
@@ -255,7 +255,7 @@ int ms_scaling_decide(ms_run *run, int32_t number)
 int ms_scaling_loaded(ms_run *run, int32_t replica)
 {
     ms_fleet *fleet = &run->fleet;
-    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    ms_pool *pool = ms_pool_of(fleet, replica);
     if (fleet->phase[replica] != MS_LOADING || fleet->ready_s[replica] != run->now_s) {
         return 0; /* it was called off */
     }
@@ -279,7 +279,7 @@ void ms_scaling_settle(ms_run *run)
     for (int32_t p = 0; p < fleet->pools && fleet->draining > 0; p++) {
         const ms_pool *pool = &fleet->pool[p];
         for (int32_t i = pool->first; pool->draining > 0 && i <= last_of(pool); i++) {
-            if (fleet->phase[i] == MS_DRAINING && ms_fleet_unfinished(fleet, i) == 0 && fleet->kept[i] == NULL) {
+            if (fleet->phase[i] == MS_DRAINING && ms_view_unfinished(fleet, i) == 0 && fleet->kept[i] == NULL) {
                 finish_draining(fleet, i, run->now_s);
             }
         }

@@ -137,7 +137,7 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
         terms.of[MS_TERM_WAITING] = (double)(weights->queue > 0.0 || q < MS_LOAD_MOST ? q : MS_LOAD_MOST);
     }
     if (weights->active > 0.0) {
-        const int64_t unfinished = ms_fleet_unfinished(fleet, replica);
+        const int64_t unfinished = ms_view_unfinished(fleet, replica);
         terms.of[MS_TERM_UNFINISHED] = (double)(unfinished > fleet->dispatch.idle_requests ? unfinished : 0);
     }
     if (weights->token_load > 0.0) {
@@ -146,7 +146,7 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
     if (weights->kv_cache > 0.0 && (is_polled || ms_fleet_is_api(fleet, replica))) {
         terms.of[MS_TERM_USAGE] = ms_choice_usage(self, replica);
     } else if (weights->kv_cache > 0.0) {
-        terms.of[MS_TERM_USAGE] = ms_replica_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
+        terms.of[MS_TERM_USAGE] = ms_outlook_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
     }
     return terms;
 }
@@ -459,7 +459,7 @@ static int32_t by_prefills(const ms_choice *self, int32_t n, int64_t total)
     return best_with(self, n, total, others, costs[0], &known);
 }
 
-int32_t ms_scored_among_many(const ms_choice *self, int32_t n, int64_t total)
+int32_t ms_scored_index_best(const ms_choice *self, int32_t n, int64_t total)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
     const ms_ties *others = &self->servers->loads;

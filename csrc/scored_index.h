@@ -5,7 +5,7 @@
 #include "dispatch_rules.h"
 
 /* Whether there is an index for a choice. */
-static inline int ms_scored_has_index(const ms_choice *self)
+static inline int ms_scored_index_is_kept(const ms_choice *self)
 {
     const ms_fleet *fleet = self->fleet;
     const ms_servers *servers = self->servers;
@@ -15,6 +15,6 @@ static inline int ms_scored_has_index(const ms_choice *self)
 
 /* The best of all that are up, the n in `matches` having been sent some of the `total` blocks of the prompt; -1: the index
  * does not tell, all are to be looked at. */
-int32_t ms_scored_among_many(const ms_choice *self, int32_t n, int64_t total);
+int32_t ms_scored_index_best(const ms_choice *self, int32_t n, int64_t total);
 
 #endif

@@ -108,7 +108,7 @@ static inline ms_known ms_score_known(const ms_choice *self, int32_t matched)
     ms_cold *cold = &self->servers->cold;
     ms_known known = {.bound = ms_score_bound(self)};
     for (int32_t i = 0; i < self->n && fleet->dispatch.weights.active > 0.0; i++) {
-        const int64_t unfinished = ms_fleet_unfinished(fleet, self->up[i]);
+        const int64_t unfinished = ms_view_unfinished(fleet, self->up[i]);
         known.most = unfinished > known.most ? unfinished : known.most;
     }
     known.is_cold = fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, matched);
@@ -136,7 +136,7 @@ static inline double ms_score_coldness(const ms_choice *self, int32_t replica, m
 static inline double ms_score_of_router(const ms_choice *self, int32_t replica, ms_known *known)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    const int64_t unfinished = weights->active > 0.0 ? ms_fleet_unfinished(self->fleet, replica) : 0;
+    const int64_t unfinished = weights->active > 0.0 ? ms_view_unfinished(self->fleet, replica) : 0;
     const double coldness = weights->no_hit_lru > 0.0 ? ms_score_coldness(self, replica, known) : 0.0;
     return ms_score_router(&self->fleet->dispatch, replica == known->bound, unfinished, known->most, coldness);
 }

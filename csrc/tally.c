@@ -121,8 +121,8 @@ MS_CLONES static void latencies_of(const ms_records *r, int64_t start, int64_t n
     }
 }
 
-void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_records *r, int64_t warmup,
-                      int32_t tenant)
+void ms_tally_add_latencies(ms_log_histogram histograms[MS_LATENCIES], const ms_records *r, int64_t warmup,
+                            int32_t tenant)
 {
     double values[MS_LATENCIES][LANES];
     for (int64_t start = 0; start < r->n; start += LANES) {
@@ -134,7 +134,7 @@ void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_record
     }
 }
 
-void ms_attained(const ms_records *r, const ms_objectives *objectives, int64_t *arrived, int64_t *attained)
+void ms_tally_attained(const ms_records *r, const ms_objectives *objectives, int64_t *arrived, int64_t *attained)
 {
     for (int64_t i = 0; i < r->n; i++) {
         const int32_t k = r->tenant[i];
@@ -160,8 +160,8 @@ MS_CLONES static void losses_of(const double *scores, const double *satisfied, i
     }
 }
 
-double ms_scores_add(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
-                     const double *satisfied)
+double ms_tally_add_scores(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
+                           const double *satisfied)
 {
     double loss[LANES], total = 0.0;
     for (int64_t start = 0; start < n; start += LANES) {

@@ -98,8 +98,8 @@ enum ms_latency { MS_TTFT, MS_TPOT, MS_E2E, MS_QUEUEING, MS_LATENCIES };
 
 /* Counts the latencies of answered requests from id `warmup` on, of one tenant or (< 0) all. An answer of one token
  * has no TPOT. */
-void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_records *records, int64_t warmup,
-                      int32_t tenant);
+void ms_tally_add_latencies(ms_log_histogram histograms[MS_LATENCIES], const ms_records *records, int64_t warmup,
+                            int32_t tenant);
 
 /* Latency objectives of each tenant [tenants], seconds; an infinite one is none. */
 typedef struct ms_objectives {
@@ -109,13 +109,13 @@ typedef struct ms_objectives {
 } ms_objectives;
 
 /* Counts requests by tenant, and of them those that were answered within all objectives of their tenant. */
-void ms_attained(const ms_records *records, const ms_objectives *objectives, int64_t *arrived, int64_t *attained);
+void ms_tally_attained(const ms_records *records, const ms_objectives *objectives, int64_t *arrived, int64_t *attained);
 
 /* ---- predictions ------------------------------------------------------------------------------------------ */
 
 /* Counts n predictions with their outcomes in [0, 1] by score, good[bins] and bad[bins]; NaN on either side does not
  * take part. Returns the sum of cross-entropies, scores being kept 1e-15 away from 0 and 1. */
-double ms_scores_add(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
-                     const double *satisfied);
+double ms_tally_add_scores(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
+                           const double *satisfied);
 
 #endif

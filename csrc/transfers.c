@@ -5,8 +5,8 @@
 #include "copies.h"
 #include "dispatch.h"
 #include "error.h"
-#include "fleet_view.h"
 #include "transit.h"
+#include "view.h"
 
 static void act(ms_run *run, int32_t replica, enum ms_notice notice)
 {
@@ -39,7 +39,7 @@ int ms_transfers_hand_over(ms_run *run, ms_job *job)
     }
     MS_TRY(ms_replica_fits(&fleet->replica[to], job));
     ms_dispatch_queue(fleet, job, run->now_s);
-    ms_fleet_note_load(fleet, to);
+    ms_view_note_load(fleet, to);
     return 0;
 }
 
@@ -135,7 +135,7 @@ int ms_transfers_end(ms_run *run, ms_job *job)
     fleet->pool[job->pool].unfinished--;
     if (job->aborted) {
         act(run, job->server, ms_replica_call_off(server, job, run->now_s));
-        ms_fleet_note_load(fleet, job->server);
+        ms_view_note_load(fleet, job->server);
         return ms_copies_abandon(run, job);
     }
     ms_copies_settle_price(run, job);
@@ -171,14 +171,14 @@ static int call_back(ms_run *run, ms_job *job)
     } else {
         act(run, job->server, ms_replica_abort(server, job, run->now_s, &left));
     }
-    ms_fleet_note_load(fleet, job->server);
+    ms_view_note_load(fleet, job->server);
     return 0;
 }
 
 int ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted)
 {
     ms_fleet *fleet = &run->fleet;
-    const int32_t role = ms_fleet_pool_of(fleet, replica)->plan.limits.role;
+    const int32_t role = ms_pool_of(fleet, replica)->plan.limits.role;
     for (ms_job *job = evicted->head; job != NULL && role == MS_ROLE_DECODE; job = job->next) {
         MS_TRY(job->is_on_link ? leave_link(run, job) : 0);
         ms_fleet_let_go(fleet, job, run->now_s);

@@ -180,22 +180,22 @@ cdef mapped(elementwise function, const double[::1] x):
 
 def quantile_exponential(const double[::1] u not None) -> NDArray[np.float64]:
     """The unit-mean exponential quantiles of u in (0, 1)."""
-    return mapped(<elementwise>ms_quantile_exponential, u)
+    return mapped(<elementwise>ms_draw_quantile_exponential, u)
 
 
 def quantile_normal(const double[::1] u not None) -> NDArray[np.float64]:
     """The standard normal quantiles of u in (0, 1)."""
-    return mapped(<elementwise>ms_quantile_normal, u)
+    return mapped(<elementwise>ms_draw_quantile_normal, u)
 
 
 def exp(const double[::1] x not None) -> NDArray[np.float64]:
     """e^x without libm: the same bits on every machine."""
-    return mapped(<elementwise>ms_exp_many, x)
+    return mapped(<elementwise>ms_draw_exp_many, x)
 
 
 def log(const double[::1] x not None) -> NDArray[np.float64]:
     """ln x of positive normal numbers, without libm."""
-    return mapped(<elementwise>ms_log_many, x)
+    return mapped(<elementwise>ms_draw_log_many, x)
 
 
 def log_histogram_add(int64_t[::1] counts not None, const double[::1] values not None, double least,
@@ -273,7 +273,7 @@ cdef class Records:
             histograms[k].least, histograms[k].bins_per_octave = least, bins_per_octave
             histograms[k].zeros, histograms[k].sum = zeros[k], sums[k]
         with nogil:
-            ms_latencies_add(histograms, &self.c, warmup, tenant)
+            ms_tally_add_latencies(histograms, &self.c, warmup, tenant)
         for k in range(MS_LATENCIES):
             zeros[k], sums[k] = histograms[k].zeros, histograms[k].sum
 
@@ -285,7 +285,7 @@ cdef class Records:
         check_shape(objectives.shape[0] == 3 and objectives.shape[1] == arrived.shape[0] == attained.shape[0],
                     "objectives are [3, tenants]")
         c.ttft_s, c.tpot_s, c.e2e_s = &objectives[0, 0], &objectives[1, 0], &objectives[2, 0]
-        ms_attained(&self.c, &c, &arrived[0], &attained[0])
+        ms_tally_attained(&self.c, &c, &arrived[0], &attained[0])
 
 
 cdef class RunningSums(_ms_running):
@@ -315,7 +315,7 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
     cdef double loss = 0.0
     check_shape(good.shape[0] == bad.shape[0] > 0 and scores.shape[0] == satisfied.shape[0], "as many outcomes as scores")
     with nogil:
-        loss = ms_scores_add(&good[0], &bad[0], good.shape[0], scores.shape[0], &scores[0], &satisfied[0])
+        loss = ms_tally_add_scores(&good[0], &bad[0], good.shape[0], scores.shape[0], &scores[0], &satisfied[0])
     return loss
 
 
@@ -760,7 +760,7 @@ def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, 
     fill_ms_known_cost(&c, known)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     with nogil:
-        ms_known_costs(&c, &prompt_tokens[0], costs.shape[0], &costs[0])
+        ms_cost_known(&c, &prompt_tokens[0], costs.shape[0], &costs[0])
 
 
 cdef class MarginalCosts(_all_ms_server_cost):
@@ -1000,11 +1000,11 @@ cdef class Replica(_ms_replica):
 
     def kv_usage(self, double t_s) -> float:
         """Share of its memory that the batch holds in the iteration under way at t_s."""
-        return ms_replica_kv_usage(&self.c, t_s)
+        return ms_outlook_kv_usage(&self.c, t_s)
 
     def settled_cached_tokens(self, Job job not None) -> int:
         """Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch."""
-        return ms_replica_settled_cached_tokens(&self.c, &job.c)
+        return ms_outlook_cached_tokens(&self.c, &job.c)
 
     def fits(self, Job job not None):
         """Raises if the job can never run here."""
@@ -1348,7 +1348,7 @@ cdef class Loop(_ms_run):
             preemptions += self.c.fleet.replica[i].preemptions
             jumps += self.c.fleet.replica[i].jumps
         return {"busy_s": self.c.busy_s[k], "idle_s": self.c.idle_s[k], "rented_s": self.c.rented_s[k],
-                "meter_j": ms_fleet_meter_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
+                "meter_j": ms_meters_iterations_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
 
     def samples(self) -> tuple[tuple[NDArray[Any], ...], int]:
         """The timeline's columns (request, time_s, queue, queue_tracked, certificate, explored; in_system, energy_j,

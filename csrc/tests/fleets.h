@@ -5,9 +5,9 @@
 #include "accounts.h"
 #include "check.h"
 #include "dispatch.h"
-#include "fleet_view.h"
 #include "jobs.h"
 #include "meters.h"
+#include "view.h"
 
 enum { JOBS = 6000, MODELS_MOST = 3 };
 

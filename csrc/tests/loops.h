@@ -3,9 +3,9 @@
 #define MS_TEST_LOOPS_H
 
 #include "check.h"
-#include "fleet_view.h"
 #include "loop.h"
 #include "meters.h"
+#include "view.h"
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
 
@@ -236,7 +236,7 @@ static inline double sum_of(const double *x, int64_t n)
 
 static inline double meters_of(const ms_run *loop)
 {
-    return ms_fleet_meter_j(&loop->fleet, 0, loop->now_s) + ms_fleet_meter_j(&loop->fleet, 1, loop->now_s);
+    return ms_meters_iterations_j(&loop->fleet, 0, loop->now_s) + ms_meters_iterations_j(&loop->fleet, 1, loop->now_s);
 }
 
 static sheet sheets[3];
@@ -327,8 +327,8 @@ static inline int64_t check_loads(const ms_run *loop)
         const ms_servers *servers = &loop->fleet.servers[g];
         for (int32_t i = 0; i < servers->replicas && servers->replicas > MS_SCAN_MOST; i++) {
             const int32_t replica = servers->replica[i];
-            const double load = (double)ms_fleet_unfinished(&loop->fleet, replica);
-            n += CHECK(ms_ties_value(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
+            const double load = (double)ms_view_unfinished(&loop->fleet, replica);
+            n += CHECK(value_of(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
         }
     }
     return n;

@@ -91,11 +91,11 @@ static void the_index_shows_what_accounts_say(void)
     CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
     ms_job job = ms_job_new(0, 0, 10, 5);
     ms_accounts_charge(&fleet, &job, 3, 6);
-    CHECK(ms_fleet_account(&fleet, 3) == 0.5 * 6.0 + 10.0);
-    CHECK(ms_ties_value(&fleet.servers[0].loads, 3) == 13.0 && ms_ties_value(&fleet.servers[0].loads, 4) == 0.0);
+    CHECK(ms_view_account(&fleet, 3) == 0.5 * 6.0 + 10.0);
+    CHECK(value_of(&fleet.servers[0].loads, 3) == 13.0 && value_of(&fleet.servers[0].loads, 4) == 0.0);
     CHECK(ms_ties_count(&fleet.servers[0].loads) == 16);
     ms_fleet_fail(&fleet, 4, 1.0, &evicted);
-    CHECK(ms_ties_count(&fleet.servers[0].loads) == 15 && isinf(ms_ties_value(&fleet.servers[0].loads, 4)));
+    CHECK(ms_ties_count(&fleet.servers[0].loads) == 15 && isinf(value_of(&fleet.servers[0].loads, 4)));
     repair(&fleet, 4, 2.0);
     ms_accounts_release(&fleet, &job);
     CHECK(ms_ties_count(&fleet.servers[0].loads) == 17 && ms_ties_least(&fleet.servers[0].loads) == 0.0);
@@ -111,10 +111,10 @@ static void a_promise_is_kept_once(void)
     job.destination = 1;
     job.is_promised = 1;
     fleet.promised[1] = 2;
-    CHECK(ms_fleet_unfinished(&fleet, 1) == 2);
+    CHECK(ms_view_unfinished(&fleet, 1) == 2);
     ms_accounts_release(&fleet, &job);
     ms_accounts_release(&fleet, &job);
-    CHECK(fleet.promised[1] == 1 && !job.is_promised && ms_fleet_unfinished(&fleet, 1) == 1);
+    CHECK(fleet.promised[1] == 1 && !job.is_promised && ms_view_unfinished(&fleet, 1) == 1);
     ms_fleet_free(&fleet);
 }
 

@@ -29,13 +29,13 @@ static void a_target_has_a_tolerance_and_shrinks_late(void)
     ms_autoscaler scaler;
     ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 10.0);
     plan.up_most_factor = 2.0;
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     CHECK(wanted(&scaler, &plan, 2.0, 10, 109) == 10 && wanted(&scaler, &plan, 4.0, 10, 121) == 13);
     CHECK(wanted(&scaler, &plan, 6.0, 2, 1000) == 6);   /* four more at once */
     CHECK(wanted(&scaler, &plan, 8.0, 20, 1000) == 40); /* or twice as many */
     CHECK(wanted(&scaler, &plan, 300.0, 13, 10) == 13); /* the hundred of 8 s are not forgotten */
     CHECK(wanted(&scaler, &plan, 308.0, 13, 10) == 1);
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 static ms_autoscale_plan by_saturation(void)
@@ -52,7 +52,7 @@ static void saturation_adds_and_takes_one(void)
 {
     ms_autoscaler scaler;
     const ms_autoscale_plan plan = by_saturation();
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     ms_autoscale_look look = {.t_s = 60.0, .ready = 2, .unfinished = 9};
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 3); /* all are saturated */
     ms_autoscale_saturation_add(&look, &plan, 0.65, 0.0);
@@ -68,20 +68,20 @@ static void saturation_adds_and_takes_one(void)
     ms_autoscale_saturation_add(&look, &plan, 0.25, 0.0);
     ms_autoscale_saturation_add(&look, &plan, 0.375, 0.0);
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 static void a_rush_only_grows(void)
 {
     ms_autoscaler scaler;
     const ms_autoscale_plan plan = plan_of(MS_SCALES_BY_CONCURRENCY, 10.0);
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     for (int k = 1; k < 30; k++) {
         CHECK(wanted(&scaler, &plan, 2.0 * k, 1, 5) == 1);
     }
     CHECK(wanted(&scaler, &plan, 60.0, 1, 60) == 3 && wanted(&scaler, &plan, 62.0, 1, 60) == 5);
     CHECK(wanted(&scaler, &plan, 122.0, 6, 1) == 5 && wanted(&scaler, &plan, 124.0, 6, 1) == 3);
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 /* What loads counts as up: with something unfinished, and the least being none, one that loads is not called off. */
@@ -90,7 +90,7 @@ static void what_loads_is_as_good_as_up(void)
     ms_autoscaler scaler;
     ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 10.0);
     plan.down_window_s = 0.0;
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     ms_autoscale_look look = {.t_s = 2.0, .loading = 1};
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* nothing to do, but not for long enough */
     look = (ms_autoscale_look){.t_s = 95.0, .loading = 1};
@@ -101,7 +101,7 @@ static void what_loads_is_as_good_as_up(void)
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
     look = (ms_autoscale_look){.t_s = 101.0, .loading = 1};
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* it counts anew */
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 /* ---- all looks so far, by the description of each rule --------------------------------------------------------- */
@@ -209,7 +209,7 @@ static void every_rule_does_what_it_says(void)
         plan.step_replicas[0] = 2;
         rush.since_s = -1.0;
         rush.most = 0.0;
-        CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+        CHECK(ms_autoscale_init(&scaler, &plan) == 0);
         int32_t ready = 1;
         int64_t level = 3;
         for (int n = 0; n < LOOKS; n++) {
@@ -227,7 +227,7 @@ static void every_rule_does_what_it_says(void)
             zeros += now == 0;
             ready = now;
         }
-        ms_autoscaler_free(&scaler);
+        ms_autoscale_free(&scaler);
     }
     CHECK(changes > 1000 && zeros > 100);
 }
@@ -242,7 +242,7 @@ static void a_cold_start_is_the_sum_of_its_phases(void)
             (uint32_t)k, 0, 0}};
         expected += ms_wait_s(&plan.cold_start[k], 7, 3);
     }
-    CHECK(ms_cold_start_s(&plan, 7, 3) == expected && ms_cold_start_s(&plan, 8, 3) != expected);
+    CHECK(ms_autoscale_cold_start_s(&plan, 7, 3) == expected && ms_autoscale_cold_start_s(&plan, 8, 3) != expected);
 }
 
 /* By saturation the last replica goes, too, once it has had nothing to do for long enough; two go one by one. */
@@ -250,7 +250,7 @@ static void saturation_goes_to_zero_when_nothing_is_left(void)
 {
     ms_autoscaler scaler;
     const ms_autoscale_plan plan = by_saturation();
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     const double times_s[] = {2.0, 4.0, 90.0, 92.0, 94.0};
     const int32_t ready[] = {2, 1, 1, 1, 0}, wanted_of[] = {1, 1, 1, 0, 0};
     for (int k = 0; k < 5; k++) {
@@ -262,7 +262,7 @@ static void saturation_goes_to_zero_when_nothing_is_left(void)
     }
     ms_autoscale_look look = {.t_s = 96.0, .unfinished = 1};
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 /* A schedule may say that nobody is up, whatever is unfinished. */
@@ -274,10 +274,10 @@ static void a_schedule_may_go_to_zero(void)
     plan.step_replicas[0] = 0;
     plan.step_s[1] = 50.0;
     plan.step_replicas[1] = 3;
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     CHECK(wanted(&scaler, &plan, 48.0, 2, 9) == 0 && wanted(&scaler, &plan, 50.0, 0, 0) == 3);
     CHECK(wanted(&scaler, &plan, 100.0, 3, 9) == 0);
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 /* The last replica may go `zero_after_s` after the first look that found nothing to do; not before there was one. */
@@ -285,12 +285,12 @@ static void the_last_may_go_once_it_was_idle_for_long_enough(void)
 {
     ms_autoscaler scaler;
     const ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 4.0); /* 90 s */
-    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
     CHECK(!ms_autoscale_may_end(&scaler, &plan, 1e9));
     CHECK(wanted(&scaler, &plan, 10.0, 1, 0) == 1 && scaler.idle_since_s == 10.0);
     CHECK(!ms_autoscale_may_end(&scaler, &plan, 99.5) && ms_autoscale_may_end(&scaler, &plan, 100.0));
     CHECK(wanted(&scaler, &plan, 50.0, 1, 3) == 1 && !ms_autoscale_may_end(&scaler, &plan, 1e9));
-    ms_autoscaler_free(&scaler);
+    ms_autoscale_free(&scaler);
 }
 
 /* Idle time of a pool begins anew while a replica of it loads to help the others; once it is up, or with nothing to do
@@ -302,13 +302,13 @@ static void who_loads_to_help_others_is_not_idle(void)
     for (int k = 0; k < 3; k++) {
         ms_autoscaler scaler;
         const ms_autoscale_plan plan = by_saturation();
-        CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+        CHECK(ms_autoscale_init(&scaler, &plan) == 0);
         scaler.idle_since_s = 4.0;
         const ms_autoscale_look look = {
             .t_s = 40.0, .ready = 1 - loading[k], .loading = loading[k], .unfinished_elsewhere = elsewhere[k]};
         ms_autoscale_wanted(&scaler, &plan, &look, 50);
         CHECK(scaler.idle_since_s == (k == 0 ? 40.0 : 4.0));
-        ms_autoscaler_free(&scaler);
+        ms_autoscale_free(&scaler);
     }
 }
 

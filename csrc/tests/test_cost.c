@@ -18,7 +18,7 @@ static const ms_known_cost seconds = {.coefficients = {.a0_s = 2.0,
 static double cost_of(const ms_known_cost *known, int32_t prompt)
 {
     double cost;
-    ms_known_costs(known, &prompt, 1, &cost);
+    ms_cost_known(known, &prompt, 1, &cost);
     return cost;
 }
 
@@ -97,7 +97,7 @@ static void many_are_as_one(void)
     for (int32_t i = 0; i < 100; i++) {
         prompts[i] = 1 + i * i;
     }
-    ms_known_costs(&known, prompts, 100, costs);
+    ms_cost_known(&known, prompts, 100, costs);
     for (int32_t i = 0; i < 100; i++) {
         CHECK(costs[i] == cost_of(&known, prompts[i]));
     }
@@ -105,7 +105,7 @@ static void many_are_as_one(void)
     for (int32_t i = 0; i < 100; i++) {
         prompts[i] = 1 + (i * 37) % 41; /* shorter after longer ones, too */
     }
-    ms_known_costs(&known, prompts, 100, costs);
+    ms_cost_known(&known, prompts, 100, costs);
     for (int32_t i = 0; i < 100; i++) {
         CHECK(costs[i] == cost_of(&known, prompts[i]));
     }
@@ -133,10 +133,10 @@ static void knots_terms_and_hosts_cost_what_iterations_do(void)
                 const double p = left < known.max_batched_tokens ? left : known.max_batched_tokens;
                 const ms_batch chunk = {
                     .prompt_tokens = p, .prompt_work = p * (prior + p / 2.0), .prompt_prior = prior, .prompts = 1.0};
-                cost += ms_batch_cost(&known, &chunk, 1.0);
+                cost += ms_cost_of_batch(&known, &chunk, 1.0);
             }
             const ms_batch decode = {.decoders = 4.0, .context = 4.0 * (prompt + 5.0)};
-            CHECK(cost_of(&known, prompt) == cost + 9.0 * ms_batch_cost(&known, &decode, 1.0) / 4.0);
+            CHECK(cost_of(&known, prompt) == cost + 9.0 * ms_cost_of_batch(&known, &decode, 1.0) / 4.0);
         }
     }
 }

@@ -97,7 +97,7 @@ static void an_api_answers_at_once_whatever_its_load(void)
             ms_fleet_finish_api(&fleet, &jobs[i]);
         }
         CHECK(fleet.pool[1].unfinished == 0);
-        CHECK(ms_fleet_energy_j(&fleet, 1, 10.0) == 0.0 && ms_fleet_busy_s(&fleet, 1, 10.0) == 0.0);
+        CHECK(ms_meters_energy_j(&fleet, 1, 10.0) == 0.0 && ms_meters_busy_s(&fleet, 1, 10.0) == 0.0);
         ms_fleet_free(&fleet);
     }
 }
@@ -386,8 +386,8 @@ static void decoders_are_those_that_take_it(void)
     CHECK(ms_dispatch_pick_decoder(&fleet, &little, 0.0, &replica) == 0 && replica == 1);
     CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
     fleet.promised[1] = fleet.promised[3] = 1;
-    ms_fleet_note_load(&fleet, 1);
-    ms_fleet_note_load(&fleet, 3);
+    ms_view_note_load(&fleet, 1);
+    ms_view_note_load(&fleet, 3);
     CHECK(ms_dispatch_pick_decoder(&fleet, &little, 0.0, &replica) == 0 && replica == 2);
     CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
     CHECK(ms_dispatch_pick_decoder(&fleet, &nobodys, 0.0, &replica) == 0 && replica == -1);

@@ -201,7 +201,7 @@ static void blocks_of_normals_equal_one_at_a_time(void)
             u[i] = lcg_next(&chance) & 1 ? tail : 1.0 - tail;
             u[i] = u[i] < 1.0 ? u[i] : 1.0 - 0x1p-53;
         }
-        ms_quantile_normal(u, CHUNK, z);
+        ms_draw_quantile_normal(u, CHUNK, z);
         for (int i = 0; i < CHUNK; i++) {
             CHECK(same_bits(z[i], ms_normal_quantile(u[i])));
         }
@@ -209,7 +209,7 @@ static void blocks_of_normals_equal_one_at_a_time(void)
     for (int i = 0; i < CHUNK; i++) {
         u[i] = ms_exp(-25.0) * (1.0 + 1e-2 * (lcg_unit(&chance) - 0.5));
     }
-    ms_quantile_normal(u, CHUNK, z);
+    ms_draw_quantile_normal(u, CHUNK, z);
     for (int i = 0; i < CHUNK; i++) {
         CHECK(same_bits(z[i], ms_normal_quantile(u[i])));
     }
@@ -222,8 +222,8 @@ static void arrays_of_exp_and_log_equal_one_at_a_time(void)
     for (int i = 0; i < CHUNK; i++) {
         x[i] = 1500.0 * lcg_unit(&chance) - 750.0;
     }
-    ms_exp_many(x, CHUNK, y);
-    ms_log_many(y, CHUNK, back);
+    ms_draw_exp_many(x, CHUNK, y);
+    ms_draw_log_many(y, CHUNK, back);
     for (int i = 0; i < CHUNK; i++) {
         CHECK(same_bits(y[i], ms_exp(x[i])));
         CHECK(same_bits(back[i], ms_log(y[i])));

@@ -216,7 +216,7 @@ static void failures_at_random_are_drawn_one_after_another(void)
     ask(2, 1000.0, 4, 1); /* the second comes after all that is looked at */
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     CHECK(ms_run_plan_breakdowns(&loop, 1) == 0);
-    loop.breakdowns[0] = (ms_breakdown){.replica = 1, .random = 1, .fails = {1, 20, 0, 0}, .mends = {1, 21, 0, 0}};
+    loop.breakdowns[0] = (ms_breakdown){.replica = 1, .random = 1, .fails = {1, 20, 0, 0}, .repairs = {1, 21, 0, 0}};
     begin(&loop);
     double t_s = 0.0, down_s = 0.0;
     for (uint64_t k = 0; k < 5; k++) {
@@ -224,7 +224,7 @@ static void failures_at_random_are_drawn_one_after_another(void)
         CHECK(loop.heap.events[0].when.time_s == t_s);
         run_until(&loop, t_s);
         CHECK(loop.fleet.failures[1] == 1 && loop.fleet.down_since_s[1] == t_s && loop.fleet.pool[0].up == 1);
-        const double takes_s = 3.0 * ms_draw_one_exponential(&loop.breakdowns[0].mends, (int64_t)k);
+        const double takes_s = 3.0 * ms_draw_one_exponential(&loop.breakdowns[0].repairs, (int64_t)k);
         t_s += takes_s;
         down_s += takes_s;
         run_until(&loop, t_s);

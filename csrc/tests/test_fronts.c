@@ -80,7 +80,7 @@ static void a_front_end_serves_in_order(void)
             const ms_front *front = &loop.fleet.front[is_shared ? loop.fleet.replicas : 0];
             CHECK(front->served.length == (workers == 0 ? 3 : workers) &&
                   front->waiting.length == 3 - front->served.length);
-            CHECK(loop.fleet.pool[0].unfinished == 3 && ms_fleet_unfinished(&loop.fleet, 0) == (is_shared ? 0 : 3));
+            CHECK(loop.fleet.pool[0].unfinished == 3 && ms_view_unfinished(&loop.fleet, 0) == (is_shared ? 0 : 3));
             for (const ms_job *job = front->waiting.head; job != NULL; job = job->next) {
                 CHECK(job->place == MS_AWAITS_FRONT_END && ms_fronts_have(job));
             }
@@ -160,7 +160,7 @@ static void an_answer_is_out_when_it_is_detokenized(void)
         run_until(&loop, 2.125);
         const ms_job *job = loop.fleet.front[0].detokenizing.head;
         CHECK(job != NULL && job->place == MS_DETOKENIZES && ms_fronts_have(job) && job->server == 0);
-        CHECK(loop.fleet.pool[0].unfinished == 1 && ms_fleet_unfinished(&loop.fleet, 0) == 1);
+        CHECK(loop.fleet.pool[0].unfinished == 1 && ms_view_unfinished(&loop.fleet, 0) == 1);
         run_until(&loop, 2.75);
         CHECK(loop.fleet.front[0].detokenizing.length == 1);
         end(&loop);

@@ -17,7 +17,7 @@ static double stepped_s(const ms_replica *self, int64_t n)
 {
     double t_s = self->base_s;
     for (int64_t j = 0; j < n; j++) {
-        t_s += ms_duration_s(&self->sequences.tau, (double)j);
+        t_s += ms_durations_nth_s(&self->sequences.tau, (double)j);
     }
     return t_s;
 }

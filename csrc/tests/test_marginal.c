@@ -74,7 +74,7 @@ static void without_a_place_it_pays_its_share(void)
     full.nominal_batch = 4.0;
     const int32_t prompt = 5;
     double expected;
-    ms_known_costs(&full, &prompt, 1, &expected);
+    ms_cost_known(&full, &prompt, 1, &expected);
     CHECK(ms_marginal_cost(&server, 5, 0, 4) == expected && ms_marginal_cost(&server, 5, 0, 40) == expected);
 }
 

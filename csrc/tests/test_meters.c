@@ -9,18 +9,18 @@ static void time_is_busy_idle_or_down(void)
     jobs[0] = ms_job_new(0, 0, 4, 3);
     ms_dispatch_place(&fleet, &jobs[0], -1, 10.0);
     CHECK(run_out(&fleet) == 1);
-    CHECK(ms_fleet_busy_s(&fleet, 0, 20.0) == 3.0 && ms_fleet_idle_s(&fleet, 0, 20.0) == 17.0);
+    CHECK(ms_meters_busy_s(&fleet, 0, 20.0) == 3.0 && ms_meters_idle_s(&fleet, 0, 20.0) == 17.0);
     ms_fleet_fail(&fleet, 0, 20.0, &evicted);
-    CHECK(ms_fleet_idle_s(&fleet, 0, 25.0) == 17.0);
+    CHECK(ms_meters_idle_s(&fleet, 0, 25.0) == 17.0);
     repair(&fleet, 0, 30.0);
-    CHECK(ms_fleet_idle_s(&fleet, 0, 35.0) == 22.0);
-    CHECK(ms_fleet_meter_j(&fleet, 0, 35.0) == jobs[0].energy_j && jobs[0].energy_j == 6.0 + 2.0 * 3.0);
-    CHECK(ms_fleet_energy_j(&fleet, 0, 35.0) == jobs[0].energy_j + 3.0 * 22.0);
-    CHECK(ms_fleet_busy_s(&fleet, 1, 35.0) == 0.0 && ms_fleet_idle_s(&fleet, 1, 35.0) == 105.0);
-    CHECK(ms_fleet_energy_j(&fleet, 1, 35.0) == 315.0 && ms_fleet_meter_j(&fleet, 1, 35.0) == 0.0);
+    CHECK(ms_meters_idle_s(&fleet, 0, 35.0) == 22.0);
+    CHECK(ms_meters_iterations_j(&fleet, 0, 35.0) == jobs[0].energy_j && jobs[0].energy_j == 6.0 + 2.0 * 3.0);
+    CHECK(ms_meters_energy_j(&fleet, 0, 35.0) == jobs[0].energy_j + 3.0 * 22.0);
+    CHECK(ms_meters_busy_s(&fleet, 1, 35.0) == 0.0 && ms_meters_idle_s(&fleet, 1, 35.0) == 105.0);
+    CHECK(ms_meters_energy_j(&fleet, 1, 35.0) == 315.0 && ms_meters_iterations_j(&fleet, 1, 35.0) == 0.0);
     ms_fleet_fail(&fleet, 0, 40.0, &evicted);
     repair(&fleet, 0, 42.0);
-    CHECK(fleet.down_s[0] == 12.0 && ms_fleet_idle_s(&fleet, 0, 45.0) == 30.0);
+    CHECK(fleet.down_s[0] == 12.0 && ms_meters_idle_s(&fleet, 0, 45.0) == 30.0);
     ms_fleet_free(&fleet);
 }
 
@@ -38,11 +38,11 @@ static void what_is_off_is_not_rented(void)
         fleet.down_since_s[i] = 2.0;
     }
     fleet.down_s[1] = 2.0;
-    CHECK(ms_fleet_rented_s(&fleet, 0, 10.0) == 2.0 + 8.0 + 10.0);
-    CHECK(ms_fleet_idle_s(&fleet, 0, 10.0) == 20.0 && ms_fleet_energy_j(&fleet, 0, 10.0) == 3.0 * 20.0);
-    CHECK(ms_fleet_rented_s(&fleet, 1, 10.0) == 0.0 && ms_fleet_idle_s(&fleet, 1, 10.0) == 0.0);
+    CHECK(ms_meters_rented_s(&fleet, 0, 10.0) == 2.0 + 8.0 + 10.0);
+    CHECK(ms_meters_idle_s(&fleet, 0, 10.0) == 20.0 && ms_meters_energy_j(&fleet, 0, 10.0) == 3.0 * 20.0);
+    CHECK(ms_meters_rented_s(&fleet, 1, 10.0) == 0.0 && ms_meters_idle_s(&fleet, 1, 10.0) == 0.0);
     fleet.down_s[1] = 12.0; /* rounding may not make idle time negative */
-    CHECK(ms_fleet_idle_s(&fleet, 0, 10.0) == 12.0);
+    CHECK(ms_meters_idle_s(&fleet, 0, 10.0) == 12.0);
     ms_fleet_free(&fleet);
 }
 
@@ -57,9 +57,9 @@ static void meters_are_read_amid_iterations(void)
     for (int k = 0; k < 3; k++) {
         step(&fleet, &done); /* starts, ends its prompt and goes on */
     }
-    CHECK(ms_fleet_busy_s(&fleet, 0, 3.5) == 2.5 && ms_fleet_idle_s(&fleet, 0, 3.5) == 4.5);
-    CHECK(ms_fleet_meter_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0);
-    CHECK(ms_fleet_energy_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0 + 3.0 * 4.5);
+    CHECK(ms_meters_busy_s(&fleet, 0, 3.5) == 2.5 && ms_meters_idle_s(&fleet, 0, 3.5) == 4.5);
+    CHECK(ms_meters_iterations_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0);
+    CHECK(ms_meters_energy_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0 + 3.0 * 4.5);
     ms_fleet_free(&fleet);
 }
 
@@ -75,9 +75,9 @@ static void tokens_of_prompts_add_up_over_replicas(void)
         fleet.replica[i].sequences.cached_prompt_tokens = 1 + i;
     }
     int64_t cached[3] = {-1, -1, -1};
-    CHECK(ms_fleet_prompt_tokens(&fleet, 0, &cached[0]) == 21 && cached[0] == 3);
-    CHECK(ms_fleet_prompt_tokens(&fleet, 1, &cached[1]) == 0 && cached[1] == 0);
-    CHECK(ms_fleet_prompt_tokens(&fleet, 2, &cached[2]) == 0 && cached[2] == 0);
+    CHECK(ms_meters_prompt_tokens(&fleet, 0, &cached[0]) == 21 && cached[0] == 3);
+    CHECK(ms_meters_prompt_tokens(&fleet, 1, &cached[1]) == 0 && cached[1] == 0);
+    CHECK(ms_meters_prompt_tokens(&fleet, 2, &cached[2]) == 0 && cached[2] == 0);
     ms_fleet_free(&fleet);
 }
 

@@ -69,12 +69,12 @@ static void a_run_starts_and_drains_replicas(void)
     loop.now_s = 3.0;
     CHECK(ms_scaling_loaded(&loop, 1) == 0);
     CHECK(loop.fleet.phase[1] == MS_READY && loop.fleet.pool[0].up == 2);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 5.0) == 5.0 + 3.0 && ms_fleet_idle_s(&loop.fleet, 0, 5.0) == 8.0);
+    CHECK(ms_meters_rented_s(&loop.fleet, 0, 5.0) == 5.0 + 3.0 && ms_meters_idle_s(&loop.fleet, 0, 5.0) == 8.0);
     loop.now_s = 6.0;
     loop.fleet.pool[0].unfinished = 0;
     CHECK(ms_scaling_decide(&loop, 0) == 0); /* it has nothing to do, and is off at once */
     CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1 && loop.fleet.draining == 0);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 10.0) == 10.0 + 4.0);
+    CHECK(ms_meters_rented_s(&loop.fleet, 0, 10.0) == 10.0 + 4.0);
     ms_job job[2];
     for (int32_t k = 0; k < 2; k++) { /* the second, were it there, would be the emptier one */
         ms_job_init(&job[k], k, 0, 1, 1);
@@ -95,7 +95,7 @@ static void what_loads_is_called_off_first(void)
     decide(2.0, 6);
     CHECK(phases() == RLL && pool->loading == 2 && loop.fleet.ready_s[2] == 3.0 && loop.fleet.starts[2] == 1);
     decide(2.25, 4);
-    CHECK(phases() == RLO && pool->loading == 1 && ms_fleet_rented_s(&loop.fleet, 0, 2.25) == 2.25 + 2.0 * 0.25);
+    CHECK(phases() == RLO && pool->loading == 1 && ms_meters_rented_s(&loop.fleet, 0, 2.25) == 2.25 + 2.0 * 0.25);
     decide(2.5, 6); /* it loads anew, until 3.5 s */
     CHECK(phases() == RLL && loop.fleet.starts[2] == 2 && loop.fleet.ready_s[2] == 3.5);
     loaded(3.0, 2);
@@ -104,7 +104,7 @@ static void what_loads_is_called_off_first(void)
     CHECK(phases() == RRO - MS_OFF + MS_LOADING && pool->up == 2 && pool->loading == 1);
     loaded(3.5, 2);
     CHECK(phases() == RRR && pool->up == 3 && pool->loading == 0 && loop.fleet.servers[0].up == 3);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 4.0) == 4.0 + 2.0 + 0.25 + 1.5);
+    CHECK(ms_meters_rented_s(&loop.fleet, 0, 4.0) == 4.0 + 2.0 + 0.25 + 1.5);
     ms_run_free(&loop);
 }
 
@@ -129,8 +129,8 @@ static void who_drains_serves_to_the_end(void)
     CHECK(phases() == RDO);
     run_until(&loop, 8.5);
     CHECK(phases() == ROO && loop.fleet.draining == 0 && loop.fleet.pool[0].draining == 0);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 20.0) == 20.0 + 6.5);
-    CHECK(ms_fleet_idle_s(&loop.fleet, 0, 8.5) == 1.5); /* of the second, from 2 to 3.5 s */
+    CHECK(ms_meters_rented_s(&loop.fleet, 0, 20.0) == 20.0 + 6.5);
+    CHECK(ms_meters_idle_s(&loop.fleet, 0, 8.5) == 1.5); /* of the second, from 2 to 3.5 s */
     end(&loop);
     const int32_t replicas[] = {0, 0, 0, 0, 1, 0};
     for (int i = 0; i < 6; i++) {

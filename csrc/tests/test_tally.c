@@ -173,7 +173,7 @@ static void latencies_count_what_is_answered_after_the_warm_up(void)
         for (int k = 0; k < MS_LATENCIES; k++) {
             histograms[k] = (ms_log_histogram){counts[k], BINS, 0x1p-20, 1.0, 0, 0.0};
         }
-        ms_latencies_add(histograms, &records, 1100, whose);
+        ms_tally_add_latencies(histograms, &records, 1100, whose);
         double sums[MS_LATENCIES] = {0.0};
         int64_t n = 0, n_tpot = 0;
         for (int i = 0; i < N; i++) {
@@ -204,7 +204,7 @@ static int64_t attained_by(const ms_records *records, const double *ttft_s, cons
 {
     int64_t arrived[TENANTS] = {0}, attained[TENANTS] = {0}, all = 0, met = 0;
     const ms_objectives objectives = {ttft_s, tpot_s, e2e_s};
-    ms_attained(records, &objectives, arrived, attained);
+    ms_tally_attained(records, &objectives, arrived, attained);
     for (int k = 0; k < TENANTS; k++) {
         all += arrived[k];
         met += attained[k];
@@ -241,7 +241,7 @@ static void predictions_are_counted_by_score(void)
     const double scores[] = {0.0, 0.25, 0.25, 0.999, 1.0, NAN, 0.5};
     const double truth[] = {0.0, 1.0, 0.25, 1.0, 1.0, 1.0, NAN};
     double good[4] = {0.0}, bad[4] = {0.0};
-    const double loss = ms_scores_add(good, bad, 4, 7, scores, truth);
+    const double loss = ms_tally_add_scores(good, bad, 4, 7, scores, truth);
     CHECK(good[0] == 0.0 && bad[0] == 1.0 && good[1] == 1.25 && bad[1] == 0.75 && good[3] == 2.0 && bad[3] == 0.0);
     CHECK(fabs(loss - (2.0 * 0.0 - log(0.25) - 0.25 * log(0.25) - 0.75 * log(0.75) - log(0.999))) < 1e-12);
 }
@@ -262,7 +262,7 @@ static void all_of_many_predictions_are_counted(void)
             loss -= truth[i] * log(scores[i]) + (1.0 - truth[i]) * log(1.0 - scores[i]);
         }
     }
-    CHECK_NEAR(ms_scores_add(good, bad, 8, N, scores, truth), loss, 1e-12);
+    CHECK_NEAR(ms_tally_add_scores(good, bad, 8, N, scores, truth), loss, 1e-12);
     CHECK(memcmp(good, expected[0], sizeof good) == 0 && memcmp(bad, expected[1], sizeof bad) == 0);
 }
 

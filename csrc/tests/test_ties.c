@@ -40,7 +40,7 @@ static void ties_against_looking_at_all(void)
                 }
             }
             CHECK(ms_ties_least(&ties) == least && (least == INFINITY || ms_ties_count(&ties) == k));
-            CHECK(ms_ties_value(&ties, player) == values[player]);
+            CHECK(value_of(&ties, player) == values[player]);
         }
         ms_ties_free(&ties);
     }

@@ -153,7 +153,7 @@ static void a_decoder_may_be_chosen_first(void)
         begin(&loop);
         run_until(&loop, 0.75);
         CHECK(loop.fleet.promised[1] == first && loop.fleet.promised[2] == first);
-        CHECK(ms_fleet_unfinished(&loop.fleet, 1) == first);
+        CHECK(ms_view_unfinished(&loop.fleet, 1) == first);
         run_until(&loop, 1.5);
         CHECK(loop.fleet.promised[1] == 0 && loop.fleet.promised[2] == first);
         end(&loop);

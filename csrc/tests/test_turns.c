@@ -114,7 +114,7 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
         {.model = 2, .share = 1.0, .known = known}};
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
-    ms_known_costs(&known, &prompt, 1, &expected);
+    ms_cost_known(&known, &prompt, 1, &expected);
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, NULL);
     CHECK(costs[0] == expected && costs[2] == 80.0);
     CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
@@ -127,7 +127,7 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
     CHECK(costs[0] > expected); /* it is looked at */
     const int32_t longer = MS_REMEMBERED_LENGTHS;
-    ms_known_costs(&known, &longer, 1, &expected);
+    ms_cost_known(&known, &longer, 1, &expected);
     ms_cost_of_prompt(pools, 4, longer, NULL, costs, 2, memo);
     CHECK(costs[0] == expected);
     free(memo);
@@ -147,7 +147,7 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
                                     {.model = 2, .share = 0.5, .known = dear, .as_before = 1}};
     double costs[] = {0.0, INFINITY, 0.0}, expected;
     const int32_t prompt = 8;
-    ms_known_costs(&dear, &prompt, 1, &expected);
+    ms_cost_known(&dear, &prompt, 1, &expected);
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1, NULL);
     CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
 }

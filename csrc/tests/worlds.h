@@ -82,7 +82,7 @@ static inline void see(const ms_fleet *fleet, int32_t i, double t_s)
 {
     seen_unfinished[i] = ms_replica_unfinished(&fleet->replica[i]);
     seen_waiting[i] = fleet->replica[i].own_queue.length;
-    seen_usage[i] = ms_replica_kv_usage(&fleet->replica[i], t_s);
+    seen_usage[i] = ms_outlook_kv_usage(&fleet->replica[i], t_s);
 }
 
 static inline void forget(int32_t replica)
@@ -145,7 +145,7 @@ static inline void look_until(ms_fleet *fleet, double t_s, double delay_s)
     for (int32_t i = 0; i < fleet->replicas && look_s > last_s; i++) {
         see(fleet, i, look_s);
     }
-    CHECK(ms_fleet_look(fleet, t_s) == (look_s > last_s));
+    CHECK(ms_view_look(fleet, t_s) == (look_s > last_s));
     last_s = look_s;
 }
 
@@ -161,7 +161,7 @@ static inline int32_t wander(ms_fleet *fleet, uint64_t seed, expected_fn expecte
     while (placed < WORLD_JOBS && wrong == 0) {
         const int64_t what = lcg_between(&chance, 0, 99);
         const int32_t r = (int32_t)lcg_between(&chance, 0, fleet->replicas - 1);
-        if (what < 2 && ms_fleet_pool_of(fleet, r)->up > 1 && fleet->failures[r] == 0) {
+        if (what < 2 && ms_pool_of(fleet, r)->up > 1 && fleet->failures[r] == 0) {
             const int64_t before = evicted.length;
             ms_fleet_fail(fleet, r, t_s, &evicted);
             fleet->pool[fleet->pool_of[r]].unfinished -= evicted.length - before;

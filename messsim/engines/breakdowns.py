@@ -65,13 +65,13 @@ class Breakdowns:
     def failures(self, server: Any, number: int, mtbf_s: float) -> Process:
         """SimPy process: a replica that fails and is repaired, again and again."""
         name = server.pool.plan.name
-        fails, mends = self.chance.column("failure", name), self.chance.column("repair", name)
+        fails, repairs = self.chance.column("failure", name), self.chance.column("repair", name)
         time_s, k = 0.0, 0
         while True:
             time_s += mtbf_s * self.chance.one_exponential(fails, k, number)
             yield self.calendar.at(time_s, (ENDS, server.index, 1))
             self.fail(server)
-            time_s += self.settings.mttr_s * self.chance.one_exponential(mends, k, number)
+            time_s += self.settings.mttr_s * self.chance.one_exponential(repairs, k, number)
             yield self.calendar.at(time_s, (ENDS, server.index, 2))
             self.repair(server)
             k += 1

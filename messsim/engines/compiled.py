@@ -298,7 +298,7 @@ class _Run:
                 "random": False,
                 "count": 0,
                 "fails": nothing,
-                "mends": nothing,
+                "repairs": nothing,
                 "time_s": o.at_s,
                 "for_s": o.for_s,
             }
@@ -310,7 +310,7 @@ class _Run:
                 "random": True,
                 "count": 0,
                 "fails": self._stream("failure", plan.name, number),
-                "mends": self._stream("repair", plan.name, number),
+                "repairs": self._stream("repair", plan.name, number),
                 "time_s": 0.0,
                 "for_s": 0.0,
             }

@@ -29,12 +29,12 @@ def _drawn(
 ) -> Iterator[OutageMark]:
     """As the engines draw them (messsim.engines.breakdowns)."""
     chance = Chance(scenario.seed, scenario.replication)
-    fails, mends = chance.column("failure", pool), chance.column("repair", pool)
+    fails, repairs = chance.column("failure", pool), chance.column("repair", pool)
     time_s, k = 0.0, 0
     while True:
         fails_s = time_s + mtbf_s * chance.one_exponential(fails, k, replica)
         if fails_s >= until_s:
             return
-        time_s = fails_s + mttr_s * chance.one_exponential(mends, k, replica)
+        time_s = fails_s + mttr_s * chance.one_exponential(repairs, k, replica)
         yield OutageMark(pool, replica, fails_s, time_s, False)
         k += 1

@@ -1,35 +1,35 @@
 /* What dispatch sees of replicas, and the indices that it keeps of them. */
-#ifndef MS_FLEET_VIEW_H
-#define MS_FLEET_VIEW_H
+#ifndef MS_VIEW_H
+#define MS_VIEW_H
 
 #include "fleet_state.h"
 
 /* What dispatch keeps of a model's replicas, which are all up. Returns 0 or an error. */
-int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers);
-void ms_fleet_end_dispatch(ms_servers *servers);
+int ms_view_prepare(ms_fleet *self, ms_servers *servers);
+void ms_view_free(ms_servers *servers);
 
 /* The load of a replica has changed. */
-void ms_fleet_note_load(ms_fleet *self, int32_t replica);
+void ms_view_note_load(ms_fleet *self, int32_t replica);
 
 /* Unfinished jobs of a replica, those outside its GPUs included, or of the API that stands as one. */
-int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica);
+int64_t ms_view_unfinished(const ms_fleet *self, int32_t replica);
 
 /* The same as dispatch sees it. */
-static inline int64_t ms_fleet_seen(const ms_fleet *self, int32_t replica)
+static inline int64_t ms_view_seen(const ms_fleet *self, int32_t replica)
 {
-    return self->looks.delay_s > 0.0 ? self->looks.unfinished[replica] : ms_fleet_unfinished(self, replica);
+    return self->looks.delay_s > 0.0 ? self->looks.unfinished[replica] : ms_view_unfinished(self, replica);
 }
 
 /* Dispatch sees the load of a replica as it is; kv_router its account. */
-void ms_fleet_show_load(ms_fleet *self, int32_t replica);
-void ms_fleet_show_account(ms_fleet *self, int32_t replica);
+void ms_view_show_load(ms_fleet *self, int32_t replica);
+void ms_view_show_account(ms_fleet *self, int32_t replica);
 
 /* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
  * whether there was one. */
-int ms_fleet_look(ms_fleet *self, double t_s);
+int ms_view_look(ms_fleet *self, double t_s);
 
 /* kv_router: what the account of a replica (accounts.h) counts for, tokens. */
-static inline double ms_fleet_account(const ms_fleet *self, int32_t replica)
+static inline double ms_view_account(const ms_fleet *self, int32_t replica)
 {
     return self->dispatch.prefill_load_scale * (double)self->prefill_tokens[replica] +
            (double)self->held_tokens[replica];

@@ -1,4 +1,4 @@
-#include "fleet_view.h"
+#include "view.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
     return 0;
 }
 
-int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
+int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 {
     find_common_limits(self, servers);
     ms_bindings_init(&servers->sessions);
@@ -98,7 +98,7 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
     return prepare_texts(self, servers);
 }
 
-void ms_fleet_end_dispatch(ms_servers *servers)
+void ms_view_free(ms_servers *servers)
 {
     ms_ties_free(&servers->loads);
     ms_ties_free(&servers->heights);
@@ -118,9 +118,9 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_own_view_free(&servers->view);
 }
 
-int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
+int64_t ms_view_unfinished(const ms_fleet *self, int32_t replica)
 {
-    const ms_pool *pool = ms_fleet_pool_of(self, replica);
+    const ms_pool *pool = ms_pool_of(self, replica);
     if (pool->plan.is_api) {
         return pool->unfinished;
     }
@@ -142,35 +142,35 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
         ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
     }
     if (weights->active > 0.0) {
-        ms_ties_set(&servers->heights, place, is_up ? -(double)ms_fleet_unfinished(self, replica) : INFINITY);
+        ms_ties_set(&servers->heights, place, is_up ? -(double)ms_view_unfinished(self, replica) : INFINITY);
     }
     if (weights->active > 0.0 || servers->standings.node != NULL) {
         ms_servers_mark(servers, place);
     }
 }
 
-void ms_fleet_show_account(ms_fleet *self, int32_t replica)
+void ms_view_show_account(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
     if (servers->rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
-        const double weight = self->failures[replica] == 0 ? ms_fleet_account(self, replica) : INFINITY;
+        const double weight = self->failures[replica] == 0 ? ms_view_account(self, replica) : INFINITY;
         ms_ties_set(&servers->loads, self->place_of[replica], weight);
     }
 }
 
-void ms_fleet_note_load(ms_fleet *self, int32_t replica)
+void ms_view_note_load(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
     } else if (servers->replicas > MS_SCAN_MOST) {
-        ms_fleet_show_load(self, replica);
+        ms_view_show_load(self, replica);
     }
 }
 
@@ -180,16 +180,16 @@ static double weight_of(const ms_fleet *self, const ms_servers *servers, double 
     return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
 }
 
-void ms_fleet_show_load(ms_fleet *self, int32_t replica)
+void ms_view_show_load(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     const int is_up = self->failures[replica] == 0;
-    const double load = (double)ms_fleet_unfinished(self, replica);
+    const double load = (double)ms_view_unfinished(self, replica);
     if (self->looks.delay_s > 0.0) {
         self->looks.unfinished[replica] = (int64_t)load;
     }
     if (servers->rule == MS_KV_ROUTER || servers->rule == MS_SCORED) {
-        ms_fleet_show_account(self, replica);
+        ms_view_show_account(self, replica);
     } else {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
@@ -212,8 +212,8 @@ static void look_into_engines(ms_fleet *self)
     const double time_s = ms_looks_s(&self->looks);
     for (int32_t i = 0; i < self->replicas; i++) {
         const int64_t waiting = ms_replica_waiting(&self->replica[i]);
-        const double usage = ms_replica_kv_usage(&self->replica[i], time_s);
-        ms_servers *servers = &self->servers[ms_fleet_pool_of(self, i)->servers];
+        const double usage = ms_outlook_kv_usage(&self->replica[i], time_s);
+        ms_servers *servers = &self->servers[ms_pool_of(self, i)->servers];
         if (servers->standings.node != NULL && (waiting != self->looks.waiting[i] || usage != self->looks.usage[i])) {
             ms_servers_mark(servers, self->place_of[i]);
         }
@@ -226,13 +226,13 @@ static void look_into_engines(ms_fleet *self)
     }
 }
 
-int ms_fleet_look(ms_fleet *self, double t_s)
+int ms_view_look(ms_fleet *self, double t_s)
 {
     if (!ms_looks_due(&self->looks, t_s)) {
         return 0;
     }
     for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
-        ms_fleet_show_load(self, replica);
+        ms_view_show_load(self, replica);
     }
     if (asks_engines(self)) {
         look_into_engines(self);

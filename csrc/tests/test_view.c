@@ -105,14 +105,14 @@ static void the_index_follows_looks(void)
             CHECK(jobs[i].server == (delay_s > 0.0 ? 0 : i));
         }
         CHECK(ms_ties_count(loads) == (delay_s > 0.0 ? 20 : 17) && ms_ties_least(loads) == 0.0);
-        CHECK(ms_fleet_look(&fleet, 1.5) == 0 && ms_fleet_look(&fleet, 2.0) == (delay_s > 0.0));
+        CHECK(ms_view_look(&fleet, 1.5) == 0 && ms_view_look(&fleet, 2.0) == (delay_s > 0.0));
         CHECK(ms_ties_count(loads) == (delay_s > 0.0 ? 19 : 17));
-        CHECK(ms_ties_value(loads, 0) == (delay_s > 0.0 ? 3.0 : 1.0));
-        CHECK(ms_fleet_seen(&fleet, 0) == (delay_s > 0.0 ? 3 : 1) && ms_fleet_seen(&fleet, 5) == 0);
+        CHECK(value_of(loads, 0) == (delay_s > 0.0 ? 3.0 : 1.0));
+        CHECK(ms_view_seen(&fleet, 0) == (delay_s > 0.0 ? 3 : 1) && ms_view_seen(&fleet, 5) == 0);
         CHECK(ms_ties_least(heights) == (k / 2 ? (delay_s > 0.0 ? -3.0 : -1.0) : 0.0));
         ms_fleet_fail(&fleet, 0, 2.5, &evicted);
-        CHECK(isinf(ms_ties_value(loads, 0)) && ms_fleet_seen(&fleet, 0) == 0);
-        CHECK(k / 2 == 0 || isinf(ms_ties_value(heights, 0)));
+        CHECK(isinf(value_of(loads, 0)) && ms_view_seen(&fleet, 0) == 0);
+        CHECK(k / 2 == 0 || isinf(value_of(heights, 0)));
         ms_fleet_free(&fleet);
     }
 }
@@ -130,13 +130,13 @@ static void the_index_of_packed_has_room_first(void)
         for (int i = 0; i < 5; i++) {
             CHECK(place(&fleet, i, 0, -1, 0.5) == MS_PLACED && jobs[i].server == (k ? 0 : i / 3));
         }
-        CHECK(ms_ties_value(loads, 0) == (k ? 0.0 : 3.0) && ms_ties_least(loads) == (k ? 0.0 : -2.0));
-        CHECK(ms_fleet_look(&fleet, 2.0) == k);
-        CHECK(ms_ties_value(loads, 0) == (k ? 5.0 : 3.0) && ms_ties_value(loads, 1) == (k ? 0.0 : -2.0));
+        CHECK(value_of(loads, 0) == (k ? 0.0 : 3.0) && ms_ties_least(loads) == (k ? 0.0 : -2.0));
+        CHECK(ms_view_look(&fleet, 2.0) == k);
+        CHECK(value_of(loads, 0) == (k ? 5.0 : 3.0) && value_of(loads, 1) == (k ? 0.0 : -2.0));
         ms_fleet_fail(&fleet, 0, 2.5, &evicted);
-        CHECK(isinf(ms_ties_value(loads, 0)) && ms_ties_value(loads, 0) > 0.0);
+        CHECK(isinf(value_of(loads, 0)) && value_of(loads, 0) > 0.0);
         repair(&fleet, 0, 3.5);
-        CHECK(ms_ties_value(loads, 0) == 0.0 && ms_ties_count(loads) == (k ? 20 : 1));
+        CHECK(value_of(loads, 0) == 0.0 && ms_ties_count(loads) == (k ? 20 : 1));
         ms_fleet_free(&fleet);
     }
 }
@@ -162,7 +162,7 @@ static void a_look_into_engines_is_for_its_time(void)
         }
         fleet.servers[0].is_ranked = fleet.servers[0].view.engines_known = 1;
         fleet.servers[0].own.sees_engines = k == 1;
-        CHECK(ms_fleet_look(&fleet, 5.5) == 1 && ms_looks_s(&fleet.looks) == 4.0);
+        CHECK(ms_view_look(&fleet, 5.5) == 1 && ms_looks_s(&fleet.looks) == 4.0);
         CHECK(fleet.looks.waiting[0] == (k < 2) && fleet.looks.waiting[1] == 0);
         CHECK(fleet.looks.usage[0] == (k < 2 ? 7.0 / 1000.0 : 0.0)); /* of the iteration that ends at 4 s */
         CHECK(fleet.servers[0].is_ranked == (k >= 2) && fleet.servers[0].view.engines_known == (k >= 2));
