@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Its low bits depend on all bits of the key. */
+/* Each of its low bits depends on all of the key's lower 32. */
 static inline uint64_t ms_hash(uint64_t key)
 {
     const uint64_t mixed = key * 0x9E3779B97F4A7C15u;

@@ -1,8 +1,9 @@
 """Faults that people make in one line of C: what a mutant of the core may be.
 
-Kinds: a comparison turned or off by one, + for -, && for ||, a condition negated, a constant off by one, an index that
-is another, a variable for one of its type, a statement dropped, a function left too early. What the compiler refuses,
-or compiles to the same code, is for the caller to leave out.
+Kinds: a comparison turned or off by one, + for -, && for ||, a condition negated or a part of it dropped, a term of a
+sum dropped, a constant off by one or another of its enum, an index that is another, a variable for one of its type, two
+arguments of a call in each other's place, a loop that ends one early, a statement dropped, a function left too early.
+What the compiler refuses, or compiles to the same code, is for the caller to leave out.
 """
 
 from __future__ import annotations
@@ -52,13 +53,25 @@ OPERATORS = {
         (r" - 1\b(?!\.)", ("",)),
     ),
     "index": ((r"(?<=\w)\[(?!0\])[^\[\]]+\](?! =)", ("[0]",)),),
+    "loop": ((r"(?<=; )(\w+ < [^;&|]+)(?=;)", (r"\1 - 1",)),),
     "return": ((r"(?<=\breturn )[^;]*(?=;)", ("0", "1")),),
 }
+# Joined parts, and what ends a part beyond its brackets.
+JOINED = {
+    "term": (r" [+-] ", r" [+-] | [<>=!&|?:]+ | [-+*/&|]= |[,;]|$"),
+    "condition": (r" (?:&&|\|\|) ", r" (?:&&|\|\||[?:=]) |[,;]|$"),
+}
+
+# From where on a part stands that `&&` or `||` follows.
+FIRST_PART = re.compile(
+    r"(?:(?<=\()|(?<=\breturn )|(?<=&& )|(?<=; )|(?<=\|\| )|(?<=[^=!<>][=?:] ))(?:[^()&|?:;]|\([^()]*\))*$"
+)
 CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\) \{$")
 CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+|\([^?;]*\)|[\w>.-]+\([^?;()]*\)) \? ")
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
+HINT = re.compile(r"prefetch")  # to the processor: it changes no result
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 MEMORY = re.compile(r"free\(|ms_store_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
@@ -105,13 +118,17 @@ class _Function:
 
 
 def members_of(folder: Path) -> dict[str, list[str]]:
-    """For the members of all structs, others of the same struct and type."""
+    """For members of structs, others of the same struct and type; for constants of enums, others of the same."""
     others: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted([*folder.glob("*.h"), *folder.glob("*.c")]):
+        for constants in re.findall(r"^enum \w+ \{(.*?)\}", path.read_text(), re.M | re.S):
+            names = re.findall(r"\bMS_[A-Z0-9_]+\b", re.sub(r"/\*.*?\*/", "", constants, flags=re.S))
+            for name in names:
+                others[name] += [other for other in names if other != name]
         for body in re.findall(r"^(?:typedef )?struct \w+ \{\n(.*?)^\}", path.read_text(), re.M | re.S):
             by_type: defaultdict[str, list[str]] = defaultdict(list)
-            for kind, stars, names in (m.groups() for m in map(MEMBER.match, body.splitlines()) if m):
-                by_type[kind + stars] += names.split(", ")
+            for kind, stars, several in (m.groups() for m in map(MEMBER.match, body.splitlines()) if m):
+                by_type[kind + stars] += several.split(", ")
             for names in by_type.values():
                 for name in names:
                     others[name] += [other for other in names if other != name]
@@ -129,7 +146,7 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
         guards = code.endswith("NULL) {") and number < len(lines) and MEMORY.search(lines[number])
-        if MEMORY.search(code) or guards:
+        if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue
         if re.match(r"[a-z]", code) and "(" in code:
@@ -148,11 +165,15 @@ def _changes(code: str, function: _Function, members: dict[str, list[str]]) -> I
     for kind, operators in OPERATORS.items():
         for pattern, others in () if kind == "index" and ARRAY.match(code) else operators:
             for match in re.finditer(pattern, code):
-                yield from ((kind, code[: match.start()] + other + code[match.end() :]) for other in others)
+                yield from (
+                    (kind, code[: match.start()] + match.expand(other) + code[match.end() :]) for other in others
+                )
     if condition := CONDITION.match(code):
         yield "logic", f"{condition[1]}(!({condition[2]})) {{"
     for choice in CHOICE.finditer(code):
         yield "logic", f"{code[: choice.start(1)]}!({choice[1]}){code[choice.end(1) :]}"
+    yield from _parts_dropped(code)
+    yield from _arguments_swapped(code, function.variables)
     indent = re.match(r"\s*", code)[0]  # type: ignore[index]
     if STATEMENT.match(code) and not DECLARATION.match(code):
         yield "statement", indent + ";"
@@ -165,6 +186,37 @@ def _changes(code: str, function: _Function, members: dict[str, list[str]]) -> I
     for match in re.finditer(r"(?<=\.|>)[a-z_]\w*(?!\w|\()", code):
         names = members.get(match[0], [])
         yield from (("variable", code[: match.start()] + name + code[match.end() :]) for name in names)
+    for match in re.finditer(r"\bMS_[A-Z0-9_]+\b(?!\()", code):
+        names = members.get(match[0], [])
+        yield from (("constant", code[: match.start()] + name + code[match.end() :]) for name in names)
+
+
+def _parts_dropped(code: str) -> Iterator[tuple[str, str]]:
+    """Sums without a term after the first, and conditions without one of two parts."""
+    for kind, (joint, ends) in JOINED.items():
+        for match in re.finditer(joint, code):
+            end = _end_of_part(code, match.end(), ends)
+            if end > match.end():
+                yield kind, code[: match.start()] + code[end:]
+            before = FIRST_PART.search(code[: match.start()])
+            if kind == "condition" and before:
+                yield kind, code[: before.start()] + code[match.end() :]
+
+
+def _end_of_part(code: str, start: int, ends: str) -> int:
+    depth = 0
+    for i in range(start, len(code)):
+        if depth == 0 and (code[i] in ")]" or re.match(ends, code[i:])):
+            return i
+        depth += (code[i] in "([") - (code[i] in ")]")
+    return len(code)
+
+
+def _arguments_swapped(code: str, variables: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Calls with two neighbouring variables of one type in each other's place."""
+    for match in re.finditer(r"(?:(?<=\()|(?<=, ))(?=([a-z_]\w*), ([a-z_]\w*)[,)])", code):
+        if match[1] != match[2] and variables.get(match[1], "?") == variables.get(match[2]):
+            yield "argument", f"{code[: match.start()]}{match[2]}, {match[1]}{code[match.end(2) :]}"
 
 
 def drawn(mutants: Iterable[Mutant], chance: random.Random) -> Iterator[Mutant]:

@@ -27,12 +27,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import door
 from c_faults import Mutant, drawn, members_of, mutants_of
 
 HERE = Path(__file__).resolve().parent.parent
 CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-ffp-contract=off", "-fPIC", "-w", "-DMESSSIM_NO_CLONES"]
+DIRECTIVES = "boundscheck=False,wraparound=False,cdivision=True"  # as in setup.py
 PYTHON_TESTS = [
+    "test_door",
     "test_engine_failures",
     "test_engine_apis",
     "test_engine_rules",
@@ -124,10 +127,14 @@ class Bench:
                 (package / path.name).symlink_to(path)
         for name in ("tests", "scenarios", "examples", "docs", "pyproject.toml"):
             (self.folder / name).symlink_to(HERE / name)
-        made = self.folder / "core.c"
-        cython = [sys.executable, "-m", "cython", "-3", HERE / "messsim/_core.pyx", "-o", made, "-I", HERE]
+        made, beside = self.folder / "core.c", self.folder / "door" / "messsim"  # whose name is the module's
+        beside.mkdir(parents=True)
+        (beside / "__init__.py").touch()
+        shutil.copy(HERE / "messsim/_core.pyx", beside)
+        door.write(beside)
+        cython = [sys.executable, "-m", "cython", "-3", "-X", DIRECTIVES, beside / "_core.pyx", "-o", made]
         subprocess.run(list(map(str, cython)), check=True, capture_output=True, cwd=HERE)
-        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}", f"-I{HERE / 'messsim'}"]
+        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
         self._compile(made, self.folder / "core.o", include)
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
 
@@ -185,7 +192,8 @@ def asked_for(options: argparse.Namespace) -> Iterator[Mutant]:
         yield from (m for m in mutants_of(HERE / "csrc" / f"{file}.c", members) if m.number == int(number))
         return
     every = [m for file in options.files.split(",") for m in mutants_of(HERE / "csrc" / f"{file}.c", members)]
-    yield from drawn(every, random.Random(options.seed))
+    kinds = options.kinds.split(",") if options.kinds else []
+    yield from drawn([m for m in every if not kinds or m.kind in kinds], random.Random(options.seed))
 
 
 def main() -> int:
@@ -194,6 +202,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=60, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--files", default=",".join(CORE), help="of csrc/, without .c")
+    parser.add_argument("--kinds", default="", help="such as term,condition; all if not given")
     parser.add_argument("--at", help="all mutants of one line, such as csrc/loop.c:378")
     parser.add_argument("--c-only", action="store_true", help="leaves the Python tests out")
     parser.add_argument("--require", type=float, default=0.0, help="share that must be noticed")

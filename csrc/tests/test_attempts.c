@@ -388,6 +388,15 @@ static void the_first_token_must_be_of_the_answer_that_is_seen(void)
         end(&loop);
         CHECK(sheets[0].status[0] == (late == 1 ? MS_TIMED_OUT : MS_COMPLETED)); /* that of model 1 is seen */
         ms_run_free(&loop);
+        config.reference = 0;
+        ask(1, 1.0, 4, 5);
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[late].plan.front_end = seconds(1.0);
+        begin(&loop);
+        end(&loop);
+        CHECK(sheets[0].status[0] == (late == 0 ? MS_TIMED_OUT : MS_COMPLETED)); /* that of model 0 */
+        ms_run_free(&loop);
     }
 }
 
@@ -472,6 +481,32 @@ static void one_model_that_takes_it_is_enough(void)
     }
 }
 
+/* Without servers: all models that can be had answer, each is charged, in joules or in USD alone. */
+static void without_servers_all_that_can_be_had_answer(void)
+{
+    for (int usd = 0; usd < 2; usd++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.in_usd = usd;
+        fill(&sheets[0], 0, 3, 1.0);
+        plans_are(MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL, 0);
+        sheets[0].known[0] = INFINITY; /* of the first by model 0, of the third by model 1, which is the one that is seen */
+        sheets[0].known[3 + 2] = INFINITY;
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        go(&loop, 1);
+        const sheet *s = &sheets[0];
+        const double costs[] = {s->known[3], s->known[1] + s->known[3 + 1], s->known[2]};
+        const int32_t models[] = {1, 1, 0};
+        for (int i = 0; i < 3; i++) {
+            CHECK(s->status[i] == MS_COMPLETED && s->model[i] == models[i] && s->cost[i] == costs[i]);
+            CHECK(s->energy[i] == (usd ? 0.0 : costs[i]) && s->exploration[i] == (i == 1 ? s->known[1] : 0.0));
+        }
+        CHECK_NEAR(loop.paid_j, usd ? 0.0 : costs[0] + costs[1] + costs[2], 1e-15);
+        CHECK(loop.instances.brain[0].cost_counts[0] == 2 && loop.instances.brain[0].cost_counts[1] == 2);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -492,5 +527,6 @@ int main(void)
     RUN(a_request_is_explored_if_a_try_of_it_is);
     RUN(the_nearest_model_takes_what_one_does_not);
     RUN(one_model_that_takes_it_is_enough);
+    RUN(without_servers_all_that_can_be_had_answer);
     return report();
 }

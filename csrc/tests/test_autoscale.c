@@ -280,6 +280,59 @@ static void a_schedule_may_go_to_zero(void)
     ms_autoscale_free(&scaler);
 }
 
+/* The last replica may go `zero_after_s` after the first look that found nothing to do; not before there was one. */
+static void the_last_may_go_once_it_was_idle_for_long_enough(void)
+{
+    ms_autoscaler scaler;
+    const ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 4.0); /* 90 s */
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
+    CHECK(!ms_autoscale_may_end(&scaler, &plan, 1e9));
+    CHECK(wanted(&scaler, &plan, 10.0, 1, 0) == 1 && scaler.idle_since_s == 10.0);
+    CHECK(!ms_autoscale_may_end(&scaler, &plan, 99.5) && ms_autoscale_may_end(&scaler, &plan, 100.0));
+    CHECK(wanted(&scaler, &plan, 50.0, 1, 3) == 1 && !ms_autoscale_may_end(&scaler, &plan, 1e9));
+    ms_autoscale_free(&scaler);
+}
+
+/* Idle time of a pool begins anew while a replica of it loads to help the others; once it is up, or with nothing to do
+ * elsewhere, it goes on. */
+static void who_loads_to_help_others_is_not_idle(void)
+{
+    const int32_t loading[] = {1, 0, 1};
+    const int64_t elsewhere[] = {5, 5, 0};
+    for (int k = 0; k < 3; k++) {
+        ms_autoscaler scaler;
+        const ms_autoscale_plan plan = by_saturation();
+        CHECK(ms_autoscale_init(&scaler, &plan) == 0);
+        scaler.idle_since_s = 4.0;
+        const ms_autoscale_look look = {
+            .t_s = 40.0, .ready = 1 - loading[k], .loading = loading[k], .unfinished_elsewhere = elsewhere[k]};
+        ms_autoscale_wanted(&scaler, &plan, &look, 50);
+        CHECK(scaler.idle_since_s == (k == 0 ? 40.0 : 4.0));
+        ms_autoscale_free(&scaler);
+    }
+}
+
+/* Of several pools one grows and one shrinks: the others stay as they are. With nothing to do anywhere, one replica goes;
+ * while others have something, it stays up for them. */
+static void another_pool_grows_or_shrinks_in_its_place(void)
+{
+    const ms_autoscale_plan plan = by_saturation();
+    ms_autoscale_look look = {.t_s = 2.0, .ready = 2, .unfinished = 9};
+    CHECK(ms_autoscale_saturation(&plan, &look) == 3.0);
+    look.another_grows = 1;
+    CHECK(ms_autoscale_saturation(&plan, &look) == 2.0);
+    for (int i = 0; i < 2; i++) {
+        ms_autoscale_saturation_add(&look, &plan, 0.0, 0.0);
+    }
+    CHECK(ms_autoscale_saturation(&plan, &look) == 1.0);
+    look.another_shrinks = 1;
+    CHECK(ms_autoscale_saturation(&plan, &look) == 2.0);
+    ms_autoscale_look idle = {.t_s = 2.0, .ready = 1, .unsaturated = 1, .unfinished_elsewhere = 4};
+    CHECK(ms_autoscale_saturation(&plan, &idle) == 1.0);
+    idle.unfinished_elsewhere = 0;
+    CHECK(ms_autoscale_saturation(&plan, &idle) == 0.0);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -291,5 +344,8 @@ int main(void)
     RUN(a_cold_start_is_the_sum_of_its_phases);
     RUN(saturation_goes_to_zero_when_nothing_is_left);
     RUN(a_schedule_may_go_to_zero);
+    RUN(the_last_may_go_once_it_was_idle_for_long_enough);
+    RUN(who_loads_to_help_others_is_not_idle);
+    RUN(another_pool_grows_or_shrinks_in_its_place);
     return report();
 }

@@ -443,6 +443,76 @@ static void tenants_have_the_ledgers_that_were_asked_for(void)
     ms_brain_free(&brain);
 }
 
+/* Another page, or weights that a reconciliation has changed: a lesson on the request that was decided last does not use
+ * the scores that it got then. */
+static void a_page_that_is_turned_forgets_the_last_scores(void)
+{
+    static packed page;
+    ms_brain brain;
+    ms_predictor own, alone;
+    double x[FEATURES], labels[MODELS] = {1.0, 0.0, 1.0, 0.0, 1.0};
+    make(&brain);
+    CHECK(ms_predictor_init(&own, MODELS, FEATURES) == 0 && ms_predictor_init(&alone, MODELS, FEATURES) == 0);
+    own.learning_rate = alone.learning_rate = 0.3;
+    brain.predictor = &own;
+    pack(&page, 0, 8);
+    ms_brain_turn_page(&brain);
+    ms_brain_decide(&brain, &page.view, 5, 5, 0, no_loads);
+    CHECK(brain.scored_request == 5);
+    for (int m = 0; m < MODELS; m++) {
+        own.bias[m] = alone.bias[m] = 0.25 * (m + 1);
+    }
+    ms_brain_turn_page(&brain);
+    CHECK(brain.scored_request == -1);
+    for (int m = 0; m < MODELS; m++) {
+        CHECK(brain.scored[m].end == 0 && brain.scored[m].length == 0);
+    }
+    lesson_of(5, x, labels);
+    labels[0] = 1.0;
+    CHECK(ms_brain_learn(&brain, 5, 0, x, labels) == 0);
+    ms_predictor_learn(&alone, x, labels);
+    CHECK(memcmp(own.bias, alone.bias, sizeof(double) * MODELS) == 0);
+    CHECK(memcmp(own.weights, alone.weights, sizeof(double) * MODELS * FEATURES) == 0);
+    ms_predictor_free(&own);
+    ms_predictor_free(&alone);
+    ms_brain_free(&brain);
+}
+
+/* By the prompt of the request and the place where it would go; models without servers have their known costs. */
+static void marginal_costs_are_those_of_the_request(void)
+{
+    static packed page;
+    ms_brain brain;
+    const int32_t prompts[] = {3, 40, 7};
+    const ms_server_cost servers[] = {
+        {.model = 2,
+         .pool = 4,
+         .places = 8.0,
+         .decoder_tokens = 1.0,
+         .known = {.coefficients = {.a0_s = 2.0, .c1_s_per_token = 0.25, .p0_w = 1.0, .p_cap_w = 100.0},
+                   .max_batched_tokens = 16.0,
+                   .nominal_batch = 2.0,
+                   .mean_output_tokens = 11.0}}};
+    const ms_destination to[MODELS] = {[2] = {.pool = 4, .running = 3.0, .cached = 1.0}};
+    make(&brain);
+    pack(&page, 0, 3);
+    page.view.prompt_tokens = prompts;
+    brain.servers = servers;
+    brain.n_servers = 1;
+    brain.destinations = to;
+    brain.prior = 50.0; /* which counts for what is observed alone */
+    brain.estimate = MS_ESTIMATE_MARGINAL;
+    for (int64_t i = 0; i < 3; i++) {
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        CHECK(seen.costs[2] == ms_marginal_cost(servers, prompts[i], 1.0, 3.0) && seen.costs[2] > 0.0);
+        for (int m = 0; m < MODELS; m++) {
+            CHECK(m == 2 || seen.costs[m] == known_costs[m * REQUESTS + i]);
+            CHECK(brain.known[m] == known_costs[m * REQUESTS + i]);
+        }
+    }
+    ms_brain_free(&brain);
+}
+
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
@@ -457,5 +527,7 @@ int main(void)
     RUN(the_last_explored_cost_stands_until_the_next);
     RUN(a_rating_moves_its_tenants_queue);
     RUN(tenants_have_the_ledgers_that_were_asked_for);
+    RUN(a_page_that_is_turned_forgets_the_last_scores);
+    RUN(marginal_costs_are_those_of_the_request);
     return report();
 }

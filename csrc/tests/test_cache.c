@@ -278,6 +278,54 @@ static void a_block_without_its_parent_is_an_error(void)
     ms_cache_free(&cache);
 }
 
+/* The first node that fills a block, with which the prompt can be known again. */
+static void a_prompt_is_known_by_its_first_full_block(void)
+{
+    const ms_node_of_path path[] = {{11, 2}, {22, 3}, {33, 9}, {44, 20}};
+    int64_t id;
+    ms_job whole = with_path(5, 30, path, 4), two = with_path(6, 30, path, 2), none = with_path(7, 30, NULL, 0);
+    ms_job other = with_path(8, 30, NULL, 0), shorter = with_path(9, 3, path, 2), own = with_path(10, 3, NULL, 0);
+    CHECK(ms_cache_first_id(&whole, 4, &id));
+    const int64_t third = id;
+    CHECK(ms_cache_first_id(&whole, 2, &id) && id != third);
+    const int64_t first = id;
+    CHECK(ms_cache_first_id(&whole, 3, &id) && id != third && id != first); /* the second has the third token */
+    CHECK(ms_cache_first_id(&whole, 16, &id) && id != third);
+    const ms_job alike = with_path(99, 12, path + 2, 1);
+    CHECK(ms_cache_first_id(&alike, 4, &id) && id == third); /* whoever asks */
+    CHECK(ms_cache_first_id(&two, 4, &id) && id != third);
+    const int64_t of_two = id;
+    CHECK(ms_cache_first_id(&none, 4, &id) && id != of_two);
+    const int64_t of_none = id;
+    CHECK(ms_cache_first_id(&other, 4, &id) && id != of_none); /* its own text is nobody else's */
+    CHECK(!ms_cache_first_id(&shorter, 4, &id) && !ms_cache_first_id(&own, 4, &id));
+    CHECK(ms_cache_first_id(&own, 3, &id) && !ms_cache_first_id(&whole, 31, &id) && ms_cache_first_id(&whole, 30, &id));
+}
+
+/* Whatever does not add up is seen, wherever it is. */
+static void a_check_sees_what_does_not_add_up(void)
+{
+    const ms_node_of_path path[] = {{1, 12}};
+    for (int k = 0; k < 4; k++) {
+        ms_cache cache;
+        ms_cache_init(&cache, 4);
+        ms_job first = with_path(0, 20, path, 1), second = with_path(1, 12, path, 1), gone = with_path(2, 30, NULL, 0);
+        pass_by(&cache, &gone);
+        ms_cache_admit(&cache, &first, 20, REPLICA);
+        ms_cache_extend(&cache, &first, 20);
+        ms_cache_admit(&cache, &second, 12, REPLICA);
+        CHECK(ms_cache_check(&cache) == 0 && cache.twice == 3 && cache.cached == 7 && cache.nodes == 3);
+        int64_t *const of[] = {&cache.nodes, &cache.twice, &cache.cached};
+        for (int off = -1; off <= 1 && k < 3; off += 2) {
+            *of[k] += off;
+            CHECK(ms_cache_check(&cache) == MS_ERR_BLOCKS);
+            *of[k] -= off;
+        }
+        CHECK(ms_cache_check(&cache) == 0);
+        ms_cache_free(&cache);
+    }
+}
+
 int main(void)
 {
     RUN(a_block_belongs_to_the_node_of_its_last_token);
@@ -290,5 +338,7 @@ int main(void)
     RUN(many_nodes_are_found_again);
     RUN(blocks_that_do_not_add_up_are_an_error);
     RUN(a_block_without_its_parent_is_an_error);
+    RUN(a_prompt_is_known_by_its_first_full_block);
+    RUN(a_check_sees_what_does_not_add_up);
     return report();
 }

@@ -263,6 +263,36 @@ static void one_alone_may_be_withdrawn(void)
     }
 }
 
+/* The one errand of this kind and subject, wherever it stands; if there is none, nothing. */
+static void one_errand_is_taken_back(void)
+{
+    enum { EVENTS = 40 };
+    static char subjects[EVENTS];
+    for (int whom = -1; whom < EVENTS; whom++) {
+        ms_heap heap = {0};
+        for (int i = 0; i < EVENTS; i++) {
+            const enum ms_errand errand = i % 2 ? MS_DO_TRANSFERRED : MS_DO_RETRY;
+            ms_event *event = ms_heap_push(&heap, (double)(i * 17 % EVENTS), 0, 0);
+            event->errand = (int32_t)errand;
+            event->subject = &subjects[i / 2];
+        }
+        const void *subject = whom < 0 ? (const void *)&heap : &subjects[whom / 2];
+        ms_heap_take_back(&heap, whom % 2 ? MS_DO_TRANSFERRED : MS_DO_RETRY, subject);
+        CHECK(heap.length == EVENTS - (whom >= 0));
+        double before_s = -1.0;
+        int64_t n = 0;
+        while (heap.length > 0) {
+            const ms_event event = heap.events[0];
+            ms_heap_pop(&heap);
+            CHECK(event.when.time_s > before_s && (whom < 0 || event.when.time_s != (double)(whom * 17 % EVENTS)));
+            before_s = event.when.time_s;
+            n++;
+        }
+        CHECK(n == EVENTS - (whom >= 0));
+        ms_heap_free(&heap);
+    }
+}
+
 int main(void)
 {
     RUN(one_alone_may_be_withdrawn);
@@ -274,5 +304,6 @@ int main(void)
     RUN(nobody_plays_and_nothing_is_next);
     RUN(events_come_out_in_order);
     RUN(pushes_and_pops_may_mix);
+    RUN(one_errand_is_taken_back);
     return report();
 }

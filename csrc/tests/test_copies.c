@@ -409,6 +409,24 @@ static void a_long_chain_adds_up_what_came_before(void)
     ms_run_free(&loop);
 }
 
+/* What clients allow is their own where a page tells it, else as long as the answer. */
+static void a_copy_may_be_allowed_more_than_it_gives(void)
+{
+    static const int32_t allowed[] = {50, 60};
+    for (int tells = 0; tells < 2; tells++) {
+        ms_job job;
+        ask(2, 1.0, 12, 3);
+        sheets[0].outputs[2 + 1] = 9; /* of request 1 by model 1 */
+        sheets[0].page.max_new_tokens = tells ? allowed : NULL;
+        const ms_open open = {.page = &sheets[0].page, .i = 1, .request = 1, .seen = 0, .attempt = 2};
+        for (int32_t m = 0; m < MODELS; m++) {
+            ms_copies_write(&open, m, &job);
+            CHECK(job.output_tokens == (m ? 9 : 3) && job.max_new_tokens == (tells ? 60 : job.output_tokens));
+            CHECK(job.attempt == 2 << 16 && job.model == m && job.request == 1 && job.session == -1);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(an_api_takes_over_from_a_replica_that_fails);
@@ -427,5 +445,6 @@ int main(void)
     RUN(all_models_are_asked_that_can_be_had);
     RUN(what_is_under_way_is_charged_at_the_horizon);
     RUN(a_long_chain_adds_up_what_came_before);
+    RUN(a_copy_may_be_allowed_more_than_it_gives);
     return report();
 }

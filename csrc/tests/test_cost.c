@@ -78,6 +78,13 @@ static void joules_count_tokens_and_the_cap(void)
     CHECK(cost_of(&known, 5) == cost_of(&seconds, 5) + 0.5 * 5.0 + decode_j);
     known.coefficients.p_cap_w = 1.0;
     CHECK(cost_of(&known, 5) == cost_of(&seconds, 5));
+    known.mean_output_tokens = 1.0;
+    known.coefficients.ek_j_per_token = 0.0;
+    for (int eighths = -2; eighths <= 2; eighths++) { /* what is drawn is less or more by so little */
+        known.coefficients.e_j_per_token = 0.5;
+        known.coefficients.p_cap_w = 1.0 + (0.5 * 5.0 + eighths / 8.0) / chunk_s(5, 0);
+        CHECK_NEAR(cost_of(&known, 5), chunk_s(5, 0) + 2.5 + (eighths < 0 ? eighths / 8.0 : 0.0), 1e-12);
+    }
 }
 
 static void many_are_as_one(void)
@@ -95,6 +102,13 @@ static void many_are_as_one(void)
         CHECK(costs[i] == cost_of(&known, prompts[i]));
     }
     CHECK(costs[100] == -1.0);
+    for (int32_t i = 0; i < 100; i++) {
+        prompts[i] = 1 + (i * 37) % 41; /* shorter after longer ones, too */
+    }
+    ms_cost_known(&known, prompts, 100, costs);
+    for (int32_t i = 0; i < 100; i++) {
+        CHECK(costs[i] == cost_of(&known, prompts[i]));
+    }
 }
 
 /* Knots, all terms of prompts, and both kinds of host: chunk by chunk and step by step what iterations cost. */

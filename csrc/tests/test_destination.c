@@ -105,10 +105,47 @@ static void the_memory_of_ones_own_rule_is_put_back(void)
     ms_fleet_free(&fleet);
 }
 
+/* An API has no cache that a router knows, nor a batch: what is there is what is unfinished. */
+static void an_api_has_nothing_cached(void)
+{
+    ms_fleet fleet;
+    const ms_pool_plan plans[] = {pool_of(1, 1, 1), api_of(0)};
+    make(&fleet, 2, plans, MS_ROUND_ROBIN);
+    ms_job job = with_path(9, 0);
+    CHECK(is(destination(&fleet, &job, -1), 1, 0.0, 0.0));
+    for (int32_t k = 0; k < 2; k++) {
+        jobs[k] = with_path(k, 0);
+        CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 50.0) == MS_CALLS_API);
+    }
+    CHECK(is(destination(&fleet, &job, -1), 1, 2.0, 0.0));
+    ms_fleet_free(&fleet);
+}
+
+/* Where routers see loads as they were, the least loaded has what was seen of it, and not the mean of its pool. */
+static void what_was_seen_counts_where_looks_are_late(void)
+{
+    for (int late = 0; late < 2; late++) {
+        ms_fleet fleet;
+        const ms_pool_plan plan = pool_of(0, 3, 4);
+        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = late ? 100.0 : 0.0};
+        CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &dispatch, streams) == 0);
+        for (int32_t k = 0; k < 7; k++) {
+            jobs[k] = with_path(k, 0);
+            CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 50.0) == MS_PLACED);
+        }
+        ms_job job = with_path(9, 0);
+        CHECK(is(destination(&fleet, &job, -1), 0, late ? 0.0 : 2.0, 0.0)); /* 7 / 3, rounded down */
+        run_out(&fleet);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(asking_does_not_take_a_turn);
     RUN(a_shared_queue_knows_idle_replicas);
     RUN(the_memory_of_ones_own_rule_is_put_back);
+    RUN(an_api_has_nothing_cached);
+    RUN(what_was_seen_counts_where_looks_are_late);
     return report();
 }

@@ -371,6 +371,65 @@ static void a_look_names_the_pool_of_the_replica(void)
     ms_fleet_free(&fleet);
 }
 
+/* A model without pools takes nothing; of pools that decode, the replicas of those that take so long a request. */
+static void decoders_are_those_that_take_it(void)
+{
+    const ms_pool_plan prefills = pool_of(0, 1, 4);
+    ms_pool_plan plans[] = {prefills, pool_of(0, 2, 4), pool_of(0, 1, 4)};
+    plans[0].limits.role = MS_ROLE_PREFILL;
+    plans[1].limits.role = plans[2].limits.role = MS_ROLE_DECODE;
+    plans[1].most_tokens = 20;
+    ms_fleet fleet;
+    make(&fleet, 3, plans, MS_LEAST_LOADED);
+    ms_job little = ms_job_new(0, 0, 10, 5), large = ms_job_new(1, 0, 30, 5), nobodys = ms_job_new(2, 1, 10, 5);
+    int32_t replica;
+    CHECK(ms_dispatch_pick_decoder(&fleet, &little, 0.0, &replica) == 0 && replica == 1);
+    CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
+    fleet.promised[1] = fleet.promised[3] = 1;
+    ms_view_note_load(&fleet, 1);
+    ms_view_note_load(&fleet, 3);
+    CHECK(ms_dispatch_pick_decoder(&fleet, &little, 0.0, &replica) == 0 && replica == 2);
+    CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
+    CHECK(ms_dispatch_pick_decoder(&fleet, &nobodys, 0.0, &replica) == 0 && replica == -1);
+    CHECK(ms_dispatch_place(&fleet, &nobodys, -1, 0.0) == MS_TURNED_AWAY);
+    CHECK(!ms_dispatch_takes(&fleet, 1, 10, 5, -1, 0.0) && ms_dispatch_takes(&fleet, 0, 30, 5, -1, 0.0));
+    plans[2].most_tokens = 20;
+    ms_fleet_free(&fleet);
+    make(&fleet, 3, plans, MS_LEAST_LOADED); /* whoever prefills asks whether somebody can decode it */
+    CHECK(!ms_dispatch_takes(&fleet, 0, 30, 5, -1, 0.0) && ms_dispatch_takes(&fleet, 0, 15, 5, -1, 0.0));
+    CHECK(ms_dispatch_place(&fleet, &large, -1, 0.0) == MS_TURNED_AWAY);
+    ms_fleet_free(&fleet);
+}
+
+/* A look under a shared queue: where there is an API alone, that; beside a pool of one's own, the pool. */
+static void a_look_at_a_shared_queue_passes_over_apis(void)
+{
+    for (int has_own = 0; has_own < 2; has_own++) {
+        ms_fleet fleet;
+        const ms_pool_plan plans[] = {api_of(0), pool_of(has_own ? 0 : 1, 2, 4)};
+        make(&fleet, 2, plans, MS_SHARED_QUEUE);
+        ms_job job = ms_job_new(0, 0, 10, 5);
+        int32_t pool, replica;
+        CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0);
+        CHECK(pool == has_own && replica == has_own);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Three requests for two replicas are more than two for two, if only by a half; two for one are more than either. */
+static void crowds_are_compared_to_the_fraction(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 2, 1), pool_of(0, 2, 1), pool_of(0, 1, 1)};
+    ms_fleet fleet;
+    make(&fleet, 3, plans, MS_SHARED_QUEUE);
+    fleet.pool[0].unfinished = 3;
+    fleet.pool[1].unfinished = 2;
+    fleet.pool[2].unfinished = 2;
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].pool == 1);
+    CHECK(place(&fleet, 1, 0, -1, 0.0) == MS_PLACED && jobs[1].pool == 0); /* of equals the first */
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(who_holds_a_request_while_none_is_up);
@@ -390,5 +449,8 @@ int main(void)
     RUN(a_shared_queue_that_takes_it_is_chosen);
     RUN(decoders_are_those_of_the_model);
     RUN(a_look_names_the_pool_of_the_replica);
+    RUN(decoders_are_those_that_take_it);
+    RUN(a_look_at_a_shared_queue_passes_over_apis);
+    RUN(crowds_are_compared_to_the_fraction);
     return report();
 }

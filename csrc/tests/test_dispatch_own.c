@@ -125,10 +125,43 @@ static void an_answer_that_names_nobody_is_an_error(void)
     ms_fleet_free(&fleet);
 }
 
+/* Among many whose blocks differ from pool to pool, caches are read anew for each; so they are where nobody asks for them. */
+static void caches_of_different_blocks_are_read_anew(void)
+{
+    const ms_node_of_path path[] = {{1, 12}};
+    for (int sees = 0; sees < 2; sees++) {
+        ms_fleet fleet;
+        ms_pool_plan plans[] = {pool_of(0, 12, 3), pool_of(0, 8, 2)};
+        for (int k = 0; k < 2; k++) {
+            plans[k].limits.kv_block_tokens = k ? 5 : 4;
+            plans[k].limits.prefix_cache = 1;
+        }
+        CHECK(ms_fleet_init(&fleet, 2, plans, 1, &(ms_dispatch_plan){.rule = MS_OWN_RULE}, streams) == 0);
+        fleet.servers[0].own = (ms_own_rule){.pick = watch, .params = constants, .state = memory, .sees_caches = sees};
+        ms_queue done = {0};
+        for (int32_t i = 0; i < 3; i++) {
+            jobs[i] = ms_job_new(i, 0, 30, 5);
+            jobs[i].path = path;
+            jobs[i].path_length = 1;
+            answer = i == 0 ? 3 : i == 1 ? 15 : 7;
+            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED && jobs[i].server == answer);
+            CHECK(fleet.servers[0].block_tokens == 0 && shown.replicas == 20);
+            for (int r = 0; r < 20 && i == 2; r++) {
+                CHECK(shown.cached[r] == (!sees ? 0.0 : r == 3 ? 12.0 : r == 15 ? 10.0 : 0.0) && shown.numbers[r] == r);
+            }
+            for (int k = 0; k < 2; k++) { /* it starts, and ends its prompt */
+                step(&fleet, &done);
+            }
+        }
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(a_rule_of_ones_own_picks);
     RUN(a_rule_sees_what_it_asked_for);
     RUN(an_answer_that_names_nobody_is_an_error);
+    RUN(caches_of_different_blocks_are_read_anew);
     return report();
 }

@@ -24,7 +24,7 @@ static void a_copy_goes_where_the_sum_of_scores_is_best(void)
                                        .index_block_tokens = k % 3 == 0 ? 6 : 0,
                                        .index_blocks = 1000000,
                                        .index_tokens = k % 5 == 0 ? 18 : 0,
-                                       .most_load_tokens = 64.0,
+                                       .most_load_tokens = k % 6 == 3 ? 16.0 : 64.0, /* of which most have more */
                                        .idle_requests = 1,
                                        .most_busy_score = 0.5,
                                        .cold_replicas = 2 + k % 2,
@@ -99,10 +99,35 @@ static void a_block_that_anybody_has_continues_the_prompt(void)
     }
 }
 
+/* 0 has all of node 2, but nobody the start of it: the first block of node 1, which 1 has, is all that counts. */
+static void what_follows_a_gap_does_not_count(void)
+{
+    const ms_node_of_path whole[] = {{1, 16}, {2, 32}}, start[] = {{1, 4}};
+    ms_pool_plan plan = pool_of(0, 2, 4);
+    plan.limits.kv_block_tokens = 4;
+    const ms_dispatch_plan rule = {.rule = MS_SCORED, .weights = {.prefix = 1.0}, .index_blocks = 100};
+    for (int32_t request = 0; request < 9; request++) { /* whatever is drawn */
+        ms_fleet fleet;
+        CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+        ms_texts *texts = &fleet.servers[0].texts;
+        const ms_job first = prompt_of(100, whole, 2);
+        ms_job little = prompt_of(101, start, 1);
+        little.prompt_tokens = 4;
+        CHECK(ms_texts_add(texts, &first, 0) == 0);
+        ms_texts_trim(texts, 0, 4);
+        CHECK(ms_texts_add(texts, &little, 1) == 0);
+        jobs[request] = prompt_of(request, whole, 2);
+        CHECK(ms_dispatch_place(&fleet, &jobs[request], -1, 0.0) == MS_PLACED && jobs[request].server == 1);
+        CHECK(fleet.prefill_tokens[1] == 32 - 4 && fleet.matched[0] == 0 && fleet.matched[1] == 0);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_the_sum_of_scores_is_best);
     RUN(a_list_that_is_full_forgets_the_oldest_blocks);
     RUN(a_block_that_anybody_has_continues_the_prompt);
+    RUN(what_follows_a_gap_does_not_count);
     return report();
 }

@@ -242,6 +242,29 @@ static void every_build_gives_the_same_bits(void)
     }
 }
 
+/* Each of its own model's column, mean and longest; past a block, too. */
+static void counts_of_each_model_have_its_column(void)
+{
+    static const uint32_t own[] = {3, 9, 4};
+    static const double scales[] = {150.0, 20.0, 3.0}, mosts[] = {400.0, 30.0, 1000.0};
+    static int32_t tokens[CHUNK + 1], model[CHUNK];
+    for (int i = 0; i < CHUNK; i++) {
+        model[i] = (i * i + i / 7) % 3;
+    }
+    for (int64_t n = 0; n <= CHUNK; n = 3 * n + 1) {
+        tokens[n] = -123;
+        ms_draw_geometric_of(&stream, 9, n, model, own, scales, mosts, tokens);
+        int equal = tokens[n] == -123;
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t m = model[i];
+            const ms_stream its = {stream.seed, own[m], stream.replication, stream.sub};
+            const double count = 1.0 + floor(scales[m] * ms_exponential_quantile(ms_draw_one(&its, 0, (uint64_t)(9 + i))));
+            equal &= tokens[i] == (count < mosts[m] ? count : mosts[m]);
+        }
+        CHECK(equal);
+    }
+}
+
 int main(void)
 {
     RUN(uniforms_are_52_bits_of_a_block);
@@ -255,5 +278,6 @@ int main(void)
     RUN(blocks_of_normals_equal_one_at_a_time);
     RUN(arrays_of_exp_and_log_equal_one_at_a_time);
     RUN(every_build_gives_the_same_bits);
+    RUN(counts_of_each_model_have_its_column);
     return report();
 }

@@ -621,6 +621,29 @@ static void who_stands_behind_one_that_leaves_is_offered(void)
     }
 }
 
+/* Whoever is listed is listed once, and whoever is not is not taken out again. */
+static void to_refresh_twice_changes_nothing(void)
+{
+    const ms_pool_plan plan = pool_of(0, 3, 2);
+    ms_fleet fleet;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    const ms_servers *servers = &fleet.servers[0];
+    for (int32_t down = -1; down < 3; down++) {
+        for (int again = 0; again < 3; again++) {
+            for (int32_t i = 0; i < 3; i++) {
+                fleet.failures[i] = i == down;
+                ms_fleet_refresh(&fleet, i);
+            }
+            CHECK(servers->up == (down < 0 ? 3 : 2));
+            for (int32_t k = 0; k < servers->up; k++) {
+                CHECK(servers->up_replica[k] == k + (down >= 0 && k >= down));
+            }
+        }
+    }
+    fleet.failures[2] = 0;
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -645,5 +668,6 @@ int main(void)
     RUN(all_of_a_model_is_withdrawn);
     RUN(who_is_held_is_withdrawn_with_its_model);
     RUN(who_stands_behind_one_that_leaves_is_offered);
+    RUN(to_refresh_twice_changes_nothing);
     return report();
 }

@@ -192,6 +192,30 @@ static void scores_follow_a_reconciliation(void)
     }
 }
 
+/* Ratings of all tenants at all instances, and steps of all predictors: whatever grows, the sum does. */
+static void all_that_is_learnt_is_counted(void)
+{
+    ms_instances instances;
+    ms_predictor own[N];
+    make(&instances, N, own);
+    int64_t learnt = 0;
+    CHECK(ms_instances_learnt(&instances) == 0);
+    for (int32_t i = 0; i < N; i++) {
+        for (int32_t k = 0; k < 2; k++) {
+            rate(&instances, i, k, 1, 1);
+            learnt += 2;
+            CHECK(ms_instances_learnt(&instances) == learnt);
+        }
+        own[i].version += 3;
+        learnt += 3;
+        CHECK(ms_instances_learnt(&instances) == learnt);
+    }
+    for (int32_t i = 0; i < N; i++) {
+        ms_predictor_free(&own[i]);
+    }
+    ms_instances_free(&instances);
+}
+
 int main(void)
 {
     RUN(every_queue_starts_where_it_should);
@@ -200,5 +224,6 @@ int main(void)
     RUN(rounding_does_not_break_it);
     RUN(predictors_become_their_mean);
     RUN(scores_follow_a_reconciliation);
+    RUN(all_that_is_learnt_is_counted);
     return report();
 }

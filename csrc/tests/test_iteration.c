@@ -279,6 +279,61 @@ static void nobody_is_paid_for_a_quicker_iteration(void)
     CHECK(joules.decode == 1.0 && joules.prompt == 0.0);
 }
 
+/* Two drafts of each of 4 decoders: 12 tokens, more than n*, and 3 + 4/4 seconds to make them. An iteration gives a token and
+ * 0.5 right drafts of each in the mean. */
+static void drafts_are_made_and_checked(void)
+{
+    ms_coefficients k = c;
+    k.draft_tokens = 2.0, k.draft_s = 3.0, k.draft_s_per_sequence = 0.25;
+    ms_batch batch = decode;
+    batch.ahead = 2.0;
+    const ms_series gpu = gpu_of(&k, &batch);
+    CHECK(gpu.first == 4.0 + 0.5 * (12.0 - 8.0) + 0.25 * 4.0 + 0.125 * 64.0 + 3.0 + 0.25 * 4.0);
+    CHECK(gpu.slope == 0.125 * (4.0 + 2.0));
+    const double first_j = 2.0 * gpu.first + 0.5 * 12.0 + 0.25 * 64.0;
+    CHECK(joules_of(&k, &batch, 1.0) == first_j);
+    CHECK(joules_of(&k, &batch, 2.0) == 2.0 * first_j + 2.0 * gpu.slope + 0.25 * (4.0 + 2.0));
+    const ms_series beside = gpu_of(&k, &mixed);
+    CHECK(beside.first == gpu_of(&c, &mixed).first + 0.5 * 8.0 + 3.0 + 0.25 * 4.0);
+    CHECK(gpu_of(&k, &prompts).first == gpu_of(&c, &prompts).first); /* nobody drafts */
+}
+
+/* g of decoders alone may be known; with prompts it is another. */
+static void what_is_known_of_decoders_is_used_for_them_alone(void)
+{
+    ms_batch alone = decode, beside = mixed;
+    alone.decoders_s = beside.decoders_s = 5.0;
+    CHECK(gpu_of(&c, &alone).first == 5.0 + 0.25 * 4.0 + 0.125 * 64.0 && gpu_of(&c, &alone).slope == 0.125 * 4.0);
+    CHECK(gpu_of(&c, &beside).first == gpu_of(&c, &mixed).first);
+    const ms_durations tau = ms_iteration_durations(&c, &beside);
+    CHECK(ms_iteration_second_shares(&c, &beside, &tau, 1.0).decode == 14.0);
+}
+
+/* Which iterations the host binds, where the quotient that tells them is rounded up or down: as counted one by one. */
+static void iterations_below_the_host_are_counted_exactly(void)
+{
+    lcg chance = {30};
+    for (int i = 0; i < 20000; i++) {
+        ms_coefficients k = {.a0_s = lcg_unit(&chance), .ak_s_per_token = 0.01 * lcg_unit(&chance), .p_cap_w = 1.0};
+        const ms_batch batch = {.decoders = 3.0, .context = (double)lcg_between(&chance, 3, 99)};
+        const ms_series gpu = gpu_of(&k, &batch);
+        const int64_t meet = lcg_between(&chance, 0, 40);
+        k.host_kind = MS_HOST_OVERLAP;
+        k.host_s = gpu.first + (double)meet * gpu.slope;
+        const int64_t side = lcg_between(&chance, -1, 1);
+        k.host_s = side == 0 ? k.host_s : nextafter(k.host_s, side > 0 ? INFINITY : 0.0);
+        double floored = 0.0;
+        while (gpu.first + floored * gpu.slope < k.host_s) {
+            floored += 1.0;
+        }
+        CHECK(ms_iteration_durations(&k, &batch).floored == floored);
+    }
+    ms_coefficients flat = {.a0_s = 1.0, .host_s = 2.0, .host_kind = MS_HOST_OVERLAP, .p_cap_w = 1.0};
+    CHECK(ms_iteration_durations(&flat, &decode).floored == INFINITY);
+    flat.host_s = 1.0;
+    CHECK(ms_iteration_durations(&flat, &decode).floored == 0.0);
+}
+
 int main(void)
 {
     RUN(decoding_takes_its_formula);
@@ -296,5 +351,8 @@ int main(void)
     RUN(host_time_adds_or_hides_the_gpu);
     RUN(waiting_for_the_host_draws_as_work_does);
     RUN(nobody_is_paid_for_a_quicker_iteration);
+    RUN(drafts_are_made_and_checked);
+    RUN(what_is_known_of_decoders_is_used_for_them_alone);
+    RUN(iterations_below_the_host_are_counted_exactly);
     return report();
 }

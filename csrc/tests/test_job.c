@@ -161,6 +161,32 @@ static void a_queue_knows_whom_it_holds(void)
     }
 }
 
+/* Before another, wherever that stands; before nobody it is the last. */
+static void a_job_is_put_before_another(void)
+{
+    ms_queue queue = {0};
+    ms_job jobs[5];
+    const int order[] = {3, 0, 4, 1, 2};
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = ms_job_new(i, 0, 1, 1);
+    }
+    ms_queue_push_before(&queue, &jobs[0], NULL);
+    ms_queue_push_before(&queue, &jobs[1], NULL);
+    ms_queue_push_before(&queue, &jobs[2], NULL);
+    ms_queue_push_before(&queue, &jobs[3], &jobs[0]);
+    ms_queue_push_before(&queue, &jobs[4], &jobs[1]);
+    CHECK(queue.length == 5 && queue.head == &jobs[3] && queue.tail == &jobs[2]);
+    const ms_job *job = queue.head, *previous = NULL;
+    for (int i = 0; i < 5; i++) {
+        CHECK(job == &jobs[order[i]] && job->previous == previous && job->place == MS_QUEUED);
+        previous = job;
+        job = job->next;
+    }
+    CHECK(job == NULL);
+    ms_queue_remove(&queue, &jobs[4]);
+    CHECK(jobs[0].next == &jobs[1] && jobs[1].previous == &jobs[0] && queue.length == 4);
+}
+
 int main(void)
 {
     RUN(a_queue_knows_whom_it_holds);
@@ -170,5 +196,6 @@ int main(void)
     RUN(a_preempted_job_returns_to_the_head);
     RUN(a_queue_keeps_order_under_any_use);
     RUN(a_queue_by_urgency_gives_the_most_urgent);
+    RUN(a_job_is_put_before_another);
     return report();
 }

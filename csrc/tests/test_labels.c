@@ -350,6 +350,23 @@ static void a_chain_teaches_its_last_answer(void)
     ms_run_free(&loop);
 }
 
+/* As any rating a complaint may be refused by the policy, which ends the run. */
+static void a_policy_may_refuse_a_complaint(void)
+{
+    for (int refuses = 0; refuses < 2; refuses++) {
+        ms_run loop;
+        fill(&sheets[0], 0, 1, 1.0);
+        make(&loop, &plain, 0, MS_LEAST_LOADED);
+        plans_are(0, 0, 0, 0);
+        params[6] = refuses ? 3.0 : 4.0;
+        loop.instances.brain[0].policy.rated = refuse;
+        const ms_open open = {.request = 3, .tenant = 1, .seen = 1, .rated = 1, .brain = loop.instances.brain};
+        CHECK(ms_labels_complain(&loop, &open) == (refuses ? MS_ERR_LABEL : 0));
+        CHECK(!refuses || (loop.error_request == 3 && loop.error_plan == -42));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(raters_may_err);
@@ -363,5 +380,6 @@ int main(void)
     RUN(who_has_no_answer_may_complain);
     RUN(who_is_turned_away_is_left_out_of_the_lesson);
     RUN(a_chain_teaches_its_last_answer);
+    RUN(a_policy_may_refuse_a_complaint);
     return report();
 }

@@ -348,6 +348,35 @@ static void nobody_starts_before_what_else_happens_at_the_same_instant(void)
     }
 }
 
+/* Nothing is learnt between the two requests, 1,000 s apart: meetings of that time are left out, and happen again from soon
+ * before the second on, at the same multiples of the period. */
+static void meetings_without_anything_learnt_are_left_out(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.reconcile_s = 0.75;
+    config.feedback_probability = 1.0;
+    fill(&sheets[0], 0, 3, 1.0);
+    plans_are(0, 1, 0, 1);
+    sheets[0].arrival_in[1] = 1000.125;
+    sheets[0].arrival_in[2] = 1002.0;
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    begin(&loop);
+    run_until(&loop, 0.0);
+    CHECK(loop.instances.reconciliations == 0);
+    run_until(&loop, 0.75);
+    CHECK(loop.instances.reconciliations == 1 && loop.instances.reconciled == 1);
+    run_until(&loop, 1.5);
+    CHECK(loop.instances.reconciliations == 1331); /* at 998.25 s; the next ones at 999 and 999.75 s */
+    CHECK(loop.heap.length == 1 && loop.heap.events[0].when.time_s == 999.0);
+    run_until(&loop, 1000.0);
+    CHECK(loop.instances.reconciliations == 1333 && loop.heap.events[0].when.time_s == 1000.5);
+    run_until(&loop, 1001.0);
+    CHECK(loop.instances.reconciliations == 1334 && loop.instances.reconciled == 2 && loop.events < 12);
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
@@ -363,5 +392,6 @@ int main(void)
     RUN(a_horizon_before_everything_is_an_empty_run);
     RUN(what_is_measured_ends_with_the_last_arrival);
     RUN(nobody_starts_before_what_else_happens_at_the_same_instant);
+    RUN(meetings_without_anything_learnt_are_left_out);
     return report();
 }

@@ -119,6 +119,17 @@ static void the_work_of_a_prompt_is_counted_by_chunks(void)
     CHECK_NEAR(ms_marginal_cost(&busy, 21, 2, 0), expected, 1e-12);
 }
 
+/* Where more tokens are quicker than fewer it adds nothing, and takes nothing away. */
+static void nothing_is_saved_by_a_request(void)
+{
+    ms_server_cost tiled = server;
+    tiled.known.coefficients = (ms_coefficients){
+        .knots = 2, .knot_tokens = {1.0, 9.0}, .knot_s = {9.0, 1.0}, .p0_w = 1.0, .p_cap_w = 100.0, .p_idle_w = 0.25};
+    CHECK(ms_marginal_cost(&tiled, 4, 0, 2) == 0.0);
+    tiled.known.coefficients.p_idle_w = 2.0; /* and where it draws less than idling */
+    CHECK(ms_marginal_cost(&tiled, 4, 0, 0) == 0.0);
+}
+
 int main(void)
 {
     RUN(it_pays_what_it_adds);
@@ -128,5 +139,6 @@ int main(void)
     RUN(without_a_place_it_pays_its_share);
     RUN(it_is_priced_where_it_would_go);
     RUN(the_work_of_a_prompt_is_counted_by_chunks);
+    RUN(nothing_is_saved_by_a_request);
     return report();
 }

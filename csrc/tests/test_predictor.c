@@ -300,6 +300,53 @@ static void rows_of_neighbours_are_their_own(void)
     ms_predictor_free(&p);
 }
 
+/* In the scale of its features decay pulls at the weights of standardized features, w / scale, and at the bias that belongs
+ * to them, at their means; 2 and 4 have mean 3 and a deviation of 1. */
+static void decay_in_scale_is_that_of_standardized_features(void)
+{
+    const double unknown[] = {NAN}, half[] = {0.5};
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, 3) == 0);
+    p.standardizes = 1, p.learning_rate = 0.25, p.weight_decay = 0.125;
+    p.weights[0] = 0.5, p.weights[1] = -0.25, p.weights[2] = 1.0, p.bias[0] = 0.0625;
+    for (int i = 0; i < 40; i++) {
+        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 0.0}; /* the third never moves */
+        ms_predictor_learn(&p, x, unknown);
+    }
+    const double x[] = {4.0, 7.0, 0.0}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 0.0625, g = ms_sigmoid(logit) - 0.5;
+    ms_predictor_learn(&p, x, half);
+    const double *inverse = p.scaler.inverse, *mean = p.scaler.mean, *z = p.scaler.standard;
+    const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1];
+    const double weights[] = {0.5, -0.25};
+    double bias = 0.0625 - 0.25 * (g + 0.125 * centred), moved = 0.25 * (g + 0.125 * centred);
+    for (int j = 0; j < 2; j++) {
+        const double move = 0.25 * (g * z[j] + 0.125 * weights[j] / inverse[j]);
+        CHECK_NEAR(p.weights[j], weights[j] - move * inverse[j], 1e-12);
+        bias += move * inverse[j] * mean[j];
+        moved += move * z[j];
+    }
+    CHECK(fabs(moved) < 2.0 * fabs(g)); /* which is not cut */
+    CHECK(p.weights[2] == 1.0 && p.velocity[2] == 0.0);
+    CHECK_NEAR(p.bias[0], bias, 1e-12);
+    CHECK(fabs(mean[0] - 3.0) < 0.2 && fabs(mean[1] - 3.0) < 0.5 && inverse[0] > 3.0 * inverse[1]);
+    ms_predictor_free(&p);
+}
+
+/* AdaGrad without a gradient stays where it is; and does for a feature that is 0, while others move. */
+static void adagrad_stays_without_a_gradient(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, 2) == 0);
+    p.optimizer = MS_ADAGRAD, p.learning_rate = 0.5;
+    const double x[] = {0.0, 2.0}, half[] = {0.5}, right[] = {1.0};
+    ms_predictor_learn(&p, x, half); /* a score of a half is right */
+    CHECK(p.weights[0] == 0.0 && p.weights[1] == 0.0 && p.bias[0] == 0.0 && p.velocity[1] == 0.0);
+    ms_predictor_learn(&p, x, right);
+    CHECK(p.weights[0] == 0.0 && p.weights[1] == 0.5 && p.bias[0] == 0.5); /* g / sqrt(g^2) */
+    CHECK(p.velocity[0] == 0.0 && p.velocity[1] == 1.0 && p.velocity[2] == 0.25);
+    ms_predictor_free(&p);
+}
+
 int main(void)
 {
     RUN(all_starts_at_a_half);
@@ -316,5 +363,7 @@ int main(void)
     RUN(every_build_gives_the_same_bits);
     RUN(a_row_is_of_the_request_asked_for);
     RUN(rows_of_neighbours_are_their_own);
+    RUN(decay_in_scale_is_that_of_standardized_features);
+    RUN(adagrad_stays_without_a_gradient);
     return report();
 }

@@ -135,6 +135,18 @@ static void prompts_are_remembered_as_long_as_they_are_kept(void)
     ms_prompt_cache_free(&cache);
 }
 
+/* A table that is built anew has what was there, and nothing else. */
+static void nothing_is_there_that_was_not_sent(void)
+{
+    ms_prompt_cache cache;
+    ms_prompt_cache_init(&cache, &ten_seconds);
+    for (int64_t k = 1; k < 1000; k++) {
+        CHECK(SEND(&cache, 0.0, 1, {k, 20}) == 0 && cache.used == k);
+    }
+    CHECK(SEND(&cache, 0.0, 1, {0, 20}) == 0 && cache.used == 1000);
+    ms_prompt_cache_free(&cache);
+}
+
 int main(void)
 {
     RUN(a_prompt_that_comes_again_is_cheaper);
@@ -145,5 +157,6 @@ int main(void)
     RUN(the_table_holds_what_is_kept);
     RUN(no_node_hides_another);
     RUN(prompts_are_remembered_as_long_as_they_are_kept);
+    RUN(nothing_is_there_that_was_not_sent);
     return report();
 }

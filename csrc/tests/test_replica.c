@@ -725,6 +725,40 @@ static void no_first_iteration_takes_no_time(void)
     ms_replica_free(&r);
 }
 
+/* What can never be served: without a token, without the memory for all of it, or a prompt that must fit into an iteration
+ * and does not, unless another replica prefills it. */
+static void what_can_never_be_served_is_an_error(void)
+{
+    static const struct {
+        int32_t whole, role, prompt, output;
+        int error;
+    } cases[] = {
+        {0, MS_ROLE_BOTH, 17, 1, 0},
+        {1, MS_ROLE_BOTH, 16, 1, 0},
+        {1, MS_ROLE_BOTH, 17, 1, MS_ERR_TOO_LARGE},
+        {1, MS_ROLE_PREFILL, 17, 1, MS_ERR_TOO_LARGE},
+        {1, MS_ROLE_DECODE, 17, 1, 0},
+        {0, MS_ROLE_BOTH, 20, 11, 0},
+        {0, MS_ROLE_BOTH, 20, 12, MS_ERR_TOO_LARGE},
+        {0, MS_ROLE_PREFILL, 20, 12, 0},
+        {0, MS_ROLE_PREFILL, 31, 12, MS_ERR_TOO_LARGE},
+        {0, MS_ROLE_BOTH, 0, 12, MS_ERR_NO_TOKENS},
+        {0, MS_ROLE_BOTH, 5, 0, MS_ERR_NO_TOKENS},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        ms_replica r;
+        make(&r, (ms_limits){.max_num_seqs = 4,
+                             .max_batched_tokens = 16,
+                             .kv_capacity_tokens = 30,
+                             .whole_prompts = cases[k].whole,
+                             .schedule = cases[k].whole ? MS_SCHEDULE_TENSORRT_LLM : MS_SCHEDULE_VLLM,
+                             .role = cases[k].role});
+        const ms_job job = ms_job_new(0, 0, cases[k].prompt, cases[k].output);
+        CHECK(ms_replica_fits(&r, &job) == cases[k].error);
+        ms_replica_free(&r);
+    }
+}
+
 int main(void)
 {
     RUN(a_job_alone_takes_a_prefill_and_its_decodes);
@@ -753,5 +787,6 @@ int main(void)
     RUN(a_cache_grows_with_every_iteration);
     RUN(a_look_evicts_what_iterations_have_evicted);
     RUN(no_first_iteration_takes_no_time);
+    RUN(what_can_never_be_served_is_an_error);
     return report();
 }

@@ -329,6 +329,166 @@ static void what_a_closed_replica_has_is_forgotten(void)
     ms_run_free(&loop);
 }
 
+/* Two pools of model 0 that scale by saturation around one that scales by its target; each has three replicas, two of them
+ * up, and looks at 2 s. */
+static void make_saturated(int32_t price, int32_t other_price)
+{
+    const ms_run_config config = plain;
+    ms_pool_plan plans[] = {pool_of(0, 3), pool_of(0, 3), pool_of(0, 3), pool_of(1, 1)};
+    for (int p = 0; p < 3; p++) {
+        ms_autoscale_plan *plan = &plans[p].autoscale;
+        *plan = plan_of(p == 1 ? MS_SCALES_BY_TARGET : MS_SCALES_BY_SATURATION, 2.0);
+        plan->initial = 2;
+        plan->least = 1;
+        plan->saturated_usage = 0.8;
+        plan->saturated_waiting = 5.0;
+        plan->spare_usage = 0.1;
+        plan->spare_waiting = 3.0;
+        plan->by_price = p == 0 ? price : p == 2 ? other_price : 0;
+        for (int k = 0; k < MS_COLD_PHASES; k++) {
+            plan->cold_start[k] = seconds(0.25);
+        }
+    }
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 4, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+                      streams) == 0);
+    loop.instances.brain[0].policy = lists;
+    CHECK(ms_loop_begin(&loop) == 0);
+    loop.now_s = 2.0;
+}
+
+/* How many are up or load of the first and the third pool, after both have looked: in digits. */
+static int sizes_after_a_look(void)
+{
+    CHECK(ms_scaling_decide(&loop, 0) == 0 && ms_scaling_decide(&loop, 2) == 0);
+    return 10 * (loop.fleet.pool[0].up + loop.fleet.pool[0].loading) + loop.fleet.pool[2].up + loop.fleet.pool[2].loading;
+}
+
+/* So many wait at each replica of these pools. */
+static void wait_there(ms_job *waiting, int32_t pool, int n)
+{
+    for (int32_t i = 0; i < 2; i++) {
+        for (int k = 0; k < n; k++) {
+            ms_job *job = &waiting[10 * pool + 5 * i + k];
+            ms_job_init(job, k, 0, 1, 1);
+            ms_queue_push_tail(&loop.fleet.replica[3 * pool + i].own_queue, job);
+        }
+    }
+    loop.fleet.pool[pool].unfinished = 2 * n;
+}
+
+static void empty_queues(void)
+{
+    for (int32_t i = 0; i < 9; i++) {
+        loop.fleet.replica[i].own_queue = (ms_queue){0};
+    }
+    ms_run_free(&loop);
+}
+
+/* In the mean of both pools at most 2 may wait at a replica: with 0 and 4 they stand, with 1 and 4 the cheapest grows, with
+ * 0 and 1 the dearest shrinks; of equal prices the first in the file. What waits at the third pool does not count. */
+static void of_several_pools_the_cheapest_grows_and_the_dearest_shrinks(void)
+{
+    static ms_job waiting[30];
+    const int32_t prices[][2] = {{2, 1}, {1, 2}, {1, 1}};
+    const int grown[] = {23, 32, 32}, shrunk[] = {12, 21, 12};
+    for (int k = 0; k < 3; k++) {
+        for (int busy = 0; busy < 3; busy++) {
+            make_saturated(prices[k][0], prices[k][1]);
+            wait_there(waiting, 0, busy == 1 ? 1 : 0);
+            wait_there(waiting, 1, 4);
+            wait_there(waiting, 2, busy == 2 ? 1 : 4);
+            const int sizes = sizes_after_a_look();
+            CHECK(sizes == (busy == 0 ? 22 : busy == 1 ? grown[k] : shrunk[k]));
+            const ms_saturated *seen = &loop.fleet.servers[0].saturated;
+            CHECK(seen->t_s == 2.0 && seen->unsaturated == 4 && seen->unfinished == (busy == 0 ? 8 : busy == 1 ? 10 : 2));
+            CHECK(seen->usage == 0.0 && seen->waiting == (double)seen->unfinished);
+            empty_queues();
+        }
+    }
+}
+
+/* Who cannot grow is passed over: it loads already, or all of its replicas are up. Who cannot shrink, likewise: it loads, has
+ * its least, or its last replica has something to do or was not idle for long enough. */
+static void who_cannot_change_leaves_it_to_another(void)
+{
+    static const struct {
+        int32_t up, loading, least, unfinished;
+        double idle_since_s;
+        int may_grow, may_shrink;
+    } cases[] = {
+        {2, 0, 1, 0, 0.0, 1, 1}, {2, 1, 1, 0, 0.0, 0, 0}, {3, 0, 1, 0, 0.0, 0, 1}, {2, 0, 2, 0, 0.0, 1, 0},
+        {1, 0, 0, 0, 0.0, 1, 1}, {1, 0, 0, 1, 0.0, 1, 0}, {1, 0, 0, 0, 0.5, 1, 0},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        for (int grows = 0; grows < 2; grows++) {
+            make_saturated(grows ? 1 : 2, grows ? 2 : 1); /* the first would, if it could */
+            ms_pool *first = &loop.fleet.pool[0];
+            first->up = cases[k].up;
+            first->loading = cases[k].loading;
+            first->plan.autoscale.least = cases[k].least;
+            first->unfinished = cases[k].unfinished;
+            first->autoscaler.idle_since_s = cases[k].idle_since_s;
+            first->plan.autoscale.zero_after_s = 2.0;
+            CHECK(ms_scaling_decide(&loop, 2) == 0);
+            const ms_saturated *seen = &loop.fleet.servers[0].saturated;
+            CHECK(seen->cheapest == (grows && cases[k].may_grow ? 0 : 2));
+            CHECK(seen->dearest == (!grows && cases[k].may_shrink ? 0 : 2));
+            ms_run_free(&loop);
+        }
+    }
+}
+
+/* All that decide at an instant go by the same look; at the next there is another. */
+static void pools_of_one_instant_go_by_one_look(void)
+{
+    make_saturated(1, 2);
+    CHECK(ms_scaling_decide(&loop, 0) == 0);
+    const ms_saturated *seen = &loop.fleet.servers[0].saturated;
+    CHECK(seen->unfinished == 0);
+    loop.fleet.pool[0].unfinished = 7;
+    CHECK(ms_scaling_decide(&loop, 2) == 0 && seen->unfinished == 0);
+    loop.now_s = 4.0;
+    CHECK(ms_scaling_decide(&loop, 0) == 0 && seen->unfinished == 7 && seen->t_s == 4.0);
+    ms_run_free(&loop);
+}
+
+/* The errand of a load that was called off finds a replica that is off, is up, or loads until later. */
+static void who_is_up_or_off_is_not_made_ready(void)
+{
+    make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_TARGET, 2.0);
+    CHECK(ms_loop_begin(&loop) == 0);
+    loop.fleet.ready_s[0] = loop.fleet.ready_s[2] = 3.0;
+    for (int32_t i = 0; i < 3; i += 2) {
+        const int32_t phase = loop.fleet.phase[i];
+        loaded(3.0, i);
+        CHECK(loop.fleet.phase[i] == phase && loop.fleet.pool[0].up == 1 && loop.fleet.pool[0].loading == 0);
+    }
+    ms_run_free(&loop);
+}
+
+/* A pool that never scales, first, between or last, is left as it is; the others begin with their initial replicas, and look. */
+static void pools_that_never_scale_are_passed_over(void)
+{
+    for (int32_t never = 0; never < 3; never++) {
+        const ms_run_config config = plain;
+        ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 2), pool_of(0, 2)};
+        for (int32_t p = 0; p < 3; p++) {
+            if (p != never) {
+                plans[p].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
+                plans[p].autoscale.initial = 1;
+            }
+        }
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+                          streams) == 0);
+        CHECK(ms_loop_begin(&loop) == 0 && loop.heap.length == 2);
+        for (int32_t p = 0; p < 3; p++) {
+            CHECK(loop.fleet.pool[p].up == (p == never ? 2 : 1) && loop.fleet.pool[p].autoscaler.looks == (p != never));
+            CHECK(loop.fleet.phase[2 * p] == MS_READY && loop.fleet.phase[2 * p + 1] == (p == never ? MS_READY : MS_OFF));
+        }
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -342,5 +502,10 @@ int main(void)
     RUN(saturation_looks_at_those_that_are_ready);
     RUN(looks_come_at_multiples_of_the_period);
     RUN(what_a_closed_replica_has_is_forgotten);
+    RUN(of_several_pools_the_cheapest_grows_and_the_dearest_shrinks);
+    RUN(who_cannot_change_leaves_it_to_another);
+    RUN(pools_of_one_instant_go_by_one_look);
+    RUN(who_is_up_or_off_is_not_made_ready);
+    RUN(pools_that_never_scale_are_passed_over);
     return report();
 }

@@ -1,6 +1,7 @@
 #include "schedule_sglang.h"
 
 #include "replicas.h"
+#include "transit.h"
 
 static ms_limits sglang(int64_t memory)
 {
@@ -213,6 +214,141 @@ static void a_replica_that_rests_forgets_its_ratio(void)
     ms_replica_free(&r);
 }
 
+/* ---- where others prefill or decode -------------------------------------------------------------------------------- */
+
+/* For others to decode, prompts ask for one token each, whatever the answer: of two at once 1 < C - (4 + 1) - (4 + 1). After
+ * the first its memory stays, and it asks for nothing: 0 < C - 5 - 5. */
+static void prompts_for_others_ask_for_one_token(void)
+{
+    const int64_t memory[] = {12, 11, 10};
+    for (int k = 0; k < 3; k++) {
+        ms_limits limits = sglang(memory[k]);
+        limits.role = MS_ROLE_PREFILL;
+        ms_replica r;
+        ms_job first = ms_job_new(0, 0, 4, 500), second = ms_job_new(1, 0, 4, 500);
+        ms_queue done = {0};
+        make(&r, limits);
+        submit(&r, &first, 0.0);
+        submit(&r, &second, 0.0);
+        start(&r, 0.0);
+        CHECK(r.sequences.running == (k == 0 ? 2 : 1));
+        CHECK(ms_replica_finish(&r, &done) == 0 && r.sequences.set_aside == (k == 0 ? 8 : 4));
+        start(&r, 1.0);
+        CHECK(k == 0 ? second.start_s == 0.0 : k == 1 ? second.start_s == 1.0 : isnan(second.start_s));
+        ms_replica_free(&r);
+    }
+}
+
+static ms_job from_elsewhere(int64_t request, int32_t prompt, int32_t output)
+{
+    ms_job job = ms_job_new(request, 0, prompt, output);
+    job.source = 0;
+    job.generated_tokens = 1;
+    return job;
+}
+
+/* The KV of these comes and they decode. */
+static void bring(ms_replica *r, double t_s)
+{
+    for (ms_job *job = ms_transit_depart(r); job != NULL; job = ms_transit_depart(r)) {
+        job->source = -1;
+        ms_replica_arrive(r, job, t_s);
+    }
+    start(r, t_s);
+}
+
+/* A replica that decodes, with a job of 4 tokens whose jump ends at 10 s. */
+static void make_decoding(ms_replica *r, int64_t memory, ms_job *first)
+{
+    ms_limits limits = sglang(memory);
+    limits.role = MS_ROLE_DECODE;
+    make(r, limits);
+    *first = from_elsewhere(0, 4, 11);
+    submit(r, first, 0.0);
+    start(r, 0.0);
+    bring(r, 0.0);
+    CHECK(r->state == MS_RUNNING && r->sequences.decoders == 1 && r->boundary_s == 10.0);
+}
+
+/* At 1 s the first holds 5 tokens; the second's 4 come if 4 + 2 * 512 fit into the rest. If not, the first goes on as it
+ * would have; what has come joins in any case. */
+static void who_comes_while_others_decode_must_fit(void)
+{
+    for (int fits = 0; fits < 2; fits++) {
+        ms_replica r;
+        ms_job first, second = from_elsewhere(1, 4, 3);
+        ms_queue done = {0};
+        make_decoding(&r, 5 + 4 + 1024 - !fits, &first);
+        CHECK(submit(&r, &second, 0.5) == MS_RESCHEDULE && r.boundary_s == 1.0);
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        const int64_t jumps = r.jumps;
+        start(&r, 1.0);
+        CHECK(r.departing.length == fits && r.jumps == jumps + fits && r.boundary_s == 10.0 && r.base_s == (double)fits);
+        CHECK(r.kept_places == fits && r.own_queue.length == !fits);
+        if (fits) {
+            CHECK(ms_transit_depart(&r) == &second);
+            CHECK(ms_replica_arrive(&r, &second, 1.5) == MS_RESCHEDULE && r.boundary_s == 2.0);
+            CHECK(ms_replica_finish(&r, &done) == 0);
+            start(&r, 2.0);
+            CHECK(r.sequences.decoders == 2 && second.start_s == 2.0);
+        }
+        ms_replica_free(&r);
+    }
+}
+
+/* Who is retracted waits behind others without KV here, and before those whose KV is still where they were prefilled. */
+static void who_is_retracted_waits_among_its_like(void)
+{
+    ms_replica r;
+    ms_job first, second = from_elsewhere(1, 4, 11), lost = ms_job_new(2, 0, 4, 9), coming = from_elsewhere(3, 4, 9);
+    ms_queue done = {0};
+    make_decoding(&r, 5000, &first);
+    submit(&r, &second, 0.5);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 1.0);
+    CHECK(ms_transit_depart(&r) == &second);
+    second.source = -1;
+    CHECK(ms_replica_arrive(&r, &second, 1.5) == MS_RESCHEDULE && ms_replica_finish(&r, &done) == 0);
+    r.sequences.capacity_blocks = 14; /* at 2 s they hold 6 and 4 tokens: two iterations more */
+    start(&r, 2.0);
+    CHECK(r.sequences.decoders == 2 && r.boundary_s == 4.0);
+    ms_queue_push_tail(r.queue, &lost);
+    ms_queue_push_tail(r.queue, &coming);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 4.0);
+    CHECK(r.sequences.decoders == 1 && r.preemptions == 1 && second.generated_tokens == 3);
+    CHECK(r.queue->head == &lost && lost.next == &second && second.next == &coming && coming.next == NULL);
+    ms_replica_free(&r);
+}
+
+/* Who comes back from the host's memory needs its whole text, its answer too; nobody is refused by an empty replica. */
+static void who_was_retracted_needs_all_of_its_tokens(void)
+{
+    for (int fits = 0; fits < 2; fits++) {
+        ms_replica r;
+        ms_job first, back = ms_job_new(1, 0, 4, 50);
+        ms_queue done = {0};
+        back.generated_tokens = 20;
+        make_decoding(&r, 5 + 24 + 1024 - !fits, &first);
+        submit(&r, &back, 0.5);
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        start(&r, 1.0);
+        CHECK(r.sequences.decoders == 1 + fits && back.generated_tokens == 20);
+        CHECK(fits ? ms_sequences_cached_units(&r.sequences, 1) == 23 : back.place == MS_QUEUED);
+        ms_replica_free(&r);
+    }
+    ms_replica r;
+    ms_limits limits = sglang(30);
+    limits.role = MS_ROLE_DECODE;
+    make(&r, limits);
+    ms_job alone = ms_job_new(0, 0, 4, 9);
+    alone.generated_tokens = 2;
+    submit(&r, &alone, 3.0);
+    start(&r, 3.0);
+    CHECK(r.sequences.decoders == 1 && alone.start_s == 3.0 && r.boundary_s == 10.0);
+    ms_replica_free(&r);
+}
+
 int main(void)
 {
     RUN(who_comes_must_fit_beside_what_is_expected_of_the_others);
@@ -226,5 +362,9 @@ int main(void)
     RUN(the_least_generated_is_retracted);
     RUN(as_many_are_retracted_as_must_be);
     RUN(a_replica_that_rests_forgets_its_ratio);
+    RUN(prompts_for_others_ask_for_one_token);
+    RUN(who_comes_while_others_decode_must_fit);
+    RUN(who_is_retracted_waits_among_its_like);
+    RUN(who_was_retracted_needs_all_of_its_tokens);
     return report();
 }

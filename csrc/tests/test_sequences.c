@@ -140,6 +140,182 @@ static void an_iteration_is_paid_by_those_in_it(void)
     ms_sequences_free(&s);
 }
 
+/* ---- what comes from another replica ---------------------------------------------------------------------------- */
+
+/* It decodes from the next iteration on, before the prompt under way, whose chunk and account stay its own. */
+static void who_joins_goes_before_the_prompt_under_way(void)
+{
+    ms_sequences s;
+    ms_sequences_init(&s, &unit, &(ms_limits){.max_num_seqs = 4,
+                                              .max_batched_tokens = 16,
+                                              .kv_capacity_tokens = 99,
+                                              .schedule = MS_SCHEDULE_TENSORRT_LLM,
+                                              .role = MS_ROLE_DECODE,
+                                              .track_usage = 1});
+    ms_job prompt = ms_job_new(0, 0, 10, 4), first = ms_job_new(1, 0, 4, 6), second = ms_job_new(2, 0, 7, 3);
+    admit(&s, &prompt, 4);
+    apply(&s, 1);
+    CHECK(s.energy_j[0] == 2.0 + 4.0 && s.usage_s[0] == 1.0 && s.cached[0] == 4);
+    ms_job *joining[] = {&first, &second};
+    for (int k = 0; k < 2; k++) {
+        ms_job *job = joining[k];
+        job->transferred = 1;
+        job->missing_tokens = 3;
+        job->generated_tokens = 1;
+        CHECK(ms_sequences_join(&s, job, 5.0 + k, 0) == 0);
+        CHECK(s.running == 2 + k && s.decoders == 1 + k && s.jobs[k] == job && s.jobs[1 + k] == &prompt);
+        CHECK(s.cached[1 + k] == 4 && s.chunk[1 + k] == 4 && s.energy_j[1 + k] == 6.0 && s.usage_s[1 + k] == 1.0);
+        CHECK(s.energy_j[k] == 0.0 && s.usage_s[k] == 0.0 && job->place == MS_RUNS && !job->transferred);
+        CHECK(job->start_s == 5.0 + k && job->first_token_s == 5.0 + k);
+    }
+    CHECK(s.context == 4 + 7 && s.growth == 2 && s.soonest == 2);
+    CHECK(s.prompt_tokens == 4 + 7 && s.cached_prompt_tokens == 1 + 4);
+    ms_sequences_compose(&s);
+    CHECK(s.batch.decoders == 2.0 && s.batch.context == 11.0 && s.batch.prompt_tokens == 4.0);
+    CHECK(ms_sequences_blocks(&s, 1) == 5 + 8 + 8);
+    apply(&s, 1);
+    apply(&s, 1);
+    CHECK(second.generated_tokens == 3 && s.running == 2 && s.jobs[0] == &first && s.jobs[1] == &prompt);
+    CHECK(s.decoders == 2 && prompt.generated_tokens == 1);
+    ms_sequences_free(&s);
+}
+
+/* Alone it takes the first place, and a first token that the user has seen stays. */
+static void who_joins_alone_decodes_at_once(void)
+{
+    ms_sequences s;
+    ms_sequences_init(&s, &unit, &(ms_limits){.max_num_seqs = 4, .max_batched_tokens = 16, .kv_capacity_tokens = 99});
+    ms_job job = ms_job_new(0, 0, 4, 3);
+    job.transferred = 1;
+    job.generated_tokens = 1;
+    job.start_s = 1.0;
+    job.first_token_s = 2.0;
+    CHECK(ms_sequences_join(&s, &job, 5.0, 0) == 0);
+    CHECK(s.running == 1 && s.decoders == 1 && ms_sequences_cached_units(&s, 0) == 4 && s.ends[0] == 2);
+    CHECK(job.start_s == 1.0 && job.first_token_s == 2.0);
+    ms_sequences_free(&s);
+}
+
+/* Where another decodes, its first token is the user's: vLLM's gives none here; others give it, and show it if it is the
+ * last. */
+static void a_first_token_for_another_to_show(void)
+{
+    for (int k = 0; k < 6; k++) {
+        const int32_t schedule = k / 2, is_last = k % 2;
+        ms_sequences s;
+        ms_queue done = {0};
+        ms_sequences_init(&s, &unit, &(ms_limits){.max_num_seqs = 4,
+                                                  .max_batched_tokens = 16,
+                                                  .kv_capacity_tokens = 99,
+                                                  .kv_block_tokens = 4,
+                                                  .schedule = schedule,
+                                                  .role = MS_ROLE_PREFILL,
+                                                  .first_token_later = 1});
+        ms_job job = ms_job_new(0, 0, 6, is_last ? 1 : 5);
+        admit(&s, &job, 16);
+        job.replica = 3;
+        ms_sequences_apply(&s, 1, 2.0, &done);
+        const int gives = schedule != MS_SCHEDULE_VLLM, ends = gives && is_last;
+        CHECK(done.head == &job && s.running == 0 && job.generated_tokens == gives);
+        CHECK(ends ? job.first_token_s == 2.0 && job.finish_s == 2.0 : isnan(job.first_token_s) && isnan(job.finish_s));
+        CHECK(job.source == (ends ? -1 : 3) && s.set_aside == (ends ? 0 : 2));
+        CHECK(ends || job.prefilled_s == 2.0);
+        ms_sequences_free(&s);
+    }
+}
+
+/* ---- the next iteration ------------------------------------------------------------------------------------------ */
+
+/* g of n decoders with their drafts: worked out once for each n of few, and anew for many; not while they pause. */
+static void products_of_decoders_are_worked_out_once(void)
+{
+    static ms_job jobs[MS_FEW_DECODERS + 1];
+    const ms_coefficients c = {
+        .a0_s = 1.0, .c0_s_per_token = 0.25, .draft_tokens = 1.0, .ak_s_per_token = 0.5, .p0_w = 2.0, .p_cap_w = 1000.0};
+    ms_limits limits = drafting(10000, 1);
+    limits.max_num_seqs = MS_FEW_DECODERS + 1;
+    ms_sequences s;
+    ms_sequences_init(&s, &c, &limits);
+    for (int n = 1; n <= MS_FEW_DECODERS + 1; n++) {
+        jobs[n - 1] = ms_job_new(n, 0, 2, 900);
+        admit(&s, &jobs[n - 1], 900);
+        apply(&s, 1);
+        const double expected = 1.0 + 0.25 * (n + n);
+        CHECK(s.decoders == n && s.batch.decoders_s == (n < MS_FEW_DECODERS ? expected : 0.0));
+        CHECK(s.tau.gpu.first == expected + 0.5 * s.batch.context);
+    }
+    CHECK(s.decoders_s[5] == 1.0 + 0.25 * 10.0);
+    ms_sequences_preempt(&s, 0, 0);
+    ms_sequences_preempt(&s, 0, 0);
+    s.decoders_s[MS_FEW_DECODERS - 1] = 7.0; /* used as it is */
+    ms_sequences_compose(&s);
+    CHECK(s.batch.decoders_s == 7.0);
+    s.paused = 1;
+    ms_sequences_compose(&s);
+    CHECK(s.batch.decoders == 0.0 && s.batch.context == 0.0 && s.batch.ahead == 0.0 && s.batch.decoders_s == 0.0);
+    ms_sequences_free(&s);
+}
+
+/* What the batch would hold after n iterations never exceeds memory, and after one more it would: as tried one by one, with
+ * blocks of 1, 3 and 4 tokens, with drafts, with a prompt under way, and while decoders pause. */
+static void a_composition_stands_as_long_as_it_fits(void)
+{
+    static ms_job jobs[4];
+    const int32_t blocks[] = {1, 3, 4};
+    lcg chance = {12};
+    int64_t bound = 0;
+    for (int k = 0; k < 6000; k++) {
+        ms_limits limits = drafting(200, blocks[k % 3]);
+        limits.max_num_seqs = 4;
+        limits.drafts = k % 2 ? limits.drafts : NULL;
+        ms_sequences s;
+        ms_sequences_init(&s, &unit, &limits);
+        const int n = (int)lcg_between(&chance, 1, 3);
+        for (int i = 0; i < n; i++) {
+            jobs[i] = ms_job_new(i, 0, (int32_t)lcg_between(&chance, 1, 20), (int32_t)lcg_between(&chance, 20, 60));
+            admit(&s, &jobs[i], 99);
+            apply(&s, 1);
+        }
+        int64_t stands = s.soonest - s.clock;
+        if (k / 6 % 2) {
+            s.paused = k / 12 % 2;
+            jobs[3] = ms_job_new(3, 0, (int32_t)lcg_between(&chance, 30, 60), 2);
+            admit(&s, &jobs[3], lcg_between(&chance, 1, 4));
+            const int64_t chunks = jobs[3].prompt_tokens / s.chunk[n];
+            stands = s.paused || chunks < stands ? chunks : stands;
+        }
+        s.set_aside = lcg_between(&chance, 0, 2);
+        s.capacity_blocks = ms_sequences_blocks(&s, 1) + lcg_between(&chance, 0, 60);
+        int64_t fits = 1;
+        while (fits < stands && ms_sequences_blocks(&s, fits + 1) <= s.capacity_blocks) {
+            fits++;
+        }
+        CHECK(ms_sequences_last(&s) == fits);
+        bound += fits < stands;
+        ms_sequences_free(&s);
+    }
+    CHECK(bound > 1000 && bound < 5000);
+}
+
+/* Nor does a preemption: what was answered so far is the job's own. */
+static void who_is_preempted_has_not_answered(void)
+{
+    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
+    ms_sequences s;
+    ms_sequences_init(&s, &unit, &cached);
+    ms_job job = ms_job_new(0, 0, 8, 20), turn = ms_job_new(1, 0, 20, 1);
+    job.path = path;
+    turn.path = longer;
+    job.path_length = turn.path_length = 1;
+    job.answer_node = 1;
+    admit(&s, &job, 64);
+    apply(&s, 1);
+    apply(&s, 5);
+    CHECK(ms_sequences_preempt(&s, 0, 1) == &job && s.cache.cached == 3);
+    CHECK(ms_cache_find(&s.cache, &turn, 20).present == 2);
+    ms_sequences_free(&s);
+}
+
 int main(void)
 {
     RUN(a_composition_counts_all_that_its_iterations_take);
@@ -148,5 +324,11 @@ int main(void)
     RUN(what_a_prompt_has_computed_stays_when_it_leaves);
     RUN(who_is_preempted_keeps_its_pace);
     RUN(an_iteration_is_paid_by_those_in_it);
+    RUN(who_joins_goes_before_the_prompt_under_way);
+    RUN(who_joins_alone_decodes_at_once);
+    RUN(a_first_token_for_another_to_show);
+    RUN(products_of_decoders_are_worked_out_once);
+    RUN(a_composition_stands_as_long_as_it_fits);
+    RUN(who_is_preempted_has_not_answered);
     return report();
 }

@@ -104,15 +104,22 @@ static void what_no_run_has_is_refused_whole(void)
     int64_t counts[MS_TALLY_COUNTS] = {0}, by_status[STATUSES] = {0}, answered[MODELS] = {0}, answers[TENANTS] = {0};
     ms_tally tally = {STATUSES, MODELS,      TENANTS,     sums,    counts,   by_status,
                       answered, by_model[0], by_model[1], answers, by_tenant};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 6; k++) {
         records = made_up(2);
         status[N - 1] = MS_COMPLETED;
+        model[N - 1] = 0;
         if (k == 0) {
             model[N - 1] = MODELS;
         } else if (k == 1) {
             tenant[N - 1] = -1;
-        } else {
+        } else if (k == 2) {
             status[N - 1] = STATUSES;
+        } else if (k == 3) {
+            model[N - 1] = -1;
+        } else if (k == 4) {
+            tenant[N - 1] = TENANTS;
+        } else {
+            status[N - 1] = -1;
         }
         CHECK(ms_tally_add(&tally, &records) == -1);
         CHECK(sums[MS_SUM_COST] == 0.0 && by_status[0] == 0);
@@ -239,6 +246,26 @@ static void predictions_are_counted_by_score(void)
     CHECK(fabs(loss - (2.0 * 0.0 - log(0.25) - 0.25 * log(0.25) - 0.75 * log(0.75) - log(0.999))) < 1e-12);
 }
 
+/* However many there are: each counts once, in its bin. */
+static void all_of_many_predictions_are_counted(void)
+{
+    static double scores[N], truth[N];
+    double good[8] = {0.0}, bad[8] = {0.0}, expected[2][8] = {{0.0}}, loss = 0.0;
+    lcg chance = {21};
+    for (int i = 0; i < N; i++) {
+        scores[i] = (double)lcg_between(&chance, 1, 63) / 64.0;
+        truth[i] = i % 5 == 4 ? NAN : (double)lcg_between(&chance, 0, 4) / 4.0;
+        if (truth[i] == truth[i]) {
+            const int bin = (int)(scores[i] * 8.0);
+            expected[0][bin] += truth[i];
+            expected[1][bin] += 1.0 - truth[i];
+            loss -= truth[i] * log(scores[i]) + (1.0 - truth[i]) * log(1.0 - scores[i]);
+        }
+    }
+    CHECK_NEAR(ms_tally_add_scores(good, bad, 8, N, scores, truth), loss, 1e-12);
+    CHECK(memcmp(good, expected[0], sizeof good) == 0 && memcmp(bad, expected[1], sizeof bad) == 0);
+}
+
 int main(void)
 {
     RUN(sums_are_those_of_loops);
@@ -247,5 +274,6 @@ int main(void)
     RUN(latencies_count_what_is_answered_after_the_warm_up);
     RUN(objectives_are_met_at_their_edge);
     RUN(predictions_are_counted_by_score);
+    RUN(all_of_many_predictions_are_counted);
     return report();
 }

@@ -290,6 +290,48 @@ static void a_transfer_that_ends_early_leaves_its_link(void)
     ms_run_free(&loop);
 }
 
+/* The replica that prefilled both fails at 2 s, when half of them has crossed: both begin again, and their links are free. */
+static void what_is_lost_amid_a_transfer_leaves_its_link(void)
+{
+    for (int32_t links = MS_LINK_PREFILL; links <= MS_LINK_CLUSTER; links++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.transfer_links = links;
+        ask(2, 0.0, 4, 3);
+        make_split(&loop, config, 2, 0);
+        break_down(&loop, 0, 1.5, 2.5);
+        begin(&loop);
+        run_until(&loop, 1.5);
+        CHECK(loop.transfers == 2 && loop.fleet.replica[1].kept_places == 0 && loop.fleet.replica[2].kept_places == 0);
+        CHECK(loop.fleet.replica[1].sequences.set_aside == 0 && loop.transferred == 0);
+        end(&loop);
+        const double crosses_s = links == MS_LINK_DECODE ? 1.0 : 2.0; /* from 5 s on */
+        for (int i = 0; i < 2; i++) {
+            CHECK(sheets[0].status[i] == MS_COMPLETED && sheets[0].finish[i] == 5.0 + crosses_s + 0.25 + 2.0);
+        }
+        CHECK(loop.transfers == 4 && loop.transferred == 2);
+        ms_run_free(&loop);
+    }
+}
+
+/* It goes where it was promised to, however crowded that is by then. */
+static void a_promise_is_kept(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 3);
+    make_split(&loop, plain, 2, 1);
+    begin(&loop);
+    run_until(&loop, 0.5);
+    CHECK(loop.fleet.promised[1] == 1);
+    loop.fleet.promised[1] += 5;
+    run_until(&loop, 2.0);
+    CHECK(loop.fleet.replica[1].sequences.set_aside == 5 && loop.fleet.replica[2].sequences.set_aside == 0);
+    loop.fleet.promised[1] -= 5;
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 1);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -306,5 +348,7 @@ int main(void)
     RUN(nobody_is_promised_while_none_is_up);
     RUN(transfers_share_their_links);
     RUN(a_transfer_that_ends_early_leaves_its_link);
+    RUN(what_is_lost_amid_a_transfer_leaves_its_link);
+    RUN(a_promise_is_kept);
     return report();
 }

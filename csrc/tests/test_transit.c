@@ -324,6 +324,91 @@ static void a_cache_spares_what_it_has(void)
     ms_replica_free(&r);
 }
 
+/* Blocks of 4: the first runs with 3 blocks, 2 of them of node 7. Each that comes needs 3 for its 11 tokens, the same 2 among
+ * them: memory for 5 takes both of them at once, for 4 one. */
+static void what_is_used_twice_is_set_aside_once(void)
+{
+    const ms_node_of_path path[] = {{7, 8}};
+    for (int fits = 1; fits <= 2; fits++) {
+        ms_replica r;
+        const ms_limits limits = {.max_num_seqs = 8,
+                                  .max_batched_tokens = 16,
+                                  .kv_capacity_tokens = 12 + 4 * fits,
+                                  .kv_block_tokens = 4,
+                                  .prefix_cache = 1,
+                                  .role = MS_ROLE_DECODE};
+        CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+        ms_job jobs[3];
+        ms_queue done = {0};
+        for (int k = 0; k < 3; k++) {
+            jobs[k] = prefilled(k, 10, 3);
+            jobs[k].path = path;
+            jobs[k].path_length = 1;
+        }
+        submit(&r, &jobs[0], 0.0);
+        start(&r, 0.0);
+        arrive_all(&r, 0.0);
+        start(&r, 0.0);
+        CHECK(r.state == MS_RUNNING && ms_sequences_blocks(&r.sequences, 0) == 3);
+        ms_queue_push_tail(r.queue, &jobs[1]);
+        ms_queue_push_tail(r.queue, &jobs[2]);
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        start(&r, 1.0);
+        CHECK(r.departing.length == fits && r.kept_places == fits && r.sequences.set_aside == 3 * fits);
+        CHECK(ms_sequences_blocks(&r.sequences, 0) == 3 + fits && r.sequences.cache.twice == 2 * fits);
+        CHECK(jobs[1].missing_tokens == 2 && ms_cache_check(&r.sequences.cache) == 0);
+        ms_replica_evict(&r, 1.0, &done);
+        ms_replica_free(&r);
+    }
+}
+
+/* What was prefilled is in the cache of its replica, used until the other has it, and can be evicted from then on. */
+static void what_was_handed_over_stays_in_the_cache(void)
+{
+    ms_replica r;
+    const ms_limits limits = {.max_num_seqs = 4,
+                              .max_batched_tokens = 16,
+                              .kv_capacity_tokens = 40,
+                              .kv_block_tokens = 4,
+                              .prefix_cache = 1,
+                              .role = MS_ROLE_PREFILL};
+    CHECK(ms_replica_init(&r, 0, &unit, &limits, NULL) == 0);
+    ms_job job = ms_job_new(0, 0, 10, 3);
+    ms_queue done = {0};
+    submit(&r, &job, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0 && done.head == &job);
+    start(&r, 1.0);
+    CHECK(r.sequences.set_aside == 3 && r.sequences.cache.cached == 0 && job.holds != NULL);
+    CHECK(ms_replica_let_go(&r, &job, 2.0) == MS_NOTHING);
+    CHECK(r.sequences.set_aside == 0 && r.sequences.cache.cached == 2 && job.holds == NULL);
+    CHECK(ms_cache_check(&r.sequences.cache) == 0);
+    ms_replica_free(&r);
+}
+
+/* With a draft each, SGLang counts in tokens, too: the second asks for 4 + 2 * 512 beside the 5 of the first. */
+static void room_for_answers_is_in_tokens_with_drafts_too(void)
+{
+    ms_drafts drafts;
+    ms_drafts_init(&drafts, 1, (const double[]){1.0}, &(ms_stream){1, 7, 0, 0});
+    for (int fits = 0; fits < 2; fits++) {
+        ms_replica r;
+        const ms_limits limits = {.max_num_seqs = 2,
+                                  .max_batched_tokens = 16,
+                                  .kv_capacity_tokens = 5 + 4 + 1024 - !fits,
+                                  .schedule = MS_SCHEDULE_SGLANG,
+                                  .drafts = &drafts,
+                                  .role = MS_ROLE_DECODE};
+        CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+        ms_job first = prefilled(0, 4, 3), second = prefilled(1, 4, 3);
+        submit(&r, &first, 0.0);
+        submit(&r, &second, 0.0);
+        start(&r, 0.0);
+        CHECK(r.departing.length == 1 + fits);
+        ms_replica_free(&r);
+    }
+}
+
 int main(void)
 {
     RUN(sglang_keeps_room_for_answers);
@@ -336,5 +421,8 @@ int main(void)
     RUN(what_is_called_off_makes_room);
     RUN(nobody_left_to_run_lets_in_who_has_come);
     RUN(what_is_set_aside_is_counted_in_blocks);
+    RUN(what_is_used_twice_is_set_aside_once);
+    RUN(what_was_handed_over_stays_in_the_cache);
+    RUN(room_for_answers_is_in_tokens_with_drafts_too);
     return report();
 }

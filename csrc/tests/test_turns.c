@@ -222,6 +222,43 @@ static void a_turn_may_be_too_long_for_one_model(void)
     }
 }
 
+/* What no model takes is turned away as it comes, and its session ends. */
+static void a_turn_that_nobody_takes_ends_its_session(void)
+{
+    sheet *s = two_sessions();
+    ms_run loop;
+    s->outputs[1] = s->outputs[TURNS + 1] = 75; /* after a prompt of 6, where 80 are the most */
+    plans_are(0, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.fleet.pool[0].plan.most_tokens = loop.fleet.pool[1].plan.most_tokens = 80;
+    begin(&loop);
+    end(&loop);
+    CHECK(s->status[0] == MS_COMPLETED && s->status[1] == MS_TOO_LONG && s->status[2] == MS_NOT_SENT);
+    CHECK(s->status[3] == MS_COMPLETED && s->arrival[1] == s->finish[0] + 5.0 && s->model[1] == -1);
+    CHECK(s->cost[1] == 0.0 && isnan(s->start[1]) && isnan(s->queue[1]));
+    CHECK(loop.issued == 3 && loop.turns_not_sent == 1 && loop.attempts == 2);
+    ms_run_free(&loop);
+}
+
+/* A router that takes its time takes it for turns as for others. */
+static void turns_wait_for_their_decision(void)
+{
+    sheet *s = two_sessions();
+    ms_run_config config = plain;
+    ms_run loop;
+    config.decision = seconds(2.5);
+    plans_are(0, 1, 0, 1);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(check_records(s, MS_COMPLETED) == TURNS && loop.router_begun == TURNS);
+    for (int i = 0; i < TURNS; i++) {
+        CHECK(s->start[i] == s->arrival[i] + 2.5 && s->finish[i] == s->start[i] + 3.0);
+        CHECK(i == 0 || i == 3 || s->arrival[i] == s->finish[i - 1] + 5.0);
+    }
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -233,5 +270,7 @@ int main(void)
     RUN(a_kept_model_must_be_had);
     RUN(a_prompt_grows_by_the_answer_that_was_seen);
     RUN(a_turn_may_be_too_long_for_one_model);
+    RUN(a_turn_that_nobody_takes_ends_its_session);
+    RUN(turns_wait_for_their_decision);
     return report();
 }
