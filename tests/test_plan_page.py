@@ -20,6 +20,7 @@ from messsim.report.plan.words import name_of
 from messsim.scenario import parse
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
+from messsim.study.plan.goal import Goal
 from messsim.study.runs.summaries import local_workers
 
 PLAN = sys.modules["messsim.study.plan.cheapest"]  # which the package names as its function
@@ -40,7 +41,7 @@ def planned(out, wanted=(FAST, KEPT), **more):
         )
     )
     axes = axes_of(parsed, ["small=1..2", "large=1..4"], [])
-    return plan(parsed, axes, wanted, out=out, **{"seeds": 3, "workers": local_workers(1)} | more)
+    return plan(parsed, Goal(axes, wanted, seeds=3), out=out, **{"workers": local_workers(1)} | more)
 
 
 @pytest.fixture(scope="module")

@@ -507,7 +507,7 @@ def test_percentiles_are_by_arrival():
 def test_pools_that_are_named_as_models_are_theirs_and_models_are_ranked_by_answers():
     models = [{"name": "a", "answered": 3, "share": 0.75}, {"name": "b", "answered": 1, "share": 0.25}]
     run = SimpleNamespace(summary={"models": models})
-    assert of_pools.answered(run) == {"a": 3, "b": 1}
+    assert of_pools._answered(run) == {"a": 3, "b": 1}
     assert of_pools.are_models(run, ["a", "b"])
     assert not of_pools.are_models(run, ["b", "a"])
     assert not of_pools.are_models(run, ["a"])

@@ -4,6 +4,7 @@ import io
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from builders import model, scenario
 from pydantic import ValidationError
@@ -75,10 +76,12 @@ def test_replicas_are_those_that_are_up(engine, at_once, tmp_path):
 
 
 def test_power_is_the_mean_over_the_last_tenth():
-    samples = [SimpleNamespace(time_s=float(t), energy_j=[7.0, t**2 / 2.0]) for t in range(0, 60, 2)]
-    assert [studied._power(samples, k) for k in (0, 1)] == [0.0, (58.0 + 54.0) / 2.0]  # of the last 3 of 30
-    assert studied._power(samples[:5], 1) == (8.0 + 6.0) / 2.0  # there are always two
-    assert studied._power(samples[:1], 1) is None
+    times = np.arange(0.0, 60.0, 2.0)
+    seen = {"time_s": times, "energy_j": np.column_stack([np.full(30, 7.0), times**2 / 2.0])}
+    first = [{name: column[:n] for name, column in seen.items()} for n in (5, 1)]
+    assert [studied._power(seen, k) for k in (0, 1)] == [0.0, (58.0 + 54.0) / 2.0]  # of the last 3 of 30
+    assert studied._power(first[0], 1) == (8.0 + 6.0) / 2.0  # there are always two
+    assert studied._power(first[1], 1) is None
 
 
 def test_a_directory_is_shown_while_it_is_written_and_after(at_once, tmp_path):

@@ -20,6 +20,7 @@ from messsim.study.compare.fleets import fleets
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.plan.files import read_plan
+from messsim.study.plan.goal import Goal
 from messsim.study.runs import local_workers
 from messsim.study.runs.points import points_of
 from messsim.study.runs.verdicts import verdict_of
@@ -203,9 +204,7 @@ def test_each_policy_gets_its_cheapest_fleet():
     result = fleets(
         shipped_scenario,
         ["mess+", "largest"],
-        axes,
-        ["requests.lost<=0", "gpus<=3"],
-        seeds=2,
+        Goal(axes, ["requests.lost<=0", "gpus<=3"], seeds=2),
         workers=lambda: local_workers(1),
     )
     largest = result["policies"][1]["plan"]
@@ -214,25 +213,25 @@ def test_each_policy_gets_its_cheapest_fleet():
     assert largest["counts"]["candidates"] == 5  # of 6, less two of each
     assert result["best"] == "mess+"
     with pytest.raises(ScenarioError, match=r"no cluster of these keeps to it"):
-        plan(shipped_scenario, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
+        plan(shipped_scenario, Goal(axes, ["usd_per_hour<1"], seeds=2), workers=local_workers(1))
 
 
 def test_fleets_are_kept_as_plans_and_as_points_of_a_sweep(tmp_path, monkeypatch):
     shipped_scenario = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
     axes = axes_of(shipped_scenario, ["small=0..1", "large=1..2"], [])
-    asked = (shipped_scenario, ["mess+", "largest"], axes, ["requests.lost<=0"])
-    result = fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1))
+    asked = (shipped_scenario, ["mess+", "largest"], Goal(axes, ["requests.lost<=0"], seeds=2))
+    result = fleets(*asked, out=tmp_path / "o", workers=lambda: local_workers(1))
     assert json.loads((tmp_path / "o" / "fleets.json").read_text()) == result
     assert read_plan(tmp_path / "o" / "largest") == result["policies"][1]["plan"]
     points = points_of([], tmp_path / "o" / "fleets.csv")
     assert points[1] == {"router.policy": "largest", 'models."small".replicas': 0, 'models."large".replicas': 1}
     monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
-    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
+    assert fleets(*asked, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
     (tmp_path / "o" / ".fleets.csv.0123456789abcdef.partial").touch()  # of one that was killed
-    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
+    assert fleets(*asked, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
     (tmp_path / "o" / "mine.txt").touch()
     with pytest.raises(OutputError, match=r"holds mine\.txt, which is no plan"):
-        fleets(*asked, seeds=2, out=tmp_path / "o")
+        fleets(*asked, out=tmp_path / "o")
 
 
 def test_the_best_policy_is_that_of_the_cheapest_fleet(monkeypatch):
@@ -243,14 +242,14 @@ def test_the_best_policy_is_that_of_the_cheapest_fleet(monkeypatch):
         return {"requirements": [], "unit": "USD", "best": None if price is None else {"objective": price}}
 
     monkeypatch.setattr("messsim.study.compare.fleets.plan", planned)
-    assert fleets(shipped(), list(prices), [], [], seeds=2)["best"] == "random"
+    assert fleets(shipped(), list(prices), Goal([], [], seeds=2))["best"] == "random"
     prices.update(largest=None, random=None, cheapest=None)
-    assert fleets(shipped(), list(prices), [], [], seeds=2)["best"] is None
+    assert fleets(shipped(), list(prices), Goal([], [], seeds=2))["best"] is None
 
 
 def test_a_plan_that_may_leave_out_any_model_leaves_one():
     shipped_scenario = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
     axes = axes_of(shipped_scenario, ["small=0..1", "large=0..1"], [])
-    result = plan(shipped_scenario, axes, ["requests.lost<=0"], seeds=2, workers=local_workers(1))
+    result = plan(shipped_scenario, Goal(axes, ["requests.lost<=0"], seeds=2), workers=local_workers(1))
     assert result["counts"]["candidates"] == 3
     assert result["best"]["gpus"] == 1
