@@ -29,7 +29,7 @@ int ms_destination_find(ms_fleet *fleet, ms_job *job, int64_t max_waiting, doubl
                                                                 : mean_of(&fleet->pool[pool]);
     if (replica >= 0 && !ms_fleet_is_api(fleet, replica)) {
         destination->cached = (double)ms_replica_cached_tokens(&fleet->replica[replica], job, t_s);
-        ms_fleet_stir(fleet, replica); /* what its batch shares is counted */
+        ms_view_stir(fleet, replica); /* what its batch shares is counted */
     }
     return 0;
 }

@@ -203,7 +203,7 @@ void ms_fleet_forget_moment(ms_fleet *self, int32_t replica)
 
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
 {
-    ms_fleet_stir(self, replica);
+    ms_view_stir(self, replica);
     if (notice == MS_WAKE) {
         ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
     } else if (notice == MS_RESCHEDULE) {
@@ -236,7 +236,7 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
         servers->up--;
     }
     ms_view_show_load(self, replica); /* that it is down, or up again, is seen at once */
-    ms_fleet_stir(self, replica);
+    ms_view_stir(self, replica);
     servers->is_ranked = 0;
     servers->view.is_known = 0;
 }
@@ -287,7 +287,7 @@ void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
 {
     const int error = ms_replica_finish(&self->replica[replica], done);
-    ms_fleet_stir(self, replica);
+    ms_view_stir(self, replica);
     if (error) {
         return error;
     }
@@ -312,7 +312,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     const int64_t preemptions = server->preemptions;
     int32_t pulled;
     const int error = ms_replica_start(server, t_s, &pulled);
-    ms_fleet_stir(self, replica);
+    ms_view_stir(self, replica);
     if (error) {
         return error;
     }

@@ -231,16 +231,4 @@ static inline void ms_servers_mark(ms_servers *self, int32_t place)
     self->is_stale[place] = 1;
 }
 
-/* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
-static inline void ms_fleet_stir(ms_fleet *self, int32_t replica)
-{
-    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
-    self->rest[replica].is_known = 0;
-    if (self->looks.delay_s > 0.0) {
-        ms_looks_stir(&self->looks, replica);
-    } else if (servers->standings.node != NULL) {
-        ms_servers_mark(servers, self->place_of[replica]);
-    }
-}
-
 #endif

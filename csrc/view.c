@@ -162,7 +162,7 @@ void ms_view_note_load(ms_fleet *self, int32_t replica)
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
-    ms_fleet_stir(self, replica);
+    ms_view_stir(self, replica);
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
     } else if (servers->replicas > MS_SCAN_MOST) {

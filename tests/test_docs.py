@@ -122,7 +122,7 @@ def test_the_code_of_a_page_runs(page, desk):
 
 # Pages whose every figure is what their commands print; and the figures there that are of something else.
 NO_RESULTS = {
-    "docs/tutorial.md": {"3.11", "4,096", "0.67", "312", "0.03"},  # versions, a limit, differences of what is printed
+    "docs/tutorial.md": {"3.11", "4,096", "0.33", "300", "0.03"},  # versions, a limit, differences of what is printed
     "docs/when-routing-does-not-pay.md": {"2023"},
 }
 ONLY_WORKERS = re.compile(r"--workers \d+")

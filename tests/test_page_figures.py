@@ -58,7 +58,7 @@ def saved(row: dict[str, float]) -> int:
 # one fleet, fleets of their own, the tuning half, other dispatch
 ONE, OWN, _, TRIED = tables(QUICKSTART)
 MIX, SINGLE = "best fixed mix", "best single model"
-LINUCB, EASIER = "LinUCB, `eta` = 3, by the rule", "LinUCB, `eta` = 2"
+LINUCB, SURER = "LinUCB, `eta` = 2, by the rule", "LinUCB, `eta` = 3"
 LEAST_LOADED, TEN_SEEDS, AS_IT_IS = TRIED.values()
 ONE[SINGLE] = ONE["best single model, the 51B"]
 PHRASES = {
@@ -70,7 +70,7 @@ PHRASES = {
     "draws {:.0f} % of the joules": (QUICKSTART, 100 * part(ONE, "MESS+", SINGLE)),
     "and {:.0f} % less than the best mix": (QUICKSTART, less(ONE, "MESS+", MIX)),
     "it costs {:.0f} % more than MESS+": (QUICKSTART, more(ONE, LINUCB, "MESS+")),
-    "it costs {:.0f} % more and keeps": (QUICKSTART, more(ONE, EASIER, "MESS+")),
+    "it costs {:.0f} % more and keeps": (QUICKSTART, more(ONE, SURER, "MESS+")),
     "costs {:.1f} times the rent": (QUICKSTART, part(OWN, SINGLE, "MESS+", RENT)),
     "and {:.1f} times the energy of MESS+": (QUICKSTART, part(OWN, SINGLE, "MESS+")),
     "the mix {:.1f} times the rent": (QUICKSTART, part(OWN, MIX, "MESS+", RENT)),

@@ -28,7 +28,7 @@ FAST, KEPT = "latency_s.ttft.p95<1", "sla.satisfaction>=0.45"
 WORDS = {FAST: "TTFT, 95th percentile < 1 s", KEPT: "answers that satisfy ≥ 45.00 %"}
 
 
-def planned(out, wanted=(FAST, KEPT), **more):
+def planned(out, wanted=(FAST, KEPT), seeds=3, **more):
     """Up to 16 clusters of two models whose promise, 0.9, none of them keeps."""
     parsed = parse(
         scenario(
@@ -41,7 +41,8 @@ def planned(out, wanted=(FAST, KEPT), **more):
         )
     )
     axes = axes_of(parsed, ["small=1..2", "large=1..4"], [])
-    return plan(parsed, Goal(axes, wanted, seeds=3), out=out, **{"workers": local_workers(1)} | more)
+    goal = Goal(axes, wanted, seeds=seeds)
+    return plan(parsed, goal, out=out, **{"workers": local_workers(1)} | more)
 
 
 @pytest.fixture(scope="module")
