@@ -43,7 +43,6 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
         self->busy_s == NULL || self->idle_s == NULL || self->rented_s == NULL || self->desks == NULL) {
         return MS_ERR_MEMORY;
     }
-    MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
     MS_TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
                           config->needs_features ? config->features : 0, alphas, discount, window));
     ms_instances_start(&self->instances, config->initial_queue);
@@ -51,6 +50,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
         self->instances.brain[k].destinations = self->destinations;
     }
     MS_TRY(ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams));
+    MS_TRY(ms_timeline_init(&self->timeline, pools, self->fleet.replicas, config->length));
     return lay_links(self);
 }
 

@@ -5,20 +5,30 @@
 
 #include "error.h"
 
+static int32_t most_of(int32_t replicas)
+{
+    int32_t most = MS_TIMELINE_MOST;
+    for (int32_t few = MS_TIMELINE_FEW; few < replicas && most > MS_TIMELINE_LEAST; few *= 2) {
+        most /= 2;
+    }
+    return most;
+}
+
 /* The stride that `requests` requests end with. */
-static int64_t last_stride(int64_t requests)
+static int64_t last_stride(int64_t requests, int32_t most)
 {
     int64_t stride = 1;
-    while ((requests - 1) / stride >= MS_TIMELINE_MOST) {
+    while ((requests - 1) / stride >= most) {
         stride *= 2;
     }
     return stride;
 }
 
-int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests)
+int ms_timeline_init(ms_timeline *self, int32_t pools, int32_t replicas, int64_t requests)
 {
-    const size_t rows = MS_TIMELINE_MOST + 1, width = (size_t)pools;
-    *self = (ms_timeline){.pools = pools, .stride = last_stride(requests)};
+    const int32_t most = most_of(replicas);
+    const size_t rows = (size_t)most + 1, width = (size_t)pools;
+    *self = (ms_timeline){.pools = pools, .most = most, .stride = last_stride(requests, most)};
     self->samples = calloc(rows, sizeof *self->samples);
     self->in_system = calloc(rows * width + 1, sizeof *self->in_system);
     self->energy_j = calloc(rows * width + 1, sizeof *self->energy_j);
@@ -61,7 +71,7 @@ static void thin(ms_timeline *self)
 
 int32_t ms_timeline_add(ms_timeline *self, const ms_sample *sample)
 {
-    if (self->length == MS_TIMELINE_MOST) {
+    if (self->length == self->most) {
         thin(self);
         if (!ms_timeline_due(self, sample->request)) {
             return -1;

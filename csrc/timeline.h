@@ -1,10 +1,11 @@
-/* A few thousand samples of a run, at every stride-th request; when there are too many, every other goes. */
+/* Some thousand samples of a run, at every stride-th request; when there are too many, every other goes. */
 #ifndef MS_TIMELINE_H
 #define MS_TIMELINE_H
 
 #include <stdint.h>
 
-enum { MS_TIMELINE_MOST = 4096 };
+/* A sample asks every replica: of more than MS_TIMELINE_FEW there are fewer, in proportion, but not fewer than the least. */
+enum { MS_TIMELINE_MOST = 4096, MS_TIMELINE_LEAST = 512, MS_TIMELINE_FEW = 1024 };
 
 typedef struct ms_sample {
     int64_t request;
@@ -17,6 +18,7 @@ typedef struct ms_sample {
 
 typedef struct ms_timeline {
     int32_t pools;
+    int32_t most;
     int32_t length;
     int64_t stride;
     ms_sample *samples;
@@ -28,7 +30,7 @@ typedef struct ms_timeline {
 } ms_timeline;
 
 /* `requests`: how many will come, < 0 where nobody knows. Those who know take no sample that would go again. */
-int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests);
+int ms_timeline_init(ms_timeline *self, int32_t pools, int32_t replicas, int64_t requests);
 void ms_timeline_free(ms_timeline *self);
 
 static inline int ms_timeline_due(const ms_timeline *self, int64_t request)

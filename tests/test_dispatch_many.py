@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from builders import pool, run
+from builders import model, pool, run, scenario
 from test_dispatch import many
 from test_engines_equal import assert_equal
 
@@ -91,3 +91,12 @@ def test_a_fleet_at_rest_is_all_ties():
     data = many("scored", 0.0, pools=pools, arrivals=arrivals, cluster=cluster, sessions=None, requests=120)
     assert_equal(parse(data))
     assert len(set(run(data, "compiled").records.replica.tolist())) > 45
+
+
+def test_the_timeline_of_many_replicas_is_thinned_alike():
+    """4,100 replicas have at most 512 samples."""
+    large = {"models": [model("large", 0.8, replicas=4100)], "cluster": {"dispatch": "round_robin"}}
+    data = scenario(requests=513, arrivals={"kind": "poisson", "rate_rps": 500.0}, **large)
+    outcomes = [run(data, engine).outcome for engine in ("simpy", "compiled")]
+    assert [s.request for s in outcomes[0].timeline.samples] == list(range(0, 513, 2))
+    assert repr(list(outcomes[1].timeline.samples)) == repr(outcomes[0].timeline.samples)

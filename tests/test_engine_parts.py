@@ -429,6 +429,18 @@ def test_a_run_of_known_length_takes_no_sample_that_would_go_again(requests, str
     assert (timeline.due(0), timeline.due(stride), timeline.due(2 * stride + 1)) == (True, True, stride == 1)
 
 
+@pytest.mark.parametrize(
+    ("replicas", "stride"), [(1, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 4), (4096, 4), (4097, 8), (10_000, 8)]
+)
+def test_of_many_replicas_there_are_fewer_samples(replicas, stride):
+    assert Timeline(4096, replicas).stride == stride
+    timeline = Timeline(replicas=replicas)
+    for request in range(4096):
+        if timeline.due(request):
+            timeline.add(request)
+    assert timeline.samples == list(range(0, 4096, stride))
+
+
 def test_of_too_many_samples_every_other_one_goes():
     timeline, taken = Timeline(), []
     for request in range(3 * Timeline.MOST):

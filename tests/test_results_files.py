@@ -163,6 +163,7 @@ def test_the_timeline_is_halved_when_it_is_full(monkeypatch):
     from messsim.results import running
 
     monkeypatch.setattr(Timeline, "MOST", 16)
+    monkeypatch.setattr(Timeline, "LEAST", 16)
     monkeypatch.setattr(running, "MOST", 16)
     r = run(scenario(requests=100), "simpy")
     r.tally.close()

@@ -53,7 +53,7 @@ static void check_rows(const ms_timeline *t, int64_t requests)
 static void run_through(int32_t pools, int64_t requests)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, pools, -1) == 0);
+    CHECK(ms_timeline_init(&t, pools, 8, -1) == 0);
     CHECK(t.length == 0 && t.stride == 1);
     for (int64_t request = 0; request < requests; request++) {
         if (ms_timeline_due(&t, request)) {
@@ -63,7 +63,7 @@ static void run_through(int32_t pools, int64_t requests)
     }
     check_rows(&t, requests);
     ms_timeline known;
-    CHECK(ms_timeline_init(&known, pools, requests) == 0);
+    CHECK(ms_timeline_init(&known, pools, 8, requests) == 0);
     CHECK(known.stride == t.stride); /* who knows how many come begins with the stride that the others end with */
     ms_timeline_free(&known);
     ms_timeline_free(&t);
@@ -93,7 +93,7 @@ static void without_pools_there_are_samples_all_the_same(void)
 static void the_stride_is_a_power_of_2_that_doubles(void)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, 1, -1) == 0);
+    CHECK(ms_timeline_init(&t, 1, MS_TIMELINE_FEW, -1) == 0);
     int64_t stride = 1;
     for (int64_t request = 0; request < 40 * MS_TIMELINE_MOST; request++) {
         if (ms_timeline_due(&t, request)) {
@@ -108,11 +108,28 @@ static void the_stride_is_a_power_of_2_that_doubles(void)
     ms_timeline_free(&t);
 }
 
+static void of_many_replicas_there_are_fewer_samples(void)
+{
+    const int32_t replicas[] = {1024, 1025, 2049, 4097, 100000}, most[] = {4096, 2048, 1024, 512, 512};
+    for (int k = 0; k < 5; k++) {
+        ms_timeline t;
+        CHECK(ms_timeline_init(&t, 0, replicas[k], 4096) == 0);
+        CHECK(t.most == most[k] && t.stride == 4096 / most[k]);
+        ms_timeline_free(&t);
+        CHECK(ms_timeline_init(&t, 0, replicas[k], -1) == 0);
+        for (int64_t request = 0; request <= most[k]; request++) {
+            offer(&t, request);
+            CHECK(t.stride == (request < most[k] ? 1 : 2));
+        }
+        ms_timeline_free(&t);
+    }
+}
+
 /* A request at which the samples are thinned need not be at a multiple of the new stride. */
 static void a_sample_that_is_no_longer_due_is_refused(void)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, 2, -1) == 0);
+    CHECK(ms_timeline_init(&t, 2, 1, -1) == 0);
     for (int64_t request = 0; request < MS_TIMELINE_MOST; request++) {
         offer(&t, request);
     }
@@ -129,6 +146,7 @@ int main(void)
     RUN(every_other_sample_goes_when_there_are_too_many);
     RUN(without_pools_there_are_samples_all_the_same);
     RUN(the_stride_is_a_power_of_2_that_doubles);
+    RUN(of_many_replicas_there_are_fewer_samples);
     RUN(a_sample_that_is_no_longer_due_is_refused);
     return report();
 }

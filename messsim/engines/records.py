@@ -250,15 +250,19 @@ def _tuples(value: Any) -> Any:
 
 
 class Timeline:
-    """Samples at every `stride`-th request; when there are too many, every other one goes."""
+    """Samples at every `stride`-th request; when there are too many, every other one goes.
 
-    MOST = 4096
+    A sample asks every replica: of more than `FEW` there are fewer, in proportion, but not fewer than `LEAST`.
+    """
 
-    def __init__(self, requests: int | None = None, columns: Samples | None = None) -> None:
+    MOST, LEAST, FEW = 4096, 512, 1024
+
+    def __init__(self, requests: int | None = None, replicas: int = 1, columns: Samples | None = None) -> None:
         self._taken: list[Sample] = []
         self._columns = columns
+        self._most = max(self.LEAST, self.MOST >> max(0, (replicas - 1) // self.FEW).bit_length())
         self.stride = 1
-        while requests is not None and (requests - 1) // self.stride >= self.MOST:  # take none that would go again
+        while requests is not None and (requests - 1) // self.stride >= self._most:  # take none that would go again
             self.stride *= 2
 
     @property
@@ -280,6 +284,6 @@ class Timeline:
     def add(self, sample: Sample) -> None:
         """Adds a sample that was due."""
         self._taken.append(sample)
-        if len(self._taken) > self.MOST:
+        if len(self._taken) > self._most:
             self._taken = self._taken[::2]
             self.stride *= 2

@@ -99,7 +99,7 @@ class _Simulation:
         self.calendar = Calendar()
         self.instances = Instances(s, setup.policy, setup.costs.marginal())
         self.book = RecordBook(sink, s.record.max_open, setup.workload.chunk_size)
-        self.timeline = Timeline(setup.workload.length)
+        self.timeline = Timeline(setup.workload.length, sum(pool.replicas for pool in setup.pools))
         self.progress = progress
         self.models = len(s.models)
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
