@@ -158,3 +158,24 @@ def test_the_readmes_rates_are_those_of_the_bench_page():
     times, rates = ([float(row[k].replace(",", "")) for row in now] for k in (1, 0))
     assert "{:.1f} S requests a second on one core, {:.1f} S without servers, {:.1f} S in".format(*times) in text
     assert "{:.2f}, {:.2f} and {:.2f} million on".format(*(rate / 1e6 for rate in rates)) in text
+
+
+def test_the_readmes_rates_of_other_builds_and_beside_others_are_those_of_the_bench_page():
+    page = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
+
+    def cells(table: str) -> list[list[str]]:
+        block = page.split(f"<!-- table: {table} -->")[1].split("<!-- end -->")[0]
+        return [[c.strip() for c in line.strip("|").split("|")] for line in block.strip().splitlines()[2:]]
+
+    builds = {row[0]: [min(float(value) for value in cell.split(",")) for cell in row[1:]] for row in cells("builds")}
+    avx2, wheels = ([builds[name][k] for name in ("cluster", "no servers", SESSIONS)] for k in (1, 2))
+    text = words(README)
+    assert "Compiled as wheels are it is {:.1f}, {:.1f} and {:.1f} S, and".format(*wheels) in text
+    assert "for AVX2 alone {:.1f}, {:.1f} and {:.1f} S".format(*avx2) in text
+    times = sorted(int(row[4]) for row in cells("peers") if row[1] == "aisimulate")
+    assert "simulates {} to {} times as many requests a CPU second".format(*times) in text
+    peers = {(row[0], row[1]): row[3] for row in cells("peers")}
+    comparison = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    for name, shown in (("messsim", "messsim | 0.1.0"), ("aisimulate", "AISimulate, vLLM's scheduler | ")):
+        row = next(line for line in comparison.splitlines() if line.startswith(f"| {shown}"))
+        assert row.endswith("| {} | {} |".format(*(peers[f"serving, {r}", name] for r in ("1 replica", "8 replicas"))))
