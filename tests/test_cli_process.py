@@ -104,6 +104,28 @@ def test_what_ends_a_process_ends_a_run_and_leaves_nothing(long, tmp_path, numbe
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_nothing_can_be_raised_is_not_lost(name):
+    """An exception in `__del__`, or in what is called when an object goes, is only told by Python."""
+    code = f"""
+import os, signal, time
+from messsim.cli.signals import end_like_ctrl_c, exit_code
+class Goes:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        for _ in range(1000):
+            pass
+end_like_ctrl_c()
+try:
+    Goes()
+    time.sleep(50)
+except KeyboardInterrupt as error:
+    print(exit_code(error))
+"""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (made.stdout, made.stderr) == (f"{128 + getattr(signal, name)}\n", "")
+
+
 def until(happened, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not happened() and time.monotonic() < deadline:

@@ -358,3 +358,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     kib = int(made.stdout) / (1024 if sys.platform == "darwin" else 1)
     assert kib < 64 * 1024
+
+
+def test_without_memory_for_all_tenants_that_is_what_is_raised(monkeypatch):
+    def full(*args, **more):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("mmap.mmap", full)
+    with pytest.raises(MemoryError, match=r"^20,000 tenants$"):
+        Frontier(2, 20_000)

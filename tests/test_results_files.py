@@ -211,6 +211,15 @@ def test_no_request_at_all_leaves_an_empty_part(tmp_path, engine):
     assert result.timeline.schema == simulate(scenario(requests=3, engine=engine)).timeline.schema
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_request_at_all_leaves_the_columns_of_prefix_caches_whole(engine):
+    cached = [model("only", prefix_cache=True, kv_block_tokens=4, kv_capacity_tokens=400)]
+    none, few = (scenario(models=cached, engine=engine, **end) for end in ({"requests": None, "horizon_s": 1e-9}, {}))
+    schema = simulate(none).timeline.schema
+    assert schema == simulate(few).timeline.schema
+    assert schema["started_prompt_tokens_only"] == pl.Int64
+
+
 def test_potential_outcomes_of_no_request(tmp_path):
     data = scenario(requests=None, horizon_s=1e-9, record={"potential_outcomes": True})
     assert simulate(data).requests.collect().columns[-1] == "known_cost_large"

@@ -203,8 +203,8 @@ def runs_of(
     table
         The rows of ``results.parquet``, written however the study ends.
     keys
-        The runs that the study wants, where it knows them before: then it says of how many it kept which where it is
-        stopped.
+        The runs that the study wants, where they are known beforehand: if it is stopped it then says how many of them
+        are kept.
     workers
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
