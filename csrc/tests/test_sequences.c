@@ -68,6 +68,26 @@ static void a_whole_answer_is_there_for_the_next_turn(void)
     ms_sequences_free(&s);
 }
 
+/* Prompts are counted as they start, with what of them was cached: the second finds 3 blocks of 4 tokens. */
+static void prompts_are_counted_with_what_was_cached(void)
+{
+    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
+    ms_sequences s;
+    ms_sequences_init(&s, &unit, &cached);
+    ms_job first = ms_job_new(0, 0, 8, 5), turn = ms_job_new(1, 0, 20, 1);
+    first.path = path;
+    turn.path = longer;
+    first.path_length = turn.path_length = 1;
+    first.answer_node = 1;
+    admit(&s, &first, 64);
+    CHECK(s.prompt_tokens == 8 && s.cached_prompt_tokens == 0);
+    apply(&s, 1);
+    apply(&s, 4);
+    admit(&s, &turn, 64);
+    CHECK(s.prompt_tokens == 28 && s.cached_prompt_tokens == 12 && turn.cached_prompt_tokens == 12);
+    ms_sequences_free(&s);
+}
+
 /* A prompt that leaves after its first chunk of 10 tokens has two full blocks. */
 static void what_a_prompt_has_computed_stays_when_it_leaves(void)
 {
@@ -321,6 +341,7 @@ int main(void)
     RUN(a_composition_counts_all_that_its_iterations_take);
     RUN(what_a_decoder_has_computed_stays_when_it_leaves);
     RUN(a_whole_answer_is_there_for_the_next_turn);
+    RUN(prompts_are_counted_with_what_was_cached);
     RUN(what_a_prompt_has_computed_stays_when_it_leaves);
     RUN(who_is_preempted_keeps_its_pace);
     RUN(an_iteration_is_paid_by_those_in_it);
