@@ -49,17 +49,25 @@ static void what_a_decoder_has_computed_stays_when_it_leaves(void)
     ms_sequences_free(&s);
 }
 
+/* Two prompts of a conversation: of 8 tokens, with an answer of so many that continues its node, and of all and more. */
+static void converse(ms_job *first, ms_job *turn, int32_t answer)
+{
+    static const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
+    *first = ms_job_new(0, 0, 8, answer);
+    *turn = ms_job_new(1, 0, 20, 1);
+    first->path = path;
+    turn->path = longer;
+    first->path_length = turn->path_length = 1;
+    first->answer_node = 1;
+}
+
 /* The same, but whole: the answer's 4 tokens continue the node of the prompt, all but the last. */
 static void a_whole_answer_is_there_for_the_next_turn(void)
 {
-    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
     ms_sequences s;
     ms_sequences_init(&s, &unit, &cached);
-    ms_job first = ms_job_new(0, 0, 8, 5), turn = ms_job_new(1, 0, 20, 1);
-    first.path = path;
-    turn.path = longer;
-    first.path_length = turn.path_length = 1;
-    first.answer_node = 1;
+    ms_job first, turn;
+    converse(&first, &turn, 5);
     admit(&s, &first, 64);
     apply(&s, 1);
     apply(&s, 4);
@@ -71,14 +79,10 @@ static void a_whole_answer_is_there_for_the_next_turn(void)
 /* Prompts are counted as they start, with what of them was cached: the second finds 3 blocks of 4 tokens. */
 static void prompts_are_counted_with_what_was_cached(void)
 {
-    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
     ms_sequences s;
     ms_sequences_init(&s, &unit, &cached);
-    ms_job first = ms_job_new(0, 0, 8, 5), turn = ms_job_new(1, 0, 20, 1);
-    first.path = path;
-    turn.path = longer;
-    first.path_length = turn.path_length = 1;
-    first.answer_node = 1;
+    ms_job first, turn;
+    converse(&first, &turn, 5);
     admit(&s, &first, 64);
     CHECK(s.prompt_tokens == 8 && s.cached_prompt_tokens == 0);
     apply(&s, 1);
@@ -320,14 +324,10 @@ static void a_composition_stands_as_long_as_it_fits(void)
 /* Nor does a preemption: what was answered so far is the job's own. */
 static void who_is_preempted_has_not_answered(void)
 {
-    const ms_node_of_path path[] = {{1, 8}}, longer[] = {{1, 20}};
     ms_sequences s;
     ms_sequences_init(&s, &unit, &cached);
-    ms_job job = ms_job_new(0, 0, 8, 20), turn = ms_job_new(1, 0, 20, 1);
-    job.path = path;
-    turn.path = longer;
-    job.path_length = turn.path_length = 1;
-    job.answer_node = 1;
+    ms_job job, turn;
+    converse(&job, &turn, 20);
     admit(&s, &job, 64);
     apply(&s, 1);
     apply(&s, 5);

@@ -210,6 +210,9 @@ class Sample:
     replicas: tuple[tuple[int, int, int], ...] = ()
 
 
+OF_REALS = frozenset({"time_s", "queue", "queue_tracked", "certificate", "energy_j"})  # all else are whole numbers
+
+
 class Samples(Sequence[Sample]):
     """Samples that stand in columns: each is made when somebody reads it; most runs of a study read the last alone.
 
@@ -274,8 +277,13 @@ class Timeline:
         """The same as one array for each attribute of `Sample`, by its name."""
         names = [field.name for field in fields(Sample)]
         if self._columns is not None:
-            return dict(zip(names, self._columns.columns, strict=True))
-        return {name: np.array([getattr(sample, name) for sample in self._taken]) for name in names}
+            columns: Sequence[Any] = self._columns.columns
+        else:
+            columns = [[getattr(sample, name) for sample in self._taken] for name in names]
+        return {
+            name: np.asarray(column, np.float64 if name in OF_REALS else np.int64)
+            for name, column in zip(names, columns, strict=True)
+        }
 
     def due(self, request: int) -> bool:
         """Whether a request is to be sampled."""

@@ -123,13 +123,6 @@ def _seen(scenario: Scenario, outcome: Outcome) -> pl.DataFrame:
                 for at, phase in enumerate(("up", "loading", "draining"))
             },
         },
-        schema_overrides={"request": pl.Int64, "explored": pl.Int64}
-        | dict.fromkeys(("queue", "queue_tracked", "certificate"), pl.Float64)
-        | {f"in_system_{name}": pl.Int64 for name in pools}
-        | {column: pl.Int64 for column in caches if column.startswith("started_prompt_tokens_")}
-        | {
-            f"replicas_{p}_{name}": pl.Int64 for name in pools if name in scaled for p in ("up", "loading", "draining")
-        },  # which a run of no requests would leave open
     )
 
 

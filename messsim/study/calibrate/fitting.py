@@ -120,7 +120,7 @@ def calibrate(
 
 def _too_few(estimates: Mapping[str, Estimate]) -> bool:
     """Whether a coefficient is not determined for want of readings."""
-    return any(e.how == "not determined" and "readings for" in (e.why or "") for e in estimates.values())
+    return any(e.few for e in estimates.values())
 
 
 def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[str, Estimate], list[Facts]]:

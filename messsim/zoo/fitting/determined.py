@@ -32,12 +32,15 @@ class Estimate:
         "fitted", "given" (fixed beforehand), "base" (taken from another profile) or "not determined".
     why
         What there is to say: which rows are missing, which other coefficient it cannot be told from.
+    few
+        Whether that is because there are no more readings than coefficients.
     """
 
     value: float | None
     error: float | None
     how: str
     why: str = ""
+    few: bool = False
 
 
 def judged(
@@ -72,6 +75,7 @@ def judged(
     felt = lengths > 0
     error = np.zeros(len(names))
     why = ["" if f else "no row depends on it" for f in felt]
+    too_few = f"{len(slopes)} readings for {felt.sum()} coefficients"
     if felt.any():
         index = np.flatnonzero(felt)
         _, sizes, directions = np.linalg.svd(weighted[:, felt] / lengths[felt], full_matrices=False)
@@ -87,14 +91,14 @@ def judged(
                 why[j] = f"cannot be told from {others}" if others else "no row depends on it"
         if len(slopes) <= len(index):  # as many rows as coefficients fit exactly, whatever they say
             for j in index:
-                why[j] = why[j] or f"{len(slopes)} readings for {len(index)} coefficients"
+                why[j] = why[j] or too_few
         most = np.abs(slopes).max(axis=0)
         for j in index:
             felt_by_a_row = error[j] * most[j] > FELT or names[j] in far
             if not why[j] and error[j] > VAGUE * values[j] and felt_by_a_row:
                 why[j] = f"known only to within {error[j]:.2g}"
     return {
-        name: Estimate(None, None, "not determined", why[j])
+        name: Estimate(None, None, "not determined", why[j], why[j] == too_few)
         if why[j]
         else Estimate(float(values[j]), float(error[j]), "fitted")
         for j, name in enumerate(names)
