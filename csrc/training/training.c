@@ -17,6 +17,8 @@ typedef struct training {
     int servers;
     int sessions;
     int late_labels;
+    int impatient;    /* clients wait so long and ask again, and replicas fail */
+    int apis;         /* every model is one */
     int32_t schedule; /* enum ms_schedule_kind */
     int32_t rule;     /* enum ms_dispatch */
     int64_t pages;
@@ -227,6 +229,12 @@ static void plan_pools(ms_pool_plan *plans, const training *t)
                                              .max_new_tokens = 2048,
                                              .kv_block_tokens = t->sessions ? 16 : 1,
                                              .prefix_cache = t->sessions}};
+        if (t->apis) {
+            plans[m].is_api = 1;
+            plans[m].latency_s = 0.5;
+            plans[m].tpot_s = 0.02;
+            plans[m].usd_per_million_prompt_tokens = plans[m].usd_per_million_output_tokens = 1.0 + m;
+        }
     }
 }
 
@@ -268,6 +276,25 @@ static ms_dispatch_plan plan_of(int32_t rule)
 
 /* ---- a run --------------------------------------------------------------------------------------------- */
 
+static ms_patience patience_of(const training *t)
+{
+    const ms_wait none = {.law = MS_WAITS_FOREVER}, some = {.law = MS_WAITS_EXPONENTIAL, .mean_s = 10.0};
+    return (ms_patience){.wait = t->impatient ? some : none,
+                         .aborts = 1,
+                         .retries = 2,
+                         .backoff = {.law = MS_WAITS_CONSTANT, .mean_s = 1.0},
+                         .backoff_growth = 2.0};
+}
+
+static void plan_failures(ms_run *loop)
+{
+    check(ms_run_plan_breakdowns(loop, loop->fleet.replicas));
+    for (int32_t i = 0; i < loop->fleet.replicas; i++) {
+        loop->breakdowns[i] = (ms_breakdown){.replica = i, .random = 1, .fails = {1, 3, 0, 0}, .repairs = {1, 4, 0, 0}};
+        loop->breakdowns[i].fails.sub = loop->breakdowns[i].repairs.sub = (uint32_t)i;
+    }
+}
+
 static void run(const training *t)
 {
     const ms_run_config config = {.models = MODELS,
@@ -279,6 +306,10 @@ static void run(const training *t)
                                   .max_waiting = -1,
                                   .feedback_probability = 1.0,
                                   .keeps_delays = t->late_labels,
+                                  .in_usd = t->apis,
+                                  .patience = patience_of(t),
+                                  .mtbf_s = t->impatient ? 1000.0 : 0.0,
+                                  .mttr_s = 50.0,
                                   .horizon_s = INFINITY,
                                   .length = t->pages * ROWS,
                                   .instances = 1,
@@ -305,6 +336,9 @@ static void run(const training *t)
                                                  .uniforms = UNIFORMS,
                                                  .params = of_policy + 1,
                                                  .state = state + 1};
+    if (t->impatient) {
+        plan_failures(&loop);
+    }
     check(ms_loop_begin(&loop));
     double now_s = 0.0;
     int status = MS_LOOP_NEEDS_PAGE;
@@ -337,5 +371,9 @@ int main(void)
         run(&(training){.servers = 1, .sessions = 1, .schedule = schedule, .pages = 2});
         run(&(training){.servers = 1, .schedule = schedule, .pages = 2});
     }
+    run(&(training){.servers = 1, .impatient = 1, .pages = 2});
+    run(&(training){.servers = 1, .impatient = 1, .late_labels = 1, .pages = 2});
+    run(&(training){.servers = 1, .apis = 1, .pages = 2});
+    run(&(training){.servers = 1, .apis = 1, .late_labels = 1, .pages = 2});
     return 0;
 }
