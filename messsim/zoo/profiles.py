@@ -67,7 +67,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             source=row["source"],
             assumed=tuple(tables["assumed_terms"].get(gpu, ())),
         ),
-        duration_error=DurationError(*row["error"]),
+        duration_error=DurationError(*row["error"], *row["unseen"]),
         host=load_hosts()[row["host"]],
         energy=_energy(row["energy"], tables["gpus"][gpu], tables["rules"][weights]),
         memory=Memory(

@@ -2,6 +2,8 @@
 
     python tools/profiles/build.py [DATA]      DATA: by default ../shared/data beside the repository
 
+Where durations have changed, run it twice: what metered servers did is read off simulations with the file as it is.
+
 Duration: tools/profiles/durations.json, which tools/profiles/composing.py makes. Only coefficients are written, never a
 measured row. The same tables give the same bytes.
 
@@ -123,6 +125,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                 "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
                 + [max(e["worst"] for e in errors.values())],
+                "unseen": [result["held_out"][name] for name in ("region", "mape", "bias")],
                 "energy": energy,
                 "memory": {
                     "weights_bytes": weights_bytes(MODELS[cell.model], cell.weights),
@@ -167,7 +170,7 @@ def render(data: Path) -> str:
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
     for profile in zoo:
-        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error") if k in profile}
+        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error", "unseen") if k in profile}
         rows = [profile["head"], duration]
         rows.append({k: profile[k] for k in ("energy", "memory")})
         inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)
