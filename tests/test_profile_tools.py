@@ -68,8 +68,8 @@ def test_a_fit_is_judged_on_iterations_that_it_has_not_seen():
         assert max(p + prior + batch * context for p, prior, batch, context in unseen) <= capacity
         assert len(unseen) > 200
     rows = np.array([(0, 0, 8, 512)] * 4 + [(0, 0, 64, 512)] * 6 + [(100, 0, 0, 0)] * 5)
-    found = fitting.worst(np.array([0.0] * 4 + [0.06, -0.06] * 3 + [0.03] * 5), rows)
-    assert found == {"region": "decode, 33 to 96 sequences", "mape": 6.0, "bias": 0.0, "share": 1.2}
+    region = fitting.worst(np.array([0.0] * 4 + [0.06, -0.06] * 3 + [0.03] * 5), rows)
+    assert region == {"region": "decode, 33 to 96 sequences", "mape": 6.0, "bias": 0.0, "share": 1.2}
 
 
 def test_regions_that_are_off_count_more():

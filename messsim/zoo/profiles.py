@@ -67,7 +67,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             source=row["source"],
             assumed=tuple(tables["assumed_terms"].get(gpu, ())),
         ),
-        duration_error=DurationError(*row["error"], *row["unseen"]),
+        duration_error=_error(row),
         host=load_hosts()[row["host"]],
         energy=_energy(row["energy"], tables["gpus"][gpu], tables["rules"][weights]),
         memory=Memory(
@@ -77,6 +77,12 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             assumed=("kv_capacity_tokens",),
         ),
     )
+
+
+def _error(row: Row) -> DurationError:
+    region, error, bias = row["unseen"]
+    name = _tables()["regions"][region]
+    return DurationError(*row["error"], unseen_region=name, unseen_error=error, unseen_bias=bias)
 
 
 def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:

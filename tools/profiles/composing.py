@@ -179,7 +179,7 @@ def composed(gpu: str) -> tuple[dict[str, Any], dict[str, str]]:
                 if best is None:
                     refused[cell.name] = why
                 else:
-                    done[cell.name] = best
+                    done[cell.name] = {name: value for name, value in best.items() if name != "fit"}
     return done, refused
 
 
@@ -230,8 +230,13 @@ def main() -> None:
             done |= more
             refused |= missing
             print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
-    lines = [",\n".join(f"{json.dumps(n)}: {json.dumps(c)}" for n, c in each.items()) for each in (done, refused)]
-    TARGET.write_text(f'{{"cells": {{\n{lines[0]}\n}},\n"refused": {{\n{lines[1]}\n}}}}\n', encoding="utf-8")
+    TARGET.write_text(f'{{"cells": {_lines(done)},\n"refused": {_lines(refused)}}}\n', encoding="utf-8")
+
+
+def _lines(table: dict[str, Any]) -> str:
+    """JSON with a line for each entry."""
+    lines = (f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 if __name__ == "__main__":

@@ -95,23 +95,23 @@ def _mixed(
 def regions(rows: Floats) -> dict[str, Floats]:
     """Which iterations only decode, only prefill or do both: all, by batch or prompt, and by what is cached."""
     p, prior, batch, context = rows.T
-    found = {}
+    collected = {}
     for kind, which in (("decode", (p == 0)), ("mixed", (p > 0) & (batch > 0))):
-        found[kind] = which
-        found[f"{kind}, up to 32 sequences"] = which & (batch <= 32)
-        found[f"{kind}, 33 to 96 sequences"] = which & (batch > 32) & (batch <= 96)
-        found[f"{kind}, above 96 sequences"] = which & (batch > 96)
-        found[f"{kind}, contexts up to 1,024"] = which & (context <= 1024)
-        found[f"{kind}, contexts of 1,025 to 4,096"] = which & (context > 1024) & (context <= 4096)
-        found[f"{kind}, contexts above 4,096"] = which & (context > 4096)
+        collected[kind] = which
+        collected[f"{kind}, up to 32 sequences"] = which & (batch <= 32)
+        collected[f"{kind}, 33 to 96 sequences"] = which & (batch > 32) & (batch <= 96)
+        collected[f"{kind}, above 96 sequences"] = which & (batch > 96)
+        collected[f"{kind}, contexts up to 1,024"] = which & (context <= 1024)
+        collected[f"{kind}, contexts of 1,025 to 4,096"] = which & (context > 1024) & (context <= 4096)
+        collected[f"{kind}, contexts above 4,096"] = which & (context > 4096)
     prefill = batch == 0
-    found["prefill"] = prefill
-    found["prefill, prompts up to 512"] = prefill & (p <= 512)
-    found["prefill, prompts above 512"] = prefill & (p > 512)
-    found["prefill, nothing cached"] = prefill & (prior == 0)
-    found["prefill, up to 2,048 cached"] = prefill & (prior > 0) & (prior <= 2048)
-    found["prefill, more cached"] = prefill & (prior > 2048)
-    return {name: which for name, which in found.items() if which.sum() >= FEWEST}
+    collected["prefill"] = prefill
+    collected["prefill, prompts up to 512"] = prefill & (p <= 512)
+    collected["prefill, prompts above 512"] = prefill & (p > 512)
+    collected["prefill, nothing cached"] = prefill & (prior == 0)
+    collected["prefill, up to 2,048 cached"] = prefill & (prior > 0) & (prior <= 2048)
+    collected["prefill, more cached"] = prefill & (prior > 2048)
+    return {name: which for name, which in collected.items() if which.sum() >= FEWEST}
 
 
 def score(error: Floats, which: dict[str, Floats]) -> dict[str, float]:
@@ -189,19 +189,19 @@ class Fit:
         for kind in ("prefill", "mixed", "decode"):
             if kind in which:
                 weight[which[kind]] = 1.0 / np.sqrt(which[kind].sum())
-        found: list[tuple[float, Floats]] = []
+        tried: list[tuple[float, Floats]] = []
         for _ in range(ROUNDS if regional else 1):
             scaled = matrix * (weight / self.whole)[:, None]
             size = np.maximum(np.linalg.norm(scaled, axis=0), 1e-300)
             terms = nnls(scaled / size, rest * weight / self.whole)[0] / size
             scores = score((matrix @ terms - rest) / self.whole, which)
-            found.append((max(scores.values()), terms))
-            if found[-1][0] <= ENOUGH:
+            tried.append((max(scores.values()), terms))
+            if tried[-1][0] <= ENOUGH:
                 break
             for name, share in scores.items():
-                if share > 0.9 * found[-1][0]:
+                if share > 0.9 * tried[-1][0]:
                     weight[which[name]] = np.sqrt(weight[which[name]] ** 2 + 0.5 / which[name].sum())
-        _, best = min(found, key=lambda f: f[0])
+        _, best = min(tried, key=lambda f: f[0])
         return dict.fromkeys((FLOOR, *TERMS), 0.0) | dict(zip(free, best.tolist(), strict=True))
 
 
