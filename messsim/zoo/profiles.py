@@ -82,7 +82,8 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
 def _error(row: Row) -> DurationError:
     region, error, bias = row["unseen"]
     name = _tables()["regions"][region]
-    return DurationError(*row["error"], unseen_region=name, unseen_error=error, unseen_bias=bias)
+    decode, prefill, mixed, worst = row["error"]
+    return DurationError(decode, prefill, mixed, worst, name, error, bias)
 
 
 def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:
