@@ -199,6 +199,13 @@ def test_where_mixed_attention_is_not_measured_it_is_that_of_a_gpu_alike() -> No
         assert ratios == pytest.approx(expected, rel=1e-4)
 
 
+def test_combinations_of_several_models_are_told_once() -> None:
+    with pytest.raises(UnknownProfile) as error:
+        select_profiles("qwen3", tp=3)
+    degrees = str(error.value).split("H100 with tp ")[1].split(";")[0].split(", ")
+    assert degrees == ["1", "1 (fp8)", "2", "2 (fp8)", "4", "4 (fp8)", "8", "8 (fp8)"]
+
+
 def test_iterations_that_no_fit_has_seen_are_within_the_goals() -> None:
     errors = [p.duration_error for p in ALL]
     beyond = [e for e in errors if e.unseen_error > 5.0 or abs(e.unseen_bias) > 4.0]

@@ -246,6 +246,6 @@ def _unknown_model(model: str) -> str:
 
 def _combinations(keys: list[Key]) -> str:
     by_gpu: dict[str, list[str]] = {}
-    for _, gpu, tp, weights in keys:
+    for gpu, tp, weights in sorted({key[1:] for key in keys}):
         by_gpu.setdefault(gpu, []).append(str(tp) if weights == "bf16" else f"{tp} ({weights})")
     return "; ".join(f"{gpu} with tp {', '.join(degrees)}" for gpu, degrees in by_gpu.items())
