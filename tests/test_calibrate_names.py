@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError
+from messsim.study.calibrate.measurements import read_measurements
 from messsim.study.calibrate.usual import by_usual_names
 
 OURS = ["clients", "output_tokens", "prompt_tokens", "tpot_ms", "ttft_ms"]
@@ -50,3 +51,45 @@ def test_two_numbers_of_clients_that_differ_are_refused():
         DataError, match="columns 'concurrency' and 'max_concurrency' differ in row 2: 3 and 4; expected"
     ):
         by_usual_names(frame)
+
+
+# ---- units and AIConfigurator's samples -----------------------------------------------------------------
+
+TIMED = "prompt_tokens,batch,cached_tokens,{}\n0,1,500,7.5\n0,8,4000,8.1\n512,0,0,20\n1024,4,2000,33\n"
+SILICON = "backend,model_path,system,isl,osl,batch_size,tp_size,silicon_ttft_ms,silicon_tpot_ms\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("duration", "column 'duration' says no unit: name it duration_s, duration_ms, or as the unit is, or give"),
+        (
+            "duration_s",
+            "'duration_s' has 7.5 in row 1: no server takes so many seconds, at most 2; are these",
+        ),
+    ],
+)
+def test_times_of_iterations_have_a_unit_that_can_be(tmp_path, column, why):
+    path = tmp_path / "rows.csv"
+    path.write_text(TIMED.format(column))
+    with pytest.raises(DataError) as error:
+        read_measurements(path)
+    assert why in str(error.value)
+    assert read_measurements(path, unit="ms").rows.seconds[0] == pytest.approx(7.5e-3)
+    slow = tmp_path / "slow.csv"  # a prompt may take so long, where nothing says that a token does
+    slow.write_text("prompt_tokens,batch,cached_tokens,duration_s\n32000,0,0,8\n16000,0,0,3.5\n")
+    assert read_measurements(slow).rows.seconds.tolist() == [8.0, 3.5]
+
+
+def test_measured_samples_of_the_wheel_are_points(tmp_path):
+    path = tmp_path / "silicon_sample.csv"
+    row = "vllm,meta-llama/Llama-3.1-70B,h100_sxm,1024,128,{},{},300.5,12\n"
+    path.write_text(SILICON + row.format("4.0", "2.0") + row.format("16.0", "2.0"))
+    read = read_measurements(path)
+    assert (read.whose["gpu"], read.whose["tp"]) == ("h100_sxm", 2)
+    assert (read.rows.clients, read.rows.prompt_tokens, read.rows.output_tokens) == ([4, 16], [1024] * 2, [128] * 2)
+    assert read.rows.readings["ttft_s"].tolist() == pytest.approx([0.3005] * 2)
+    assert read.rows.readings["tpot_s"].tolist() == pytest.approx([0.012] * 2)
+    path.write_text(SILICON + row.format("4.0", "2.0") + row.format("4.0", "4.0"))
+    with pytest.raises(DataError, match=r"2 values of tp_size .* --select tp_size=VALUE"):
+        read_measurements(path)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TOOLS = Path(__file__).parents[1] / "tools" / "profiles"
@@ -14,13 +15,14 @@ def tools(monkeypatch):
 
 
 class Kernels:
-    """Milliseconds: products 5, a prompt's attention by new token, decoding by cached token."""
+    """Milliseconds: products 5, and from `jump` tokens on 50; a prompt's attention by new token; decoding by cached."""
 
-    def __init__(self, by_token: float) -> None:
+    def __init__(self, by_token: float = 0.0, jump: int = 10_000) -> None:
         self.by_token = by_token
+        self.jump = jump
 
     def tokens(self, n: int, outputs: int) -> float:
-        return 5.0
+        return 5.0 if n < self.jump else 50.0
 
     def prompt(self, p: int, prior: int) -> float:
         return self.by_token * p
@@ -30,16 +32,75 @@ class Kernels:
 
 
 def test_attention_that_goes_by_new_token_stands_in_the_knots_where_the_terms_leave_it_far_off():
-    import composing
+    import fitting
 
-    plain = composing._fit(Kernels(1e-2), 50_000, None, composing.KNOTS, ())
-    assert composing.far_off(plain)
-    solution = composing.fitted(Kernels(1e-2), 50_000, None)
-    assert max(e["mape"] for e in solution["errors"].values()) < 3.0
-    knots = dict(zip(composing.KNOTS, solution["knots_s"], strict=True))
+    rows = np.array(fitting.grid(50_000))
+    plain = fitting.Fit(Kernels(1e-2), rows, fitting.composed_ms(Kernels(1e-2), rows), {})
+    assert fitting._solution(plain, plain.solved(regional=False))["fit"]["share"] > 1.0
+    solution = fitting.fitted(Kernels(1e-2), 50_000, None)
+    assert max(e["mape"] for e in solution["errors"].values()) < 3.5
+    assert fitting.judged(Kernels(1e-2), 50_000, None, solution)["share"] < 1.0
+    knots = dict(zip(solution.get("knots", fitting.KNOTS), solution["knots_s"], strict=True))
     assert knots[8192] - knots[2048] == pytest.approx(1e-5 * (8192 - 2048), rel=0.1)
-    near = composing.fitted(Kernels(0.0), 50_000, None)
-    assert near["knots_s"] == pytest.approx([5e-3] * len(composing.KNOTS))  # the terms do: as they were
+    near = fitting.fitted(Kernels(0.0), 50_000, None)
+    assert near["knots_s"] == pytest.approx([5e-3] * len(fitting.KNOTS))  # the terms do: as they were
+    assert near["fit"]["share"] < 1e-6
+
+
+def test_knots_stand_where_products_jump():
+    import fitting
+
+    assert fitting.placed(Kernels()) == fitting.KNOTS
+    counts = fitting.placed(Kernels(jump=1537))
+    assert {1536, 1537} <= set(counts)
+    assert len(counts) <= fitting.MOST_KNOTS
+    solution = fitting.fitted(Kernels(jump=1537), 50_000, None)
+    assert tuple(solution["knots"]) == counts
+    assert solution["fit"]["share"] < 0.1
+
+
+def test_a_fit_is_judged_on_iterations_that_it_has_not_seen():
+    import fitting
+
+    for capacity in (20_000, 400_000):
+        unseen = fitting.held_out(capacity)
+        assert not set(unseen) & set(fitting.grid(capacity))
+        assert max(p + prior + batch * context for p, prior, batch, context in unseen) <= capacity
+        assert len(unseen) > 200
+    rows = np.array([(0, 0, 8, 512)] * 4 + [(0, 0, 64, 512)] * 6 + [(100, 0, 0, 0)] * 5)
+    region = fitting.worst(np.array([0.0] * 4 + [0.06, -0.06] * 3 + [0.03] * 5), rows)
+    assert region == {"region": "decode, 33 to 96 sequences", "mape": 6.0, "bias": 0.0, "share": 1.2}
+
+
+def test_regions_that_are_off_count_more():
+    import fitting
+
+    class Bent(Kernels):
+        def decoding(self, batch: int, context: int) -> float:  # no line through the contexts
+            return 0.1 * batch * (context / 1000) ** 0.8
+
+    rows = np.array(fitting.grid(400_000))
+    fit = fitting.Fit(Bent(), rows, fitting.composed_ms(Bent(), rows), {})
+    alike, regional = (fitting._solution(fit, fit.solved(regional=each))["fit"]["share"] for each in (False, True))
+    assert regional < 0.9 * alike
+
+
+def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(monkeypatch, tmp_path):
+    import composing
+    from cells import Cell
+
+    class Wild(Kernels):
+        def decoding(self, batch: int, context: int) -> float:
+            return 40.0 if context % 1024 else 1.0
+
+    whose = {"wild": Wild(), "tame": Kernels()}
+    monkeypatch.setattr(composing, "Composer", lambda path, kernels, tp, moe: whose[kernels.backend])
+    wild, tame = ((composing.Kernels("h100_sxm", name, {}),) for name in ("wild", "tame"))
+    best, _ = composing._best(Cell("Qwen3-8B", "H100", "bf16", 1, 400_000, (wild, tame)), tmp_path)
+    assert best["backend"] == "tame"
+    best, why = composing._best(Cell("Qwen3-8B", "H100", "bf16", 1, 400_000, (wild,)), tmp_path)
+    assert best is None
+    assert "% off in" in why
 
 
 def metered(seconds: float, tokens: float, prompts: float, cached: float, task: str, slower: float = 1.0) -> dict:

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from builders import scenario
@@ -27,9 +28,20 @@ from messsim.study.calibrate.metered import (
     energy_points,
     requests_of,
 )
+from messsim.study.validate import shared_prompts
 from messsim.study.validate.against_hardware import predict, validate
-from messsim.study.validate.measured_loads import ADMITTED_S, BURSTS_FILE, REQUESTS_FILE, SLOWER, burst_points
+from messsim.study.validate.measured_loads import (
+    ADMITTED_S,
+    BURSTS_FILE,
+    REQUESTS_FILE,
+    SLOWER,
+    burst_points,
+    request_points,
+)
 from messsim.study.validate.metering import metered
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the measured tables in {DATA}")
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
@@ -376,3 +388,34 @@ def test_mean_errors_of_whole_bursts_stay_within_bounds():
         mine = [(int(n), float(error)) for name, n, error in rows if name == gpu]
         assert sum(n for n, _ in mine) > 10
         assert sum(n * error for n, error in mine) / sum(n for n, _ in mine) <= 12, gpu
+
+
+# ---- requests that begin alike --------------------------------------------------------------------------
+
+
+def test_prompts_that_begin_alike_have_the_same_blocks_there(monkeypatch):
+    monkeypatch.setattr(shared_prompts, "ALIKE", ((2, 0, 40), (3, 2, 47), (4, 1, 9)))
+    first, second, later, latest, other = shared_prompts.blocks([40, 33, 90, 48, 20], 16)
+    assert [len(ids) for ids in (first, second, later, latest, other)] == [3, 3, 6, 3, 2]
+    assert later[:2] == first[:2] == latest[:2]  # the third block of 40 tokens is not full
+    assert not {*later[2:], *latest[2:], *second, *other} & set(first)
+    assert not set(other) & set(second)
+    assert latest[2:] != later[2:3]
+
+
+def test_what_prompts_share_fits_into_both():
+    assert len({request for request, _, _ in shared_prompts.ALIKE}) == len(shared_prompts.ALIKE) == 32
+    assert all(0 <= earlier < request < 300 and tokens >= 16 for request, earlier, tokens in shared_prompts.ALIKE)
+
+
+@needs_data
+def test_later_turns_find_the_blocks_of_earlier_ones():
+    """Without them, requests wait for room that their server had: TPOT is off by 5 % then."""
+    (point,) = request_points(DATA, None, None)
+    lengths = point.facts["prompt_tokens"]
+    assert all(tokens <= min(lengths[i], lengths[j]) for i, j, tokens in shared_prompts.ALIKE)
+    predicted, measured = predict(point), point.measured
+    errors = {n: np.array(predicted[n]) / np.array(measured[n]) - 1 for n in measured}
+    assert np.abs(errors["tpot_s"]).mean() < 0.025
+    assert np.abs(errors["ttft_s"]).mean() < 0.05
+    assert np.abs(errors["e2e_s"]).mean() < 0.02

@@ -111,7 +111,9 @@ def test_coefficients_make_sense() -> None:
         assert e.e_j_per_token > 0, profile.name
         assert e.ek_j_per_cached_token >= 0, profile.name
         error = profile.duration_error
-        assert max(error.decode, error.prefill, error.mixed) < 17, profile.name  # DeepSeek on the RTX PRO 6000
+        assert max(error.decode, error.prefill, error.mixed) < 6, profile.name
+        assert error.unseen_error < 6.5, profile.name  # models below a billion parameters on the RTX PRO 6000
+        assert abs(error.unseen_bias) < 6, profile.name
 
 
 def test_more_gpus_smaller_weights_and_newer_gpus_are_quicker() -> None:
@@ -197,9 +199,26 @@ def test_where_mixed_attention_is_not_measured_it_is_that_of_a_gpu_alike() -> No
         assert ratios == pytest.approx(expected, rel=1e-4)
 
 
-def test_scaled_products_of_vllm_have_finer_knots() -> None:
-    plain, fine = (BY_NAME[f"Qwen3-8B/H100/tp1{weights}"].duration.knots for weights in ("", "/fp8"))
-    assert {n for n, _ in fine} - {n for n, _ in plain} == {768, 1025, 1536, 2049, 4096}
+def test_combinations_of_several_models_are_told_once() -> None:
+    with pytest.raises(UnknownProfile) as error:
+        select_profiles("qwen3", tp=3)
+    degrees = str(error.value).split("H100 with tp ")[1].split(";")[0].split(", ")
+    assert degrees == ["1", "1 (fp8)", "2", "2 (fp8)", "4", "4 (fp8)", "8", "8 (fp8)"]
+
+
+def test_iterations_that_no_fit_has_seen_are_within_the_goals() -> None:
+    errors = [p.duration_error for p in ALL]
+    beyond = [e for e in errors if e.unseen_error > 5.0 or abs(e.unseen_bias) > 4.0]
+    assert len(beyond) <= 0.03 * len(errors)
+
+
+def test_products_that_jump_have_more_knots() -> None:
+    plain, fine = (BY_NAME[f"{name}"].duration.knots for name in ("Llama-3.1-70B/H100/tp4", "Qwen3-32B/H100/tp2/fp8"))
+    assert {n for n, _ in plain} < {n for n, _ in fine}
+    assert len(fine) == 32
+    assert all(
+        abs(gpu_seconds(BY_NAME["Qwen3-32B/H100/tp2/fp8"], n, 0, 0, 0) - s) < 0.2 * s for n, s in fine if n > 512
+    )
 
 
 def test_energies_that_were_metered() -> None:

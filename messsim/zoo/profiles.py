@@ -67,7 +67,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             source=row["source"],
             assumed=tuple(tables["assumed_terms"].get(gpu, ())),
         ),
-        duration_error=DurationError(*row["error"]),
+        duration_error=_error(row),
         host=load_hosts()[row["host"]],
         energy=_energy(row["energy"], tables["gpus"][gpu], tables["rules"][weights]),
         memory=Memory(
@@ -77,6 +77,13 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             assumed=("kv_capacity_tokens",),
         ),
     )
+
+
+def _error(row: Row) -> DurationError:
+    region, error, bias = row["unseen"]
+    name = _tables()["regions"][region]
+    decode, prefill, mixed, worst = row["error"]
+    return DurationError(decode, prefill, mixed, worst, name, error, bias)
 
 
 def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:
@@ -239,6 +246,6 @@ def _unknown_model(model: str) -> str:
 
 def _combinations(keys: list[Key]) -> str:
     by_gpu: dict[str, list[str]] = {}
-    for _, gpu, tp, weights in keys:
+    for gpu, tp, weights in sorted({key[1:] for key in keys}):
         by_gpu.setdefault(gpu, []).append(str(tp) if weights == "bf16" else f"{tp} ({weights})")
     return "; ".join(f"{gpu} with tp {', '.join(degrees)}" for gpu, degrees in by_gpu.items())

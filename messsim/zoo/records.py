@@ -64,15 +64,29 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class DurationError:
-    """How far the form is from the iterations it was fitted to: mean absolute error by kind, percent, and the worst.
+    """How far the form is from iterations of the kernels that it was fitted to, percent.
 
     Not an error against served hardware: `messsim validate` has those.
+
+    Attributes
+    ----------
+    decode, prefill, mixed : float
+        Mean absolute error of each kind of iteration that it was fitted to.
+    worst : float
+        Greatest error of one of them.
+    unseen_region : str
+        Of iterations that it was not fitted to, by kind, batch or prompt, and context: where it is farthest off.
+    unseen_error, unseen_bias : float
+        Mean absolute error, and mean error with its sign, there.
     """
 
     decode: float
     prefill: float
     mixed: float
     worst: float
+    unseen_region: str
+    unseen_error: float
+    unseen_bias: float
 
 
 @dataclass(frozen=True, slots=True)

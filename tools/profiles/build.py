@@ -2,6 +2,8 @@
 
     python tools/profiles/build.py [DATA]      DATA: by default ../shared/data beside the repository
 
+Where durations have changed, run it twice: what metered servers did is read off simulations with the file as it is.
+
 Duration: tools/profiles/durations.json, which tools/profiles/composing.py makes. Only coefficients are written, never a
 measured row. The same tables give the same bytes.
 
@@ -16,10 +18,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cells import GPUS, cells, weights_bytes
 from composing import ASSUMED, KNOTS, LEAST, MIXED, TERMS
 from composing import TARGET as DURATIONS
 from energies import assumed_energy, kv_bytes, measured_energies, nearest, ratios, rules
+from fitting import held_out, regions
 from shapes import MODELS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -92,6 +96,7 @@ HOSTS: dict[str, Row] = {
     )
 }
 
+REGIONS = list(regions(np.array(held_out(10**9))))  # names, of iterations that no fit has seen
 UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
 UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
 
@@ -107,7 +112,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
             continue
         energy = fits.get((cell.model, cell.gpu, cell.tp, cell.weights))
         energy = energy or nearest(cell, at_measured) or assumed_energy(cell, medians)
-        errors = result["errors"]
+        errors, unseen = result["errors"], result["held_out"]
         zoo.append(
             {
                 "head": {
@@ -123,6 +128,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                 "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
                 + [max(e["worst"] for e in errors.values())],
+                "unseen": [REGIONS.index(unseen["region"]), unseen["mape"], unseen["bias"]],
                 "energy": energy,
                 "memory": {
                     "weights_bytes": weights_bytes(MODELS[cell.model], cell.weights),
@@ -162,12 +168,13 @@ def render(data: Path) -> str:
     parts = [
         f'  "knots": {json.dumps(KNOTS)}',
         f'  "terms": {json.dumps([UNITS[name] for name in TERMS])}',
+        f'  "regions": {json.dumps(REGIONS)}',
         f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in ASSUMED] for gpu in one_call})}',
     ]
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
     for profile in zoo:
-        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error") if k in profile}
+        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error", "unseen") if k in profile}
         rows = [profile["head"], duration]
         rows.append({k: profile[k] for k in ("energy", "memory")})
         inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)

@@ -118,7 +118,7 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
 
     every_head = shape.heads == shape.kv_heads and not shape.latent
     if weights == "bf16":
-        return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm")
+        return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm") + least()
     if weights == "mxfp4":
         eight = of("trtllm", moe_quant_mode="w4a8_mxfp4_mxfp8") if "nvfp4" in gpu.weights else ()
         return eight + of("vllm", "sglang", "trtllm", moe_quant_mode="w4a16_mxfp4")
@@ -131,8 +131,10 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return of("trtllm", "sglang", **block) + of("trtllm", **plain)
     if weights == "fp8":
         blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
-        return (least(gemm_quant_mode="fp8") if blackwell or every_head else ()) + of(
-            "vllm", "trtllm", "sglang", gemm_quant_mode="fp8"
+        return (
+            (least(gemm_quant_mode="fp8") if blackwell or every_head else ())
+            + of("vllm", "trtllm", "sglang", gemm_quant_mode="fp8")
+            + least(gemm_quant_mode="fp8")
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})
     engines = ("trtllm", "vllm", "sglang") if moe else ("vllm", "trtllm", "sglang")

@@ -55,6 +55,8 @@ def profile_details(profile: Profile) -> RenderableType:
     lines = [
         f"fit error of the duration: decode {e.decode:.1f} %, prefill {e.prefill:.1f} %, mixed {e.mixed:.1f} %, "
         f"worst {e.worst:.1f} %",
+        f"of iterations not fitted, worst where: {e.unseen_region}: {e.unseen_error:.1f} % in the mean, "
+        f"bias {e.unseen_bias:+.1f} %",
         f"energy: {_energy(profile)}",
         f"model: {model.source}; licence {model.licence}",
         f"GPU: {gpu.source}",

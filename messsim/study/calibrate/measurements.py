@@ -23,6 +23,7 @@ from .llama_cpp import as_iterations
 from .usual import by_usual_names
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import polars as pl
 
 __all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
@@ -31,6 +32,16 @@ WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
 PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
+SILICON = {  # what the wheel's silicon_sample.csv calls them since its version 0.12
+    "isl": "prompt_tokens",
+    "osl": "output_tokens",
+    "batch_size": "clients",
+    "silicon_ttft_ms": "ttft_ms",
+    "silicon_tpot_ms": "tpot_ms",
+    "model_path": "model",
+    "system": "gpu",
+    "tp_size": "tp",
+}
 BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
     "max_concurrency": "clients",
     "output_throughput": "tokens_per_s",
@@ -194,7 +205,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(_benchmarked(as_iterations(frame, path), path)))
+        frame = by_usual_names(summed_up(_benchmarked(as_iterations(_sampled(frame, path), path), path)))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -203,6 +214,15 @@ def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
         if set(names) <= set(frame.columns) and not ours & set(frame.columns):
             return frame.rename(names)
     return frame
+
+
+def _sampled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """AIConfigurator's measured samples under our names; others as they are."""
+    if not set(SILICON) <= set(frame.columns):
+        return frame
+    _one_value(frame, [theirs for theirs, ours in SILICON.items() if ours in WHOSE], path)
+    whole = {name: numbers(frame, name, path, least=1).astype(int) for name in ("tp_size", "batch_size")}
+    return frame.with_columns(**whole).select(list(SILICON)).rename(SILICON)
 
 
 def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -247,6 +267,12 @@ def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
 
 def _whose(frame: pl.DataFrame, path: Path) -> Facts:
     columns = [c for c in WHOSE + ENGINE if c in frame.columns]
+    _one_value(frame, columns, path)
+    return {c: frame[c][0] for c in columns if c in WHOSE}
+
+
+def _one_value(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Raises where rows are of several models, GPUs, tp or engines."""
     several = [c for c in columns if frame[c].n_unique() > 1]
     if several:
         column = several[0]
@@ -256,10 +282,14 @@ def _whose(frame: pl.DataFrame, path: Path) -> Facts:
             f"holds {len(values)} values of {column} ({named}); expected the rows of one: --select {column}=VALUE",
             str(path),
         )
-    return {c: frame[c][0] for c in columns if c in WHOSE}
 
 
 def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | None]:
+    if "duration" in frame.columns and "duration_s" not in frame.columns:
+        raise DataError(
+            "column 'duration' says no unit: name it duration_s, duration_ms, or as the unit is, or give --time-format",
+            str(path),
+        )
     require(frame.columns, ["prompt_tokens", "batch", "cached_tokens", "duration_s"], path)
     prompts, batch, cached = (numbers(frame, c, path, least=0) for c in ("prompt_tokens", "batch", "cached_tokens"))
     seconds = numbers(frame, "duration_s", path, least=LEAST)
@@ -310,7 +340,13 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
     """
     for column, (least, most) in PLAUSIBLE_S.items():
         times = _optional(frame, column, path, least=LEAST)
-        if times is None or least <= (median := float(np.median(times))) <= most:
+        if times is None:
+            continue
+        if (
+            column == "duration_s" and (decode := _decode(frame)).any()
+        ):  # without prompts, an iteration is a token's time
+            times, most = np.where(decode, times, np.nan), PLAUSIBLE_S["tpot_s"][1]
+        if least <= (median := float(np.nanmedian(times))) <= most:
             continue
         long = median > most
         row = int(np.argmax(times > most if long else times < least))
@@ -325,6 +361,13 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
             "of all times: s, ms, us or ns",
             str(path),
         )
+
+
+def _decode(frame: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which iterations are known to have no prompt."""
+    if "prompt_tokens" not in frame.columns or not frame["prompt_tokens"].dtype.is_numeric():
+        return np.zeros(frame.height, dtype=np.bool_)
+    return np.asarray((frame["prompt_tokens"] == 0).fill_null(value=False), dtype=np.bool_)
 
 
 def _doubt_answers(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.scenario.base import SMALLEST
+from messsim.workload.readers import numbers, read
 
 from ..calibrate.fitting import calibrate
 from ..calibrate.measured import Point, closed_loop, host_of, one_server, profile_of, table
 from ..calibrate.options import Options
+from .shared_prompts import trace_of_blocks
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,14 +54,15 @@ CLOCKED = ("vllm", "H100", "random 32K input")
 _TOKENS = re.compile(r"--max_num_tokens=(\d+)")
 _READINGS = {"duration_s": 1.0, "ttft_mean_ms": 1e-3, "tpot_mean_ms": 1e-3}
 
-# The server of the requests: vLLM 0.19 on one RTX 4090, Llama-3.1-8B in bf16. Prompts share nothing, but a request that
-# was preempted finds what is left of its own blocks.
+# The server of the requests: vLLM 0.19 on one RTX 4090, Llama-3.1-8B in bf16. Later turns of a conversation find the
+# blocks of earlier ones, and a request that was preempted what is left of its own.
 RTX_4090_TOKENS = 41_408
+RTX_4090_BLOCK = 16
 RTX_4090 = {
     "max_num_seqs": 256,
     "max_batched_tokens": 2048,
     "kv_capacity_tokens": RTX_4090_TOKENS,
-    "kv_block_tokens": 16,
+    "kv_block_tokens": RTX_4090_BLOCK,
     "prefix_cache": True,
 }
 
@@ -153,6 +156,7 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
         return []
     readings = ["ttft_s", "tpot_s", "e2e_s"]
     frame = table(path, [], ["prompt_tokens", "output_tokens"], readings)
+    arrivals_s = numbers(read(path, ["arrival_s"]), "arrival_s", path, least=0.0)
     fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090_TOKENS))
     figures = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
     coefficients = {name: value for name, value in figures.items() if value >= SMALLEST}
@@ -172,7 +176,13 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
         "clients": None,
         "in_sample": False,
     }
-    arrivals = {"kind": "trace", "file": str(path.resolve()), "repeat": False}
+    arrivals = {
+        "kind": "trace",
+        "file": str(trace_of_blocks(frame, arrivals_s, RTX_4090_BLOCK)),
+        "columns": {"hash_ids": "hash_ids"},
+        "block_tokens": RTX_4090_BLOCK,
+        "repeat": False,
+    }
     lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
     scenario = one_server("RTX 4090 requests", model | RTX_4090, arrivals, frame.height, lengths, sets, seed)
     measured = {name: frame[name].to_list() for name in readings}
