@@ -182,8 +182,8 @@ class Requirement:
         return self.operator.startswith("<")
 
     def margin(self, value: float) -> float:
-        """What is to spare, in the figure's unit; below 0: what is missing; 0 where rounding alone makes a difference, as
-        of a promise.
+        """What is to spare, in the figure's unit; below 0: what is missing; 0 where rounding alone makes a difference,
+        as of a promise.
         """
         spare = self.bound - value if self.from_above else value - self.bound
         if abs(spare) <= TOLERANCE * min(abs(self.bound), 1.0):
