@@ -203,6 +203,16 @@ def saved(tmp_path_factory):
         (("state",), [1.0], "state = [1.0]: expected 2 numbers"),
         (("predictor", "bias"), [0.0, float("inf")], "predictor.bias.1 = inf: expected a finite number"),
         (("predictor", "bias"), [0.0], "as many models and features"),
+        (("predictor", "bias"), None, "predictor.bias: missing; expected"),
+        (("predictor", "velocity"), None, "predictor.velocity: missing; expected"),
+        (("predictor", "mean"), None, "predictor.mean: missing; expected"),
+        (("predictor", "seen"), None, "predictor.seen: missing; expected"),
+        (("predictor", "seen"), -1, "predictor.seen = -1: expected at least 0"),
+        (("predictor", "seen"), 0.5, "predictor.seen = 0.5: expected"),
+        (("predictor", "squares"), [1.0, -1.0], "predictor.squares = [1.0, -1.0]: expected sums of squares"),
+        (("predictor", "stranger"), 1, "predictor.stranger: unknown key"),
+        (("ledger", "recent_sum"), -0.5, "ledger.recent_sum = -0.5: expected the sum of recent, 0.0"),
+        (("models",), ["a", ""], "each with a name of its own"),
         (("predictor", "version"), -1, "predictor.version = -1: expected at least 0"),
         (("routed",), -1, "routed = -1: expected at least 0"),
         (("seed",), -1, "seed = -1: expected"),
@@ -231,7 +241,10 @@ def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, m
     inside = whole
     for part in key[:-1]:
         inside = inside[part]
-    inside[key[-1]] = value
+    if value is None:
+        del inside[key[-1]]
+    else:
+        inside[key[-1]] = value
     (folder / "changed.json").write_text(json.dumps(whole))
     refuse(message, lambda: MessPlus.load(folder / "changed.json"))
     refuse("changed.json", lambda: MessPlus.load(folder / "changed.json"))

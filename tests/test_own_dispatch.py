@@ -15,6 +15,9 @@ from test_engines_equal import assert_equal
 
 import messsim
 from messsim.errors import OutputError, PolicyError, ScenarioError
+from messsim.report.pages.report import report as page
+from messsim.results import Result
+from messsim.routing import files
 from messsim.scenario import parse
 from messsim.study.runs.identity import contents, difference
 from messsim.study.simulation.check import check
@@ -264,6 +267,28 @@ def test_a_result_names_its_file_and_explains_only_who_is_trusted(tmp_path):
     with pytest.raises(OutputError, match=r"its rule of dispatch is a Python file, .*own\.py, which explaining"):
         explain(tmp_path / "out", 3)
     assert explain(tmp_path / "out", 3, run_policy=True)["policy"] == "mess+"
+
+
+def test_no_page_and_no_chart_runs_the_files_of_a_scenario(tmp_path):
+    """Neither its rule of dispatch nor its policy: the files would leave a trace."""
+    trace = f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n"
+    (tmp_path / "own.py").write_text(trace + OWN.read_text())
+    (tmp_path / "policy.py").write_text(trace + "from messsim.routing.simple import random as build\n")
+    data = scenario(
+        models=[model("only", replicas=2)],
+        cluster={"dispatch": "own.py:emptiest"},
+        router={"policy": "policy.py"},
+    )
+    messsim.run(parse(data, folder=tmp_path), out=tmp_path / "out")
+    (tmp_path / "ran").unlink()
+    files._loaded.cache_clear()  # as in a process of its own
+    page(tmp_path / "out", tmp_path / "page.html")
+    assert "Can routing pay here?" in (tmp_path / "page.html").read_text()
+    result = Result.read(tmp_path / "out")
+    assert result.plot.load().to_dict()
+    with pytest.raises(OutputError, match="if you trust"):
+        explain(tmp_path / "out", 3)
+    assert not (tmp_path / "ran").exists()
 
 
 PROGRAM = """

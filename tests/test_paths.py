@@ -95,6 +95,20 @@ def test_a_run_is_read_from_its_own_directory(tmp_path, name):
     assert read_points(folder / "points.csv") == [{"router.V": 1e-3}]
 
 
+@pytest.mark.parametrize("name", ["~", "~/r", "$HOME", "file:", "file:/r", "s3:", "http:/r", "hf:/r", "-"])
+def test_a_name_that_means_more_to_others_is_a_name_here(tmp_path, monkeypatch, name):
+    """Relative: a program that expands names does so at their beginning."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    messsim.run(parse(scenario(requests=30)), out=Path(name))
+    assert Result.read(Path(name)).requests.collect().height == 30
+    assert explain(Path(name), 29)["request"] == 29
+    if name != "-":
+        write(Path(f"{name}.parquet"), table(10))
+        assert read(Path(f"{name}.parquet"))["prompt_tokens"].to_list() == [10, 10]
+        assert imported_log(Path(f"{name}.parquet")).frame["prompt_tokens"].to_list() == [10, 10]
+
+
 def test_a_scenario_that_cannot_be_written_down_is_refused_before_it_runs(tmp_path):
     folder = tmp_path / NOT_UTF8
     folder.mkdir()

@@ -302,6 +302,7 @@ def test_names_are_never_read_as_paths(result):
         ("nul\x00", "answers"),
         ("\uffff", "load"),
         ("\x7f", ""),
+        ("esc\x1b[31m", "answers"),
     ],
 )
 def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name, rendered):
@@ -311,9 +312,11 @@ def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name, rendered):
     for chart in ("answers", "latency", "load", "tenants"):
         drawn = themed(FIGURES[chart](result))
         if chart == rendered:
-            assert as_bytes(drawn, "svg").startswith(b"<svg")
+            svg = as_bytes(drawn, "svg")
+            assert svg.startswith(b"<svg")
+            assert not re.search(rb"[\x00-\x1f\x7f]", svg.replace(b"\n", b""))  # a PNG is drawn from it
         texts = json.dumps(drawn.to_dict(), ensure_ascii=False)  # Altair draws it in this process, if it is asked to
-        assert not re.search(r"(?<!\\)\\(u00|n)|[\x00-\x1f\x7f\u2028\uffff]", texts)
+        assert not re.search(r"\\u00|(?<!\\)\\n|[\x00-\x1f\x7f\u2028\uffff]", texts)
 
 
 def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):

@@ -198,6 +198,9 @@ def test_the_cheapest_chain_of_examples():
     models, (level,) = cheapest_chain(facts, logits, 0.75)
     assert models == [0, 1]
     assert -3.0 < level <= -2.0
+    graded = SimpleNamespace(satisfaction=np.array([[0.7] * 3, [0.9] * 3]), costs=facts.costs[:, :3])
+    assert graded.satisfaction[0].mean() < 0.7  # by rounding only
+    assert cheapest_chain(graded, logits[:, :3], 0.7) == ([0], [])
     nobody = SimpleNamespace(satisfaction=np.zeros((2, 4)), costs=facts.costs)
     assert cheapest_chain(nobody, logits, 0.5)[0] == [0]
 

@@ -54,6 +54,17 @@ def test_whatever_fails_in_decide_is_told_with_its_line(tmp_path, body, message)
     stops(tmp_path, f"{text}import numpy as np\n{BUILD}", f"{message}.* request 41 .*after 42 requests")
 
 
+def test_what_cannot_be_checked_is_told():
+    policy = compile_policy("own", lambda models: 0)
+    for arguments, message in (
+        ((None, 2), "policy = None: expected a Policy"),
+        ((policy, 0), "models = 0, features = 0: expected at least 1 and 0"),
+        ((policy, 2, -1), "models = 2, features = -1"),
+    ):
+        with pytest.raises(PolicyError, match=message):
+            check_policy(*arguments)
+
+
 @pytest.mark.parametrize("value", ["math.log(params[0] - 9.0)", "math.exp(params[0] * 1e3)"])
 def test_no_number_is_no_model(tmp_path, value):
     text = f"{HEAD}import math\ndef decide(request, params):\n    return int({value}) if request == 41 else 0\n"

@@ -10,6 +10,7 @@ import tomli_w
 from builders import model, scenario
 
 from messsim.cli import app
+from messsim.results.figures import Requirement
 
 
 def here(*args: object) -> CompletedProcess[str]:
@@ -31,6 +32,43 @@ def test_what_is_met_passes(file):
     done = here("run", file, "--require", "sla.satisfaction>=0.1", "--require", "models.llama-3.1-8b.share>=0")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[-1] for line in done.stdout.splitlines()[-2:]] == ["met", "met"]
+
+
+def test_rounding_fails_no_requirement(tmp_path):
+    """What `run` calls kept, a requirement of the same satisfaction calls met: sums of 0.7 are 0.7 but for rounding."""
+    (tmp_path / "t.csv").write_text("small,large\n" + "0.1,0.7\n" * 7)
+    table = {"kind": "table", "file": "t.csv"}
+    models = [{k: v for k, v in model(name, 0.5).items() if k != "satisfaction"} for name in ("small", "large")]
+    data = scenario(
+        requests=4000, sla={"alpha": 0.7}, satisfaction=table, models=models, router={"policy": "best-single"},
+        features={"kind": "none"},
+    )  # fmt: skip
+    (tmp_path / "s.toml").write_text(tomli_w.dumps(data))
+    done = here(
+        "run", tmp_path / "s.toml", "--json", "--require", "sla.satisfaction>=0.7", "--require", "sla.shortfall<=0"
+    )
+    summary = json.loads(done.stdout)
+    assert summary["sla"]["satisfaction"] != 0.7
+    assert (done.returncode, done.stderr, summary["sla"]["kept"]) == (0, "", True)
+    assert [r["margin"] for r in summary["requirements"]] == [0.0, 0.0]
+    assert "above the best model" not in here("check", tmp_path / "s.toml").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "met"),
+    [
+        ("a>=0.7", 0.7 - 1e-12, True),
+        ("a<=0.7", 0.7 + 1e-12, True),
+        ("a==0.7", 0.7 + 1e-12, True),
+        ("a>0.7", 0.7 + 1e-12, False),
+        ("a>=0.7", 0.7 - 1e-8, False),
+        ("a<=0", 1e-15, False),  # nothing is rounded to nothing
+        ("a<=1e9", 1e9 + 1, False),  # a count
+        ("a<=1e-6", 1e-6 + 1e-12, False),  # a small figure has its own scale
+    ],
+)
+def test_a_difference_by_rounding_is_none(text, value, met):
+    assert Requirement.parse(text).met_by(value) is met
 
 
 def test_what_fails_is_told_by_how_much_and_exits_with_1(file):

@@ -174,6 +174,13 @@ def test_repetitions_are_noted(tmp_path, table):
     (tmp_path / "t.csv").unlink()
 
 
+def test_a_trace_that_ends_before_the_run_is_noted(tmp_path):
+    noted = "t.csv: ends after 100 of 150 requests; arrivals.repeat = true begins it again"
+    assert Workload(of_trace(tmp_path, range(100), 150, repeat=False)).notes == [noted]
+    assert Workload(of_trace(tmp_path, range(100), 100, repeat=False)).notes == []
+    assert Workload(of_trace(tmp_path, range(100), repeat=False)).notes == []
+
+
 def test_rows_of_a_table_that_come_again_are_noted(table):
     assert Workload(of_table(table, requests=3)).notes == []
     assert Workload(of_table(table, order="file", requests=100)).notes == []

@@ -232,6 +232,7 @@ def test_delays(delay, line):
         ({"request": 5}, "request: unknown key; did you mean 'requests'?"),
         ({"slas": {}}, "slas: unknown key; did you mean 'sla'?"),
         ({"sla": {"alfa": 1}}, "sla.alfa: unknown key; did you mean 'alpha'?"),
+        ({"models": [model("a", rpm=2)]}, "models.0.rpm: unknown key; did you mean 'requests_per_minute'?"),
         ({"models": [model("a", replica=2)]}, "models.0.replica: unknown key; did you mean 'replicas'?"),
         ({"models": TWO, "pools": [pool("small"), pool("large") | {"serves": "x"}]}, "pools.1.serves: unknown key; "),
         (

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tomli_w
 from builders import scenario
 
+import messsim
 from messsim.errors import OutputError
 from messsim.routing.imports import modules_beside
 from messsim.scenario import load, parse
@@ -84,6 +86,36 @@ def test_a_study_of_a_policy_is_that_of_its_helpers(tmp_path):
     (tmp_path / "helper.py").write_text("K = 1\n")
     after = contents("sweep", parsed, V, [parsed, parsed])
     assert [part for part in before if before[part] != after[part]] == ["data files"]
+
+
+def test_a_policy_that_is_a_link_imports_from_beside_its_target(tmp_path):
+    """There is where Python looks: the file is loaded by its real path."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "helper.py").write_text("K = 0\n")
+    (tmp_path / "shared" / "own.py").write_text("import helper\nfrom messsim.routing.simple import random as build\n")
+    (tmp_path / "link.py").symlink_to(Path("shared") / "own.py")
+    parsed = parse(scenario(router={"policy": "link.py"}), folder=tmp_path)
+    before = contents("sweep", parsed, V, [parsed, parsed])
+    (tmp_path / "shared" / "helper.py").write_text("K = 1\n")
+    after = contents("sweep", parsed, V, [parsed, parsed])
+    assert difference(after, before).startswith("data files; changed: router.policy imports = ")
+
+
+def test_a_helper_that_changes_while_python_runs_is_read_again(tmp_path):
+    """What a study says it ran and what it ran are the same, in a notebook too."""
+    (tmp_path / "helper_of_a_notebook.py").write_text("K = 0\n")
+    (tmp_path / "own.py").write_text(
+        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nfrom helper_of_a_notebook import K\n"
+        "from messsim.routing.plugin import compile_policy\n"
+        "def decide(models):\n    return K\n"
+        "def build(options, models, features):\n    return compile_policy('own', decide)\n"
+    )
+    parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
+    answered = []
+    for k in (0, 1, 0):
+        (tmp_path / "helper_of_a_notebook.py").write_text(f"K = {k}\n")
+        answered.append([m["answered"] for m in messsim.run(parsed).summary["models"]])
+    assert answered == [[30, 0], [0, 30], [30, 0]]
 
 
 def damage(kind, lines):

@@ -185,6 +185,8 @@ class Taken:
 class Asks:
     """As much of a scenario as notes look at."""
 
+    requests = None
+
     class satisfaction:  # noqa: N801
         kind, order, file = "table", "file", "out.csv"
 

@@ -29,6 +29,13 @@ def test_two_choices_mixed_cost_the_least(alpha, cost):
     assert bounds._cheapest_mix(points, alpha) == (None if cost is None else pytest.approx(cost))
 
 
+def test_what_keeps_the_promise_up_to_rounding_keeps_it():
+    """As everywhere: three grades of 0.7 have a mean of 0.6999999999999998."""
+    satisfied = float(np.mean([0.7, 0.7, 0.7]))
+    assert satisfied < 0.7
+    assert bounds._cheapest_mix(np.array([[satisfied, 5.0], [0.2, 1.0]]), 0.7) == 5.0
+
+
 def test_a_mix_may_skip_a_dear_point_between():
     points = np.array([[0.0, 0.0], [0.5, 9.0], [1.0, 10.0]])
     assert bounds._cheapest_mix(points, 0.5) == pytest.approx(5.0)

@@ -111,7 +111,8 @@ def prepare(scenario: Scenario) -> Setup:
     workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
-    remarks = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
+    means = [round(mean, 9) for mean in workload.mean_satisfaction()]  # sums of grades are off by rounding
+    remarks = [*notes_of(scenario, means), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
         remarks += notes_on_options(asked, scenario, workload, costs)
     remarks += _cost_order(scenario, costs.mean(workload))

@@ -15,6 +15,7 @@ from messsim.errors import ScenarioError
 from messsim.shapes.studies import Judged
 
 from .fields import fields_of
+from .verdict import TOLERANCE
 
 __all__ = ["Figure", "Requirement", "check_path", "figures", "full_path", "look_up", "plain"]
 
@@ -181,10 +182,13 @@ class Requirement:
         return self.operator.startswith("<")
 
     def margin(self, value: float) -> float:
-        """What is to spare, in the figure's unit; below 0: what is missing."""
-        if self.operator == "==":
-            return -abs(value - self.bound)
-        return self.bound - value if self.from_above else value - self.bound
+        """What is to spare, in the figure's unit; below 0: what is missing; 0 where rounding alone makes a difference,
+        as of a promise.
+        """
+        spare = self.bound - value if self.from_above else value - self.bound
+        if abs(spare) <= TOLERANCE * min(abs(self.bound), 1.0):
+            return 0.0
+        return -abs(spare) if self.operator == "==" else spare
 
     def met_by(self, value: float) -> bool:
         """Whether a value keeps to the bound."""

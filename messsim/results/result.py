@@ -91,7 +91,7 @@ def _scanned(folder: Path) -> pl.LazyFrame:
     """The records of a run. Names that Polars cannot take are opened for it."""
     import polars as pl
 
-    parts = sorted(folder.glob("part-*.parquet"))
+    parts = sorted(folder.absolute().glob("part-*.parquet"))  # to Polars ~/x and file:/x are no names in a folder
     if not parts:
         raise OutputError(f"{folder}: holds no records of requests; it is damaged")
     for part in parts:

@@ -17,6 +17,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from messsim import _core
 from messsim.scenario.routing import Router
 
 from .contract import PLAN_CHAIN, Facts, Knowledge, Policy
@@ -93,7 +94,7 @@ def cheapest_chain(examples: Facts, logits: Floats, alpha: float) -> Chain:
     chains = list(_chains(examples.costs, examples.satisfaction, logits, levels))
     satisfied = np.concatenate([s.ravel() for _, s, _ in chains])
     costs = np.concatenate([e.ravel() for _, _, e in chains])
-    able = satisfied >= alpha
+    able = satisfied >= alpha - _core.KEPT_TOLERANCE
     best = int(np.where(able if able.any() else satisfied == satisfied.max(), costs, np.inf).argmin())
     for models, s, _ in chains:
         if best < s.size:

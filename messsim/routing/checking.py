@@ -36,7 +36,16 @@ def check_policy(policy: Policy, models: int, features: int = 0) -> list[str]:
     list of str
         One line for each clause of the contract that it breaks; empty if none was found. The policy's state is put
         back as it was.
+
+    Raises
+    ------
+    PolicyError
+        If the first argument is no policy, or there is no model.
     """
+    if not isinstance(policy, Policy):
+        raise PolicyError(f"check_policy: policy = {policy!r:.60}: expected a Policy, as compile_policy makes it")
+    if models < 1 or features < 0:
+        raise PolicyError(f"check_policy: models = {models}, features = {features}: expected at least 1 and 0")
     return interruptible(_check, policy, models, features)
 
 

@@ -4,7 +4,6 @@ there is told as such.
 Nothing in it may end messsim as if all were well: `sys.exit()` and `os._exit()` are errors, whatever code they give.
 """
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -19,11 +18,15 @@ from typing import Any, NoReturn
 
 from messsim import _core
 from messsim.errors import MesssimError, PolicyError, ScenarioError
+from messsim.files import sha256
 from messsim.scenario.routing import Router
 
 from .contract import Build, Knowledge, Policy, Prepare
+from .imports import modules_beside
 
 __all__ = ["built_by", "load_file", "load_function"]
+
+_as_loaded: dict[Path, str] = {}  # the SHA-256 of files when they were last loaded
 
 
 class _EndsPython(Exception):
@@ -60,12 +63,13 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
     """
     if not path.is_file():
         raise ScenarioError(f"{key}: no such file {path}; expected a Python file with a function {name}")
+    real = path.resolve()
     try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = tuple((file, sha256(file)) for file in (real, *modules_beside(real)))
     except OSError as error:
-        raise ScenarioError(f"{key}: {path} cannot be read: {error.strerror}") from None
+        raise ScenarioError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
     with _failing_as(f"{key}: {path} cannot be loaded", path):
-        module = _loaded(path.resolve(), content)
+        module = _loaded(real, content)
     function = getattr(module, name, None)
     if not callable(function):
         raise ScenarioError(f"{key}: {path} has no function {shape or name}")
@@ -74,14 +78,35 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
 
 
 @lru_cache(maxsize=64)
-def _loaded(path: Path, content: str) -> ModuleType:
-    """A file as it stands: what it compiles is then compiled once for all runs of this process."""
+def _loaded(path: Path, content: tuple[tuple[Path, str], ...]) -> ModuleType:
+    """A file as it stands, and what it imports from beside it: what it compiles is then compiled once for all runs of
+    this process.
+    """
+    if any(_as_loaded.get(file, now) != now for file, now in content):
+        beside = {str(file) for file, _ in content}
+        for name in [n for n, m in sys.modules.items() if getattr(m, "__file__", None) in beside]:
+            del sys.modules[name]  # it is of before a file changed, or may have taken something from one that is
+    _as_loaded.update(content)
+    with _without_bytecode():  # which Python takes for current where a file changes within a second
+        return _executed(path)
+
+
+def _executed(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Numba asks for it by its name
     spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def built_by(build: Build, where: Path | str, options: Router, models: int, features: int) -> Policy:

@@ -62,10 +62,16 @@ class Counted(Part):
     recent_sum: float
 
 
-class Learnt(Part, extra="allow"):
+class Learnt(Part):
     """What the predictor has learnt (`_core.Predictor.saved`); its shapes are for `restore` to check."""
 
     version: Number
+    weights: list[list[float]]
+    bias: list[float]
+    velocity: list[list[float]]
+    seen: Number
+    mean: list[float]
+    squares: list[float]
 
 
 class Saved(Part):
@@ -111,7 +117,7 @@ def validated(door: Mapping[str, Any]) -> Door:
         first = error.errors()[0]
         key = str(first["loc"][0])
         raise ScenarioError(f"{key} = {_short(door[key])}: expected {Door.model_fields[key].description}") from None
-    if len(set(checked.models)) != len(checked.models):
+    if len(set(checked.models)) != len(checked.models) or "" in checked.models:
         raise ScenarioError(f"models = {_short(checked.models)}: expected {Door.model_fields['models'].description}")
     return checked
 
@@ -218,6 +224,12 @@ def check_saved(saved: Saved, state: int, recent: Sequence[float]) -> None:
     for key in ("satisfied", "promised"):
         if getattr(ledger, key) > ledger.rated * (1 + SLACK):
             raise ScenarioError(f"ledger.{key} = {getattr(ledger, key)!r}: expected at most rated = {ledger.rated}")
+    total = math.fsum(ledger.recent)
+    if abs(ledger.recent_sum - total) > SLACK * (1 + ledger.rated):
+        raise ScenarioError(f"ledger.recent_sum = {ledger.recent_sum!r}: expected the sum of recent, {total!r}")
+    squares = saved.predictor.squares
+    if min(squares, default=0.0) < 0:
+        raise ScenarioError(f"predictor.squares = {_short(squares)}: expected sums of squares, of at least 0")
     if ledger.plain > ledger.plain_max:
         raise ScenarioError(f"ledger.plain = {ledger.plain!r}: expected at most plain_max = {ledger.plain_max!r}")
     _check_pending(saved, models)

@@ -141,6 +141,8 @@ MEANT_KEYS = {
     "request_rate": "arrivals.rate_rps",
     "concurrency": "arrivals.clients",
     "max_concurrency": "arrivals.clients",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
     "num_requests": "requests",
     "num_prompts": "requests",
     "random_seed": "seed",

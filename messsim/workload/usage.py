@@ -24,6 +24,11 @@ def usage_notes(
     requests = sum(s.count for s in spans)
     if trace is not None:
         yield from _of_trace(trace, requests)
+        if scenario.requests is not None and requests == len(trace) < scenario.requests:
+            yield (
+                f"{trace.file}: ends after {requests:,} of {scenario.requests:,} requests; arrivals.repeat = true "
+                "begins it again"
+            )
     if table is not None:
         yield from _of_table(scenario, table, spans, requests)
 

@@ -121,11 +121,19 @@ def _run_page(path: Path) -> Page:
 
 def _worth(scenario: Scenario) -> Worth | None:
     """What routing can save; None where the scenario's files are gone."""
-    router = scenario.router.model_copy(update={"policy": "random"})  # no policy of a file is run for this
     try:
-        return worth(prepare(scenario.changed(router=router)))
+        return worth(prepare(_without_files_to_run(scenario)))
     except MesssimError:
         return None
+
+
+def _without_files_to_run(scenario: Scenario) -> Scenario:
+    """With a policy and a rule of dispatch of messsim's own: a page may be made of a stranger's directory."""
+    usual = type(scenario.cluster)()
+    cluster = scenario.cluster
+    if cluster.own_rule is not None:
+        cluster = cluster.model_copy(update={"dispatch": usual.dispatch, "own": usual.own})
+    return scenario.changed(router=scenario.router.model_copy(update={"policy": "random"}), cluster=cluster)
 
 
 def _scenario(path: Path) -> Scenario:

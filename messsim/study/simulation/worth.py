@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from messsim.engines import Setup
 from messsim.results.baselines import best_static
 from messsim.results.oracle import oracle_of
+from messsim.results.verdict import falls_short
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.shapes.checks import Dominated, Worth
@@ -116,8 +117,8 @@ def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Iterator[
 
 def _cheapest_mix(points: Floats, alpha: float) -> float | None:
     """Least cost of one point, or of two mixed, that satisfies alpha; None if no point does."""
-    enough = points[points[:, 0] >= alpha]
-    below = points[points[:, 0] < alpha]
+    short = falls_short(points[:, 0], alpha)
+    enough, below = points[~short], points[short]
     if not len(enough):
         return None
     part = (alpha - below[:, :1]) / (enough[:, 0] - below[:, :1])
