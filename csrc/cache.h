@@ -71,6 +71,9 @@ int ms_cache_is_ahead(const ms_job *job);
  * node that the answer continues if it is complete. */
 void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered);
 
+/* The job uses nothing any more; it need not have used anything. */
+void ms_cache_let_go(ms_cache *self, ms_job *job);
+
 /* Evicts so many blocks, those released first, of a stretch the deepest first. */
 void ms_cache_evict(ms_cache *self, int64_t blocks);
 

@@ -69,8 +69,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
     }
     if (sequences->running < sequences->limits.max_num_seqs) {
         const int64_t whole = ms_sequences_whole_prompt(head);
-        const ms_hits hits =
-            sequences->limits.prefix_cache ? ms_cache_find(&sequences->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
+        const ms_hits hits = ms_cache_find(&sequences->cache, head, whole);
         const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block.tokens;
         const int64_t own = whole + allowed(sequences, head);
         if (answers_to_come(self, iterations) < (double)(room - own) - ROUNDING) {

@@ -53,9 +53,28 @@ static void what_is_cached_is_not_charged(void)
     ms_fleet_free(&fleet);
 }
 
+/* Costs that are reckoned would overwrite the mark. */
+static void of_many_only_those_with_some_of_the_prompt_are_looked_at(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    const double mark = -12345.0;
+    ms_fleet fleet;
+    make_world(&fleet, 20, &(ms_dispatch_plan){.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0});
+    for (int32_t i = 0; i < 30; i++) {
+        jobs[i] = ms_job_new(i, 0, 11, 2);
+        jobs[i].path = path;
+        jobs[i].path_length = i % 2;
+        fleet.costs[1] = fleet.costs[19] = mark;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 10.0 * i) == MS_PLACED && run_out(&fleet) == 1);
+        CHECK(fleet.costs[1] == mark && fleet.costs[19] == mark && (i % 2 == 0 || jobs[i].server == jobs[1].server));
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
     RUN(what_is_cached_is_not_charged);
+    RUN(of_many_only_those_with_some_of_the_prompt_are_looked_at);
     return report();
 }

@@ -227,6 +227,28 @@ static void who_is_through_at_one_instant_queues_in_order(void)
     ms_run_free(&loop);
 }
 
+/* Two pools of one model take turns: each has workers, work and detokenizing of its own. */
+static void every_pool_has_a_front_end_of_its_own(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[3] = {pool_of(0, 1), pool_of(0, 1)};
+    plans[0].front_end = seconds(0.5);
+    plans[1].front_end = seconds(1.0);
+    plans[0].front_end_workers = 2;
+    plans[1].front_end_workers = 1;
+    plans[0].detokenize_s = 0.25;
+    plans[1].detokenize_s = 0.75;
+    ask(4, 0.0, 4, 2);
+    serve(&loop, &plain, 2, plans, MS_ROUND_ROBIN);
+    begin(&loop);
+    end(&loop);
+    const double starts_s[] = {0.5, 1.0, 0.5, 2.0}, finish_s[] = {2.75, 3.75, 2.75, 4.75};
+    for (int i = 0; i < 4; i++) {
+        CHECK(sheets[0].replica[i] == i % 2 && sheets[0].start[i] == starts_s[i] && sheets[0].finish[i] == finish_s[i]);
+    }
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -238,5 +260,6 @@ int main(void)
     RUN(who_is_gone_is_not_detokenized);
     RUN(the_horizon_empties_front_ends);
     RUN(who_is_through_at_one_instant_queues_in_order);
+    RUN(every_pool_has_a_front_end_of_its_own);
     return report();
 }
