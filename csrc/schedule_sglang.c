@@ -132,12 +132,11 @@ static void wait_again(ms_replica *self, ms_job *job)
 static int retract(ms_replica *self)
 {
     ms_sequences *sequences = &self->sequences;
-    const int32_t least = sequences->set_aside > 0 ? 0 : 1;
-    int retracted = 0;
+    const int32_t least = sequences->set_aside > 0 ? 0 : 1, before = sequences->running;
     while (sequences->running > least && ms_sequences_blocks(sequences, 1) > sequences->capacity_blocks) {
         wait_again(self, ms_jump_preempt(self, victim(sequences), 0));
-        retracted = 1;
     }
+    const int retracted = sequences->running < before;
     if (retracted) {
         int64_t generated = 0, allowed = 0;
         for (int32_t i = 0; i < sequences->decoders; i++) {

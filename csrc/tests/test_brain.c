@@ -513,6 +513,33 @@ static void marginal_costs_are_those_of_the_request(void)
     ms_brain_free(&brain);
 }
 
+/* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where each is scored alone. */
+static void rows_are_gathered_where_neighbours_follow(void)
+{
+    static packed page;
+    for (int c = 0; c < 3; c++) {
+        const int is_alone = c == 1, again = c == 2;
+        ms_brain brain;
+        ms_predictor predictor;
+        make(&brain);
+        ms_brain_free(&brain);
+        CHECK(ms_brain_init(&brain, MODELS, 3, FEATURES, alphas, 1.0, 0, is_alone ? 1 : MS_BLOCK) == 0);
+        brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
+        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
+        brain.predictor = &predictor;
+        pack(&page, 0, REQUESTS);
+        ms_brain_turn_page(&brain);
+        if (again) {
+            ms_brain_decide_again(&brain, &page.view, 3, 3, 0, no_loads, uniforms);
+        } else {
+            ms_brain_decide(&brain, &page.view, 3, 3, 0, no_loads);
+        }
+        CHECK(predictor.rows_first == 3 && predictor.rows_kept == (c == 0 ? MS_ROWS : 1));
+        ms_predictor_free(&predictor);
+        ms_brain_free(&brain);
+    }
+}
+
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
@@ -529,5 +556,6 @@ int main(void)
     RUN(tenants_have_the_ledgers_that_were_asked_for);
     RUN(a_page_that_is_turned_forgets_the_last_scores);
     RUN(marginal_costs_are_those_of_the_request);
+    RUN(rows_are_gathered_where_neighbours_follow);
     return report();
 }
