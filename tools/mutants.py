@@ -138,8 +138,9 @@ class Bench:
         for path in (HERE / "messsim").iterdir():
             if not path.name.startswith(("_core.cpython", "_core.c", "__pycache__")):
                 (package / path.name).symlink_to(path)
-        for name in ("tests", "scenarios", "examples", "docs", "pyproject.toml"):
-            (self.folder / name).symlink_to(HERE / name)
+        for path in HERE.iterdir():
+            if path.name not in {"messsim", "csrc"} and not path.name.startswith("."):
+                (self.folder / path.name).symlink_to(path)
         made, beside = self.folder / "core.c", self.folder / "door" / "messsim"  # whose name is the module's
         beside.mkdir(parents=True)
         (beside / "__init__.py").touch()
@@ -150,6 +151,8 @@ class Bench:
         include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
         self._compile(made, self.folder / "core.o", include)
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if failing := self._noticed_in_python([self.folder / f"{name}.o" for name in self.sources]):
+            raise RuntimeError(f"{failing} fails without a mutant")
 
     def noticed_by(self, mutant: Mutant, python: bool) -> str | None:
         """Who notices the mutant that was compiled: the name of a test file; None if nobody does."""

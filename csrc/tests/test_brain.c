@@ -291,6 +291,11 @@ static void a_policy_sees_its_request(void)
             CHECK(seen.facts[m] == satisfied[m * REQUESTS + 100 + i]);
         }
     }
+    const double others[] = {0.25, 0.75};
+    CHECK(ms_brain_decide_again(&brain, &page.view, 7, 107, 1, loads, others) == -7); /* with other draws */
+    CHECK(seen.request == 107 && seen.step == 101 && seen.tenant == 1 && seen.loads[4] == 0.4);
+    CHECK(seen.uniforms[0] == 0.25 && seen.costs[2] == known_costs[2 * REQUESTS + 107]);
+    CHECK(seen.features[0] == features[107] && seen.facts[1] == satisfied[REQUESTS + 107]);
     seen.answer = 0;
     ms_brain_free(&brain);
 }

@@ -249,6 +249,23 @@ static void every_pool_has_a_front_end_of_its_own(void)
     ms_run_free(&loop);
 }
 
+/* At 3 s an answer is out, and a request comes: it finds that replica with less to do than the other. */
+static void an_answer_is_out_before_who_comes_at_that_instant(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    plans[0].detokenize_s = 1.0;
+    ask(3, 0.0, 4, 2);
+    sheets[0].outputs[0] = 9;
+    sheets[0].arrival_in[2] = 3.0;
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 0 && sheets[0].finish[1] == 3.0 && sheets[0].replica[1] == 1);
+    CHECK(sheets[0].start[2] == 3.0 && sheets[0].replica[2] == 1);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -261,5 +278,6 @@ int main(void)
     RUN(the_horizon_empties_front_ends);
     RUN(who_is_through_at_one_instant_queues_in_order);
     RUN(every_pool_has_a_front_end_of_its_own);
+    RUN(an_answer_is_out_before_who_comes_at_that_instant);
     return report();
 }
