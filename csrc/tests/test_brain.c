@@ -545,6 +545,33 @@ static void rows_are_gathered_where_neighbours_follow(void)
     }
 }
 
+/* The first block has 32; after a step it goes one by one for 4 requests, then by 32 again, then by twice as many. */
+static void blocks_are_short_after_a_step(void)
+{
+    static packed page;
+    ms_brain brain;
+    ms_predictor predictor;
+    double x[FEATURES], labels[MODELS] = {1.0, 0.0, 1.0, 0.0, 1.0};
+    make(&brain);
+    CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
+    predictor.learning_rate = 0.3;
+    brain.predictor = &predictor;
+    fill(x, FEATURES, 5);
+    pack(&page, 0, REQUESTS);
+    ms_brain_turn_page(&brain);
+    ms_brain_decide(&brain, &page.view, 0, 0, 0, no_loads);
+    CHECK(brain.scored[0].length == 32 && brain.scored[0].end == 32);
+    ms_predictor_learn(&predictor, x, labels);
+    for (int64_t i = 1; i < 40; i++) {
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        const int64_t length = brain.scored[0].length, end = brain.scored[0].end;
+        CHECK(length == (i < 5 ? 1 : i < 37 ? 32 : 64));
+        CHECK(end == (i < 5 ? i + 1 : i < 37 ? 37 : 101));
+    }
+    ms_predictor_free(&predictor);
+    ms_brain_free(&brain);
+}
+
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
@@ -562,5 +589,6 @@ int main(void)
     RUN(a_page_that_is_turned_forgets_the_last_scores);
     RUN(marginal_costs_are_those_of_the_request);
     RUN(rows_are_gathered_where_neighbours_follow);
+    RUN(blocks_are_short_after_a_step);
     return report();
 }
