@@ -189,13 +189,13 @@ class Bench:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_PYTEST, BYTES_OF_PYTEST)),
         ) as pytest:
             try:
-                said, _ = pytest.communicate(timeout=SECONDS_OF_PYTEST)
+                output, _ = pytest.communicate(timeout=SECONDS_OF_PYTEST)
             except subprocess.TimeoutExpired:
                 os.killpg(pytest.pid, signal.SIGKILL)  # with its workers
                 return f"pytest, {SECONDS_OF_PYTEST} s"
         if pytest.returncode == 0:
             return None
-        failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+\.py)", said, re.M)
+        failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+\.py)", output, re.M)
         return failed[1] if failed else f"pytest, exit {pytest.returncode}"
 
 

@@ -136,9 +136,10 @@ static void an_index_need_not_look_at_all(void)
         {.load = 1.0, .no_hit_lru = 2.0},
         {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
         {.token_load = 1.0},
+        {.prefix = 3.0}, /* all have 0 */
     };
     const double mark = -12345.0;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 5; k++) {
         const ms_dispatch_plan rule = {.rule = MS_SCORED,
                                        .weights = weights[k],
                                        .session_ttl_s = 20.0,
