@@ -94,10 +94,7 @@ static int prefill(ms_replica *self, double t_s, int32_t *pulled)
     int64_t used = ms_sequences_blocks(sequences, 1);
     ms_sequences_make_room(sequences, used);
     while (!self->full && budget > 0 && self->queue->head != NULL && takes_head(self, used, 0)) {
-        const int error = ms_jump_admit(self, t_s, budget, &used, pulled);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_jump_admit(self, t_s, budget, &used, pulled));
         budget -= sequences->chunk[sequences->running - 1];
     }
     return 0;

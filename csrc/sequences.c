@@ -340,10 +340,7 @@ static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
 int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica)
 {
     if (self->running == self->room) {
-        const int error = grow(self);
-        if (error) {
-            return error;
-        }
+        MS_TRY(grow(self));
     }
     const int64_t hit = look_up(self, job, replica), left = ms_sequences_whole_prompt(job) - hit;
     const int32_t i = self->running++;
@@ -365,10 +362,7 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 
 int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica)
 {
-    const int error = ms_sequences_admit(self, job, t_s, 1, replica);
-    if (error) {
-        return error;
-    }
+    MS_TRY(ms_sequences_admit(self, job, t_s, 1, replica));
     const int32_t last = self->running - 1, i = self->decoders;
     const int64_t cached = self->cached[last];
     if (i < last) { /* before the prompt under way */

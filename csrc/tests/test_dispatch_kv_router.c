@@ -71,10 +71,27 @@ static void of_many_only_those_with_some_of_the_prompt_are_looked_at(void)
     ms_fleet_free(&fleet);
 }
 
+/* What an API was charged with is over when it has answered. */
+static void an_answer_of_an_api_clears_its_account(void)
+{
+    const ms_pool_plan plans[] = {api_of(0), api_of(0)};
+    ms_fleet fleet;
+    const ms_dispatch_plan rule = {.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0};
+    CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
+    jobs[0] = ms_job_new(0, 0, 11, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_CALLS_API);
+    const int32_t api = jobs[0].server;
+    CHECK(fleet.held_tokens[api] == 11 && jobs[0].charged_held_tokens == 11);
+    ms_fleet_finish_api(&fleet, &jobs[0]);
+    CHECK(fleet.held_tokens[api] == 0 && fleet.prefill_tokens[api] == 0 && fleet.pool[api].unfinished == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
     RUN(what_is_cached_is_not_charged);
     RUN(of_many_only_those_with_some_of_the_prompt_are_looked_at);
+    RUN(an_answer_of_an_api_clears_its_account);
     return report();
 }

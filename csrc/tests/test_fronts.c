@@ -249,7 +249,8 @@ static void every_pool_has_a_front_end_of_its_own(void)
     ms_run_free(&loop);
 }
 
-/* At 3 s an answer is out, and a request comes: it finds that replica with less to do than the other. */
+/* At 3 s an answer is out, and a request comes: it finds that replica with less to do than the other. Labels, looks of a scaler
+ * and retries of that instant come later, too. */
 static void an_answer_is_out_before_who_comes_at_that_instant(void)
 {
     ms_run loop;
@@ -260,6 +261,8 @@ static void an_answer_is_out_before_who_comes_at_that_instant(void)
     sheets[0].arrival_in[2] = 3.0;
     serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
     begin(&loop);
+    run_until(&loop, 2.5);
+    CHECK(loop.heap.events[0].when.time_s == 3.0 && loop.heap.events[0].when.order == ms_order(MS_ENDS, 1));
     end(&loop);
     CHECK(sheets[0].replica[0] == 0 && sheets[0].finish[1] == 3.0 && sheets[0].replica[1] == 1);
     CHECK(sheets[0].start[2] == 3.0 && sheets[0].replica[2] == 1);
