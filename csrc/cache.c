@@ -448,9 +448,9 @@ static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_a
     raise_hold(self, job->holds, generated.end);
 }
 
-void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
+void ms_cache_give_back(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
 {
-    if (keeps_generated && job->holds != NULL && tokens > job->prompt_tokens) {
+    if (keeps_generated && tokens > job->prompt_tokens) {
         join_generated(self, job, tokens, is_answered);
     }
     ms_cache_let_go(self, job);
