@@ -41,7 +41,7 @@ void ms_accounts_settle(ms_fleet *fleet, int32_t replica, double t_s)
         ms_job *job = sequences->jobs[i];
         if (job->charged_prefill_tokens > 0 && job->first_token_s <= t_s) {
             change(fleet, job, replica, 0, job->charged_held_tokens);
-        } else if (job->charged_prefill_tokens == 0 && job->first_token_s < t_s && job->preemptions == 0) {
+        } else if (job->first_token_s < t_s && job->preemptions == 0) {
             break;
         }
     }

@@ -9,15 +9,13 @@
 #include "autoscale_target.h"
 #include "error.h"
 
+/* Rules that keep nothing have room for it, too. */
 static double longest_window_s(const ms_autoscale_plan *plan)
 {
-    if (plan->rule == MS_SCALES_BY_CONCURRENCY) {
-        return plan->stable_window_s;
-    }
     if (plan->rule == MS_SCALES_BY_TARGET) {
         return plan->up_window_s > plan->down_window_s ? plan->up_window_s : plan->down_window_s;
     }
-    return 0.0;
+    return plan->stable_window_s;
 }
 
 int ms_autoscale_init(ms_autoscaler *self, const ms_autoscale_plan *plan)

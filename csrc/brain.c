@@ -30,10 +30,7 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < tenants; i++) {
-        const int error = ms_ledger_init(&self->tracked[i], alphas[i], discount, window);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_ledger_init(&self->tracked[i], alphas[i], discount, window));
     }
     for (int32_t i = 0; i < models; i++) {
         self->last_costs[i] = NAN;

@@ -367,7 +367,7 @@ ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens)
     ms_hits hits = {0, 0};
     int is_held = 1;
     text_part part;
-    for (int32_t i = 0; part_of(self, job, tokens, i, &part); i++) {
+    for (int32_t i = 0; self->nodes > 0 && part_of(self, job, tokens, i, &part); i++) {
         const ms_node *node = find(self, part.key);
         const int64_t held = node != NULL ? min(node->held, part.end) : part.first;
         const int64_t present = node != NULL ? min(node->present, part.end) : part.first;
@@ -438,9 +438,6 @@ static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_a
                                  .end = ms_blocks_within(&self->block, tokens)};
     const int continues = is_answered && job->answer_node >= 0;
     ms_hold *deepest = job->holds;
-    if (tokens <= job->prompt_tokens || deepest == NULL) {
-        return;
-    }
     const int is_apart = deepest->node->key == generated.key;
     if (is_apart && continues) { /* computed again after a preemption: its blocks are the job's alone */
         deepest->node->present = deepest->node->held = deepest->to = deepest->node->first;
@@ -451,11 +448,16 @@ static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_a
     raise_hold(self, job->holds, generated.end);
 }
 
-void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
+void ms_cache_give_back(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
 {
-    if (keeps_generated) {
+    if (keeps_generated && tokens > job->prompt_tokens) {
         join_generated(self, job, tokens, is_answered);
     }
+    ms_cache_let_go(self, job);
+}
+
+void ms_cache_let_go(ms_cache *self, ms_job *job)
+{
     while (job->holds != NULL) {
         end_hold(self, job);
     }

@@ -69,7 +69,18 @@ int ms_cache_is_ahead(const ms_job *job);
 
 /* The job, which has computed `tokens`, uses nothing any more. What it has generated is kept too, if asked; in the
  * node that the answer continues if it is complete. */
-void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered);
+void ms_cache_give_back(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered);
+
+/* The same of a job that need not use anything, as where nothing is cached. */
+static inline void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
+{
+    if (job->holds != NULL) {
+        ms_cache_give_back(self, job, tokens, keeps_generated, is_answered);
+    }
+}
+
+/* The job uses nothing any more; it need not have used anything. */
+void ms_cache_let_go(ms_cache *self, ms_job *job);
 
 /* Evicts so many blocks, those released first, of a stretch the deepest first. */
 void ms_cache_evict(ms_cache *self, int64_t blocks);

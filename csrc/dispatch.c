@@ -27,7 +27,7 @@ static int is_closed(const ms_fleet *fleet, const ms_pool *pool, int32_t prompt_
 static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t max_waiting)
 {
     const int64_t prompt = job->prompt_tokens;
-    return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
+    return max_waiting < 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
            prompt + job->max_new_tokens <= servers->all_take;
 }
 

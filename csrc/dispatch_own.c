@@ -79,11 +79,11 @@ static int64_t ask_by_view(const ms_choice *self)
     const ms_servers *servers = self->servers;
     ms_own_view *view = &self->servers->view;
     update(self, view);
-    if (!servers->own.sees_caches || servers->block_tokens == 0) {
+    if (servers->block_tokens == 0) {
         read_caches(self, view);
         return ask(self, view);
     }
-    const ms_text_node *node = ms_choice_holders(self);
+    const ms_text_node *node = servers->own.sees_caches ? ms_choice_holders(self) : NULL;
     const ms_text *first = node != NULL ? node->first : NULL;
     for (const ms_text *text = first; text != NULL; text = text->next) {
         const int32_t i = view->at[text->replica];

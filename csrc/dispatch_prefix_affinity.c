@@ -9,7 +9,7 @@
 #include "dispatch_rules.h"
 #include "prompt.h"
 
-/* The most of a prompt that went to one of the choice, tokens, and to whom; -1: nothing went anywhere. */
+/* The most of a prompt that went to one of the choice, tokens, and to whom. */
 static int32_t longest_match(const ms_choice *self, int64_t *matched)
 {
     const ms_servers *servers = self->servers;
@@ -74,7 +74,7 @@ static int32_t pick(const ms_choice *self)
     if (!is_imbalanced(self)) {
         int64_t matched;
         const int32_t best = longest_match(self, &matched);
-        if (best >= 0 && (double)matched / (double)self->job->prompt_tokens > self->fleet->dispatch.cache_threshold) {
+        if ((double)matched / (double)self->job->prompt_tokens > self->fleet->dispatch.cache_threshold) {
             return best;
         }
     }

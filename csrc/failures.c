@@ -17,14 +17,12 @@ int ms_failures_await(ms_run *run, ms_breakdown *breakdown)
     return ms_run_put(run, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 1, MS_DO_FAIL, breakdown, 0);
 }
 
+/* Of one replica, which serves one model. */
 static int job_order(const void *left, const void *right)
 {
     const ms_job *a = *(ms_job *const *)left, *b = *(ms_job *const *)right;
     if (a->request != b->request) {
         return a->request < b->request ? -1 : 1;
-    }
-    if (a->model != b->model) {
-        return a->model < b->model ? -1 : 1;
     }
     return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
 }

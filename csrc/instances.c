@@ -40,10 +40,7 @@ int ms_instances_init(ms_instances *self, int32_t count, int32_t models, int32_t
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < tenants; i++) {
-        const int error = ms_ledger_init(&self->delivered[i], alphas[i], discount, window);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_ledger_init(&self->delivered[i], alphas[i], discount, window));
     }
     return init_brains(self, models, dimensions, alphas, discount, window);
 }

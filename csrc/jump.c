@@ -61,10 +61,7 @@ int ms_jump_admit(ms_replica *self, double t_s, int64_t budget, int64_t *used, i
     const int64_t twice = sequences->cache.twice;
     ms_job *job = ms_queue_pop(self->queue);
     job->replica = self->index;
-    const int error = ms_sequences_admit(sequences, job, t_s, budget, self->index);
-    if (error) {
-        return error;
-    }
+    MS_TRY(ms_sequences_admit(sequences, job, t_s, budget, self->index));
     const int32_t i = sequences->running - 1;
     if (sequences->cached[i] >= ms_sequences_whole_prompt(job)) {
         return MS_ERR_BLOCKS; /* the last token of a prompt is always computed */

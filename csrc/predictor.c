@@ -182,9 +182,7 @@ static void gather(const double *restrict x, int64_t stride, int32_t features, i
         for (int64_t i = 0; i < rows; i++) {
             out[i * features + j] = column[i];
         }
-        if (3 * rows < n) {
-            __builtin_prefetch(column + 3 * rows);
-        }
+        __builtin_prefetch(column + (3 * rows < n ? 3 * rows : 0));
     }
 }
 

@@ -69,8 +69,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
     }
     if (sequences->running < sequences->limits.max_num_seqs) {
         const int64_t whole = ms_sequences_whole_prompt(head);
-        const ms_hits hits =
-            sequences->limits.prefix_cache ? ms_cache_find(&sequences->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
+        const ms_hits hits = ms_cache_find(&sequences->cache, head, whole);
         const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block.tokens;
         const int64_t own = whole + allowed(sequences, head);
         if (answers_to_come(self, iterations) < (double)(room - own) - ROUNDING) {
@@ -95,10 +94,7 @@ static int prefill(ms_replica *self, double t_s, int32_t *pulled)
     int64_t used = ms_sequences_blocks(sequences, 1);
     ms_sequences_make_room(sequences, used);
     while (!self->full && budget > 0 && self->queue->head != NULL && takes_head(self, used, 0)) {
-        const int error = ms_jump_admit(self, t_s, budget, &used, pulled);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_jump_admit(self, t_s, budget, &used, pulled));
         budget -= sequences->chunk[sequences->running - 1];
     }
     return 0;
@@ -133,12 +129,11 @@ static void wait_again(ms_replica *self, ms_job *job)
 static int retract(ms_replica *self)
 {
     ms_sequences *sequences = &self->sequences;
-    const int32_t least = sequences->set_aside > 0 ? 0 : 1;
-    int retracted = 0;
+    const int32_t least = sequences->set_aside > 0 ? 0 : 1, before = sequences->running;
     while (sequences->running > least && ms_sequences_blocks(sequences, 1) > sequences->capacity_blocks) {
         wait_again(self, ms_jump_preempt(self, victim(sequences), 0));
-        retracted = 1;
     }
+    const int retracted = sequences->running < before;
     if (retracted) {
         int64_t generated = 0, allowed = 0;
         for (int32_t i = 0; i < sequences->decoders; i++) {

@@ -60,10 +60,7 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
             ms_transit_begin(self, &used);
             continue;
         }
-        const int error = ms_jump_admit(self, t_s, budget, &used, pulled);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_jump_admit(self, t_s, budget, &used, pulled));
         budget -= sequences->chunk[sequences->running - 1];
     }
     return used <= sequences->capacity_blocks ? ms_jump_begin(self, t_s, preempted ? 1 : INT64_MAX) : MS_ERR_BLOCKS;
@@ -78,8 +75,7 @@ static int could_admit(ms_replica *self)
 {
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
-    const int64_t budget = ms_sequences_budget(sequences);
-    if (ms_sequences_has_partial(sequences) || budget <= 0) {
+    if (ms_sequences_has_partial(sequences)) {
         return 0;
     }
     if (self->arrived.head != NULL) {
@@ -88,7 +84,8 @@ static int could_admit(ms_replica *self)
     if (head == NULL || sequences->running + self->kept_places >= sequences->limits.max_num_seqs) {
         return 0;
     }
-    return ms_sequences_fit(sequences, head, ms_sequences_blocks(sequences, self->target_iterations + 1), budget);
+    return ms_sequences_fit(sequences, head, ms_sequences_blocks(sequences, self->target_iterations + 1),
+                            ms_sequences_budget(sequences));
 }
 
 const ms_schedule ms_schedule_vllm = {plan, rest, could_admit};

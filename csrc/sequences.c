@@ -123,14 +123,6 @@ static int64_t cached_tokens(const ms_sequences *self, int32_t i)
     return i < self->decoders ? ms_sequences_cached_units(self, i) >> self->shift : self->cached[i];
 }
 
-/* Place i gives its blocks back. */
-static void give_back(ms_sequences *self, int32_t i, int64_t tokens, int keeps_generated, int is_answered)
-{
-    if (self->limits.prefix_cache) {
-        ms_cache_leave(&self->cache, self->jobs[i], tokens, keeps_generated, is_answered);
-    }
-}
-
 /* Iterations that give the `left` last tokens of an answer: after a preemption as many as before in proportion. */
 static int64_t iterations_of(const ms_sequences *self, ms_job *job, int64_t left)
 {
@@ -177,7 +169,7 @@ static void move(ms_sequences *self, int32_t from, int32_t to)
 
 static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
 {
-    give_back(self, i, self->jobs[i]->prompt_tokens + self->jobs[i]->output_tokens - 1, 1, 1);
+    ms_cache_leave(&self->cache, self->jobs[i], self->jobs[i]->prompt_tokens + self->jobs[i]->output_tokens - 1, 1, 1);
     ms_job *job = ms_sequences_settle(self, i);
     job->generated_tokens = job->output_tokens;
     job->finish_s = t_s;
@@ -284,7 +276,7 @@ static ms_job *take_out(ms_sequences *self, int32_t i)
 
 ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
 {
-    give_back(self, i, cached_tokens(self, i), 1, 0);
+    ms_cache_leave(&self->cache, self->jobs[i], cached_tokens(self, i), 1, 0);
     return take_out(self, i);
 }
 void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done)
@@ -305,7 +297,7 @@ ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
     if (i < self->decoders) {
         job->generated_tokens = (int32_t)ms_sequences_generated(self, i, 0);
     }
-    give_back(self, i, cached_tokens(self, i), keeps_generated, 0);
+    ms_cache_leave(&self->cache, job, cached_tokens(self, i), keeps_generated, 0);
     job->preemptions++;
     return take_out(self, i);
 }
@@ -348,10 +340,7 @@ static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
 int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica)
 {
     if (self->running == self->room) {
-        const int error = grow(self);
-        if (error) {
-            return error;
-        }
+        MS_TRY(grow(self));
     }
     const int64_t hit = look_up(self, job, replica), left = ms_sequences_whole_prompt(job) - hit;
     const int32_t i = self->running++;
@@ -373,10 +362,7 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 
 int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica)
 {
-    const int error = ms_sequences_admit(self, job, t_s, 1, replica);
-    if (error) {
-        return error;
-    }
+    MS_TRY(ms_sequences_admit(self, job, t_s, 1, replica));
     const int32_t last = self->running - 1, i = self->decoders;
     const int64_t cached = self->cached[last];
     if (i < last) { /* before the prompt under way */

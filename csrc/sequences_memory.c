@@ -95,9 +95,6 @@ int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int
 
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
 {
-    if (!self->limits.prefix_cache) {
-        return 0;
-    }
     return ms_sequences_hit_tokens(self, job, ms_cache_find(&self->cache, job, ms_sequences_whole_prompt(job)).present);
 }
 
@@ -112,9 +109,6 @@ int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used,
                  : used + ms_sequences_blocks_of(self, whole);
     if (needs <= self->capacity_blocks && !is_cut) {
         return 1; /* whatever is cached, which takes long to look up */
-    }
-    if (!self->limits.prefix_cache) {
-        return 0;
     }
     const ms_hits hits = ms_cache_find(&self->cache, head, whole);
     const int64_t computed = whole - ms_sequences_hit_tokens(self, head, hits.present);

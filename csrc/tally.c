@@ -148,7 +148,7 @@ void ms_tally_attained(const ms_records *r, const ms_objectives *objectives, int
     }
 }
 
-/* Cross-entropy of each prediction, 0 where there is none. */
+/* Cross-entropy of each prediction; where there is none, whatever. */
 MS_CLONES static void losses_of(const double *scores, const double *satisfied, int64_t n, double *loss)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -156,7 +156,7 @@ MS_CLONES static void losses_of(const double *scores, const double *satisfied, i
         const double up = score > 1e-15 ? score : 1e-15;
         const double p = up < 1.0 - 1e-15 ? up : 1.0 - 1e-15;
         const double bad = ms_log(1.0 - p), good = ms_log(p);
-        loss[i] = s == s && score == score ? -(bad + s * (good - bad)) : 0.0;
+        loss[i] = -(bad + s * (good - bad));
     }
 }
 

@@ -79,11 +79,9 @@ void ms_transit_arrive(ms_replica *self, ms_job *job)
 void ms_transit_call_off(ms_replica *self, ms_job *job)
 {
     stop_keeping(self, job);
-    if (self->sequences.limits.prefix_cache) {
-        turn_to_other_side(job);
-        ms_cache_leave(&self->sequences.cache, job, 0, 0, 0);
-        turn_to_other_side(job);
-    }
+    turn_to_other_side(job);
+    ms_cache_let_go(&self->sequences.cache, job);
+    turn_to_other_side(job);
     ms_queue_remove(job->place == MS_ARRIVED ? &self->arrived : &self->incoming, job);
 }
 
@@ -95,9 +93,7 @@ static int join(ms_replica *self, ms_job *job, double t_s)
         return ms_sequences_join(sequences, job, t_s, self->index);
     }
     MS_TRY(ms_sequences_admit(sequences, job, t_s, 1, self->index));
-    if (sequences->limits.prefix_cache) {
-        ms_cache_extend(&sequences->cache, job, ms_sequences_whole_prompt(job));
-    }
+    ms_cache_extend(&sequences->cache, job, ms_sequences_whole_prompt(job));
     return sequences->cache.error;
 }
 
@@ -134,8 +130,6 @@ void ms_transit_evict(ms_replica *self, ms_queue *evicted)
 
 void ms_transit_let_go(ms_replica *self, ms_job *job)
 {
-    if (self->sequences.limits.prefix_cache) {
-        ms_cache_leave(&self->sequences.cache, job, job->prompt_tokens, 0, 0);
-    }
+    ms_cache_let_go(&self->sequences.cache, job);
     self->sequences.set_aside -= ms_sequences_blocks_of(&self->sequences, job->prompt_tokens);
 }

@@ -38,6 +38,7 @@ static int64_t lesser_limit(int64_t a, int64_t b)
 static void find_common_limits(const ms_fleet *self, ms_servers *servers)
 {
     servers->all_take = servers->all_take_prompt = INT64_MAX;
+    servers->holder = -1;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &self->pool[servers->pool[k]];
         servers->has_api |= pool->plan.is_api;

@@ -351,6 +351,11 @@ def test_what_a_log_lacks_is_told(tmp_path, data, message):
     assert str(error.value).startswith(f"{tmp_path}/log.csv: ")
 
 
+def test_a_column_of_times_that_a_log_lacks_is_told(tmp_path):
+    with pytest.raises(DataError, match=f"{tmp_path}/log.csv: column 't' is missing"):
+        log(tmp_path, DecisionColumns(time="t"), model=["a"], satisfied=[1], cost=[1.0])
+
+
 @pytest.mark.parametrize(
     ("propensity", "expected"),
     [([0.5, 0.5], True), ([0.5, 0.5 + 9e-7], True), ([0.5, 0.5 + 2e-6], False), (None, False), ([0.4, 0.4], False)],

@@ -258,6 +258,8 @@ def test_bounds_that_no_cluster_keeps_are_told():
         ("requests.rejected<=0", True),
         ("requests.lost<1", True),
         ("requests.timed_out<1", True),
+        ("requests.attempts<1.5", True),
+        ("requests.attempts>1.5", False),
         ("requests.in_flight<1", True),
         ("requests.completed>=10", False),
         ("slo.attainment>=0.9", True),

@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -34,14 +36,28 @@ HERE = Path(__file__).resolve().parent.parent
 CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-ffp-contract=off", "-fPIC", "-w", "-DMESSSIM_NO_CLONES"]
 DIRECTIVES = "boundscheck=False,wraparound=False,cdivision=True"  # as in setup.py
-PYTHON_TESTS = [
-    "test_door",
+PYTHON_TESTS = [  # those that compare the engines come first: they notice most
+    "test_engine_combinations",
+    "test_replica_caches",
     "test_engine_failures",
-    "test_engine_apis",
     "test_engine_rules",
-    "test_engine_chains",
     "test_engine_labels",
+    "test_engine_apis",
+    "test_engine_chains",
     "test_engine_costs",
+    "test_serving_engines",
+    "test_dispatch",
+    "test_dispatch_many",
+    "test_dispatch_rules",
+    "test_dispatch_scored",
+    "test_own_dispatch",
+    "test_sessions",
+    "test_fronts",
+    "test_split",
+    "test_split_equal",
+    "test_autoscale",
+    "test_autoscale_rules",
+    "test_api_limits",
     "test_clients",
     "test_reference_replica",
     "test_replica",
@@ -49,19 +65,16 @@ PYTHON_TESTS = [
     "test_ledger",
     "test_instances",
     "test_policy",
+    "test_policy_arithmetic",
     "test_windows",
     "test_oracles",
-    "test_dispatch",
-    "test_autoscale",
-    "test_replica_caches",
-    "test_serving_engines",
-    "test_sessions",
-    "test_api_limits",
-    "test_engine_combinations",
+    "test_hit_rates",
+    "test_metered",
+    "test_door",
     "test_engines_equal",
 ]
 SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 10, 900  # a mutant may loop for ever: that is noticed too
-BYTES_OF_A_TEST = 4 << 30  # or take all memory
+BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 32 << 30  # or take all memory; what is only reserved counts
 
 
 class Bench:
@@ -125,8 +138,9 @@ class Bench:
         for path in (HERE / "messsim").iterdir():
             if not path.name.startswith(("_core.cpython", "_core.c", "__pycache__")):
                 (package / path.name).symlink_to(path)
-        for name in ("tests", "scenarios", "examples", "docs", "pyproject.toml"):
-            (self.folder / name).symlink_to(HERE / name)
+        for path in HERE.iterdir():
+            if path.name not in {"messsim", "csrc"} and not path.name.startswith("."):
+                (self.folder / path.name).symlink_to(path)
         made, beside = self.folder / "core.c", self.folder / "door" / "messsim"  # whose name is the module's
         beside.mkdir(parents=True)
         (beside / "__init__.py").touch()
@@ -137,6 +151,8 @@ class Bench:
         include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
         self._compile(made, self.folder / "core.o", include)
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if failing := self._noticed_in_python([self.folder / f"{name}.o" for name in self.sources]):
+            raise RuntimeError(f"{failing} fails without a mutant")
 
     def noticed_by(self, mutant: Mutant, python: bool) -> str | None:
         """Who notices the mutant that was compiled: the name of a test file; None if nobody does."""
@@ -160,14 +176,27 @@ class Bench:
         if not self._run([COMPILER[0], "-shared", self.folder / "core.o", *objects, "-lm", "-o", self.extension]):
             raise RuntimeError("the extension does not link")
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        for test in PYTHON_TESTS:
-            command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", f"tests/{test}.py"]
+        files = [f"tests/{test}.py" for test in PYTHON_TESTS]
+        command = [sys.executable, "-m", "pytest", "-qx", "-n", "2", "-p", "no:cacheprovider", "--tb=no", *files]
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_PYTEST, BYTES_OF_PYTEST)),
+        ) as pytest:
             try:
-                if not self._run(command, cwd=self.folder, env=environment, timeout=SECONDS_OF_PYTEST):
-                    return f"{test}.py"
+                output, _ = pytest.communicate(timeout=SECONDS_OF_PYTEST)
             except subprocess.TimeoutExpired:
-                return f"{test}.py"
-        return None
+                os.killpg(pytest.pid, signal.SIGKILL)  # with its workers
+                return f"pytest, {SECONDS_OF_PYTEST} s"
+        if pytest.returncode == 0:
+            return None
+        failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+\.py)", output, re.M)
+        return failed[1] if failed else f"pytest, exit {pytest.returncode}"
 
 
 def limit() -> None:

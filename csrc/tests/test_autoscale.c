@@ -1,5 +1,6 @@
 #include "autoscale.h"
 
+#include "autoscale_concurrency.h"
 #include "autoscale_saturation.h"
 #include "autoscale_schedule.h"
 #include "check.h"
@@ -333,6 +334,24 @@ static void another_pool_grows_or_shrinks_in_its_place(void)
     CHECK(ms_autoscale_saturation(&plan, &idle) == 0.0);
 }
 
+/* A rush at the very beginning is one: its most stays wanted, until it is over for a whole window. */
+static void a_rush_may_come_in_the_first_second(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_CONCURRENCY, 10.0);
+    plan.stable_window_s = 60.0;
+    plan.panic_window_s = 6.0;
+    plan.panic_threshold = 2.0;
+    plan.up_most_factor = 10.0;
+    plan.down_most_factor = 2.0;
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
+    for (int k = 0; k < 2; k++) {
+        const ms_autoscale_look look = {.t_s = 0.5 * k, .ready = 1, .unfinished = k == 0 ? 40 : 0};
+        CHECK(ms_autoscale_concurrency(&scaler, &plan, &look) == 4.0 && scaler.panic_most == 4);
+    }
+    ms_autoscale_free(&scaler);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -347,5 +366,6 @@ int main(void)
     RUN(the_last_may_go_once_it_was_idle_for_long_enough);
     RUN(who_loads_to_help_others_is_not_idle);
     RUN(another_pool_grows_or_shrinks_in_its_place);
+    RUN(a_rush_may_come_in_the_first_second);
     return report();
 }

@@ -291,6 +291,11 @@ static void a_policy_sees_its_request(void)
             CHECK(seen.facts[m] == satisfied[m * REQUESTS + 100 + i]);
         }
     }
+    const double others[] = {0.25, 0.75};
+    CHECK(ms_brain_decide_again(&brain, &page.view, 7, 107, 1, loads, others) == -7); /* with other draws */
+    CHECK(seen.request == 107 && seen.step == 101 && seen.tenant == 1 && seen.loads[4] == 0.4);
+    CHECK(seen.uniforms[0] == 0.25 && seen.costs[2] == known_costs[2 * REQUESTS + 107]);
+    CHECK(seen.features[0] == features[107] && seen.facts[1] == satisfied[REQUESTS + 107]);
     seen.answer = 0;
     ms_brain_free(&brain);
 }
@@ -513,6 +518,60 @@ static void marginal_costs_are_those_of_the_request(void)
     ms_brain_free(&brain);
 }
 
+/* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where each is scored alone. */
+static void rows_are_gathered_where_neighbours_follow(void)
+{
+    static packed page;
+    for (int c = 0; c < 3; c++) {
+        const int is_alone = c == 1, again = c == 2;
+        ms_brain brain;
+        ms_predictor predictor;
+        make(&brain);
+        ms_brain_free(&brain);
+        CHECK(ms_brain_init(&brain, MODELS, 3, FEATURES, alphas, 1.0, 0, is_alone ? 1 : MS_BLOCK) == 0);
+        brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
+        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
+        brain.predictor = &predictor;
+        pack(&page, 0, REQUESTS);
+        ms_brain_turn_page(&brain);
+        if (again) {
+            ms_brain_decide_again(&brain, &page.view, 3, 3, 0, no_loads, uniforms);
+        } else {
+            ms_brain_decide(&brain, &page.view, 3, 3, 0, no_loads);
+        }
+        CHECK(predictor.rows_first == 3 && predictor.rows_kept == (c == 0 ? MS_ROWS : 1));
+        ms_predictor_free(&predictor);
+        ms_brain_free(&brain);
+    }
+}
+
+/* The first block has 32; after a step it goes one by one for 4 requests, then by 32 again, then by twice as many. */
+static void blocks_are_short_after_a_step(void)
+{
+    static packed page;
+    ms_brain brain;
+    ms_predictor predictor;
+    double x[FEATURES], labels[MODELS] = {1.0, 0.0, 1.0, 0.0, 1.0};
+    make(&brain);
+    CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
+    predictor.learning_rate = 0.3;
+    brain.predictor = &predictor;
+    fill(x, FEATURES, 5);
+    pack(&page, 0, REQUESTS);
+    ms_brain_turn_page(&brain);
+    ms_brain_decide(&brain, &page.view, 0, 0, 0, no_loads);
+    CHECK(brain.scored[0].length == 32 && brain.scored[0].end == 32);
+    ms_predictor_learn(&predictor, x, labels);
+    for (int64_t i = 1; i < 40; i++) {
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        const int64_t length = brain.scored[0].length, end = brain.scored[0].end;
+        CHECK(length == (i < 5 ? 1 : i < 37 ? 32 : 64));
+        CHECK(end == (i < 5 ? i + 1 : i < 37 ? 37 : 101));
+    }
+    ms_predictor_free(&predictor);
+    ms_brain_free(&brain);
+}
+
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
@@ -529,5 +588,7 @@ int main(void)
     RUN(tenants_have_the_ledgers_that_were_asked_for);
     RUN(a_page_that_is_turned_forgets_the_last_scores);
     RUN(marginal_costs_are_those_of_the_request);
+    RUN(rows_are_gathered_where_neighbours_follow);
+    RUN(blocks_are_short_after_a_step);
     return report();
 }

@@ -326,6 +326,25 @@ static void a_check_sees_what_does_not_add_up(void)
     }
 }
 
+/* Texts that are numbered one after the other spread over the buckets: a look-up does not pass by all of them. */
+static void nodes_spread_over_buckets(void)
+{
+    enum { TEXTS = 1000 };
+    ms_cache cache;
+    ms_cache_init(&cache, 1);
+    for (int32_t i = 0; i < TEXTS; i++) {
+        const ms_node_of_path path[] = {{i, 1}};
+        ms_job job = with_path(i, 1, path, 1);
+        CHECK(pass_by(&cache, &job) == 0);
+    }
+    int64_t used = 0;
+    for (int64_t i = 0; i < cache.buckets; i++) {
+        used += cache.bucket[i] != NULL;
+    }
+    CHECK(cache.nodes >= TEXTS && used > TEXTS / 2);
+    ms_cache_free(&cache);
+}
+
 int main(void)
 {
     RUN(a_block_belongs_to_the_node_of_its_last_token);
@@ -340,5 +359,6 @@ int main(void)
     RUN(a_block_without_its_parent_is_an_error);
     RUN(a_prompt_is_known_by_its_first_full_block);
     RUN(a_check_sees_what_does_not_add_up);
+    RUN(nodes_spread_over_buckets);
     return report();
 }

@@ -427,6 +427,31 @@ static void a_copy_may_be_allowed_more_than_it_gives(void)
     }
 }
 
+/* Without servers an answer costs what is known of it, in joules or in US dollars, whenever its label comes. */
+static void without_servers_an_answer_costs_what_is_known(void)
+{
+    for (int c = 0; c < 4; c++) {
+        const int in_usd = c % 2, comes_later = c / 2;
+        ms_run loop;
+        ms_run_config config = plain;
+        config.in_usd = in_usd;
+        config.keeps_delays = comes_later;
+        fill(&sheets[0], 0, 8, 1.0);
+        plans_are(0, MS_PLAN_ALL, 1, 0);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        const sheet *s = &sheets[0];
+        double paid_j = 0.0;
+        for (int i = 0; i < 8; i++) {
+            const double a = s->known[i], b = s->known[8 + i], cost = i % 4 == 1 ? a + b : i % 4 == 2 ? b : a;
+            CHECK(s->cost[i] == cost && s->energy[i] == (in_usd ? 0.0 : cost));
+            paid_j += s->energy[i];
+        }
+        CHECK_NEAR(loop.paid_j, paid_j, 1e-15);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(an_api_takes_over_from_a_replica_that_fails);
@@ -446,5 +471,6 @@ int main(void)
     RUN(what_is_under_way_is_charged_at_the_horizon);
     RUN(a_long_chain_adds_up_what_came_before);
     RUN(a_copy_may_be_allowed_more_than_it_gives);
+    RUN(without_servers_an_answer_costs_what_is_known);
     return report();
 }

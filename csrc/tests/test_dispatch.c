@@ -392,6 +392,8 @@ static void decoders_are_those_that_take_it(void)
     CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
     CHECK(ms_dispatch_pick_decoder(&fleet, &nobodys, 0.0, &replica) == 0 && replica == -1);
     CHECK(ms_dispatch_place(&fleet, &nobodys, -1, 0.0) == MS_TURNED_AWAY);
+    int32_t pool = 9;
+    CHECK(ms_dispatch_look(&fleet, &nobodys, -1, 0.0, &pool, &replica) == 0 && pool == -1 && replica == -1);
     CHECK(!ms_dispatch_takes(&fleet, 1, 10, 5, -1, 0.0) && ms_dispatch_takes(&fleet, 0, 30, 5, -1, 0.0));
     plans[2].most_tokens = 20;
     ms_fleet_free(&fleet);

@@ -53,9 +53,45 @@ static void what_is_cached_is_not_charged(void)
     ms_fleet_free(&fleet);
 }
 
+/* Costs that are reckoned would overwrite the mark. */
+static void of_many_only_those_with_some_of_the_prompt_are_looked_at(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    const double mark = -12345.0;
+    ms_fleet fleet;
+    make_world(&fleet, 20, &(ms_dispatch_plan){.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0});
+    for (int32_t i = 0; i < 30; i++) {
+        jobs[i] = ms_job_new(i, 0, 11, 2);
+        jobs[i].path = path;
+        jobs[i].path_length = i % 2;
+        fleet.costs[1] = fleet.costs[19] = mark;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 10.0 * i) == MS_PLACED && run_out(&fleet) == 1);
+        CHECK(fleet.costs[1] == mark && fleet.costs[19] == mark && (i % 2 == 0 || jobs[i].server == jobs[1].server));
+    }
+    ms_fleet_free(&fleet);
+}
+
+/* What an API was charged with is over when it has answered. */
+static void an_answer_of_an_api_clears_its_account(void)
+{
+    const ms_pool_plan plans[] = {api_of(0), api_of(0)};
+    ms_fleet fleet;
+    const ms_dispatch_plan rule = {.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0};
+    CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
+    jobs[0] = ms_job_new(0, 0, 11, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_CALLS_API);
+    const int32_t api = jobs[0].server;
+    CHECK(fleet.held_tokens[api] == 11 && jobs[0].charged_held_tokens == 11);
+    ms_fleet_finish_api(&fleet, &jobs[0]);
+    CHECK(fleet.held_tokens[api] == 0 && fleet.prefill_tokens[api] == 0 && fleet.pool[api].unfinished == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
     RUN(what_is_cached_is_not_charged);
+    RUN(of_many_only_those_with_some_of_the_prompt_are_looked_at);
+    RUN(an_answer_of_an_api_clears_its_account);
     return report();
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "check.h"
+#include "draw.h"
 
 static const ms_stream chance = {1, 7, 0, 0};
 static ms_drafts drafts;
@@ -95,6 +96,19 @@ static void many_answers_have_the_law_of_the_chain(void)
     }
 }
 
+/* Two tokens take one iteration with 1/2, else two: by the first draw of the request's own. */
+static void every_answer_has_its_own_draw(void)
+{
+    ms_drafts_init(&drafts, 2, (const double[]){0.5, 0.5}, &chance);
+    int64_t short_ones = 0;
+    for (uint64_t request = 0; request < 40; request++) {
+        const int is_short = ms_draw_one(&chance, 0, request) < 0.5;
+        CHECK(ms_drafts_iterations(&drafts, request, 2) == (is_short ? 1 : 2));
+        short_ones += is_short;
+    }
+    CHECK(short_ones > 10 && short_ones < 30);
+}
+
 int main(void)
 {
     RUN(iterations_have_the_law_of_first_passage);
@@ -102,5 +116,6 @@ int main(void)
     RUN(drafts_that_are_always_or_never_right_leave_nothing_to_chance);
     RUN(each_draft_has_its_own_chance);
     RUN(many_answers_have_the_law_of_the_chain);
+    RUN(every_answer_has_its_own_draw);
     return report();
 }

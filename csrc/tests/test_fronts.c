@@ -227,6 +227,48 @@ static void who_is_through_at_one_instant_queues_in_order(void)
     ms_run_free(&loop);
 }
 
+/* Two pools of one model take turns: each has workers, work and detokenizing of its own. */
+static void every_pool_has_a_front_end_of_its_own(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[3] = {pool_of(0, 1), pool_of(0, 1)};
+    plans[0].front_end = seconds(0.5);
+    plans[1].front_end = seconds(1.0);
+    plans[0].front_end_workers = 2;
+    plans[1].front_end_workers = 1;
+    plans[0].detokenize_s = 0.25;
+    plans[1].detokenize_s = 0.75;
+    ask(4, 0.0, 4, 2);
+    serve(&loop, &plain, 2, plans, MS_ROUND_ROBIN);
+    begin(&loop);
+    end(&loop);
+    const double starts_s[] = {0.5, 1.0, 0.5, 2.0}, finish_s[] = {2.75, 3.75, 2.75, 4.75};
+    for (int i = 0; i < 4; i++) {
+        CHECK(sheets[0].replica[i] == i % 2 && sheets[0].start[i] == starts_s[i] && sheets[0].finish[i] == finish_s[i]);
+    }
+    ms_run_free(&loop);
+}
+
+/* At 3 s an answer is out, and a request comes: it finds that replica with less to do than the other. Labels, looks of a scaler
+ * and retries of that instant come later, too. */
+static void an_answer_is_out_before_who_comes_at_that_instant(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    plans[0].detokenize_s = 1.0;
+    ask(3, 0.0, 4, 2);
+    sheets[0].outputs[0] = 9;
+    sheets[0].arrival_in[2] = 3.0;
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    run_until(&loop, 2.5);
+    CHECK(loop.heap.events[0].when.time_s == 3.0 && loop.heap.events[0].when.order == ms_order(MS_ENDS, 1));
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 0 && sheets[0].finish[1] == 3.0 && sheets[0].replica[1] == 1);
+    CHECK(sheets[0].start[2] == 3.0 && sheets[0].replica[2] == 1);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -238,5 +280,7 @@ int main(void)
     RUN(who_is_gone_is_not_detokenized);
     RUN(the_horizon_empties_front_ends);
     RUN(who_is_through_at_one_instant_queues_in_order);
+    RUN(every_pool_has_a_front_end_of_its_own);
+    RUN(an_answer_is_out_before_who_comes_at_that_instant);
     return report();
 }

@@ -187,6 +187,21 @@ static void a_job_is_put_before_another(void)
     CHECK(jobs[0].next == &jobs[1] && jobs[1].previous == &jobs[0] && queue.length == 4);
 }
 
+/* Cut off before its first token, or after: that stays, and nothing else of the answer. */
+static void what_is_cut_off_has_no_answer(void)
+{
+    for (int has_begun = 0; has_begun < 2; has_begun++) {
+        ms_job job = ms_job_new(0, 0, 30, 4);
+        job.start_s = 1.0;
+        job.first_token_s = 2.0;
+        job.finish_s = 5.0;
+        job.cached_prompt_tokens = 16;
+        ms_job_cut_off(&job, has_begun ? 2.0 : 1.5);
+        CHECK(job.start_s == 1.0 && isnan(job.finish_s) && job.cached_prompt_tokens == 0);
+        CHECK(has_begun ? job.first_token_s == 2.0 : isnan(job.first_token_s));
+    }
+}
+
 int main(void)
 {
     RUN(a_queue_knows_whom_it_holds);
@@ -197,5 +212,6 @@ int main(void)
     RUN(a_queue_keeps_order_under_any_use);
     RUN(a_queue_by_urgency_gives_the_most_urgent);
     RUN(a_job_is_put_before_another);
+    RUN(what_is_cut_off_has_no_answer);
     return report();
 }

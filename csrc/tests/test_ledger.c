@@ -121,6 +121,27 @@ static void a_broken_ledger_is_noticed(void)
     ms_ledger_free(&ledger);
 }
 
+/* Two that were rated apart: every figure of both is the sum, so that the certificate of all holds where each does. */
+static void all_ledgers_together_are_their_sums(void)
+{
+    ms_ledger one, other;
+    ms_ledger *both[] = {&one, &other};
+    const double bad[] = {0.0, 0.0, 1.0}, good[] = {1.0, 0.0};
+    CHECK(ms_ledger_init(&one, 0.75, 1.0, 0) == 0 && ms_ledger_init(&other, 0.75, 1.0, 0) == 0);
+    ms_ledger_start(&one, 0.5);
+    ms_ledger_start(&other, 0.25);
+    rate_all(&one, bad, 3);    /* 0.5, 1.25, 2.0, 1.75 */
+    rate_all(&other, good, 2); /* 0.25, 0.0, 0.75 */
+    const ms_ledger total = ms_ledger_total(both, 2);
+    CHECK(total.queue == 2.5 && total.plain == 2.5 && total.plain_max == 2.75 && total.initial == 0.75);
+    CHECK(total.rated == 5 && total.satisfied == 2.0 && total.promised == 3.75 && total.averaged == 0);
+    ms_ledger_reconcile(both, 2);
+    CHECK(one.queue == 1.25 && other.queue == 1.25 && one.plain == 1.25 && other.plain == 1.25);
+    CHECK(one.plain_max == 2.0 && other.plain_max == 1.25 && ms_ledger_total(both, 2).averaged == 2);
+    ms_ledger_free(&one);
+    ms_ledger_free(&other);
+}
+
 static void too_large_a_window_is_refused(void)
 {
     ms_ledger ledger;
@@ -137,6 +158,7 @@ int main(void)
     RUN(the_certificate_leaves_out_what_the_queue_began_with);
     RUN(the_certificate_holds_on_every_path);
     RUN(a_broken_ledger_is_noticed);
+    RUN(all_ledgers_together_are_their_sums);
     RUN(too_large_a_window_is_refused);
     return report();
 }

@@ -377,6 +377,27 @@ static void meetings_without_anything_learnt_are_left_out(void)
     ms_run_free(&loop);
 }
 
+/* Scores and blocks of the page before are of no use on the next. */
+static void routers_hear_of_the_next_page(void)
+{
+    ms_run loop;
+    fill(&sheets[0], 0, 10, 1.0);
+    plans_are(0, 0, 0, 0);
+    ms_run_config config = plain;
+    config.instances = 2;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    for (int i = 0; i < 2; i++) {
+        loop.instances.brain[i].scored_request = 5;
+        loop.instances.brain[i].scored[1].end = 7;
+    }
+    ms_loop_turn_page(&loop, &sheets[0].page);
+    for (int i = 0; i < 2; i++) {
+        CHECK(loop.instances.brain[i].scored_request == -1 && loop.instances.brain[i].scored[1].end == 0);
+    }
+    CHECK(loop.page == &sheets[0].page && loop.next == 0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
@@ -393,5 +414,6 @@ int main(void)
     RUN(what_is_measured_ends_with_the_last_arrival);
     RUN(nobody_starts_before_what_else_happens_at_the_same_instant);
     RUN(meetings_without_anything_learnt_are_left_out);
+    RUN(routers_hear_of_the_next_page);
     return report();
 }

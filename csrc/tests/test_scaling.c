@@ -235,9 +235,10 @@ static void a_replica_that_is_ready_takes_what_was_held(void)
 static void what_is_held_counts_for_the_pool_that_takes_it(void)
 {
     const int32_t prompt[] = {5, 40, 5}, max_new[] = {5, 5, 40};
-    for (int k = 0; k < 3; k++) {
+    for (int c = 0; c < 6; c++) {
+        const int k = c / 2, model = c % 2;
         const ms_run_config config = plain;
-        ms_pool_plan plans[] = {pool_of(0, 1), pool_of(0, 1), pool_of(1, 1)};
+        ms_pool_plan plans[] = {pool_of(model, 1), pool_of(model, 1), pool_of(1 - model, 1)};
         plans[0].most_tokens = 20;
         for (int p = 0; p < 2; p++) {
             plans[p].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
@@ -246,15 +247,15 @@ static void what_is_held_counts_for_the_pool_that_takes_it(void)
                           streams) == 0);
         CHECK(ms_loop_begin(&loop) == 0);
         ms_job job;
-        ms_job_init(&job, 0, 0, prompt[k], max_new[k]);
-        ms_queue_push_tail(&loop.fleet.servers[0].held, &job);
+        ms_job_init(&job, 0, model, prompt[k], max_new[k]);
+        ms_queue_push_tail(&loop.fleet.servers[model].held, &job);
         loop.now_s = 2.0;
         for (int32_t p = 0; p < 2; p++) {
             loop.fleet.pool[p].plan.limits.role = MS_ROLE_DECODE;
             CHECK(ms_scaling_decide(&loop, p) == 0);
             CHECK(loop.fleet.phase[p] == (p == (k > 0) ? MS_LOADING : MS_OFF));
         }
-        loop.fleet.servers[0].held = (ms_queue){0};
+        loop.fleet.servers[model].held = (ms_queue){0};
         ms_run_free(&loop);
     }
 }

@@ -180,6 +180,7 @@ static void who_joins_goes_before_the_prompt_under_way(void)
     admit(&s, &prompt, 4);
     apply(&s, 1);
     CHECK(s.energy_j[0] == 2.0 + 4.0 && s.usage_s[0] == 1.0 && s.cached[0] == 4);
+    s.chunk[0] = ms_sequences_partial_chunk(&s, 14);
     ms_job *joining[] = {&first, &second};
     for (int k = 0; k < 2; k++) {
         ms_job *job = joining[k];
@@ -188,15 +189,15 @@ static void who_joins_goes_before_the_prompt_under_way(void)
         job->generated_tokens = 1;
         CHECK(ms_sequences_join(&s, job, 5.0 + k, 0) == 0);
         CHECK(s.running == 2 + k && s.decoders == 1 + k && s.jobs[k] == job && s.jobs[1 + k] == &prompt);
-        CHECK(s.cached[1 + k] == 4 && s.chunk[1 + k] == 4 && s.energy_j[1 + k] == 6.0 && s.usage_s[1 + k] == 1.0);
+        CHECK(s.cached[1 + k] == 4 && s.chunk[1 + k] == 6 && s.energy_j[1 + k] == 6.0 && s.usage_s[1 + k] == 1.0);
         CHECK(s.energy_j[k] == 0.0 && s.usage_s[k] == 0.0 && job->place == MS_RUNS && !job->transferred);
         CHECK(job->start_s == 5.0 + k && job->first_token_s == 5.0 + k);
     }
     CHECK(s.context == 4 + 7 && s.growth == 2 && s.soonest == 2);
     CHECK(s.prompt_tokens == 4 + 7 && s.cached_prompt_tokens == 1 + 4);
     ms_sequences_compose(&s);
-    CHECK(s.batch.decoders == 2.0 && s.batch.context == 11.0 && s.batch.prompt_tokens == 4.0);
-    CHECK(ms_sequences_blocks(&s, 1) == 5 + 8 + 8);
+    CHECK(s.batch.decoders == 2.0 && s.batch.context == 11.0 && s.batch.prompt_tokens == 6.0);
+    CHECK(ms_sequences_blocks(&s, 1) == 5 + 8 + 10);
     apply(&s, 1);
     apply(&s, 1);
     CHECK(second.generated_tokens == 3 && s.running == 2 && s.jobs[0] == &first && s.jobs[1] == &prompt);

@@ -47,8 +47,27 @@ static void ties_against_looking_at_all(void)
     }
 }
 
+/* A mark in the root stays, unless something changes below it all the way. */
+static void what_changes_nothing_above_goes_no_further(void)
+{
+    const double mark = -12345.0;
+    ms_ties ties;
+    const double values[] = {1.0, 1.0, 5.0, 6.0, 1.0, 1.0, 5.0, 5.0};
+    CHECK(ms_ties_init(&ties, 8) == 0);
+    ms_ties_fill(&ties, values);
+    ties.values[1] = mark;
+    ms_ties_set(&ties, 3, 7.0); /* beside a 5 */
+    CHECK(ties.values[1] == mark && value_of(&ties, 3) == 7.0);
+    ms_ties_set(&ties, 3, 7.0);
+    CHECK(ties.values[1] == mark);
+    ms_ties_set(&ties, 4, 2.0); /* one 1 less */
+    CHECK(ties.values[1] == 1.0 && ms_ties_count(&ties) == 3);
+    ms_ties_free(&ties);
+}
+
 int main(void)
 {
     RUN(ties_against_looking_at_all);
+    RUN(what_changes_nothing_above_goes_no_further);
     return report();
 }

@@ -140,6 +140,20 @@ static void a_sample_that_is_no_longer_due_is_refused(void)
     ms_timeline_free(&t);
 }
 
+/* Of an odd number the last stays, too. */
+static void the_last_of_an_odd_number_stays(void)
+{
+    ms_timeline t;
+    CHECK(ms_timeline_init(&t, 2, 1, -1) == 0);
+    t.most = 5;
+    for (int64_t request = 0; request < 6; request++) {
+        offer(&t, request);
+    }
+    CHECK(t.length == 3 && t.stride == 2);
+    check_rows(&t, 5);
+    ms_timeline_free(&t);
+}
+
 int main(void)
 {
     RUN(few_requests_are_all_sampled);
@@ -148,5 +162,6 @@ int main(void)
     RUN(the_stride_is_a_power_of_2_that_doubles);
     RUN(of_many_replicas_there_are_fewer_samples);
     RUN(a_sample_that_is_no_longer_due_is_refused);
+    RUN(the_last_of_an_odd_number_stays);
     return report();
 }

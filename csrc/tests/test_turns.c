@@ -259,6 +259,44 @@ static void turns_wait_for_their_decision(void)
     ms_run_free(&loop);
 }
 
+/* A session whose first request stands after its second in the file, and whose third comes at its own time, which is later than
+ * what the think time gives. */
+static void a_turn_may_stand_before_the_one_it_follows(void)
+{
+    static int32_t starts[] = {1, 3};
+    sheet *s = two_sessions();
+    ms_run loop;
+    s->page.turns.roots = starts;
+    first_child[1] = 0;
+    first_child[0] = 2;
+    s->arrival_in[2] = 50.0;
+    plans_are(0, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(check_records(s, MS_COMPLETED) == TURNS && s->arrival[1] == 0.0 && s->finish[1] == 3.0);
+    CHECK(s->arrival[0] == 8.0 && s->arrival[2] == 50.0 && s->arrival[3] == 100.0);
+    CHECK(s->prompt[0] == 1 + TOKENS + 2 && s->prompt[2] == s->prompt[0] + TOKENS + 2);
+    ms_run_free(&loop);
+}
+
+/* The last turn comes at 21 s, long after the last of the file: until then pool 0 ran for one answer, and pool 1 for two. */
+static void what_is_measured_ends_with_the_last_turn(void)
+{
+    sheet *s = two_sessions();
+    ms_run_config config = plain;
+    ms_run loop;
+    config.decision = seconds(2.5);
+    s->arrival_in[3] = 1.0;
+    plans_are(0, 1, 0, 1);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(s->arrival[2] == 21.0 && s->start[2] == 23.5);
+    CHECK(loop.busy_s[0] == 3.0 && loop.busy_s[1] == 6.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -272,5 +310,7 @@ int main(void)
     RUN(a_turn_may_be_too_long_for_one_model);
     RUN(a_turn_that_nobody_takes_ends_its_session);
     RUN(turns_wait_for_their_decision);
+    RUN(a_turn_may_stand_before_the_one_it_follows);
+    RUN(what_is_measured_ends_with_the_last_turn);
     return report();
 }

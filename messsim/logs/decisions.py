@@ -163,7 +163,6 @@ def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tupl
     """The rows by time, and what deserves to be said of it; as they stand where no column of times is named."""
     if columns.time is None:
         return frame, []
-    require(frame.columns, [columns.time], path)
     times = Times(columns.time, path, columns.form)
     times.add(frame, 0)
     seconds = times.seconds()
