@@ -57,7 +57,7 @@ def test_the_middle_of_a_slice_is_in_its_unit():
 
 
 @pytest.mark.parametrize(
-    ("text", "title"), [('a "b"', 'a "b"'), ("a\\b", "a\\\\b"), ("a\nb", "a\\nb"), ("plain", "plain")]
+    ("text", "title"), [('a "b"', 'a "b"'), ("a\\b", "a\\\\b"), ("a\nb", r"a\u240ab"), ("plain", "plain")]
 )
 def test_titles_of_tooltips_escape_what_ends_an_expression(text, title):
     assert parts.tip_title(text) == title

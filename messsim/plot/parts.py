@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .digest import thinned
 from .figure import library
+from .signs import with_signs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,9 +182,9 @@ def tip_title(text: str) -> str:
     r"""Somebody's own words as the title of a tooltip.
 
     Vega-Lite puts it between quotation marks of an expression and escapes nothing but these: a backslash would begin an
-    escape, a line end would end the expression.
+    escape, a line end would end the expression. What that expression gives is put into the picture.
     """
-    return json.dumps(text)[1:-1].replace('\\"', '"')
+    return json.dumps(with_signs(text))[1:-1].replace('\\"', '"')
 
 
 def haloed(chart: Any, **mark: Any) -> list[Any]:
