@@ -645,6 +645,8 @@ def test_a_file_of_lengths_is_read_by_some_law():
         ("max_batched_tokens", 4096, " = 4096"),
         ("kv_capacity_tokens", 1000, " = 1000"),
         ("kv_policy", "reserve", " = 'reserve'"),
+        ("engine", "vllm", " = 'vllm'"),
+        ("schedule", "tensorrt-llm", " = 'tensorrt-llm'"),
     ],
 )
 def test_an_api_has_no_replicas_to_speak_of(table, key, value, shown):
