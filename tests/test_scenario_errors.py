@@ -796,7 +796,7 @@ def test_a_hundred_errors_are_told_and_the_rest_counted(keys, more):
 def test_an_integer_of_thousands_of_digits(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text("requests = " + "1" * 5000)
-    with pytest.raises(ScenarioError, match="not valid TOML"):
+    with pytest.raises(ScenarioError, match=r"not valid TOML: a number has over 4,300 digits$"):
         load(file)
     assert problems(scenario(), ["requests=" + "1" * 5000]) == [
         f"requests = '{'1' * 56}...: expected a whole number",
