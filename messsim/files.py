@@ -30,6 +30,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "sha256",
+    "what_is_wrong",
     "why",
 ]
 
@@ -97,6 +98,13 @@ def why(error: OSError, expected: str = "a file") -> str:
     if isinstance(error, NotAFile):
         return f"is {error}; expected {expected}"
     return f"cannot be read: {error.strerror or error}"
+
+
+def what_is_wrong(error: ValueError) -> str:
+    """What JSON or TOML that cannot be read has: what its reader says, or a number of more digits than Python reads."""
+    if type(error) is ValueError:
+        return f"a number has over {sys.get_int_max_str_digits():,} digits"
+    return str(error)
 
 
 def read_bytes(path: Path, most: int) -> bytes:

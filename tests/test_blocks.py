@@ -91,6 +91,7 @@ def test_parquet_comes_by_groups(tmp_path, monkeypatch):
         ("f.csv", "", "cannot be read: "),
         ("f.json", "{}", "has no rows"),
         ("f.jsonl", '{"a": 1}\n{"a": }\n', "row 2 is no JSON object"),
+        ("f.jsonl", '{"a": 1}\n{"a": ' + "7" * 5000 + "}\n", "row 2 is no JSON object: a number has over 4,300 digits"),
         ("f.json", "[]", "it has no rows"),
         ("f.csv.gz", b"\x1f\x8b\x08 damaged", "cannot be read: "),
         ("f.parquet", b"PAR1", "too short for a Parquet file"),

@@ -8,11 +8,13 @@ import sys
 from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 import typer
 from builders import scenario
 
+from messsim import cli
 from messsim.cli import base, outputs, signals, streams
 from messsim.cli.amounts import fraction, rate_of, whole_number
 from messsim.cli.base import _check_surroundings, _in_short, print_json
@@ -280,6 +282,41 @@ def test_signals_that_are_ignored_stay_so_and_one_that_came_silences_the_others(
         signals._raise(signal.SIGTERM, None)
     assert caught.value.number == signal.SIGTERM
     assert set(handlers.values()) == {signal.SIG_IGN}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("during", ["imports", "options"])
+def test_a_signal_before_a_command_begins_has_its_exit_code_too(monkeypatch, capsys, during, number):
+    """Typer makes 130 of every KeyboardInterrupt, without a word."""
+
+    def ended(value: str = "") -> str:
+        raise signals.Ended(number)
+
+    def command(option: Annotated[str, typer.Option(callback=ended)] = ""):
+        raise AssertionError
+
+    application = typer.Typer(add_completion=False)
+    application.command()(command)
+    begin = ended if during == "imports" else lambda: application(["--option", "a"], prog_name="messsim")
+    monkeypatch.setattr(cli, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(cli, "_main", begin)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 128 + number
+    assert capsys.readouterr().err == "interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 130])
+def test_another_exit_code_stays(monkeypatch, capsys, code):
+    def left():
+        raise SystemExit(code)
+
+    monkeypatch.setattr(cli, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(cli, "_main", left)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == code
+    assert capsys.readouterr().err == ""
 
 
 def test_a_stream_asks_what_to_do_where_writing_fails(tmp_path):

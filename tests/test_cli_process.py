@@ -94,8 +94,9 @@ def test_ctrl_c_ends_a_run_within_a_second_and_leaves_nothing(long, tmp_path, en
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 @pytest.mark.parametrize("number", ["TERM", "HUP", "QUIT", "XCPU", "USR1", "USR2", "ALRM"])
-def test_what_ends_a_process_ends_a_run_and_leaves_nothing(long, tmp_path, number):
-    process = started("run", long, "--out", tmp_path / "deep" / "out")
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_what_ends_a_process_ends_a_run_and_leaves_nothing(long, tmp_path, number, engine):
+    process = started("run", long, "--engine", engine, "--out", tmp_path / "deep" / "out")
     until(lambda: partials(tmp_path))
     process.send_signal(getattr(signal, f"SIG{number}"))
     output, error = process.communicate(timeout=60)

@@ -126,6 +126,34 @@ def test_processes_wait_for_moments_and_begin_before_what_else_is_due():
     assert heard == [("begun", 0.0), "first", ("woken", 2.0)]
 
 
+class NeedsTwo(KeyboardInterrupt):
+    """As an exception that a signal raises: its arguments are not what it was made of."""
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__()
+        self.number, self.text = number, text
+
+
+def test_what_a_process_raises_comes_out_as_it_was_raised():
+    calendar, raised = Calendar(), NeedsTwo(15, "end")
+
+    def process():
+        yield calendar.at(1.0, (ENDS, 0, 0))
+        raise raised
+
+    calendar.process(process())
+    with pytest.raises(NeedsTwo) as caught:
+        calendar.run()
+    assert caught.value is raised
+
+
+def test_what_a_moment_raises_comes_out_too():
+    calendar = Calendar()
+    calendar.call_at(lambda _: 1 / 0, 1.0, (ENDS, 0, 0))
+    with pytest.raises(ZeroDivisionError):
+        calendar.run()
+
+
 # ---- front ends -----------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from xml.dom import minidom
 
 import altair as alt
 import numpy as np
@@ -300,6 +301,7 @@ def test_names_are_never_read_as_paths(result):
         ("ls\u2028x", ""),
         ("esc\x1b[31m", "tenants"),
         ("nul\x00", "answers"),
+        ("\x01\x1f", "power"),
         ("\uffff", "load"),
         ("\x7f", ""),
         ("esc\x1b[31m", "answers"),
@@ -309,14 +311,15 @@ def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name, rendered):
     tenants = [{"name": name, "alpha": 0.5}, {"name": "other", "alpha": 0.3}]
     models = [model(name, 0.4), model("other", 0.8)]
     result = made(scenario(name=name, models=models, tenants=tenants, requests=60))
-    for chart in ("answers", "latency", "load", "tenants"):
+    for chart in ("answers", "latency", "load", "power", "tenants"):
         drawn = themed(FIGURES[chart](result))
         if chart == rendered:
             svg = as_bytes(drawn, "svg")
-            assert svg.startswith(b"<svg")
+            minidom.parseString(svg)
             assert not re.search(rb"[\x00-\x1f\x7f]", svg.replace(b"\n", b""))  # a PNG is drawn from it
         texts = json.dumps(drawn.to_dict(), ensure_ascii=False)  # Altair draws it in this process, if it is asked to
         assert not re.search(r"\\u00|(?<!\\)\\n|[\x00-\x1f\x7f\u2028\uffff]", texts)
+        assert not re.search(r"\\\\u(00[01]|2028|ffff)", texts)  # what an expression of Vega-Lite's would make of it
 
 
 def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):

@@ -108,11 +108,14 @@ def test_only_the_compiled_engine_frees_the_lock(engine, frees):
 
 def test_a_run_that_fails_stops_no_other_and_is_not_kept():
     book = Book({})
-    r, _, heard = runs(book)
+    r, workers, heard = runs(book)
     assert list(r.each([(0, 9), (1, 0)])) == [(1, 0), (0, 9)]
     assert {k: str(e) for k, e in r.failed.items()} == {(0, 9): "10 stopped"}
     assert list(r.values) == list(book.rows) == [(1, 0)]
     assert heard[-1] == (2, 2)
+    assert list(r.each([(0, 9), (1, 1)])) == [(0, 9), (1, 1)]
+    assert workers.asked[1:] == [(1, 1, True)], "one that failed is not tried again"
+    assert heard[-1] == (3, 3)
 
 
 def test_all_values_stand_in_the_order_of_their_keys():

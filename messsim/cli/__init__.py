@@ -10,7 +10,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from .signals import end_like_ctrl_c
+from .signals import end_like_ctrl_c, exit_code
 from .streams import watch_standard_streams
 
 if TYPE_CHECKING:
@@ -50,6 +50,23 @@ def __getattr__(name: str) -> Any:
 def main() -> None:
     """Entry point."""
     end_like_ctrl_c()
+    try:
+        _main()
+    except (KeyboardInterrupt, SystemExit) as end:
+        interrupt = _interrupt(end)
+        if interrupt is None:
+            raise
+        print("interrupted; nothing was written", file=sys.stderr)
+        raise SystemExit(exit_code(interrupt)) from None
+
+
+def _interrupt(end: BaseException) -> KeyboardInterrupt | None:
+    """What ended a command that had not begun: imports, or options, of which Typer makes an exit code of its own."""
+    by = end if isinstance(end, KeyboardInterrupt) else getattr(end.__context__, "__cause__", None)
+    return by if isinstance(by, KeyboardInterrupt) else None
+
+
+def _main() -> None:
     watch_standard_streams()
     if sys.argv[1:] == ["--version"]:
         from messsim.version import __version__

@@ -37,10 +37,19 @@ class Calendar(simpy.Environment):
     before: Callable[[float], None] | None = None  # hears of the next moment before it comes
 
     def step(self) -> None:
-        """Handles the next event."""
+        """Handles the next event; what a process raises comes out as it was raised.
+
+        SimPy would make it anew of its type and arguments, which not every exception can be made of.
+        """
         if self.before is not None:
             self.before(self.peek())
-        super().step()
+        event = self._queue[0][-1] if self._queue else None
+        try:
+            super().step()
+        except BaseException:
+            if event is None or event._ok:
+                raise
+            raise event._value from None
 
     def schedule_at(self, moment: simpy.Event, time_s: float, order: Order) -> None:
         """Puts an event at time_s; among the events of that instant by its order."""

@@ -274,7 +274,7 @@ class Serving(Part):
     def _by_engine(self) -> Self:
         """Fills in what the engine does; it does not count as set, so that another engine or GPU may change it."""
         defaults: dict[str, object] = {}
-        if self.engine is not None:
+        if self.engine is not None and self.kind == "gpu":
             defaults = {**defaults_of(self.engine, self.gpu or "")}
             if self.host is not None and self.host.kind == "sum":
                 defaults["lookahead"] = 0

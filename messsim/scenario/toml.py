@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import ScenarioError
-from messsim.files import read_bytes, why
+from messsim.files import read_bytes, what_is_wrong, why
 
 __all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 
@@ -41,8 +41,10 @@ def read_toml(file: Path, what: str) -> Table:
         raise ScenarioError("not valid TOML: nested too deeply", str(file))
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
-        raise ScenarioError(f"not valid TOML: {error}{_what_else(text, file, what)}", str(file)) from None
+    except ValueError as error:
+        raise ScenarioError(
+            f"not valid TOML: {what_is_wrong(error)}{_what_else(text, file, what)}", str(file)
+        ) from None
     except RecursionError:
         raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
 

@@ -477,5 +477,5 @@ def _no_object(line: bytes) -> str | None:
     except RecursionError:
         return "is nested too deeply"
     except ValueError as error:
-        return f"is no JSON object: {error}"
+        return f"is no JSON object: {files.what_is_wrong(error)}"
     return None if isinstance(value, dict) else "is no JSON object; expected {...} in each line"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from messsim.files import what_is_wrong
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,11 +84,8 @@ class Documents:
                 if text[at] in "{[" and error.pos > at + 1:
                     raise ValueError(f"row {len(result.values) + 1} is no JSON object: {error}") from None
                 value, end = None, _end_of_line(text, at)
-            except ValueError:  # Python reads no number of thousands of digits
-                most = f"{sys.get_int_max_str_digits():,}"
-                raise ValueError(
-                    f"row {len(result.values) + 1} is no JSON object: a number has over {most} digits"
-                ) from None
+            except ValueError as error:
+                raise ValueError(f"row {len(result.values) + 1} is no JSON object: {what_is_wrong(error)}") from None
             if isinstance(value, (dict, list)):
                 result.values.append(value)
             else:
