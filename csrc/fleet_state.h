@@ -62,6 +62,7 @@ typedef struct ms_pool {
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
+    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h) */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */

@@ -2,11 +2,12 @@
 #ifndef MS_MINIMA_H
 #define MS_MINIMA_H
 
+#include "eights.h"
 #include "standings.h"
 
 typedef struct ms_minima {
-    ms_terms *node; /* [2 leaves] node 1 is the root, node leaves + i place i; NULL: they are not kept */
-    int32_t leaves; /* a power of 2 */
+    ms_eights tree;
+    ms_terms *node; /* by node, places first; NULL: they are not kept */
 } ms_minima;
 
 /* Of so many places, none of which has terms: those are infinite. Returns 0 or an error. */

@@ -349,7 +349,7 @@ typedef struct ms_coldest {
     int32_t n; /* as good as that, in `matches` */
 } ms_coldest;
 
-enum { COLD_PARTS_MOST = 64 };
+enum { COLD_PARTS_MOST = 8 * MS_EIGHTS_LEVELS };
 
 /* More than a part of what is added up by which sums in another order differ. */
 static const double ROUNDING = 1e-12;
@@ -402,28 +402,38 @@ static void weigh_bound(ms_coldest *self)
     weigh(self, place, ms_ties_rank(&servers->nevers, place));
 }
 
+/* A node of the trees by place, and how many of those without a request stand before it. */
+typedef struct ms_cold_part {
+    int32_t level, i, rank;
+} ms_cold_part;
+
+/* The parts of one that has somebody without a request, the first of them last; returns how many there are now. */
+static int32_t take_apart(const ms_ties *nevers, ms_cold_part whole, ms_cold_part *parts, int32_t n)
+{
+    const int32_t from = nevers->tree.first[whole.level - 1] + 8 * whole.i, most = n + 8;
+    for (int32_t k = 0; k < 8; k++) {
+        parts[most - 1 - k] = (ms_cold_part){whole.level - 1, 8 * whole.i + k, whole.rank};
+        whole.rank += nevers->values[from + k] > 0.0 ? 0 : nevers->counts[from + k];
+    }
+    return most;
+}
+
 static void weigh_nevers(ms_coldest *self)
 {
     const ms_ties *nevers = &self->choice->servers->nevers;
-    int32_t nodes[COLD_PARTS_MOST] = {1}, ranks[COLD_PARTS_MOST] = {0}, n = 1;
-    while (n > 0) {
-        const int32_t node = nodes[--n], rank = ranks[n], left = 2 * node;
-        if (nevers->values[node] > 0.0) {
+    ms_cold_part parts[COLD_PARTS_MOST] = {{nevers->tree.top, 0, 0}};
+    for (int32_t n = 1; n > 0;) {
+        const ms_cold_part part = parts[--n];
+        const int32_t node = nevers->tree.first[part.level] + part.i;
+        if (nevers->values[node] > 0.0 ||
+            cold_at_least(self, cost_below(self->choice, node, self->total), part.rank) > self->best) {
             continue;
         }
-        if (cold_at_least(self, cost_below(self->choice, node, self->total), rank) > self->best) {
-            continue;
+        if (part.level > 0) {
+            n = take_apart(nevers, part, parts, n);
+        } else if (self->choice->servers->replica[part.i] != self->known.bound) {
+            weigh(self, part.i, part.rank);
         }
-        if (node >= nevers->leaves) {
-            if (self->choice->servers->replica[node - nevers->leaves] != self->known.bound) {
-                weigh(self, node - nevers->leaves, rank);
-            }
-            continue;
-        }
-        nodes[n] = left + 1;
-        ranks[n++] = rank + (nevers->values[left] > 0.0 ? 0 : nevers->counts[left]);
-        nodes[n] = left;
-        ranks[n++] = rank;
     }
 }
 
@@ -431,7 +441,7 @@ static int32_t coldest(const ms_choice *self, int64_t total, const ms_known *kno
 {
     const ms_servers *servers = self->servers;
     ms_cold *cold = &self->servers->cold;
-    const double least = cost_below(self, 1, total);
+    const double least = cost_below(self, ms_eights_root(&servers->nevers.tree), total);
     int32_t k = 0;
     ms_coldest search = {.choice = self, .total = total, .known = *known, .best = INFINITY};
     search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);

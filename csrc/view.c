@@ -122,9 +122,12 @@ int64_t ms_view_unfinished(const ms_fleet *self, int32_t replica)
     if (pool->plan.is_api) {
         return pool->unfinished;
     }
-    const ms_front *front = &self->front[replica];
-    const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
-    return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
+    int64_t unfinished = ms_replica_unfinished(&self->replica[replica]);
+    if (pool->plan.front_end.law != MS_WAITS_FOREVER || pool->plan.detokenize_s > 0.0) {
+        const ms_front *front = &self->front[replica];
+        unfinished += front->waiting.length + front->served.length + front->detokenizing.length;
+    }
+    return self->dispatch.decode_first ? unfinished + self->promised[replica] : unfinished;
 }
 
 /* What the rule `scored` knows at once of many. */

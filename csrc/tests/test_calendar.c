@@ -33,7 +33,7 @@ static void moments_are_ordered_by_time_order_and_suborder(void)
 
 /* ---- tournament --------------------------------------------------------------------------------- */
 
-enum { PLAYERS_MOST = 100 };
+enum { PLAYERS_MOST = 1000 };
 
 typedef struct table {
     int32_t players;
@@ -97,8 +97,8 @@ static void play(int32_t players, int steps, int64_t distinct_values, int64_t di
 
 static void the_least_wins_and_ties_go_by_order_then_player(void)
 {
-    const int32_t players[] = {1, 2, 3, 4, 15, 16, 17, 32, 33, 100};
-    for (int i = 0; i < 10; i++) {
+    const int32_t players[] = {1, 2, 3, 4, 15, 16, 17, 32, 33, 64, 65, 100, 512, 520, 1000};
+    for (int i = 0; i < 15; i++) {
         play(players[i], 3000, 1000, 1000);
         play(players[i], 3000, 3, 3);
         play(players[i], 3000, 1, 2);
@@ -107,8 +107,8 @@ static void the_least_wins_and_ties_go_by_order_then_player(void)
 
 static void a_winner_that_withdraws_leaves_the_next(void)
 {
-    const int32_t players[] = {3, 16, 17, 100};
-    for (int k = 0; k < 4; k++) {
+    const int32_t players[] = {3, 16, 17, 64, 100, 513};
+    for (int k = 0; k < 6; k++) {
         ms_tournament t;
         CHECK(ms_tournament_init(&t, players[k]) == 0);
         for (int32_t i = 0; i < players[k]; i++) {

@@ -178,6 +178,7 @@ static void who_drains_is_not_started_again(void)
     ms_job job;
     ms_job_init(&job, 0, 0, 1, 1);
     ms_queue_push_tail(&loop.fleet.replica[1].own_queue, &job);
+    loop.fleet.dispatch.decode_first = 1;
     loop.fleet.promised[0] = 2; /* that has more */
     decide(4.0, 2);
     CHECK(phases() == RDO);
