@@ -123,35 +123,40 @@ static void set_one_of_few(ms_tournament *self, int32_t player, double value, ui
 
 /* ---- many players: a tree of winners ------------------------------------------------------------------------ */
 
-/* Who wins a group of a level, the winners of eight players or of eight groups. */
-static int32_t winner_of(const ms_tournament *self, int32_t level, int32_t group, double *least)
+/* Of those of eight nodes from `from` on that have the least value, who wins; `at` is one of them, and `player` its winner. */
+static int32_t winner_of(const ms_tournament *self, int32_t from, uint32_t who, int32_t at, int32_t player)
 {
-    const int32_t from = self->tree.first[level] + 8 * group;
-    uint32_t who;
-    *least = ms_eights_least(self->values + from, &who);
-    int32_t at = from + __builtin_ctz(who), best = level == 0 ? at : self->winners[at];
-    for (who &= who - 1; who != 0; who &= who - 1) {
-        at = from + __builtin_ctz(who);
-        const int32_t other = level == 0 ? at : self->winners[at];
-        best = self->orders[other] < self->orders[best] ? other : best;
+    int32_t best = -1;
+    for (; who != 0; who &= who - 1) {
+        const int32_t node = from + __builtin_ctz(who);
+        const int32_t other = node == at ? player : node < self->leaves ? node : self->winners[node];
+        best = best < 0 || self->orders[other] < self->orders[best] ? other : best;
     }
     return best;
 }
 
 static void set_one_of_many(ms_tournament *self, int32_t player, double value, uint64_t order)
 {
-    self->values[player] = value;
     self->orders[player] = order;
-    int32_t at = player;
-    for (int32_t level = 1; level <= self->tree.top; level++) {
-        at /= 8;
-        const int32_t node = self->tree.first[level] + at, winner = winner_of(self, level - 1, at, &value);
-        if (winner == self->winners[node] && winner != player) {
+    int32_t at = player, winner = player;
+    for (int32_t level = 0; level < self->tree.top; level++) {
+        const int32_t node = self->tree.first[level] + at, from = node - at % 8;
+        uint32_t who;
+        const double least = ms_eights_least_with(self->values + from, at % 8, value, &who);
+        const int32_t above = self->tree.first[level + 1] + at / 8, next = winner_of(self, from, who, node, winner);
+        self->values[node] = value;
+        if (level > 0) {
+            self->winners[node] = winner;
+        }
+        if (next == self->winners[above] && next != player) {
             return; /* somebody else wins here as before: nothing changes above */
         }
-        self->winners[node] = winner;
-        self->values[node] = value;
+        winner = next;
+        value = least;
+        at /= 8;
     }
+    self->values[ms_eights_root(&self->tree)] = value;
+    self->winners[ms_eights_root(&self->tree)] = winner;
 }
 
 /* The least of a player's group, its own way up left out at each level. */

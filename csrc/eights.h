@@ -5,6 +5,7 @@
 #ifndef MS_EIGHTS_H
 #define MS_EIGHTS_H
 
+#include <math.h>
 #include <stdint.h>
 
 #if defined(__SSE2__)
@@ -50,6 +51,11 @@ static inline int32_t ms_eights_size(const ms_eights *self)
 #if defined(__SSE2__)
 typedef __m128d ms_pair;
 
+static inline ms_pair ms_eights_both(double value)
+{
+    return _mm_set1_pd(value);
+}
+
 static inline ms_pair ms_eights_load(const double *values)
 {
     return _mm_loadu_pd(values);
@@ -80,6 +86,11 @@ typedef struct ms_pair {
     double first, second;
 } ms_pair;
 
+static inline ms_pair ms_eights_both(double value)
+{
+    return (ms_pair){value, value};
+}
+
 static inline ms_pair ms_eights_load(const double *values)
 {
     return (ms_pair){values[0], values[1]};
@@ -106,15 +117,35 @@ static inline uint32_t ms_eights_equals(ms_pair a, double value)
 }
 #endif
 
+/* At 8 - i of the first the i-th is infinite, of the second the least that there is. */
+static const double MS_EIGHTS_ALL_BUT_ONE[16] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY,
+                                                 -INFINITY, -INFINITY, INFINITY,  -INFINITY, -INFINITY, -INFINITY,
+                                                 -INFINITY, -INFINITY, -INFINITY, -INFINITY};
+static const double MS_EIGHTS_ONE[16] = {INFINITY, INFINITY,  INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
+                                         -INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+
+/* The least of eight were the i-th this value, and a bit for each that is. It is stored by the caller only after: a processor
+ * that reads two values of which one was just written waits until that is in its cache. */
+static inline double ms_eights_least_with(const double *values, int32_t i, double value, uint32_t *who)
+{
+    const double *others = MS_EIGHTS_ALL_BUT_ONE + 8 - i, *one = MS_EIGHTS_ONE + 8 - i;
+    const ms_pair own = ms_eights_both(value);
+    ms_pair pairs[4];
+    for (int k = 0; k < 4; k++) {
+        const ms_pair but_one = ms_eights_greater(ms_eights_load(values + 2 * k), ms_eights_load(others + 2 * k));
+        pairs[k] = ms_eights_lesser(but_one, ms_eights_greater(own, ms_eights_load(one + 2 * k)));
+    }
+    const double least = ms_eights_least_of(
+        ms_eights_lesser(ms_eights_lesser(pairs[0], pairs[1]), ms_eights_lesser(pairs[2], pairs[3])));
+    *who = ms_eights_equals(pairs[0], least) | ms_eights_equals(pairs[1], least) << 2 |
+           ms_eights_equals(pairs[2], least) << 4 | ms_eights_equals(pairs[3], least) << 6;
+    return least;
+}
+
 /* The least of eight, and a bit for each that is. */
 static inline double ms_eights_least(const double *values, uint32_t *who)
 {
-    const ms_pair a = ms_eights_load(values), b = ms_eights_load(values + 2), c = ms_eights_load(values + 4),
-                  d = ms_eights_load(values + 6);
-    const double least = ms_eights_least_of(ms_eights_lesser(ms_eights_lesser(a, b), ms_eights_lesser(c, d)));
-    *who = ms_eights_equals(a, least) | ms_eights_equals(b, least) << 2 | ms_eights_equals(c, least) << 4 |
-           ms_eights_equals(d, least) << 6;
-    return least;
+    return ms_eights_least_with(values, 0, values[0], who);
 }
 
 #endif

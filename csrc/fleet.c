@@ -11,7 +11,7 @@
 #include "memory.h"
 #include "view.h"
 
-enum { LINE_BYTES = 64, MS_EXPECTS_TURNS = 256 };
+enum { LINE_BYTES = 64, OWNER_BYTES = 256, MS_EXPECTS_TURNS = 256 };
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -196,19 +196,34 @@ static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
     return &self->servers[ms_pool_of(self, replica)->servers];
 }
 
-/* Whose turn comes within some tens of events is asked for early, and so is the job whose answer ends then: of a large fleet
- * neither is in the processor's cache any more. It changes no result. */
+/* The job whose answer ends with the batch as it is; NULL: none does, or there are many. */
+static const ms_job *ending(const ms_sequences *sequences)
+{
+    for (int32_t i = 0; i < sequences->decoders && i < MS_FEW_SEQUENCES; i++) {
+        if (sequences->ends[i] == sequences->soonest) {
+            return sequences->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whose turn comes within some tens of events is asked for early; of who comes sooner the job whose answer ends then, and of
+ * who comes next that job's owner: in a large fleet none of them is in the processor's cache any more. It changes no result. */
 static void expect_turns(const ms_fleet *self, int32_t replica)
 {
-    const int32_t soon = ms_tournament_winner(&self->moments, replica, 2);
-    const char *lines = (const char *)&self->replica[soon];
+    const ms_tournament *moments = &self->moments;
+    const char *lines = (const char *)&self->replica[ms_tournament_winner(moments, replica, 2)];
     for (size_t at = 0; at < offsetof(ms_replica, sequences.few.rate); at += LINE_BYTES) {
         __builtin_prefetch(lines + at, 1);
     }
-    const ms_sequences *next = &self->replica[ms_tournament_winner(&self->moments, replica, 1)].sequences;
-    for (int32_t i = 0; i < next->decoders && i < MS_FEW_SEQUENCES; i++) {
-        if (next->ends[i] == next->soonest) {
-            ms_job_expect(next->jobs[i]);
+    const ms_job *sooner = ending(&self->replica[ms_tournament_winner(moments, replica, 1)].sequences);
+    if (sooner != NULL) {
+        ms_job_expect(sooner);
+    }
+    const ms_job *next = ending(&self->replica[ms_tournament_best(moments)].sequences);
+    if (next != NULL && next->owner != NULL) {
+        for (size_t at = 0; at < OWNER_BYTES; at += LINE_BYTES) {
+            __builtin_prefetch((const char *)next->owner + at, 1);
         }
     }
 }

@@ -13,7 +13,6 @@
 #include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
-#include "minima.h"
 #include "own_view.h"
 #include "philox.h"
 #include "prompt_cache.h"
@@ -113,7 +112,6 @@ typedef struct ms_servers {
     int8_t *is_stale;
     int32_t n_stale;
     ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
-    ms_minima minima;       /* and with no_hit_lru the same by place */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */

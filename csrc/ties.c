@@ -5,19 +5,23 @@
 #include "error.h"
 #include "memory.h"
 
+/* Of those of eight that have a bit. All are looked at: which they are cannot be foretold. */
+static int32_t count_of(const int32_t *counts, uint32_t who)
+{
+    int32_t count = 0;
+    for (int32_t k = 0; k < 8; k++) {
+        count += counts[k] & -(int32_t)(who >> k & 1);
+    }
+    return count;
+}
+
 /* Works out node i of a level, above the leaves. */
 static void join(ms_ties *self, int32_t level, int32_t i)
 {
     const int32_t at = self->tree.first[level] + i, from = self->tree.first[level - 1] + 8 * i;
-    const double *values = self->values + from;
     uint32_t who;
-    const double least = ms_eights_least(values, &who);
-    int32_t count = 0;
-    for (int32_t k = 0; k < 8; k++) { /* of all: which they are cannot be foretold */
-        count += self->counts[from + k] & -(int32_t)(who >> k & 1);
-    }
-    self->values[at] = least;
-    self->counts[at] = count;
+    self->values[at] = ms_eights_least(self->values + from, &who);
+    self->counts[at] = count_of(self->counts + from, who);
 }
 
 static void join_all(ms_ties *self)
@@ -59,17 +63,23 @@ void ms_ties_set(ms_ties *self, int32_t player, double value)
     if (self->values[player] == value) {
         return;
     }
-    self->values[player] = value;
-    int32_t i = player;
-    for (int32_t level = 1; level <= self->tree.top; level++) {
-        i /= 8;
-        const int32_t at = self->tree.first[level] + i, count = self->counts[at];
-        const double before = self->values[at];
-        join(self, level, i);
-        if (self->values[at] == before && self->counts[at] == count) {
+    int32_t i = player, count = 1;
+    for (int32_t level = 0; level < self->tree.top; level++, i /= 8) {
+        const int32_t node = self->tree.first[level] + i, from = node - i % 8;
+        uint32_t who;
+        const double least = ms_eights_least_with(self->values + from, i % 8, value, &who);
+        const int32_t others = count_of(self->counts + from, who & ~((uint32_t)1 << i % 8));
+        const int is_new = self->values[node] != value || self->counts[node] != count;
+        self->values[node] = value;
+        self->counts[node] = count;
+        if (!is_new) {
             return;
         }
+        count = others + (who >> i % 8 & 1 ? count : 0);
+        value = least;
     }
+    self->values[ms_eights_root(&self->tree)] = value;
+    self->counts[ms_eights_root(&self->tree)] = count;
 }
 
 void ms_ties_fill(ms_ties *self, const double *values)

@@ -62,9 +62,6 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
         return 0;
     }
     MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
-    if (weights->no_hit_lru > 0.0) {
-        MS_TRY(ms_minima_init(&servers->minima, servers->replicas));
-    }
     for (int32_t i = 0; i < servers->replicas; i++) {
         ms_servers_mark(servers, i);
     }
@@ -105,7 +102,6 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
     ms_standings_free(&servers->standings);
-    ms_minima_free(&servers->minima);
     free(servers->stale);
     free(servers->is_stale);
     servers->stale = NULL;
@@ -216,8 +212,8 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
     if (servers->standings.node != NULL && is_stirred) {
-        const ms_standing *one = &servers->standings.node[place + 1];
-        const int is_bound = one->until_s < time_s && usage >= one->terms.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
+        const ms_standing *one = &servers->standings.node[place];
+        const int is_bound = one->until_s < time_s && usage >= one->least.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
         if (!is_bound) {
             ms_servers_mark(servers, place);
         }

@@ -38,6 +38,10 @@ static void the_least_of_eight_and_all_who_have_it(void)
             expected |= (uint32_t)(values[i] == least) << i;
         }
         CHECK(ms_eights_least(values, &who) == least && who == expected);
+        const int32_t i = turn % 8;
+        const double drawn = values[i];
+        values[i] = (double)(turn % 3) - 1.0;
+        CHECK(ms_eights_least_with(values, i, drawn, &who) == least && who == expected);
     }
 }
 
