@@ -1,17 +1,15 @@
 #include "fleet.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "accounts.h"
 #include "autoscale.h"
 #include "error.h"
+#include "expect.h"
 #include "memory.h"
 #include "view.h"
-
-enum { LINE_BYTES = 64, OWNER_BYTES = 256, MS_EXPECTS_TURNS = 256 };
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -196,44 +194,10 @@ static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
     return &self->servers[ms_pool_of(self, replica)->servers];
 }
 
-/* The job whose answer ends with the batch as it is; NULL: none does, or there are many. */
-static const ms_job *ending(const ms_sequences *sequences)
-{
-    for (int32_t i = 0; i < sequences->decoders && i < MS_FEW_SEQUENCES; i++) {
-        if (sequences->ends[i] == sequences->soonest) {
-            return sequences->jobs[i];
-        }
-    }
-    return NULL;
-}
-
-/* Whose turn comes within some tens of events is asked for early; of who comes sooner the job whose answer ends then, and of
- * who comes next that job's owner: in a large fleet none of them is in the processor's cache any more. It changes no result. */
-static void expect_turns(const ms_fleet *self, int32_t replica)
-{
-    const ms_tournament *moments = &self->moments;
-    const char *lines = (const char *)&self->replica[ms_tournament_winner(moments, replica, 2)];
-    for (size_t at = 0; at < offsetof(ms_replica, sequences.few.rate); at += LINE_BYTES) {
-        __builtin_prefetch(lines + at, 1);
-    }
-    const ms_job *sooner = ending(&self->replica[ms_tournament_winner(moments, replica, 1)].sequences);
-    if (sooner != NULL) {
-        ms_job_expect(sooner);
-    }
-    const ms_job *next = ending(&self->replica[ms_tournament_best(moments)].sequences);
-    if (next != NULL && next->owner != NULL) {
-        for (size_t at = 0; at < OWNER_BYTES; at += LINE_BYTES) {
-            __builtin_prefetch((const char *)next->owner + at, 1);
-        }
-    }
-}
-
 static void set_moment(ms_fleet *self, int32_t replica, double time_s, enum ms_kind kind)
 {
     ms_tournament_set(&self->moments, replica, time_s, ms_order(kind, replica));
-    if (self->replicas > MS_EXPECTS_TURNS) {
-        expect_turns(self, replica);
-    }
+    ms_expect_turns(self, replica);
 }
 
 static void await_boundary(ms_fleet *self, int32_t replica)

@@ -2,7 +2,6 @@
 #ifndef MS_JOB_H
 #define MS_JOB_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum ms_place {
@@ -81,15 +80,6 @@ typedef struct ms_job {
 
 /* A job that has not started anywhere: all times NaN, all accounts 0. */
 void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens);
-
-/* A job will be looked at before long: asks early for its memory. */
-static inline void ms_job_expect(const ms_job *self)
-{
-    enum { LINE_BYTES = 64 };
-    for (size_t at = 0; at < sizeof *self; at += LINE_BYTES) {
-        __builtin_prefetch((const char *)self + at, 1);
-    }
-}
 
 /* An API that was asked fails at t_s: what it had promised for later will not happen. */
 void ms_job_cut_off(ms_job *self, double t_s);

@@ -295,12 +295,6 @@ static int32_t gather_listed(const ms_search *self, ms_listed listed)
     return equal;
 }
 
-/* Of those that the search has, how many stand before a place. */
-static int32_t count_before(const ms_search *self, int32_t place)
-{
-    return self->count > 0 ? ms_standings_before(&self->choice->servers->standings, &self->terms, place) : 0;
-}
-
 /* Any one of them and of `matched` places in `scratch`. */
 static int32_t pick_equal(const ms_search *self, int32_t matched)
 {
@@ -309,7 +303,8 @@ static int32_t pick_equal(const ms_search *self, int32_t matched)
     const int32_t k = ms_choice_draw(self->choice, 0, self->count + matched);
     int32_t passed = 0;
     for (; passed < matched; passed++) {
-        const int32_t before = count_before(self, places[passed]) + passed;
+        const int32_t alike = self->count > 0 ? ms_standings_before(&servers->standings, &self->terms, places[passed]) : 0;
+        const int32_t before = alike + passed;
         if (k == before) {
             return servers->replica[places[passed]];
         }

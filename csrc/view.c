@@ -175,6 +175,12 @@ static double weight_of(const ms_fleet *self, const ms_servers *servers, double 
     return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
 }
 
+/* Whether the rule may ask who has the least load of all. */
+static int asks_for_least(int32_t rule)
+{
+    return rule != MS_RANDOM && rule != MS_ROUND_ROBIN && rule != MS_OWN_RULE;
+}
+
 void ms_view_show_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
@@ -185,7 +191,9 @@ void ms_view_show_load(ms_fleet *self, int32_t replica)
     }
     if (servers->rule == MS_KV_ROUTER || servers->rule == MS_SCORED) {
         ms_view_show_account(self, replica);
-    } else {
+    } else if (servers->rule == MS_POWER_OF_TWO) {
+        servers->loads.values[self->place_of[replica]] = load;
+    } else if (asks_for_least(servers->rule)) {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
     if (servers->own.sees_loads) {
