@@ -252,9 +252,10 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */
 
+/* Who is up and has no next moment, which stands close to those of others. */
 static int is_idle(const ms_fleet *self, int32_t replica)
 {
-    return self->failures[replica] == 0 && self->replica[replica].state == MS_IDLE;
+    return self->failures[replica] == 0 && self->moments.values[replica] == INFINITY;
 }
 
 int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool)
