@@ -1,13 +1,15 @@
 /* What happens next: a tournament over the replicas and a heap of everything else.
  *
  * A replica has one next moment at a time, which moves when somebody arrives: its leaf of the tournament
- * changes in log2(replicas) comparisons, and nothing stale is left behind. Labels, retries, failures,
+ * changes, with a node for each power of 8 in their number, and nothing stale is left behind. Labels, retries, failures,
  * clients and reconciliations happen once: they go into a heap. Moments are ordered by time, then by `order` and `suborder`,
  * which hold the kind of the moment and whom it concerns. */
 #ifndef MS_CALENDAR_H
 #define MS_CALENDAR_H
 
 #include <stdint.h>
+
+#include "eights.h"
 
 /* What comes first at one instant; the kind stands in the highest byte of an order. */
 enum ms_kind { MS_ENDS = 1, MS_LABEL = 2, MS_RECONCILES = 3, MS_RETRIES = 4, MS_ARRIVES = 5, MS_STARTS = 6 };
@@ -47,10 +49,11 @@ enum { MS_SCAN_MOST = 16 }; /* up to so many players, looking at all of them bea
 
 typedef struct ms_tournament {
     int32_t players;
-    int32_t leaves;   /* a power of 2 */
-    double *values;   /* [leaves]; those beyond the players are infinite and never win */
-    uint64_t *orders; /* [leaves] break ties */
-    int32_t *winners; /* [leaves] winners[1] is the champion, winners[i] of the subtree of node i */
+    int32_t leaves;
+    ms_eights tree;   /* of the winners of many */
+    double *values;   /* by node of the tree, players first; those beyond them are infinite and never win */
+    uint64_t *orders; /* [leaves + 1] break ties */
+    int32_t *winners; /* by node, but for leaves */
     int32_t best;     /* of few players: the champion, */
     int32_t rival;    /* and the best of all but `rival_of`; -1: unknown */
     int32_t rival_of;
@@ -62,6 +65,9 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
 
 /* The player of the least (value, order); among equals the lowest player. */
 int32_t ms_tournament_best(const ms_tournament *self);
+
+/* Of many: who wins the part of the tree in which a player is, `levels` below the root or among eight. */
+int32_t ms_tournament_winner(const ms_tournament *self, int32_t player, int32_t levels);
 
 /* The least value of all players but one. */
 double ms_tournament_rival(ms_tournament *self, int32_t player);

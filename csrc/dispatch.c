@@ -5,6 +5,7 @@
 #include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
+#include "expect.h"
 #include "view.h"
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
@@ -130,6 +131,7 @@ static int pick(const ms_choice *choice, int32_t *replica)
     if (*replica < 0) {
         return *replica;
     }
+    ms_expect_replica(choice->fleet, *replica);
     return rule->sent != NULL ? rule->sent(choice, *replica) : 0;
 }
 

@@ -4,7 +4,8 @@
  * If the most loaded replica has more than `balance_abs` unfinished requests more than the least loaded one, and more than
  * `balance_rel` times as many, the least loaded one takes the copy. Else the router's tree of what it sent tells how much of
  * the prompt was sent where: if that is more than `cache_threshold` of it, the copy goes to the replica that has had this
- * text for longest, else to the least loaded one. Every `eviction_s` what is beyond `tree_tokens` of a replica is forgotten,
+ * text for longest, else to the least loaded one (older versions, and the words at the head of that file: the one with the
+ * smallest tree). Every `eviction_s` what is beyond `tree_tokens` of a replica is forgotten,
  * the ends of what was sent least recently first. */
 #include "dispatch_rules.h"
 #include "prompt.h"

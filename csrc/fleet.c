@@ -7,6 +7,8 @@
 #include "accounts.h"
 #include "autoscale.h"
 #include "error.h"
+#include "expect.h"
+#include "memory.h"
 #include "view.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
@@ -16,7 +18,7 @@ static int allocate(ms_fleet *self)
     const size_t pools = (size_t)self->pools, groups = (size_t)self->groups, n = (size_t)self->replicas;
     self->pool = calloc(pools + 1, sizeof *self->pool);
     self->servers = calloc(groups, sizeof *self->servers);
-    self->replica = calloc(n + 1, sizeof *self->replica);
+    self->replica = ms_memory_take((n + 1) * sizeof *self->replica);
     self->front = calloc(n + pools + 1, sizeof *self->front);
     self->pool_of = calloc(n + 1, sizeof(int32_t));
     self->place_of = calloc(n + 1, sizeof(int32_t));
@@ -73,6 +75,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
         if (error) {
             return error;
         }
+        self->replica[first + i].sequences.decoders_s = pool->decoders_s;
     }
     return 0;
 }
@@ -154,7 +157,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->pool);
     free(self->servers);
     free(self->front);
-    free(self->replica);
+    ms_memory_give(self->replica);
     free(self->pool_of);
     free(self->place_of);
     free(self->failures);
@@ -191,9 +194,15 @@ static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
     return &self->servers[ms_pool_of(self, replica)->servers];
 }
 
+static void set_moment(ms_fleet *self, int32_t replica, double time_s, enum ms_kind kind)
+{
+    ms_tournament_set(&self->moments, replica, time_s, ms_order(kind, replica));
+    ms_expect_turns(self, replica);
+}
+
 static void await_boundary(ms_fleet *self, int32_t replica)
 {
-    ms_tournament_set(&self->moments, replica, self->replica[replica].boundary_s, ms_order(MS_ENDS, replica));
+    set_moment(self, replica, self->replica[replica].boundary_s, MS_ENDS);
 }
 
 void ms_fleet_forget_moment(ms_fleet *self, int32_t replica)
@@ -205,7 +214,7 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
 {
     ms_view_stir(self, replica);
     if (notice == MS_WAKE) {
-        ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
+        set_moment(self, replica, t_s, MS_STARTS);
     } else if (notice == MS_RESCHEDULE) {
         await_boundary(self, replica);
     }
@@ -243,9 +252,10 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */
 
+/* Who is up and has no next moment, which stands close to those of others. */
 static int is_idle(const ms_fleet *self, int32_t replica)
 {
-    return self->failures[replica] == 0 && self->replica[replica].state == MS_IDLE;
+    return self->failures[replica] == 0 && self->moments.values[replica] == INFINITY;
 }
 
 int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool)
@@ -303,7 +313,7 @@ int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
 
 void ms_fleet_start_later(ms_fleet *self, int32_t replica, double t_s)
 {
-    ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
+    set_moment(self, replica, t_s, MS_STARTS);
 }
 
 int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)

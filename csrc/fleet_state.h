@@ -13,7 +13,6 @@
 #include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
-#include "minima.h"
 #include "own_view.h"
 #include "philox.h"
 #include "prompt_cache.h"
@@ -62,6 +61,7 @@ typedef struct ms_pool {
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
+    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h) */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
@@ -112,7 +112,6 @@ typedef struct ms_servers {
     int8_t *is_stale;
     int32_t n_stale;
     ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
-    ms_minima minima;       /* and with no_hit_lru the same by place */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */

@@ -13,33 +13,30 @@ enum ms_replica_state {
     MS_DOWN      /* failed */
 };
 
+/* What is read together stands together, as in ms_sequences. */
 typedef struct ms_replica {
-    const ms_coefficients *coefficients;
-    const struct ms_schedule *schedule;
     int32_t index;
     int32_t state;
-    ms_queue *queue; /* its own, or one shared by the pool */
-    ms_queue own_queue;
-    ms_queue coming; /* with limits.lookahead: who came too late for the iteration that comes next, in order */
-    ms_queue departing; /* jobs whose transfer to here has just begun: its owner sees to them, */
-    ms_queue incoming;  /* those on their way, */
-    ms_queue arrived;   /* and those that join its next iteration, before its queue */
-    int32_t kept_places; /* of them all */
-
-    ms_sequences sequences;  /* in the batch */
+    int32_t full;            /* sglang: the head of the queue is not looked at until somebody leaves */
+    int32_t kept_places;     /* of those whose transfer to here has begun, and who are not in the batch yet */
     double base_s;           /* the jump of the present composition starts here; */
     int64_t limit_iterations;  /* it changes by itself after so many, */
     int64_t target_iterations; /* and the next boundary to stop at comes after so many */
     double boundary_s;       /* infinite unless running */
-
-    int32_t full;            /* sglang: the head of the queue is not looked at until somebody leaves */
-    double ratio;            /* sglang: part of the answers under way for which memory is kept free, as set last */
-    int64_t ratio_clock;     /* and from when on it falls */
-
+    ms_queue *queue; /* its own, or one shared by the pool */
+    const struct ms_schedule *schedule;
+    ms_queue own_queue;
+    ms_queue arrived;   /* jobs from elsewhere that join its next iteration, before its queue, */
+    ms_queue coming; /* with limits.lookahead: who came too late for the iteration that comes next, in order */
+    ms_queue departing; /* and jobs whose transfer to here has just begun: its owner sees to them */
     double busy_since_s;
     double busy_s;
     int64_t jumps;
     int64_t preemptions;
+    double ratio;            /* sglang: part of the answers under way for which memory is kept free, as set last */
+    int64_t ratio_clock;     /* and from when on it falls */
+    ms_sequences sequences;  /* in the batch */
+    ms_queue incoming;  /* jobs on their way to here */
 } ms_replica;
 
 /* When n iterations of the present composition end. */

@@ -2,8 +2,8 @@
  *
  * Where engines are polled, what they tell changes with a look only: until then all are ranked by it, as who was sent nothing
  * of the prompt is. Where nothing but the tokens that are to come matters, these are ranked. Else the sum depends on the
- * request, or on time, or on extremes that change with every event: then replicas stand in order of the terms of their sums
- * (standings.h), and what a whole part of that tree can cost at least is the cost of the least of each of its terms. It needs
+ * request, or on time, or on extremes that change with every event: then a tree knows the terms of their sums (standings.h), and
+ * what a whole part of that tree can cost at least is the cost of the least of each of its terms. It needs
  * no margin for rounding, as sums are rounded up and down together with their parts.
  *
  * Who was sent some of the prompt, or has the session, is looked at by itself. */
@@ -175,9 +175,6 @@ static void stand_anew(const ms_choice *self, int32_t place)
     } else {
         ms_standings_remove(&servers->standings, place);
     }
-    if (servers->minima.node != NULL) {
-        ms_minima_set(&servers->minima, place, is_up ? &terms : NULL);
-    }
 }
 
 static void update_standings(const ms_choice *self)
@@ -189,8 +186,9 @@ static void update_standings(const ms_choice *self)
         stand_anew(self, servers->stale[i]);
     }
     servers->n_stale = 0;
-    servers->least_waiting = (int64_t)servers->standings.node[servers->standings.root].least.of[MS_TERM_WAITING];
-    servers->most_waiting = (int64_t)ms_standings_last(&servers->standings)->of[MS_TERM_WAITING];
+    const ms_standing *all = ms_standings_root(&servers->standings);
+    servers->least_waiting = (int64_t)all->least.of[MS_TERM_WAITING];
+    servers->most_waiting = (int64_t)all->most;
 }
 
 /* What one of these terms costs, with nothing of the prompt nor the session. */
@@ -215,57 +213,61 @@ typedef struct ms_search {
     int32_t is_mixed; /* others cost the same by other terms */
 } ms_search;
 
-static void note(ms_search *self, double cost, const ms_standing *one, int32_t count)
+static void note(ms_search *self, double cost, const ms_standing *some)
 {
     if (cost < self->best || self->count == 0) {
         self->best = cost;
-        self->terms = one->terms;
+        self->terms = some->least;
         self->count = self->is_mixed = 0;
     }
-    self->is_mixed |= !ms_terms_are_same(&self->terms, &one->terms);
-    self->count += count;
+    self->is_mixed |= !ms_terms_are_same(&self->terms, &some->least);
+    self->count += (int32_t)some->count;
 }
 
-/* Who costs no more than the best so far. What is known of who is stale is the least: it is looked at. */
-static void weigh_one(ms_search *self, int32_t at)
+/* Who costs no more than the best so far by what is known, which is the least: who is stale is looked at. */
+static void look_at(ms_search *self, int32_t place)
 {
     const ms_choice *choice = self->choice;
-    ms_servers *servers = choice->servers;
-    const ms_standing *one = &servers->standings.node[at];
-    double cost = cost_of_terms(choice, &one->terms, self->total), until_s;
-    if (cost > self->best) {
-        return;
-    }
-    if (one->until_s >= self->as_of_s) {
-        note(self, cost, one, 1);
-        return;
-    }
-    const ms_terms terms = terms_of(choice, servers->replica[at - 1], &until_s);
-    cost = cost_of_terms(choice, &terms, self->total);
+    double until_s;
+    const ms_terms terms = terms_of(choice, choice->servers->replica[place], &until_s);
+    const double cost = cost_of_terms(choice, &terms, self->total);
     if (cost < self->best) {
         self->best = cost;
         self->count = 0;
     }
-    ms_servers_mark(servers, at - 1);
+    ms_servers_mark(choice->servers, place);
 }
 
-static void weigh_below(ms_search *self, int32_t at)
+/* Whether all who cost so little below a node are those with the least of all terms, as they are now. */
+static int are_least(const ms_search *self, const ms_standing *here, double cost)
 {
-    const ms_standing *here = &self->choice->servers->standings.node[at];
-    if (at == 0) {
+    const int is_known = here->count > 0 && here->until_s >= self->as_of_s;
+    return is_known &&
+           (ms_terms_are_nobodys(&here->next) || cost_of_terms(self->choice, &here->next, self->total) > cost);
+}
+
+static void weigh_below(ms_search *self, int32_t level, int32_t i)
+{
+    const ms_standings *standings = &self->choice->servers->standings;
+    const ms_standing *here = &standings->node[standings->tree.first[level] + i];
+    if (ms_terms_are_nobodys(&here->least)) {
         return;
     }
     const double cost = cost_of_terms(self->choice, &here->least, self->total);
     if (cost > self->best) {
         return;
     }
-    if (here->is_alike && here->earliest_s >= self->as_of_s) {
-        note(self, cost, here, here->size);
+    if (are_least(self, here, cost)) {
+        note(self, cost, here);
         return;
     }
-    weigh_below(self, here->left);
-    weigh_one(self, at);
-    weigh_below(self, here->right);
+    if (level == 0) {
+        look_at(self, i);
+        return;
+    }
+    for (int32_t k = 0; k < 8; k++) {
+        weigh_below(self, level - 1, 8 * i + k);
+    }
 }
 
 /* Of those listed, who cost as little as the best and would not without the prompt or the session: puts their places into
@@ -293,14 +295,6 @@ static int32_t gather_listed(const ms_search *self, ms_listed listed)
     return equal;
 }
 
-/* Of those that the search has, how many stand before a place. */
-static int32_t count_before(const ms_search *self, int32_t place)
-{
-    const ms_standings *standings = &self->choice->servers->standings;
-    const int32_t first = self->count > 0 ? ms_standings_rank(standings, &self->terms, -1) : 0;
-    return self->count > 0 ? ms_standings_rank(standings, &self->terms, place) - first : 0;
-}
-
 /* Any one of them and of `matched` places in `scratch`. */
 static int32_t pick_equal(const ms_search *self, int32_t matched)
 {
@@ -309,7 +303,8 @@ static int32_t pick_equal(const ms_search *self, int32_t matched)
     const int32_t k = ms_choice_draw(self->choice, 0, self->count + matched);
     int32_t passed = 0;
     for (; passed < matched; passed++) {
-        const int32_t before = count_before(self, places[passed]) + passed;
+        const int32_t alike = self->count > 0 ? ms_standings_before(&servers->standings, &self->terms, places[passed]) : 0;
+        const int32_t before = alike + passed;
         if (k == before) {
             return servers->replica[places[passed]];
         }
@@ -317,8 +312,7 @@ static int32_t pick_equal(const ms_search *self, int32_t matched)
             break;
         }
     }
-    const int32_t first = ms_standings_rank(&servers->standings, &self->terms, -1);
-    return servers->replica[ms_standings_at(&servers->standings, first + k - passed)];
+    return servers->replica[ms_standings_at(&servers->standings, &self->terms, k - passed)];
 }
 
 static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms_known *known)
@@ -329,11 +323,11 @@ static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms
     const ms_search anew = {
         .choice = self, .total = total, .as_of_s = looks->delay_s > 0.0 ? ms_looks_s(looks) : self->t_s, .best = best};
     ms_search search = anew;
-    weigh_below(&search, self->servers->standings.root);
+    weigh_below(&search, self->servers->standings.tree.top, 0);
     while (self->servers->n_stale > 0) {
         update_standings(self);
         search = anew;
-        weigh_below(&search, self->servers->standings.root);
+        weigh_below(&search, self->servers->standings.tree.top, 0);
     }
     return search.is_mixed ? -1 : pick_equal(&search, gather_listed(&search, listed));
 }
@@ -349,7 +343,7 @@ typedef struct ms_coldest {
     int32_t n; /* as good as that, in `matches` */
 } ms_coldest;
 
-enum { COLD_PARTS_MOST = 64 };
+enum { COLD_PARTS_MOST = 8 * MS_EIGHTS_LEVELS };
 
 /* More than a part of what is added up by which sums in another order differ. */
 static const double ROUNDING = 1e-12;
@@ -361,7 +355,7 @@ static double cost_below(const ms_choice *self, int32_t node, int64_t total)
     if (servers->standings.node == NULL) {
         return servers->loads.values[node];
     }
-    return cost_of_terms(self, &servers->minima.node[node], total);
+    return cost_of_terms(self, &servers->standings.node[node].least, total);
 }
 
 /* The least that one of this rank can cost, if one of those without a rank costs so much. */
@@ -402,28 +396,38 @@ static void weigh_bound(ms_coldest *self)
     weigh(self, place, ms_ties_rank(&servers->nevers, place));
 }
 
+/* A node of the trees by place, and how many of those without a request stand before it. */
+typedef struct ms_cold_part {
+    int32_t level, i, rank;
+} ms_cold_part;
+
+/* The parts of one that has somebody without a request, the first of them last; returns how many there are now. */
+static int32_t take_apart(const ms_ties *nevers, ms_cold_part whole, ms_cold_part *parts, int32_t n)
+{
+    const int32_t from = nevers->tree.first[whole.level - 1] + 8 * whole.i, most = n + 8;
+    for (int32_t k = 0; k < 8; k++) {
+        parts[most - 1 - k] = (ms_cold_part){whole.level - 1, 8 * whole.i + k, whole.rank};
+        whole.rank += nevers->values[from + k] > 0.0 ? 0 : nevers->counts[from + k];
+    }
+    return most;
+}
+
 static void weigh_nevers(ms_coldest *self)
 {
     const ms_ties *nevers = &self->choice->servers->nevers;
-    int32_t nodes[COLD_PARTS_MOST] = {1}, ranks[COLD_PARTS_MOST] = {0}, n = 1;
-    while (n > 0) {
-        const int32_t node = nodes[--n], rank = ranks[n], left = 2 * node;
-        if (nevers->values[node] > 0.0) {
+    ms_cold_part parts[COLD_PARTS_MOST] = {{nevers->tree.top, 0, 0}};
+    for (int32_t n = 1; n > 0;) {
+        const ms_cold_part part = parts[--n];
+        const int32_t node = nevers->tree.first[part.level] + part.i;
+        if (nevers->values[node] > 0.0 ||
+            cold_at_least(self, cost_below(self->choice, node, self->total), part.rank) > self->best) {
             continue;
         }
-        if (cold_at_least(self, cost_below(self->choice, node, self->total), rank) > self->best) {
-            continue;
+        if (part.level > 0) {
+            n = take_apart(nevers, part, parts, n);
+        } else if (self->choice->servers->replica[part.i] != self->known.bound) {
+            weigh(self, part.i, part.rank);
         }
-        if (node >= nevers->leaves) {
-            if (self->choice->servers->replica[node - nevers->leaves] != self->known.bound) {
-                weigh(self, node - nevers->leaves, rank);
-            }
-            continue;
-        }
-        nodes[n] = left + 1;
-        ranks[n++] = rank + (nevers->values[left] > 0.0 ? 0 : nevers->counts[left]);
-        nodes[n] = left;
-        ranks[n++] = rank;
     }
 }
 
@@ -431,7 +435,7 @@ static int32_t coldest(const ms_choice *self, int64_t total, const ms_known *kno
 {
     const ms_servers *servers = self->servers;
     ms_cold *cold = &self->servers->cold;
-    const double least = cost_below(self, 1, total);
+    const double least = cost_below(self, ms_eights_root(&servers->nevers.tree), total);
     int32_t k = 0;
     ms_coldest search = {.choice = self, .total = total, .known = *known, .best = INFINITY};
     search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);

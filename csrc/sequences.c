@@ -1,11 +1,19 @@
 #include "sequences.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "error.h"
 #include "maths.h"
 
 enum { SHIFT_OF_DRAFTS = 20 };
+
+static void release_arrays(ms_sequences *self)
+{
+    if (self->jobs != self->few.jobs) {
+        free(self->jobs);
+    }
+}
 
 void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
 {
@@ -16,19 +24,21 @@ void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, 
     self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
     self->unit = 1.0 / (double)((int64_t)1 << self->shift);
     self->unit_block = ms_block_size_of(self->block.tokens << self->shift);
+    self->jobs = self->few.jobs;
+    self->ends = self->few.ends;
+    self->cached = self->few.cached;
+    self->rate = self->few.rate;
+    self->chunk = self->few.chunk;
+    self->energy_j = self->few.energy_j;
+    self->usage_s = self->few.usage_s;
+    self->room = MS_FEW_SEQUENCES;
     ms_cache_init(&self->cache, self->block.tokens);
 }
 
 void ms_sequences_free(ms_sequences *self)
 {
     ms_cache_free(&self->cache);
-    free(self->jobs);
-    free(self->ends);
-    free(self->cached);
-    free(self->rate);
-    free(self->chunk);
-    free(self->energy_j);
-    free(self->usage_s);
+    release_arrays(self);
     self->room = 0;
 }
 
@@ -78,29 +88,24 @@ void ms_sequences_accrue(ms_sequences *self, int64_t n, double fraction)
     }
 }
 
+/* The arrays, none of whose elements has more than 8 bytes, stand one behind the other. */
 static int grow(ms_sequences *self)
 {
-    const int32_t most = self->limits.max_num_seqs;
-    const int32_t room = self->room == 0 ? (most < 16 ? most : 16) : (self->room > most / 2 ? most : 2 * self->room);
-    const size_t n = (size_t)room;
-    ms_job **jobs = realloc(self->jobs, n * sizeof *jobs);
-    self->jobs = jobs != NULL ? jobs : self->jobs;
-    int64_t *ends = realloc(self->ends, n * sizeof *ends);
-    self->ends = ends != NULL ? ends : self->ends;
-    int64_t *cached = realloc(self->cached, n * sizeof *cached);
-    self->cached = cached != NULL ? cached : self->cached;
-    int64_t *rate = realloc(self->rate, n * sizeof *rate);
-    self->rate = rate != NULL ? rate : self->rate;
-    int64_t *chunk = realloc(self->chunk, n * sizeof *chunk);
-    self->chunk = chunk != NULL ? chunk : self->chunk;
-    double *energy_j = realloc(self->energy_j, n * sizeof *energy_j);
-    self->energy_j = energy_j != NULL ? energy_j : self->energy_j;
-    double *usage_s = realloc(self->usage_s, n * sizeof *usage_s);
-    self->usage_s = usage_s != NULL ? usage_s : self->usage_s;
-    if (jobs == NULL || ends == NULL || cached == NULL || rate == NULL || chunk == NULL || energy_j == NULL ||
-        usage_s == NULL) {
+    const int32_t most = self->limits.max_num_seqs, room = self->room > most / 4 ? most : 4 * self->room;
+    const size_t step = (size_t)room * sizeof(int64_t), bytes = (size_t)self->running * sizeof(int64_t);
+    char *block = malloc(7 * step);
+    if (block == NULL) {
         return MS_ERR_MEMORY;
     }
+    ms_job **jobs = memcpy(block, self->jobs, (size_t)self->running * sizeof *jobs);
+    self->ends = memcpy(block + step, self->ends, bytes);
+    self->cached = memcpy(block + 2 * step, self->cached, bytes);
+    self->rate = memcpy(block + 3 * step, self->rate, bytes);
+    self->chunk = memcpy(block + 4 * step, self->chunk, bytes);
+    self->energy_j = memcpy(block + 5 * step, self->energy_j, bytes);
+    self->usage_s = memcpy(block + 6 * step, self->usage_s, bytes);
+    release_arrays(self);
+    self->jobs = jobs;
     self->room = room;
     return 0;
 }
@@ -429,7 +434,7 @@ int64_t ms_sequences_last(const ms_sequences *self)
 static double decoders_seconds(ms_sequences *self)
 {
     const int32_t n = self->decoders;
-    if (n >= MS_FEW_DECODERS) {
+    if (n >= MS_FEW_DECODERS || self->decoders_s == NULL) {
         return 0.0;
     }
     if (self->decoders_s[n] == 0.0) {

@@ -46,15 +46,37 @@ typedef struct ms_limits {
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
 
-enum { MS_FEW_DECODERS = 64 };
+enum { MS_FEW_DECODERS = 64, MS_FEW_SEQUENCES = 8 };
 
+/* The arrays of few sequences. */
+typedef struct ms_few_sequences {
+    ms_job *jobs[MS_FEW_SEQUENCES];
+    int64_t ends[MS_FEW_SEQUENCES];
+    int64_t cached[MS_FEW_SEQUENCES];
+    double energy_j[MS_FEW_SEQUENCES];
+    int64_t rate[MS_FEW_SEQUENCES];
+    int64_t chunk[MS_FEW_SEQUENCES];
+    double usage_s[MS_FEW_SEQUENCES];
+} ms_few_sequences;
+
+/* Of a large fleet no replica was read lately when its turn comes: what every iteration reads stands together, a line of the
+ * processor's cache (64 bytes) after the other, and so does what is known of few sequences. */
 typedef struct ms_sequences {
-    const ms_coefficients *coefficients;
-    ms_limits limits;
     int32_t running;
     int32_t decoders;
     int32_t room;           /* length of the arrays below; grows up to max_num_seqs */
     int32_t aborted;        /* jobs that leave the batch at its next boundary */
+    int64_t clock;          /* decoding iterations executed, ever */
+    int64_t soonest;        /* the least of `ends`; without decoders the largest number */
+    int64_t context;        /* K, units */
+    int64_t growth;         /* sum of rates */
+    double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
+    const ms_coefficients *coefficients;
+    ms_batch batch;         /* the present composition, and the durations of its iterations */
+    ms_durations tau;
+    int32_t paused;         /* whether the decoders take no part in the present iteration */
+    int32_t shift;          /* a token has 2^shift units, */
+    double unit;            /* and a unit so much of a token */
     ms_job **jobs;
     int64_t *ends;          /* decoders: the clock at which the last token is out */
     int64_t *cached;        /* decoders: cached units minus rate times clock; prompts: cached tokens */
@@ -62,24 +84,17 @@ typedef struct ms_sequences {
     int64_t *chunk;         /* prompts: tokens of one iteration */
     double *energy_j;       /* since admission; goes to the job when it leaves */
     double *usage_s;
-    int64_t clock;          /* decoding iterations executed, ever */
-    int64_t soonest;        /* the least of `ends`; without decoders the largest number */
-    int64_t context;        /* K, units */
-    int64_t growth;         /* sum of rates */
-    int32_t shift;          /* a token has 2^shift units, */
-    double unit;            /* and a unit so much of a token */
-    int32_t draft_tokens;   /* k, or 0 */
+    double *decoders_s;     /* [MS_FEW_DECODERS] of all replicas with these coefficients, the owner's memory: seconds of the
+                             * products with the weights for so many; 0: not worked out yet. NULL: none is kept */
     ms_block_size block;      /* of memory, tokens */
     ms_block_size unit_block; /* the same in units */
     int64_t capacity_blocks;
     int64_t reserved_blocks;
     int64_t set_aside;      /* blocks of jobs outside the batch: prefilled for another replica, or coming from one */
-    int32_t paused;         /* whether the decoders take no part in the present iteration */
+    int32_t draft_tokens;   /* k, or 0 */
+    ms_limits limits;
+    ms_few_sequences few; /* where the arrays are as long as it is enough */
     ms_cache cache;         /* if limits.prefix_cache */
-    ms_batch batch;         /* the present composition, and the durations of its iterations */
-    ms_durations tau;
-    double decoders_s[MS_FEW_DECODERS]; /* seconds of the products with the weights for so many; 0: not worked out yet */
-    double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
     int64_t prompt_tokens;        /* if limits.prefix_cache: of jobs that started here, ever */
     int64_t cached_prompt_tokens; /* and how many of them were there */
 } ms_sequences;

@@ -1,39 +1,51 @@
 #include "ties.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "error.h"
+#include "memory.h"
 
-static void join(ms_ties *self, int32_t node)
+/* Of those of eight that have a bit. All are looked at: which they are cannot be foretold. */
+static int32_t count_of(const int32_t *counts, uint32_t who)
 {
-    const int32_t a = 2 * node, b = a + 1;
-    const double left = self->values[a], right = self->values[b];
-    self->values[node] = right < left ? right : left;
-    self->counts[node] = (left <= right ? self->counts[a] : 0) + (right <= left ? self->counts[b] : 0);
+    int32_t count = 0;
+    for (int32_t k = 0; k < 8; k++) {
+        count += counts[k] & -(int32_t)(who >> k & 1);
+    }
+    return count;
+}
+
+/* Works out node i of a level, above the leaves. */
+static void join(ms_ties *self, int32_t level, int32_t i)
+{
+    const int32_t at = self->tree.first[level] + i, from = self->tree.first[level - 1] + 8 * i;
+    uint32_t who;
+    self->values[at] = ms_eights_least(self->values + from, &who);
+    self->counts[at] = count_of(self->counts + from, who);
 }
 
 static void join_all(ms_ties *self)
 {
-    for (int32_t node = self->leaves - 1; node >= 1; node--) {
-        join(self, node);
+    for (int32_t level = 1; level <= self->tree.top; level++) {
+        const int32_t nodes = (self->tree.first[level] - self->tree.first[level - 1]) / 8;
+        for (int32_t i = 0; i < nodes; i++) {
+            join(self, level, i);
+        }
     }
 }
 
 int ms_ties_init(ms_ties *self, int32_t players)
 {
-    *self = (ms_ties){.players = players, .leaves = 1};
-    while (self->leaves < players) {
-        self->leaves *= 2;
-    }
-    self->values = malloc(2 * (size_t)self->leaves * sizeof(double));
-    self->counts = malloc(2 * (size_t)self->leaves * sizeof(int32_t));
+    *self = (ms_ties){.players = players, .tree = ms_eights_of(players)};
+    const size_t nodes = (size_t)ms_eights_size(&self->tree);
+    self->values = ms_memory_take(nodes * sizeof *self->values);
+    self->counts = ms_memory_take(nodes * sizeof *self->counts);
     if (self->values == NULL || self->counts == NULL) {
         return MS_ERR_MEMORY;
     }
-    for (int32_t i = 0; i < self->leaves; i++) {
-        self->values[self->leaves + i] = INFINITY;
-        self->counts[self->leaves + i] = i < players;
+    for (size_t i = 0; i < nodes; i++) {
+        self->values[i] = INFINITY;
+        self->counts[i] = (int32_t)i < players;
     }
     join_all(self);
     return 0;
@@ -41,57 +53,69 @@ int ms_ties_init(ms_ties *self, int32_t players)
 
 void ms_ties_free(ms_ties *self)
 {
-    free(self->values);
-    free(self->counts);
+    ms_memory_give(self->values);
+    ms_memory_give(self->counts);
     *self = (ms_ties){0};
 }
 
 void ms_ties_set(ms_ties *self, int32_t player, double value)
 {
-    int32_t node = self->leaves + player;
-    if (self->values[node] == value) {
+    if (self->values[player] == value) {
         return;
     }
-    self->values[node] = value;
-    for (node /= 2; node >= 1; node /= 2) {
-        const double before = self->values[node];
-        const int32_t count = self->counts[node];
-        join(self, node);
-        if (self->values[node] == before && self->counts[node] == count) {
+    int32_t i = player, count = 1;
+    for (int32_t level = 0; level < self->tree.top; level++, i /= 8) {
+        const int32_t node = self->tree.first[level] + i, from = node - i % 8;
+        uint32_t who;
+        const double least = ms_eights_least_with(self->values + from, i % 8, value, &who);
+        const int32_t others = count_of(self->counts + from, who & ~((uint32_t)1 << i % 8));
+        const int is_new = self->values[node] != value || self->counts[node] != count;
+        self->values[node] = value;
+        self->counts[node] = count;
+        if (!is_new) {
             return;
         }
+        count = others + (who >> i % 8 & 1 ? count : 0);
+        value = least;
     }
+    self->values[ms_eights_root(&self->tree)] = value;
+    self->counts[ms_eights_root(&self->tree)] = count;
 }
 
 void ms_ties_fill(ms_ties *self, const double *values)
 {
     for (int32_t i = 0; i < self->players; i++) {
-        self->values[self->leaves + i] = values[i];
+        self->values[i] = values[i];
     }
     join_all(self);
 }
 
 int32_t ms_ties_pick(const ms_ties *self, int32_t k)
 {
-    int32_t node = 1;
-    while (node < self->leaves) {
-        const double least = self->values[node];
-        node *= 2;
-        const int32_t here = self->values[node] == least ? self->counts[node] : 0;
-        if (k >= here) {
+    const double least = ms_ties_least(self);
+    int32_t i = 0;
+    for (int32_t level = self->tree.top; level > 0; level--) {
+        i *= 8;
+        for (int32_t at = self->tree.first[level - 1] + i;; at++, i++) {
+            const int32_t here = self->values[at] == least ? self->counts[at] : 0;
+            if (k < here) {
+                break;
+            }
             k -= here;
-            node++;
         }
     }
-    return node - self->leaves;
+    return i;
 }
 
 int32_t ms_ties_rank(const ms_ties *self, int32_t player)
 {
-    int32_t rank = 0;
-    for (int32_t node = self->leaves + player; node > 1; node /= 2) {
-        const int is_right = node % 2;
-        rank += is_right && self->values[node - 1] == self->values[1] ? self->counts[node - 1] : 0;
+    const double least = ms_ties_least(self);
+    int32_t rank = 0, i = player;
+    for (int32_t level = 0; level < self->tree.top; level++, i /= 8) {
+        const int32_t first = self->tree.first[level];
+        for (int32_t at = first + i / 8 * 8; at < first + i; at++) {
+            rank += self->values[at] == least ? self->counts[at] : 0;
+        }
     }
     return rank;
 }

@@ -6,11 +6,13 @@
 
 #include <stdint.h>
 
+#include "eights.h"
+
 typedef struct ms_ties {
     int32_t players;
-    int32_t leaves;  /* a power of 2 */
-    double *values;  /* [2 leaves] node 1 is the root, node leaves + i player i; those beyond the players are infinite */
-    int32_t *counts; /* [2 leaves] players below a node that have its value */
+    ms_eights tree;
+    double *values;  /* by node, players first; those beyond the players are infinite */
+    int32_t *counts; /* by node: players below it that have its value */
 } ms_ties;
 
 int ms_ties_init(ms_ties *self, int32_t players); /* all infinite */
@@ -28,12 +30,12 @@ int32_t ms_ties_rank(const ms_ties *self, int32_t player);
 
 static inline double ms_ties_least(const ms_ties *self)
 {
-    return self->values[1];
+    return self->values[ms_eights_root(&self->tree)];
 }
 
 static inline int32_t ms_ties_count(const ms_ties *self)
 {
-    return self->counts[1];
+    return self->counts[ms_eights_root(&self->tree)];
 }
 
 #endif

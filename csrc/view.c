@@ -63,9 +63,6 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
         return 0;
     }
     MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
-    if (weights->no_hit_lru > 0.0) {
-        MS_TRY(ms_minima_init(&servers->minima, servers->replicas));
-    }
     for (int32_t i = 0; i < servers->replicas; i++) {
         ms_servers_mark(servers, i);
     }
@@ -106,7 +103,6 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
     ms_standings_free(&servers->standings);
-    ms_minima_free(&servers->minima);
     free(servers->stale);
     free(servers->is_stale);
     servers->stale = NULL;
@@ -123,9 +119,12 @@ int64_t ms_view_unfinished(const ms_fleet *self, int32_t replica)
     if (pool->plan.is_api) {
         return pool->unfinished;
     }
-    const ms_front *front = &self->front[replica];
-    const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
-    return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
+    int64_t unfinished = ms_replica_unfinished(&self->replica[replica]);
+    if (pool->plan.front_end.law != MS_WAITS_FOREVER || pool->plan.detokenize_s > 0.0) {
+        const ms_front *front = &self->front[replica];
+        unfinished += front->waiting.length + front->served.length + front->detokenizing.length;
+    }
+    return self->dispatch.decode_first ? unfinished + self->promised[replica] : unfinished;
 }
 
 /* What the rule `scored` knows at once of many. */
@@ -177,6 +176,12 @@ static double weight_of(const ms_fleet *self, const ms_servers *servers, double 
     return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
 }
 
+/* Whether the rule may ask who has the least load of all. */
+static int asks_for_least(int32_t rule)
+{
+    return rule != MS_RANDOM && rule != MS_ROUND_ROBIN && rule != MS_OWN_RULE;
+}
+
 void ms_view_show_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
@@ -187,7 +192,9 @@ void ms_view_show_load(ms_fleet *self, int32_t replica)
     }
     if (servers->rule == MS_KV_ROUTER || servers->rule == MS_SCORED) {
         ms_view_show_account(self, replica);
-    } else {
+    } else if (servers->rule == MS_POWER_OF_TWO) {
+        servers->loads.values[self->place_of[replica]] = load;
+    } else if (asks_for_least(servers->rule)) {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
     if (servers->own.sees_loads) {
@@ -214,8 +221,8 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
     if (servers->standings.node != NULL && is_stirred) {
-        const ms_standing *one = &servers->standings.node[place + 1];
-        const int is_bound = one->until_s < time_s && usage >= one->terms.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
+        const ms_standing *one = &servers->standings.node[place];
+        const int is_bound = one->until_s < time_s && usage >= one->least.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
         if (!is_bound) {
             ms_servers_mark(servers, place);
         }

@@ -26,7 +26,7 @@ PARTS = {"sequences_memory": "sequences"}
 
 # floor, sqrt and fabs are exact in IEEE 754 whoever computes them; exp, log and pow are not. qsort leaves
 # open how equals are ordered: it may sort only what has no equals.
-ALLOWED = {"calloc", "malloc", "mallopt", "realloc", "free", "memcpy", "memmove", "memset", "qsort"}
+ALLOWED = {"calloc", "malloc", "mallopt", "realloc", "free", "memcpy", "memmove", "memset", "qsort", "madvise"}
 ALLOWED |= {"sqrt", "floor", "fabs"}
 
 

@@ -6,7 +6,7 @@
 
 static inline double value_of(const ms_ties *ties, int32_t player)
 {
-    return ties->values[ties->leaves + player];
+    return ties->values[player];
 }
 
 #endif

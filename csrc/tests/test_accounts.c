@@ -111,6 +111,7 @@ static void a_promise_is_kept_once(void)
     ms_job job = ms_job_new(0, 0, 10, 5);
     job.destination = 1;
     job.is_promised = 1;
+    fleet.dispatch.decode_first = 1;
     fleet.promised[1] = 2;
     CHECK(ms_view_unfinished(&fleet, 1) == 2);
     ms_accounts_release(&fleet, &job);

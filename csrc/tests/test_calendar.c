@@ -33,7 +33,7 @@ static void moments_are_ordered_by_time_order_and_suborder(void)
 
 /* ---- tournament --------------------------------------------------------------------------------- */
 
-enum { PLAYERS_MOST = 100 };
+enum { PLAYERS_MOST = 1000 };
 
 typedef struct table {
     int32_t players;
@@ -64,6 +64,26 @@ static double naive_rival(const table *t, int32_t player)
     return least;
 }
 
+/* The best of the players from one to another. */
+static int32_t naive_winner(const table *t, int32_t from, int32_t to)
+{
+    int32_t best = from;
+    for (int32_t i = from + 1; i < to && i < t->players; i++) {
+        const double x = t->values[i], least = t->values[best];
+        best = x < least || (x == least && t->orders[i] < t->orders[best]) ? i : best;
+    }
+    return best;
+}
+
+/* Of many: of the whole tree, of its eighths and of theirs, but never of less than eight. */
+static void check_winners(const ms_tournament *t, const table *model, int32_t player)
+{
+    for (int32_t levels = 0; levels < 3 && t->players > MS_SCAN_MOST; levels++) {
+        const int32_t span = 1 << 3 * (t->tree.top > levels ? t->tree.top - levels : 1), from = player / span * span;
+        CHECK(ms_tournament_winner(t, player, levels) == naive_winner(model, from, from + span));
+    }
+}
+
 /* Few values and few orders, so that ties are common; a fifth of the keys is infinite. */
 static void play(int32_t players, int steps, int64_t distinct_values, int64_t distinct_orders)
 {
@@ -85,6 +105,7 @@ static void play(int32_t players, int steps, int64_t distinct_values, int64_t di
         model.values[player] = value;
         model.orders[player] = order;
         CHECK(ms_tournament_best(&t) == naive_best(&model));
+        check_winners(&t, &model, player);
         const int32_t other = (int32_t)lcg_between(&chance, 0, players - 1);
         if (lcg_between(&chance, 0, 2) > 0) {
             continue; /* what was known of rivals must not outlive the moves of others */
@@ -97,8 +118,8 @@ static void play(int32_t players, int steps, int64_t distinct_values, int64_t di
 
 static void the_least_wins_and_ties_go_by_order_then_player(void)
 {
-    const int32_t players[] = {1, 2, 3, 4, 15, 16, 17, 32, 33, 100};
-    for (int i = 0; i < 10; i++) {
+    const int32_t players[] = {1, 2, 3, 4, 15, 16, 17, 32, 33, 64, 65, 100, 512, 520, 1000};
+    for (int i = 0; i < 15; i++) {
         play(players[i], 3000, 1000, 1000);
         play(players[i], 3000, 3, 3);
         play(players[i], 3000, 1, 2);
@@ -107,8 +128,8 @@ static void the_least_wins_and_ties_go_by_order_then_player(void)
 
 static void a_winner_that_withdraws_leaves_the_next(void)
 {
-    const int32_t players[] = {3, 16, 17, 100};
-    for (int k = 0; k < 4; k++) {
+    const int32_t players[] = {3, 16, 17, 64, 100, 513};
+    for (int k = 0; k < 6; k++) {
         ms_tournament t;
         CHECK(ms_tournament_init(&t, players[k]) == 0);
         for (int32_t i = 0; i < players[k]; i++) {

@@ -41,6 +41,7 @@ static void asking_does_not_take_a_turn(void)
     jobs[0] = with_path(0, 0);
     CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].server == 1);
     CHECK(run_out(&fleet) == 1);
+    fleet.dispatch.decode_first = 1;
     fleet.promised[1] = 5; /* unfinished ones as far as a rule sees */
     for (int k = 0; k < 3; k++) {
         CHECK(is(destination(&fleet, &job, -1), 1, 0.0, 0.0));

@@ -385,6 +385,7 @@ static void decoders_are_those_that_take_it(void)
     int32_t replica;
     CHECK(ms_dispatch_pick_decoder(&fleet, &little, 0.0, &replica) == 0 && replica == 1);
     CHECK(ms_dispatch_pick_decoder(&fleet, &large, 0.0, &replica) == 0 && replica == 3);
+    fleet.dispatch.decode_first = 1;
     fleet.promised[1] = fleet.promised[3] = 1;
     ms_view_note_load(&fleet, 1);
     ms_view_note_load(&fleet, 3);

@@ -14,8 +14,27 @@ static void memory_can_be_had_afterwards(void)
     ms_memory_keep();
 }
 
+/* Zeroed, from the start of a line on, and all of it there; large ones from the start of a huge page on. */
+static void memory_begins_with_a_line(void)
+{
+    const size_t sizes[] = {1, 64, 1000, (2 << 20) - 1, 2 << 20, (5 << 20) + 3};
+    for (int k = 0; k < 6; k++) {
+        unsigned char *memory = ms_memory_take(sizes[k]);
+        CHECK(memory != NULL && (uintptr_t)memory % (k < 4 ? 64 : 2 << 20) == 0);
+        size_t i = 0;
+        while (i < sizes[k] && memory[i] == 0) {
+            memory[i++] = 1;
+        }
+        CHECK(i == sizes[k]);
+        ms_memory_give(memory);
+    }
+    ms_memory_give(NULL);
+    CHECK(ms_memory_take(SIZE_MAX) == NULL && ms_memory_take(SIZE_MAX / 2) == NULL);
+}
+
 int main(void)
 {
     RUN(memory_can_be_had_afterwards);
+    RUN(memory_begins_with_a_line);
     return report();
 }

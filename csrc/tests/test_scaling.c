@@ -178,6 +178,7 @@ static void who_drains_is_not_started_again(void)
     ms_job job;
     ms_job_init(&job, 0, 0, 1, 1);
     ms_queue_push_tail(&loop.fleet.replica[1].own_queue, &job);
+    loop.fleet.dispatch.decode_first = 1;
     loop.fleet.promised[0] = 2; /* that has more */
     decide(4.0, 2);
     CHECK(phases() == RDO);
@@ -205,6 +206,7 @@ static void a_shared_queue_is_left_and_joined(void)
     ms_job_init(&job, 0, 0, 1, 1);
     loop.fleet.replica[0].state = MS_RUNNING; /* and has no place */
     loop.fleet.replica[0].full = 1;
+    ms_tournament_set(&loop.fleet.moments, 0, 9.0, ms_order(MS_ENDS, 0));
     ms_queue_push_tail(&loop.fleet.pool[0].shared, &job);
     loaded(3.0, 1);
     CHECK(second->queue == &loop.fleet.pool[0].shared && second->state == MS_BOUNDARY);

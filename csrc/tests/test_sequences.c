@@ -260,7 +260,9 @@ static void products_of_decoders_are_worked_out_once(void)
     ms_limits limits = drafting(10000, 1);
     limits.max_num_seqs = MS_FEW_DECODERS + 1;
     ms_sequences s;
+    double decoders_s[MS_FEW_DECODERS] = {0.0};
     ms_sequences_init(&s, &c, &limits);
+    s.decoders_s = decoders_s;
     for (int n = 1; n <= MS_FEW_DECODERS + 1; n++) {
         jobs[n - 1] = ms_job_new(n, 0, 2, 900);
         admit(&s, &jobs[n - 1], 900);
@@ -275,6 +277,9 @@ static void products_of_decoders_are_worked_out_once(void)
     s.decoders_s[MS_FEW_DECODERS - 1] = 7.0; /* used as it is */
     ms_sequences_compose(&s);
     CHECK(s.batch.decoders_s == 7.0);
+    s.decoders_s = NULL; /* then it is worked out each time */
+    ms_sequences_compose(&s);
+    CHECK(s.batch.decoders_s == 0.0 && s.tau.gpu.first == 1.0 + 0.25 * 2.0 * (double)s.decoders + 0.5 * s.batch.context);
     s.paused = 1;
     ms_sequences_compose(&s);
     CHECK(s.batch.decoders == 0.0 && s.batch.context == 0.0 && s.batch.ahead == 0.0 && s.batch.decoders_s == 0.0);

@@ -374,7 +374,8 @@ class Pool(Serving):
     )
     kv_bytes_per_token: Positive | None = Field(
         None,
-        description='role = "prefill": what a token of a prompt takes in KV memory, bytes; none: as in the profile',
+        description='role = "prefill": what a token of a prompt takes in KV memory, bytes; none: as in the profile, '
+        "where GPUs that hold the same (MLA, fewer KV heads than GPUs) each count, as each gets its own copy",
     )
 
     @model_validator(mode="after")

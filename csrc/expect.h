@@ -1,0 +1,15 @@
+/* Memory that is asked for before it is needed. Of a large fleet nothing of a replica is in the processor's cache any more when
+ * its turn comes, nor of the job that ends there: each part, read one after the other, would be waited for. No result depends
+ * on it, and a small fleet does without. */
+#ifndef MS_EXPECT_H
+#define MS_EXPECT_H
+
+#include "fleet_state.h"
+
+/* The next moment of a replica has changed: asks for what comes within some tens of events. */
+void ms_expect_turns(const ms_fleet *self, int32_t replica);
+
+/* A job is sent to a replica. */
+void ms_expect_replica(const ms_fleet *self, int32_t replica);
+
+#endif
