@@ -52,16 +52,17 @@ static void what_changes_nothing_above_goes_no_further(void)
 {
     const double mark = -12345.0;
     ms_ties ties;
-    const double values[] = {1.0, 1.0, 5.0, 6.0, 1.0, 1.0, 5.0, 5.0};
-    CHECK(ms_ties_init(&ties, 8) == 0);
+    const double values[16] = {1.0, 1.0, 5.0, 6.0, 1.0, 1.0, 5.0, 5.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0};
+    CHECK(ms_ties_init(&ties, 16) == 0);
+    const int32_t root = ms_eights_root(&ties.tree);
     ms_ties_fill(&ties, values);
-    ties.values[1] = mark;
+    ties.values[root] = mark;
     ms_ties_set(&ties, 3, 7.0); /* beside a 5 */
-    CHECK(ties.values[1] == mark && value_of(&ties, 3) == 7.0);
+    CHECK(ties.values[root] == mark && value_of(&ties, 3) == 7.0);
     ms_ties_set(&ties, 3, 7.0);
-    CHECK(ties.values[1] == mark);
+    CHECK(ties.values[root] == mark);
     ms_ties_set(&ties, 4, 2.0); /* one 1 less */
-    CHECK(ties.values[1] == 1.0 && ms_ties_count(&ties) == 3);
+    CHECK(ties.values[root] == 1.0 && ms_ties_count(&ties) == 4);
     ms_ties_free(&ties);
 }
 
