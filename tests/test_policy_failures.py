@@ -110,6 +110,10 @@ def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, me
     stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", message, ScenarioError)
 
 
+def test_an_async_function_is_refused(tmp_path):
+    stops(tmp_path, f"{HEAD}async def decide(request):\n    return 0\n{BUILD}", "decide is an async function", ScenarioError)
+
+
 def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
     written(tmp_path, f"{HEAD}def decide(request):\n    return request % 2 == 1\n{BUILD}")
     models = messsim.run(scenario("own.py", tmp_path)).requests.collect()["model"].to_list()

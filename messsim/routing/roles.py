@@ -77,11 +77,13 @@ def plain(role: str, function: Function) -> Function:
     Raises
     ------
     PolicyError
-        If it is none.
+        If it is none, or an async one.
     """
     python: Function = getattr(function, "py_func", function)
     if not inspect.isfunction(python):
         raise PolicyError(f"{role} = {function!r}: expected a Python function")
+    if inspect.iscoroutinefunction(python):
+        raise PolicyError(f"{role} is an async function; expected a plain one, without async")
     return python
 
 
