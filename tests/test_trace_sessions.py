@@ -292,3 +292,46 @@ def test_hashes_are_left_out_with_a_note_where_prompts_are_not_those_of_the_trac
     w = Workload(parse(data))
     assert w.columns(0, 1).paths is None
     assert any("hash_ids is left out" in note for note in w.notes)
+
+
+SESSION = [
+    mooncake(0, 1024, [1, 2]) | {"session_id": "s", "delay": 0},
+    mooncake(4000, 1536, [1, 2, 3]) | {"session_id": "s", "delay": 500},
+]
+PLAIN = {"time": "timestamp", "time_format": "ms", "prompt_tokens": "input_length", "output_tokens": "output_length"}
+
+
+@pytest.mark.parametrize(
+    ("form", "columns", "noted"),
+    [
+        ("mooncake", {}, "sessions and turns (session_id)"),
+        ("columns", PLAIN, "hashes of blocks (hash_ids), sessions and turns (session_id)"),
+        ("columns", PLAIN | {"session": "session_id", "delay": "delay"}, "hashes of blocks (hash_ids)"),
+        ("dynamo", {}, None),
+    ],
+)
+def test_sessions_and_hashes_that_no_column_names_are_left_out_with_a_note(tmp_path, form, columns, noted):
+    data = traced(tmp_path, SESSION, form, arrivals={"columns": columns})
+    notes = [note for note in Workload(parse(data)).notes if "left out" in note]
+    expected = f"trace.jsonl: the file also has {noted}, which are left out; arrivals.columns names what is read"
+    assert notes == ([] if noted is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("block_tokens", "tokens", "ids", "noted"),
+    [
+        (16, 1024, [1, 2], True),  # ids of 512 tokens, of which 16 are taken
+        (512, 1535, [1, 2], False),  # what is shorter than a block has no id with some
+        (512, 1536, [1, 2], True),
+        (512, 1536, [], False),
+    ],
+)
+def test_prompts_that_go_on_beyond_their_hashes_are_noted(tmp_path, block_tokens, tokens, ids, noted):
+    rows = [mooncake(0, 512, [7]), mooncake(1, tokens, ids)]
+    data = traced(tmp_path, rows, arrivals={"block_tokens": block_tokens})
+    data["tokens"]["output"] = 3
+    prompts = 2 if block_tokens == 16 else 1
+    note = f"prompts that go on for {block_tokens} tokens or more beyond their hash_ids: {prompts}"
+    assert any(note in n for n in Workload(parse(data)).notes) == noted
+    if noted and block_tokens == 512:
+        assert any(note in n for n in imported_log(tmp_path / "trace.jsonl", kind="mooncake").notes)

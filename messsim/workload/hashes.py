@@ -87,6 +87,7 @@ class HashIds:
         self._block = block_tokens
         self._ids = Growing(np.int64)
         self._counts = Growing(np.int64)
+        self._short = 0
 
     def add(self, frame: pl.DataFrame, prompt_tokens: Ints, before: int) -> None:
         """The next rows, whose prompts are so long; so many came before."""
@@ -107,7 +108,15 @@ class HashIds:
                 holes = lists.list.eval(_is_null()).list.any().fill_null(False)
                 raise first_bad(column, holes, _stated(lists), EXPECTED, self._path, before)
             self._counts.add(counts)
+            self._short += int(((counts > 0) & (counts < prompt_tokens // self._block)).sum())
             self._ids.add(_as_int64(ids))
+
+    def notes(self) -> list[str]:
+        """Whether prompts are longer than their ids say, as where blocks are taken to be shorter than they are."""
+        if not self._short:
+            return []
+        beyond = f"prompts that go on for {self._block} tokens or more beyond their {self.columns[0]}: {self._short:,}"
+        return [f"{beyond}; that text is their own (block_tokens says how many tokens an id stands for)"]
 
     def runs(self, prompt_tokens: Ints) -> Runs | None:
         """The nodes of all rows, in the order of the file.
