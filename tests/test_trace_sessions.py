@@ -335,3 +335,12 @@ def test_prompts_that_go_on_beyond_their_hashes_are_noted(tmp_path, block_tokens
     assert any(note in n for n in Workload(parse(data)).notes) == noted
     if noted and block_tokens == 512:
         assert any(note in n for n in imported_log(tmp_path / "trace.jsonl", kind="mooncake").notes)
+
+
+@pytest.mark.parametrize("rows", [[mooncake(0, 600, [1, 2, 3])], [SESSION[0], SESSION[1] | {"delay": -5}]])
+def test_an_import_has_no_advice_on_tokens_where_hashes_or_delays_are_wrong(tmp_path, rows):
+    file = tmp_path / "trace.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="in row") as error:
+        imported_log(file, kind="mooncake")
+    assert "--skip-failed" not in str(error.value)

@@ -335,12 +335,12 @@ class _Rows:
                 every = token_counts(filled, column, path, before)
                 if self._rounded.get(column) is None:
                     self._rounded[column] = rounded_counts(filled, column, every)
-                counts.add(here := every[keep])
-                if counts is self._tokens[0]:
-                    self._made_of.add(frame, keep, here, before)
             except DataError as error:
                 hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+            counts.add(here := every[keep])
+            if counts is self._tokens[0]:
+                self._made_of.add(frame, keep, here, before)
         if reading.tenant is not None:
             numbered = [
                 self._names.setdefault(t.strip() or NOBODY, len(self._names))
