@@ -344,3 +344,14 @@ def test_an_import_has_no_advice_on_tokens_where_hashes_or_delays_are_wrong(tmp_
     with pytest.raises(DataError, match="in row") as error:
         imported_log(file, kind="mooncake")
     assert "--skip-failed" not in str(error.value)
+
+
+@pytest.mark.parametrize("before", [[], [mooncake(0, 512, [1]) | {"session_id": "s", "delay": None}]])
+def test_a_first_turn_needs_a_time(tmp_path, before):
+    first = {"input_length": 512, "output_length": 3, "hash_ids": [2], "session_id": "t", "delay": 500}
+    data = traced(tmp_path, [*before, first, mooncake(9000, 512, [3]) | {"session_id": "u"}], "dynamo")
+    message = f"column 'timestamp' has no value in row {len(before) + 1}"
+    with pytest.raises(DataError, match=message):
+        Workload(parse(data))
+    with pytest.raises(DataError, match=message):
+        imported_log(tmp_path / "trace.jsonl", kind="mooncake")
