@@ -271,13 +271,34 @@ def test_paths_of_requests_end_with_their_own_text():
         ([[1, 2], [2]], [8, 8], r"id 2 is the first of its prompt in row 2, but follows 1 in row 1"),
         ([[1], [1, 2]], [3, 8], r"id 1 stands for 3 tokens in row 1, where the prompt ends, but goes on elsewhere"),
         ([[1, None]], [8], r"column 'h' has '\[1, None\]' in row 1; expected a list of whole numbers"),
-        ([[1.5]], [8], r"column 'h' is of type List\(Float64\); expected a list of whole numbers in each row"),
+        ([[1.0], [1.5]], [8, 8], r"column 'h' has '\[1.5\]' in row 2; expected a list of whole numbers"),
+        ([["1"], ["1", "x"]], [8, 8], r"column 'h' has \"\['1', 'x'\]\" in row 2; expected a list of whole numbers"),
         (["1 x"], [8], r"column 'h' has '1 x' in row 1; expected a list of whole numbers"),
+        ([[True]], [8], r"column 'h' is of type List\(Boolean\); expected a list of whole numbers in each row"),
     ],
 )
 def test_ids_that_contradict_each_other_are_told(lists, prompts, message):
     with pytest.raises(DataError, match=message):
         hashed(lists, prompts)
+
+
+@pytest.mark.parametrize("lists", [["1", "1 x"], [["1"], ["x"]], [[1.0], [1.5]], [[1], [None]]])
+def test_rows_of_bad_ids_are_counted_from_the_beginning_of_the_file(lists):
+    made = HashIds("h", room.Path("t"), 4)
+    with pytest.raises(DataError, match="in row 12;"):
+        made.add(pl.DataFrame({"h": pl.Series(lists)}), np.array([8, 8], np.int32), 10)
+
+
+def test_ids_of_64_bits_may_be_text():
+    text = hashed([f"{2**63 + 1} 2", f"{2**63 + 1} 3"], [8, 8])
+    assert text.node.tolist() == hashed([[1, 2], [1, 3]], [8, 8]).node.tolist()
+    with pytest.raises(DataError, match="in row 1; expected a list of whole numbers"):
+        hashed([f"{2**64}"], [4])
+
+
+@pytest.mark.parametrize("lists", [[["1", "2"], ["1", "3"]], [[1.0, 2.0], [1.0, 3.0]]])
+def test_ids_may_be_written_as_text_or_with_a_point(lists):
+    assert hashed(lists, [8, 8]).node.tolist() == hashed([[1, 2], [1, 3]], [8, 8]).node.tolist()
 
 
 def test_benchmarks_that_are_no_list_are_a_column(tmp_path):

@@ -141,10 +141,17 @@ def test_a_bad_delay_is_told_with_its_row():
 
 def test_turns_with_a_delay_need_no_time():
     links = by_session(["a", "a", "b"], [None, 1.0, None])
-    frame = pl.DataFrame({"t": [None, None, 4.0], "d": [None, 1.0, None]})
+    frame = pl.DataFrame({"t": [None, None, 4.0], "d": [None, 1.0, None], "s": ["a", "a", "b"]})
     assert links.with_times(frame, "t")["t"].to_list() == [None, 4.0, 4.0]  # the first has no delay: an error later
-    frame = pl.DataFrame({"t": [2.0, None, 4.0], "d": [None, 1.0, None]})
+    frame = pl.DataFrame({"t": [2.0, None, 4.0], "d": [None, 1.0, None], "s": ["a", "a", "b"]})
     assert links.with_times(frame, "t")["t"].to_list() == [2.0, 2.0, 4.0]
+    frame = pl.DataFrame({"t": [2.0, None, None, None], "d": [None, 1.0, 1.0, 1.0], "s": ["c", "b", "", "d"]})
+    assert links.with_times(frame, "t")["t"].to_list() == [
+        2.0,
+        2.0,
+        None,
+        None,
+    ]  # b began before; no session, or a first turn
     plain = Links(Columns(time="t"), FILE)
     assert plain.with_times(frame, "t") is frame
 

@@ -9,6 +9,7 @@ import pytest
 from messsim.errors import DataError, OutputError
 from messsim.logs import trace_hints, traces
 from messsim.logs.traces import Trace, TraceColumns, plan_reading, read_requests, write_trace
+from messsim.workload.unread import unread
 
 # ---- tenants --------------------------------------------------------------------------------------------
 
@@ -102,6 +103,7 @@ def test_a_file_of_no_tool_says_nothing_of_itself():
         (["cached_tokens"], {"cached_tokens"}, ""),
         (["usage.cached_tokens"], set(), "cached tokens (usage.cached_tokens)"),
         (["session_id", "priority"], set(), "sessions and turns (session_id), priorities (priority)"),
+        (["hash_ids", "cached_tokens"], set(), "cached tokens (cached_tokens), hashes of blocks (hash_ids)"),
         (["conversation_id", "turn"], set(), "sessions and turns (conversation_id)"),
         (["reasoning_tokens"], set(), "reasoning tokens (reasoning_tokens)"),
         (["prompt_tokens", "model"], set(), ""),
@@ -109,8 +111,8 @@ def test_a_file_of_no_tool_says_nothing_of_itself():
     ],
 )
 def test_what_nobody_uses_is_told(columns, used, shown):
-    note = trace_hints.unused_columns(pl.Schema(dict.fromkeys(columns, pl.Int64)), used)
-    assert note == (f"the file also has {shown}, which messsim does not use" if shown else "")
+    note = unread(pl.Schema(dict.fromkeys(columns, pl.Int64)), used, trace_hints.UNUSED)
+    assert note == (f"the file also has {shown}, which are left out" if shown else "")
 
 
 # ---- reading and writing --------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ def test_what_a_file_says_and_nobody_uses_is_noted(tmp_path):
     file = tmp_path / "x.jsonl"
     rows = [{"t": k, "in": 5, "out": 3, "cached_tokens": 2, "priority": 1, "note": "x"} for k in range(2)]
     file.write_text("\n".join(map(json.dumps, rows)))
-    expected = "the file also has cached tokens (cached_tokens), priorities (priority), which messsim does not use"
+    expected = "the file also has cached tokens (cached_tokens), priorities (priority), which are left out"
     assert expected in read(file, NAMES).notes
     file.write_text("\n".join(json.dumps({"t": k, "in": 5, "out": 3, "note": "x"}) for k in range(2)))
     assert not any("the file also has" in note or not note for note in read(file, NAMES).notes)
@@ -350,8 +350,8 @@ def test_units_of_a_tool(tmp_path):
     file.write_text("\n".join(map(json.dumps, rows)))
     result = read(file)
     assert result.frame["arrival_s"].to_list() == pytest.approx([0.33 * i for i in range(9)])
-    assert [note for note in result.notes if "which messsim does not use" in note] == [
-        "the file also has priorities (priority), which messsim does not use"
+    assert [note for note in result.notes if "which are left out" in note] == [
+        "the file also has priorities (priority), which are left out"
     ]
     assert result.frame["hash_ids"].to_list() == [[1]] * 9
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import pytest
 from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
@@ -196,6 +197,14 @@ def test_an_api_has_no_energy_to_speak_of(tmp_path):
 def test_objectives_are_told_where_they_are_stated():
     assert "SLO               100.0 % within, goodput" in summary_shown(slo={"ttft_s": 1e6})
     assert "SLO" not in summary_shown()
+
+
+def test_the_hit_rate_is_told_where_there_is_a_prefix_cache():
+    cached = [model("own", coefficients=COEFFICIENTS, prefix_cache=True)]
+    share = {"prefixes": {"tokens": 100}, "tokens": {"prompt": 50, "output": 2}, "models": cached}
+    (row,) = (line for line in summary_shown(**share).splitlines() if line.startswith("prefix cache"))
+    assert re.fullmatch(r"prefix cache      held \d\d\.\d % of all prompt tokens", row)
+    assert "prefix cache" not in summary_shown()
 
 
 def test_notes_come_right_after_the_verdict():

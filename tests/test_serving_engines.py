@@ -191,7 +191,6 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"order": "sjf"}, "order"),
         ({"drafts": {"tokens": 0, "acceptance": 0.5}}, "drafts.tokens"),
         ({"drafts": {"tokens": 2, "acceptance": [0.5]}}, "acceptance has 1 probabilities for tokens = 2"),
-        ({"drafts": {"tokens": 2, "acceptance": 1.5}}, "acceptance"),
         ({"lookahead": 2}, "lookahead"),
         ({"replicas": 200_000}, "replicas"),
         ({"front_end_workers": 200_000}, "front_end_workers"),
@@ -207,6 +206,21 @@ def test_what_does_not_fit_is_refused(serving, text):
     with pytest.raises(ScenarioError) as error:
         scenario(**serving)
     assert text in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "problem"),
+    [
+        (1.5, " = 1.5: expected at most 1"),
+        (-0.5, " = -0.5: expected at least 0"),
+        ("x", " = 'x': expected a number"),
+        ([0.5, 3], ".1 = 3: expected at most 1"),
+    ],
+)
+def test_one_problem_is_told_of_each_acceptance(acceptance, problem):
+    with pytest.raises(ScenarioError) as error:
+        scenario(drafts={"tokens": 2, "acceptance": acceptance})
+    assert error.value.problems == [f"models.0.drafts.acceptance{problem}"]
 
 
 @pytest.mark.parametrize(

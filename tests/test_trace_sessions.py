@@ -292,3 +292,66 @@ def test_hashes_are_left_out_with_a_note_where_prompts_are_not_those_of_the_trac
     w = Workload(parse(data))
     assert w.columns(0, 1).paths is None
     assert any("hash_ids is left out" in note for note in w.notes)
+
+
+SESSION = [
+    mooncake(0, 1024, [1, 2]) | {"session_id": "s", "delay": 0},
+    mooncake(4000, 1536, [1, 2, 3]) | {"session_id": "s", "delay": 500},
+]
+PLAIN = {"time": "timestamp", "time_format": "ms", "prompt_tokens": "input_length", "output_tokens": "output_length"}
+
+
+@pytest.mark.parametrize(
+    ("form", "columns", "noted"),
+    [
+        ("mooncake", {}, "sessions and turns (session_id)"),
+        ("columns", PLAIN, "hashes of blocks (hash_ids), sessions and turns (session_id)"),
+        ("columns", PLAIN | {"session": "session_id", "delay": "delay"}, "hashes of blocks (hash_ids)"),
+        ("dynamo", {}, None),
+    ],
+)
+def test_sessions_and_hashes_that_no_column_names_are_left_out_with_a_note(tmp_path, form, columns, noted):
+    data = traced(tmp_path, SESSION, form, arrivals={"columns": columns})
+    notes = [note for note in Workload(parse(data)).notes if "left out" in note]
+    expected = f"trace.jsonl: the file also has {noted}, which are left out; arrivals.columns names what is read"
+    assert notes == ([] if noted is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("block_tokens", "tokens", "ids", "noted"),
+    [
+        (16, 1024, [1, 2], True),  # ids of 512 tokens, of which 16 are taken
+        (512, 1535, [1, 2], False),  # what is shorter than a block has no id with some
+        (512, 1536, [1, 2], True),
+        (512, 1536, [], False),
+    ],
+)
+def test_prompts_that_go_on_beyond_their_hashes_are_noted(tmp_path, block_tokens, tokens, ids, noted):
+    rows = [mooncake(0, 512, [7]), mooncake(1, tokens, ids)]
+    data = traced(tmp_path, rows, arrivals={"block_tokens": block_tokens})
+    data["tokens"]["output"] = 3
+    prompts = 2 if block_tokens == 16 else 1
+    note = f"prompts that go on for {block_tokens} tokens or more beyond their hash_ids: {prompts}"
+    assert any(note in n for n in Workload(parse(data)).notes) == noted
+    if noted and block_tokens == 512:
+        assert any(note in n for n in imported_log(tmp_path / "trace.jsonl", kind="mooncake").notes)
+
+
+@pytest.mark.parametrize("rows", [[mooncake(0, 600, [1, 2, 3])], [SESSION[0], SESSION[1] | {"delay": -5}]])
+def test_an_import_has_no_advice_on_tokens_where_hashes_or_delays_are_wrong(tmp_path, rows):
+    file = tmp_path / "trace.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="in row") as error:
+        imported_log(file, kind="mooncake")
+    assert "--skip-failed" not in str(error.value)
+
+
+@pytest.mark.parametrize("before", [[], [mooncake(0, 512, [1]) | {"session_id": "s", "delay": None}]])
+def test_a_first_turn_needs_a_time(tmp_path, before):
+    first = {"input_length": 512, "output_length": 3, "hash_ids": [2], "session_id": "t", "delay": 500}
+    data = traced(tmp_path, [*before, first, mooncake(9000, 512, [3]) | {"session_id": "u"}], "dynamo")
+    message = f"column 'timestamp' has no value in row {len(before) + 1}"
+    with pytest.raises(DataError, match=message):
+        Workload(parse(data))
+    with pytest.raises(DataError, match=message):
+        imported_log(tmp_path / "trace.jsonl", kind="mooncake")

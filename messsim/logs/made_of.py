@@ -63,11 +63,16 @@ class MadeOf:
             self._links.add(frame, before)
             self._hashes.add(frame, prompt_tokens, before)
 
-    def check(self, time_s: Floats, prompt_tokens: Ints) -> None:
-        """Raises DataError, as a run would, if rows contradict each other; not where rows were left out."""
-        if self._links is not None and self._columns:
-            self._links.turns(time_s)
-            self._hashes.runs(prompt_tokens)
+    def check(self, time_s: Floats, prompt_tokens: Ints) -> list[str]:
+        """Raises DataError, as a run would, if rows contradict each other; not where rows were left out.
+
+        Returns what a run would note of hashes.
+        """
+        if self._links is None or not self._columns:
+            return []
+        self._links.turns(time_s)
+        self._hashes.runs(prompt_tokens)
+        return self._hashes.notes()
 
     def beside(self, frame: pl.DataFrame, order: NDArray[np.intp] | None) -> pl.DataFrame:
         """The frame, whose rows are in this order of the file's, with these columns."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
+from messsim.workload.unread import PROMPTS
 
 from .looking import FirstRows, is_text, may_be_outcomes
 from .presets import Preset, nearest
@@ -17,7 +18,7 @@ from .presets import Preset, nearest
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DEFAULTS", "NO_TIMES", "Summed", "unused_columns", "what_is_missing"]
+__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "what_is_missing"]
 
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
@@ -27,14 +28,11 @@ OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
 COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 UNUSED = (
-    (
-        "cached tokens",
-        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
-    ),
-    ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
+    ("cached tokens", re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached", re.I)),
+    *PROMPTS,
     ("priorities", re.compile(r"priority", re.I)),
     ("reasoning tokens", re.compile(r"reasoning", re.I)),
-)  # what a file may say that no part of messsim uses
+)  # what a file may say that an import leaves out
 
 
 def what_is_missing(
@@ -63,16 +61,6 @@ def what_is_missing(
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
-
-
-def unused_columns(schema: Mapping[str, Any], used: set[str | None]) -> str:
-    """A note on columns that say what no part of messsim uses; empty where there are none."""
-    collected = []
-    for what, pattern in UNUSED:
-        columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
-        if columns:
-            collected.append(f"{what} ({columns[0]})")
-    return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
 
 
 class Summed:

@@ -26,12 +26,13 @@ from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
 from messsim.workload.readers import rounded_counts, texts, token_counts
 from messsim.workload.times import TimeForm, Times
+from messsim.workload.unread import unread
 
 from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
 from .took import Took
-from .trace_hints import DEFAULTS, NO_TIMES, Summed, unused_columns, what_is_missing
+from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -193,7 +194,7 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if unused := unused_columns(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
+    if unused := unread(schema, [*wanted, columns.tenant, *columns_of(made_of).values()], UNUSED):
         notes.append(unused)
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
@@ -334,12 +335,12 @@ class _Rows:
                 every = token_counts(filled, column, path, before)
                 if self._rounded.get(column) is None:
                     self._rounded[column] = rounded_counts(filled, column, every)
-                counts.add(here := every[keep])
-                if counts is self._tokens[0]:
-                    self._made_of.add(frame, keep, here, before)
             except DataError as error:
                 hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+            counts.add(here := every[keep])
+            if counts is self._tokens[0]:
+                self._made_of.add(frame, keep, here, before)
         if reading.tenant is not None:
             numbered = [
                 self._names.setdefault(t.strip() or NOBODY, len(self._names))
@@ -369,7 +370,7 @@ class _Rows:
             columns["tenant"] = self._tenants.array()
         order = None
         if self._times is not None:
-            self._made_of.check(columns["arrival_s"], columns["prompt_tokens"])
+            notes += self._made_of.check(columns["arrival_s"], columns["prompt_tokens"])
             behind = int((np.diff(columns["arrival_s"]) < 0).sum())
             if behind:
                 notes.append(

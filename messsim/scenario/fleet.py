@@ -4,7 +4,7 @@ from itertools import accumulate, pairwise
 from operator import mul
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .autoscale import Autoscale
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
@@ -104,13 +104,20 @@ class Coefficients(Part):
         return self
 
 
+# Tagged, so that an error is about one of them.
+_OneOrEach = Annotated[
+    Annotated[Fraction, Tag("number")] | Annotated[list[Fraction], Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list) else "number"),
+]
+
+
 class Drafts(Part):
     """Speculative decoding: a draft model guesses tokens, which one iteration of the model checks at once."""
 
     tokens: int = Field(
         ge=1, le=MOST_DRAFTS, description="tokens that are drafted for each sequence and that an iteration checks"
     )
-    acceptance: Fraction | list[Fraction] = Field(
+    acceptance: _OneOrEach = Field(
         description="probability that a draft is right if those before it are: of all, or of each in order"
     )
     draft_s: NonNegative = Field(0.0, description="time that drafting adds to an iteration, s")

@@ -14,7 +14,7 @@ from messsim.errors import DataError
 from .chunk import Ints, Numbers
 from .growing import Growing
 from .prompts import NODE, Paths
-from .readers import as_numbers, first_bad
+from .readers import first_bad
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,11 +87,12 @@ class HashIds:
         self._block = block_tokens
         self._ids = Growing(np.int64)
         self._counts = Growing(np.int64)
+        self._short = 0
 
     def add(self, frame: pl.DataFrame, prompt_tokens: Ints, before: int) -> None:
         """The next rows, whose prompts are so long; so many came before."""
         for column in self.columns:
-            lists = _lists(frame, column, self._path)
+            lists = _lists(frame, column, self._path, before)
             counts = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
             most = -(-prompt_tokens.astype(np.int64) // self._block)
             if (bad := np.flatnonzero(counts > most)).size:
@@ -107,7 +108,15 @@ class HashIds:
                 holes = lists.list.eval(_is_null()).list.any().fill_null(False)
                 raise first_bad(column, holes, _stated(lists), EXPECTED, self._path, before)
             self._counts.add(counts)
+            self._short += int(((counts > 0) & (counts < prompt_tokens // self._block)).sum())
             self._ids.add(_as_int64(ids))
+
+    def notes(self) -> list[str]:
+        """Whether prompts are longer than their ids say, as where blocks are taken to be shorter than they are."""
+        if not self._short:
+            return []
+        beyond = f"prompts that go on for {self._block} tokens or more beyond their {self.columns[0]}: {self._short:,}"
+        return [f"{beyond}; that text is their own (block_tokens says how many tokens an id stands for)"]
 
     def runs(self, prompt_tokens: Ints) -> Runs | None:
         """The nodes of all rows, in the order of the file.
@@ -189,23 +198,29 @@ def _is_null() -> pl.Expr:
     return pl.element().is_null()
 
 
-def _lists(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """Lists; text such as "[1, 2, 3]" or "1 2 3" is one too."""
+def _lists(frame: pl.DataFrame, column: str, path: Path, before: int) -> pl.Series:
+    """Lists; text such as "[1, 2, 3]" or "1 2 3" is one too, and numbers may be written as text."""
     import polars as pl
 
     series = frame[column]
+    shown = series
     if series.dtype == pl.String:
         inner = series.str.strip_chars(" []")
         series = inner.str.replace_all(r"[,;\s]+", " ").str.split(" ")
         series = series.list.eval(pl.element().filter(pl.element() != ""))
-        numbers = as_numbers(series.explode().drop_nulls())
-        if numbers.null_count() or numbers.dtype == pl.Float64:
-            bad = series.list.eval(pl.element().cast(pl.Int64, strict=False).is_null()).list.any().fill_null(False)
-            raise first_bad(column, bad, frame[column], EXPECTED, path)
-        return series.cast(pl.List(pl.Int64))
     if series.dtype == pl.Null:
         return series.cast(pl.List(pl.Int64))
-    if not isinstance(series.dtype, pl.List) or not (series.dtype.inner.is_integer() or series.dtype.inner == pl.Null):
+    within = series.dtype.inner if isinstance(series.dtype, pl.List) else None
+    if within in (pl.String, pl.Float32, pl.Float64):
+        given, whole = pl.element(), pl.element().cast(pl.Int64, strict=False)
+        if within == pl.String:
+            whole = pl.coalesce(whole, given.cast(pl.UInt64, strict=False).reinterpret(signed=True))
+        unread = whole.is_null() if within == pl.String else whole.is_null() | (whole != given)
+        bad = series.list.eval(given.is_not_null() & unread).list.any().fill_null(False)
+        if bad.any():
+            raise first_bad(column, bad, shown if shown.dtype == pl.String else _stated(shown), EXPECTED, path, before)
+        return series.list.eval(whole)
+    if within is None or not (within.is_integer() or within == pl.Null):
         raise DataError(f"column {column!r} is of type {series.dtype}; expected {EXPECTED} in each row", str(path))
     return series
 

@@ -70,6 +70,7 @@ class Links:
     def __init__(self, names: Columns, path: Path) -> None:
         self._names, self._path = names, path
         self.columns = [c for c in (names.session, names.delay, names.chat, names.parent, names.turn) if c is not None]
+        self._begun: set[str] = set()
         self._sessions: list[str] = []
         self._chats: list[str] = []
         self._parents: list[str] = []
@@ -99,12 +100,20 @@ class Links:
         self._wait_s.add(np.where(given.to_numpy(), delay, np.nan))
 
     def with_times(self, frame: pl.DataFrame, time: str) -> pl.DataFrame:
-        """The frame, where turns that have a delay need no time: they take that of a row before."""
+        """The next rows, where turns that have a delay need no time: they take that of a row before.
+
+        Not so the first of a session: there is no answer before it that a delay could count from.
+        """
         import polars as pl
 
-        if self._names.delay is None:
+        names = self._names
+        if names.delay is None or names.session is None:
             return frame
-        waits = pl.col(self._names.delay).is_not_null()
+        follows = []
+        for session in _plain(texts(frame, names.session, self._path)):
+            follows.append(session in self._begun)
+            self._begun |= set() if session in NO_PARENT else {session}
+        waits = pl.col(names.delay).is_not_null() & pl.Series(follows)
         filled = pl.col(time).forward_fill().backward_fill()
         return frame.with_columns(pl.when(waits & pl.col(time).is_null()).then(filled).otherwise(pl.col(time)))
 

@@ -13,7 +13,7 @@ from messsim.errors import DataError
 from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
-from .blocks import blocks
+from .blocks import blocks, schema_of
 from .chunk import Floats, Ints
 from .doubts import doubts
 from .growing import Growing
@@ -22,6 +22,7 @@ from .links import Links, TraceTurns
 from .prompts import Paths, Turns
 from .readers import rounded_counts, texts, token_counts
 from .times import TimeForm, Times
+from .unread import PROMPTS, unread
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,7 +178,7 @@ def read_trace(
     links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
     read = _read_blocks(path, names, times, tokens, who, links, hashes)
     time_s = times.seconds()
-    notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
+    notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *_unread(names, path), *hashes.notes())]
     if names.hash_ids is not None and not prompt:
         notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
     columns: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
@@ -221,6 +222,15 @@ def read_trace(
         turns,
         None if runs is None else runs.taken(np.arange(rows) if order is None else order),
     )
+
+
+def _unread(names: scenario_arrivals.Columns, path: Path) -> list[str]:
+    """A note on sessions and hashes in the file that no column is named for."""
+    if names.has_sessions and names.hash_ids is not None:
+        return []
+    named = [value for value in names.model_dump().values() if isinstance(value, str)]
+    note = unread(schema_of(path), named, PROMPTS)
+    return [f"{note}; arrivals.columns names what is read"] if note else []
 
 
 def _token_counts(frame: pl.DataFrame, column: str, path: Path, before: int) -> Ints:

@@ -61,6 +61,8 @@ def _figures(summary: Summary) -> Table:
         figures.add_row("router", _router(summary["router"]))
     if summary["transfers"]["begun"]:
         figures.add_row("transfers", _transfers(summary["transfers"]))
+    if summary["cache"]["hit_rate"] is not None:
+        figures.add_row("prefix cache", f"held {percent(summary['cache']['hit_rate'])} of all prompt tokens")
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
