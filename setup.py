@@ -60,9 +60,13 @@ class Trained(build_ext):
         super().build_extension(ext)
 
     def _is_gcc(self) -> bool:
+        """Whether it is GCC 10 or later, the first to know -fprofile-partial-training, by what it defines."""
         command = getattr(self.compiler, "compiler_so", None)
-        said = subprocess.run([command[0], "--version"], capture_output=True, text=True) if command else None
-        return said is not None and "Free Software Foundation" in said.stdout
+        if not command or sys.platform != "linux":
+            return False
+        said = subprocess.run([*command, "-dM", "-E", "-x", "c", "/dev/null"], capture_output=True, text=True).stdout
+        defined = dict(line.split(maxsplit=2)[1:] for line in said.splitlines() if line.count(" ") > 1)
+        return "__clang__" not in defined and int(defined.get("__GNUC__", 0)) >= 10
 
     def _count(self, ext: Extension) -> None:
         """Leaves the counts beside the objects, where the compiler looks for them."""

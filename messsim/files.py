@@ -131,6 +131,8 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_bytes(path, MOST_JSON).decode())
+    except ValueError as error:
+        raise ValueError(what_is_wrong(error)) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

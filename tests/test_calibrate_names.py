@@ -79,6 +79,9 @@ def test_times_of_iterations_have_a_unit_that_can_be(tmp_path, column, why):
     slow = tmp_path / "slow.csv"  # a prompt may take so long, where nothing says that a token does
     slow.write_text("prompt_tokens,batch,cached_tokens,duration_s\n32000,0,0,8\n16000,0,0,3.5\n")
     assert read_measurements(slow).rows.seconds.tolist() == [8.0, 3.5]
+    slow.write_text("prompt_tokens,batch,cached_tokens,duration_s\n0,1,500,0.02\n32000,0,0,305\n16000,0,0,300\n")
+    with pytest.raises(DataError, match=r"'duration_s' has 305 in row 2: no server takes so many seconds, at most 30"):
+        read_measurements(slow)
 
 
 def test_measured_samples_of_the_wheel_are_points(tmp_path):
@@ -90,6 +93,9 @@ def test_measured_samples_of_the_wheel_are_points(tmp_path):
     assert (read.rows.clients, read.rows.prompt_tokens, read.rows.output_tokens) == ([4, 16], [1024] * 2, [128] * 2)
     assert read.rows.readings["ttft_s"].tolist() == pytest.approx([0.3005] * 2)
     assert read.rows.readings["tpot_s"].tolist() == pytest.approx([0.012] * 2)
+    path.write_text(SILICON + row.format("4.0", "2.0") + row.format("8.0", "2.0").replace("vllm", "trtllm"))
+    with pytest.raises(DataError, match="2 values of backend"):
+        read_measurements(path)
     path.write_text(SILICON + row.format("4.0", "2.0") + row.format("4.0", "4.0"))
     with pytest.raises(DataError, match=r"2 values of tp_size .* --select tp_size=VALUE"):
         read_measurements(path)

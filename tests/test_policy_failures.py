@@ -111,7 +111,12 @@ def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, me
 
 
 def test_an_async_function_is_refused(tmp_path):
-    stops(tmp_path, f"{HEAD}async def decide(request):\n    return 0\n{BUILD}", "decide is an async function", ScenarioError)
+    text = f"{HEAD}async def decide(request):\n    return 0\n{BUILD}"
+    stops(tmp_path, text, "decide is an async function", ScenarioError)
+    text = f"{HEAD}def decide(request):\n    return 0\n{BUILD}"
+    stops(tmp_path, text.replace("def build", "async def build"), "build of .* is an async function", ScenarioError)
+    text = text.replace("decide, params", "decide, prepare=later, params") + "async def later(kernel, knowledge):\n    pass\n"
+    stops(tmp_path, text, "prepare is an async function", ScenarioError)
 
 
 def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):

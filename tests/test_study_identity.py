@@ -98,7 +98,17 @@ def test_a_policy_that_is_a_link_imports_from_beside_its_target(tmp_path):
     before = contents("sweep", parsed, V, [parsed, parsed])
     (tmp_path / "shared" / "helper.py").write_text("K = 1\n")
     after = contents("sweep", parsed, V, [parsed, parsed])
-    assert difference(after, before).startswith("data files; changed: router.policy imports = ")
+    assert difference(after, before).startswith("data files; changed: router.policy imports = shared/helper.py")
+
+
+def test_messsim_itself_is_no_module_beside_a_policy(tmp_path, monkeypatch):
+    """Which it would be for a policy in the repository's root: the version says which messsim it is."""
+    (tmp_path / "messsim").mkdir()
+    (tmp_path / "messsim" / "__init__.py").touch()
+    (tmp_path / "own.py").write_text("import messsim\n")
+    assert modules_beside(tmp_path / "own.py") == [tmp_path / "messsim" / "__init__.py"]  # somebody's of that name
+    monkeypatch.setattr("messsim.routing.imports.PACKAGE", tmp_path / "messsim")
+    assert modules_beside(tmp_path / "own.py") == []
 
 
 def test_a_helper_that_changes_while_python_runs_is_read_again(tmp_path):
@@ -114,6 +124,23 @@ def test_a_helper_that_changes_while_python_runs_is_read_again(tmp_path):
     answered = []
     for k in (0, 1, 0):
         (tmp_path / "helper_of_a_notebook.py").write_text(f"K = {k}\n")
+        answered.append([m["answered"] for m in messsim.run(parsed).summary["models"]])
+    assert answered == [[30, 0], [0, 30], [30, 0]]
+
+
+def test_what_build_imports_is_of_the_version_that_is_loaded(tmp_path):
+    (tmp_path / "late_helper.py").write_text("K = 0\n")
+    (tmp_path / "own.py").write_text(
+        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n"
+        "from messsim.routing.plugin import compile_policy\n"
+        "def decide(params):\n    return int(params[0])\n"
+        "def build(options, models, features):\n    from late_helper import K\n"
+        "    return compile_policy('own', decide, params=[K])\n"
+    )
+    parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
+    answered = []
+    for k in (0, 1, 0):
+        (tmp_path / "late_helper.py").write_text(f"K = {k}\n")
         answered.append([m["answered"] for m in messsim.run(parsed).summary["models"]])
     assert answered == [[30, 0], [0, 30], [30, 0]]
 

@@ -37,6 +37,14 @@ def test_values_are_numbers_of_the_rows_that_have_the_figure(values, known):
     assert values_of("latency_s.ttft.p99", rows_of(*values)) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [((0.7, 0.7, 0.7), "met"), ((0.7 - 1e-13,) * 3, "met"), ((0.6, 0.8), "uncertain"), ((0.6,) * 3, "failed")],
+)
+def test_what_equals_its_bound_may_be_off_by_rounding(values, level):
+    assert verdict_of(requirement("==", 0.7), rows_of(*values))["verdict"] == level
+
+
 # Of 1 and 3: mean 2, variance 2, so 12.7062 x sqrt(2 / 2) on both sides.
 HALF = 12.7062047
 

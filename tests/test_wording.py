@@ -296,6 +296,9 @@ def test_json_and_sums_of_files(tmp_path):
     file.write_text("[" * 100_000)
     with pytest.raises(ValueError, match="it is nested too deeply"):
         files.read_json(file)
+    file.write_text("9" * 5000)
+    with pytest.raises(ValueError, match=r"^a number has over 4,300 digits$"):
+        files.read_json(file)
 
 
 def test_names_of_what_is_yet_to_become_a_file(tmp_path):

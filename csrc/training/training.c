@@ -295,6 +295,19 @@ static void plan_failures(ms_run *loop)
     }
 }
 
+static void set_router(ms_brain *brain, ms_predictor *predictor)
+{
+    check(ms_predictor_init(predictor, MODELS, FEATURES));
+    predictor->learning_rate = 0.1;
+    predictor->momentum = 0.9;
+    brain->predictor = predictor;
+    brain->policy = (ms_policy){.decide = ms_policy_mess_decide,
+                                .rated = ms_policy_mess_rated,
+                                .uniforms = UNIFORMS,
+                                .params = of_policy + 1,
+                                .state = state + 1};
+}
+
 static void run(const training *t)
 {
     const ms_run_config config = {.models = MODELS,
@@ -325,17 +338,9 @@ static void run(const training *t)
     prompt_costs(costs);
     check(ms_run_init(&loop, &config, alphas, 1.0, 0, t->servers ? MODELS : 0, plans,
                       &dispatch, streams));
-    check(ms_predictor_init(&predictor, MODELS, FEATURES));
-    predictor.learning_rate = 0.1;
-    predictor.momentum = 0.9;
     loop.prompt_costs = costs;
     loop.n_prompt_costs = MODELS;
-    loop.instances.brain[0].predictor = &predictor;
-    loop.instances.brain[0].policy = (ms_policy){.decide = ms_policy_mess_decide,
-                                                 .rated = ms_policy_mess_rated,
-                                                 .uniforms = UNIFORMS,
-                                                 .params = of_policy + 1,
-                                                 .state = state + 1};
+    set_router(&loop.instances.brain[0], &predictor);
     if (t->impatient) {
         plan_failures(&loop);
     }

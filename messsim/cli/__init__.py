@@ -56,7 +56,8 @@ def main() -> None:
         interrupt = _interrupt(end)
         if interrupt is None:
             raise
-        print("interrupted; nothing was written", file=sys.stderr)
+        if sys.stderr is not None:
+            print("interrupted; nothing was written", file=sys.stderr)
         raise SystemExit(exit_code(interrupt)) from None
 
 

@@ -47,7 +47,7 @@ class Calendar(simpy.Environment):
         try:
             super().step()
         except BaseException:
-            if event is None or event._ok:
+            if event is None or event._ok or event.defused:
                 raise
             raise event._value from None
 

@@ -41,16 +41,17 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
         files.append(("router.predictor.warm_start", scenario.router.predictor.warm_start))
     for key, name in scenario.python_files:
         files.append((key, name))
-        files += [(f"{key} imports", module) for module in _imports(scenario.path(name), name)]
+        files += [(f"{key} imports", module) for module in _imports(scenario, name)]
     return files
 
 
-def _imports(path: Path, name: str) -> list[str]:
-    """The modules beside a Python file, named from where the scenario names it; where that is a link, by whole paths:
-    Python looks beside what it leads to.
+def _imports(scenario: Scenario, name: str) -> list[str]:
+    """The modules beside a Python file, named from where the scenario names it; where that is a link, from the
+    scenario's folder: Python looks beside what it leads to.
     """
+    path = scenario.path(name)
     real = path.resolve()
     modules = modules_beside(real)
     if real.parent != path.parent.resolve():
-        return [str(module) for module in modules]
+        return [os.path.relpath(module, scenario.path(".").resolve()) for module in modules]
     return [str(Path(name).parent / module.relative_to(real.parent)) for module in modules]

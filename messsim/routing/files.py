@@ -5,6 +5,7 @@ Nothing in it may end messsim as if all were well: `sys.exit()` and `os._exit()`
 """
 
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -68,11 +69,14 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
         content = tuple((file, sha256(file)) for file in (real, *modules_beside(real)))
     except OSError as error:
         raise ScenarioError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
-    with _failing_as(f"{key}: {path} cannot be loaded", path):
+    with _failing_as(f"{key}: {path} cannot be loaded", path), _without_bytecode():
+        _forget_what_changed(content)
         module = _loaded(real, content)
     function = getattr(module, name, None)
     if not callable(function):
         raise ScenarioError(f"{key}: {path} has no function {shape or name}")
+    if inspect.iscoroutinefunction(function):
+        raise ScenarioError(f"{key}: {name} of {path} is an async function; expected a plain one, without async")
     loaded: Callable[..., Any] = function
     return loaded
 
@@ -82,13 +86,17 @@ def _loaded(path: Path, content: tuple[tuple[Path, str], ...]) -> ModuleType:
     """A file as it stands, and what it imports from beside it: what it compiles is then compiled once for all runs of
     this process.
     """
+    return _executed(path)
+
+
+def _forget_what_changed(content: tuple[tuple[Path, str], ...]) -> None:
+    """What was imported before one of these files changed is imported anew: it may have taken something from it."""
     if any(_as_loaded.get(file, now) != now for file, now in content):
         beside = {str(file) for file, _ in content}
         for name in [n for n, m in sys.modules.items() if getattr(m, "__file__", None) in beside]:
-            del sys.modules[name]  # it is of before a file changed, or may have taken something from one that is
+            if name != "__main__":
+                del sys.modules[name]
     _as_loaded.update(content)
-    with _without_bytecode():  # which Python takes for current where a file changes within a second
-        return _executed(path)
 
 
 def _executed(path: Path) -> ModuleType:
@@ -102,6 +110,7 @@ def _executed(path: Path) -> ModuleType:
 
 @contextmanager
 def _without_bytecode() -> Iterator[None]:
+    """Python takes it for current where a file changes within a second."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
@@ -118,7 +127,7 @@ def built_by(build: Build, where: Path | str, options: Router, models: int, feat
         If it raises, ends Python, returns no policy, or one of the policy's functions cannot be compiled.
     """
     try:
-        with _failing_as(f"router.policy: build of {where} failed", where):
+        with _failing_as(f"router.policy: build of {where} failed", where), _without_bytecode():
             policy: object = build(options, models, features)
     except PolicyError as error:
         raise ScenarioError(f"router.policy: {where}: {error}") from None

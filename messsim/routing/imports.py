@@ -7,6 +7,8 @@ from pathlib import Path
 
 __all__ = ["modules_beside"]
 
+PACKAGE = Path(__file__).resolve().parents[1]  # a version of messsim is told apart by its number
+
 
 def modules_beside(policy: Path) -> list[Path]:
     """The files that a Python file imports from its own folder, and those that these import from there, in order.
@@ -20,6 +22,7 @@ def modules_beside(policy: Path) -> list[Path]:
     while waiting:
         file = waiting.pop()
         new = {path for name in _imported(file, folder) for path in _files(folder, name)} - names - {policy}
+        new = {path for path in new if not path.resolve().is_relative_to(PACKAGE)}
         names |= new
         waiting += [path for path in sorted(new) if path.suffix == ".py"]
     return sorted(names)

@@ -14,6 +14,7 @@ request to request belongs there. Chance comes from `uniforms` alone. A division
 the run, and so does a negative number, which is returned as an error code.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,6 +75,8 @@ def compile_policy(
     """
     if not isinstance(name, str) or not name:
         raise PolicyError(f"compile_policy: name = {name!r}: expected a string of at least one character")
+    if prepare is not None and inspect.iscoroutinefunction(prepare):
+        raise PolicyError("prepare is an async function; expected a plain one, without async")
     functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
     roles = {r: compiled_role(r, plain(r, f), uniforms, boundscheck) for r, f in functions.items() if f is not None}
     address = {role: roles[role].address if role in roles else 0 for role in functions}

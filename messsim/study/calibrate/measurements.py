@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -222,7 +222,7 @@ def _sampled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         return frame
     _one_value(frame, [theirs for theirs, ours in SILICON.items() if ours in WHOSE], path)
     whole = {name: numbers(frame, name, path, least=1).astype(int) for name in ("tp_size", "batch_size")}
-    return frame.with_columns(**whole).select(list(SILICON)).rename(SILICON)
+    return frame.with_columns(**whole).select([*SILICON, *(c for c in ENGINE if c in frame.columns)]).rename(SILICON)
 
 
 def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -333,19 +333,25 @@ def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> 
     return numbers(frame, column, path, least=least)
 
 
+def _plausible(frame: pl.DataFrame, path: Path) -> Iterator[tuple[str, Floats, tuple[float, float]]]:
+    """Times in seconds, NaN in rows that do not count, and between what they lie on any server."""
+    for column, (least, most) in PLAUSIBLE_S.items():
+        times = _optional(frame, column, path, least=LEAST)
+        if times is None:
+            continue
+        decode = _decode(frame) if column == "duration_s" else np.zeros(len(times), np.bool_)
+        if decode.any():  # without prompts, an iteration is a token's time
+            yield column, np.where(decode, times, np.nan), (least, PLAUSIBLE_S["tpot_s"][1])
+        if not decode.all():
+            yield column, np.where(decode, np.nan, times), (least, most)
+
+
 def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:
     """Raises where times are longer or shorter than any server's, and would be right in another unit.
 
     `columns` are those of the file, of which an error can name one.
     """
-    for column, (least, most) in PLAUSIBLE_S.items():
-        times = _optional(frame, column, path, least=LEAST)
-        if times is None:
-            continue
-        if (
-            column == "duration_s" and (decode := _decode(frame)).any()
-        ):  # without prompts, an iteration is a token's time
-            times, most = np.where(decode, times, np.nan), PLAUSIBLE_S["tpot_s"][1]
+    for column, times, (least, most) in _plausible(frame, path):
         if least <= (median := float(np.nanmedian(times))) <= most:
             continue
         long = median > most

@@ -67,7 +67,8 @@ def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError], kep
         enough = kept >= kept_share * len(values)
         return verdict | {"verdict": MET if enough else FAILED, "kept": kept}
     if requirement.operator == "==":
-        surely, never = low == high == requirement.bound, not low <= requirement.bound <= high
+        surely = requirement.met_by(low) and requirement.met_by(high)
+        never = not surely and not low <= requirement.bound <= high
     else:
         worst, best = (high, low) if requirement.from_above else (low, high)
         surely, never = requirement.met_by(worst), not requirement.met_by(best)
