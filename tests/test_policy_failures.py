@@ -115,7 +115,10 @@ def test_an_async_function_is_refused(tmp_path):
     stops(tmp_path, text, "decide is an async function", ScenarioError)
     text = f"{HEAD}def decide(request):\n    return 0\n{BUILD}"
     stops(tmp_path, text.replace("def build", "async def build"), "build of .* is an async function", ScenarioError)
-    text = text.replace("decide, params", "decide, prepare=later, params") + "async def later(kernel, knowledge):\n    pass\n"
+    text = (
+        text.replace("decide, params", "decide, prepare=later, params")
+        + "async def later(kernel, knowledge):\n    pass\n"
+    )
     stops(tmp_path, text, "prepare is an async function", ScenarioError)
 
 
