@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,8 @@ class Trained(build_ext):
         if not command or sys.platform != "linux":
             return False
         said = subprocess.run([*command, "-dM", "-E", "-x", "c", "/dev/null"], capture_output=True, text=True).stdout
-        defined = dict(line.split(maxsplit=2)[1:] for line in said.splitlines() if line.count(" ") > 1)
-        return "__clang__" not in defined and int(defined.get("__GNUC__", 0)) >= 10
+        gcc = re.search(r"#define __GNUC__ (\d+)", said)
+        return "__clang__" not in said and gcc is not None and int(gcc[1]) >= 10
 
     def _count(self, ext: Extension) -> None:
         """Leaves the counts beside the objects, where the compiler looks for them."""
