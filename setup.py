@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError, LinkError
+from setuptools.modified import newer_group
 
 # No fast-math and no contraction to FMA: every machine returns the same bits. The two -fno flags
 # only drop errno and floating-point exception flags, which nothing reads, so that loops vectorise.
@@ -23,11 +24,13 @@ LTO = "-flto=auto" if sys.platform == "linux" else "-flto"
 # An event runs through some fifteen functions of one caller or two. With GCC's own limit on what is inlined half of
 # them stay calls; with this one a cluster takes a twentieth less time.
 INLINE = ["-finline-limit=300"] if sys.platform == "linux" else []  # Clang, on macOS, knows no such option
+LINKING = os.environ.get("MESSSIM_LDFLAGS", "").split()
 FLAGS += ["-fvisibility=hidden", LTO, *INLINE, *os.environ.get("MESSSIM_CFLAGS", "").split()]
 # Where the compiler is GCC, the core is compiled by how often runs reach each of its lines (csrc/training/training.c),
 # which spares a cluster an eighth of its time. MESSSIM_TRAINED=no leaves it out.
 TRAINED = os.environ.get("MESSSIM_TRAINED") != "no"
 COUNTING = [*[flag for flag in FLAGS if flag != LTO], "-DMESSSIM_NO_CLONES", "-fprofile-generate"]
+TRAINING = "csrc/training/training.c"
 # Few functions are another source when they are counted, without clones: they are compiled as if they had not been.
 BY_COUNTS = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile", "-Wno-coverage-mismatch"]
 
@@ -38,10 +41,10 @@ door.write()
 core = Extension(
     "messsim._core",
     sources=["messsim/_core.pyx", *sorted(str(p) for p in Path("csrc").glob("*.c"))],
-    depends=sorted(str(p) for p in Path("csrc").glob("*.h")),
+    depends=["setup.py", TRAINING, *sorted(str(p) for p in Path("csrc").glob("*.h"))],
     include_dirs=["csrc"],
     extra_compile_args=FLAGS,
-    extra_link_args=[LTO, *INLINE, *os.environ.get("MESSSIM_LDFLAGS", "").split()],
+    extra_link_args=[LTO, *INLINE, *LINKING],
 )
 
 
@@ -50,7 +53,7 @@ class Trained(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Builds the core; without the counts where it cannot be counted."""
-        if TRAINED and self._is_gcc():
+        if TRAINED and self._is_to_be_built(ext) and self._is_gcc():
             try:
                 self._count(ext)
             except (CompileError, LinkError, OSError, subprocess.CalledProcessError) as error:
@@ -59,6 +62,9 @@ class Trained(build_ext):
                 ext.extra_compile_args = [*FLAGS, *BY_COUNTS]
                 ext.extra_link_args += BY_COUNTS
         super().build_extension(ext)
+
+    def _is_to_be_built(self, ext: Extension) -> bool:
+        return self.force or newer_group([*ext.sources, *ext.depends], self.get_ext_fullpath(ext.name), "newer")
 
     def _is_gcc(self) -> bool:
         """Whether it is GCC 10 or later, the first to know -fprofile-partial-training, by what it defines."""
@@ -71,15 +77,20 @@ class Trained(build_ext):
 
     def _count(self, ext: Extension) -> None:
         """Leaves the counts beside the objects, where the compiler looks for them."""
-        sources = [source for source in ext.sources if source.startswith("csrc")] + ["csrc/training/training.c"]
+        sources = [source for source in ext.sources if source.startswith("csrc")] + [TRAINING]
         objects = self.compiler.compile(
             sources, output_dir=self.build_temp, include_dirs=ext.include_dirs, extra_postargs=COUNTING
         )
-        for counts in Path(self.build_temp).rglob("*.gcda"):
-            counts.unlink()
+        counts = [Path(file).with_suffix(".gcda") for file in objects]
+        for file in counts:
+            file.unlink(missing_ok=True)
         program = str(Path(self.build_temp).absolute() / "training")
-        self.compiler.link_executable(objects, program, libraries=["m"], extra_postargs=["-fprofile-generate"])
+        self.compiler.link_executable(
+            objects, program, libraries=["m"], extra_postargs=["-fprofile-generate", *LINKING]
+        )
         subprocess.run([program], check=True, stdout=subprocess.DEVNULL)
+        if missing := [str(file) for file in counts if not file.exists()]:
+            raise OSError(f"there are no counts in {missing[0]}")
 
 
 class WithScenarios(build_py):

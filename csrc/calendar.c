@@ -6,7 +6,7 @@
 #include "error.h"
 #include "memory.h"
 
-/* Of few, 4, 8 or 16 leaves; of many whole groups of eight, and one that no player is. */
+/* Of few, 4, 8 or 16 leaves; of many whole groups of eight. */
 static int32_t leaves_for(int32_t players)
 {
     if (players > MS_SCAN_MOST) {
@@ -34,7 +34,7 @@ int ms_tournament_init(ms_tournament *self, int32_t players)
     const int32_t leaves = leaves_for(players);
     *self = (ms_tournament){.players = players, .leaves = leaves, .tree = ms_eights_of(leaves), .rival_of = -1};
     const size_t nodes = (size_t)ms_eights_size(&self->tree);
-    self->values = ms_memory_take((nodes + 1) * sizeof *self->values);
+    self->values = ms_memory_take(nodes * sizeof *self->values);
     self->orders = ms_memory_take(((size_t)leaves + 1) * sizeof *self->orders);
     self->winners = ms_memory_take(nodes * sizeof *self->winners);
     if (self->values == NULL || self->orders == NULL || self->winners == NULL) {
@@ -66,7 +66,7 @@ static const double all_but_one[2 * MS_SCAN_MOST] = {[0 ... MS_SCAN_MOST - 1] = 
                                                      [MS_SCAN_MOST] = INFINITY,
                                                      [MS_SCAN_MOST + 1 ... 2 * MS_SCAN_MOST - 1] = -INFINITY};
 
-static ms_pair uncovered(const double *values, const double *cover)
+static ms_eights_pair uncovered(const double *values, const double *cover)
 {
     return ms_eights_greater(ms_eights_load(values), ms_eights_load(cover));
 }
@@ -76,7 +76,7 @@ static ms_pair uncovered(const double *values, const double *cover)
 static int32_t scan_rivals(const ms_tournament *self, int32_t player)
 {
     const double *v = self->values, *cover = all_but_one + MS_SCAN_MOST - player;
-    ms_pair a = uncovered(v, cover), b = uncovered(v + 2, cover + 2);
+    ms_eights_pair a = uncovered(v, cover), b = uncovered(v + 2, cover + 2);
     for (int32_t i = 4; i < self->leaves; i += 4) {
         a = ms_eights_lesser(a, uncovered(v + i, cover + i));
         b = ms_eights_lesser(b, uncovered(v + i + 2, cover + i + 2));
@@ -166,8 +166,8 @@ static double rival_of_many(const ms_tournament *self, int32_t player)
     int32_t at = player;
     for (int32_t level = 0; level < self->tree.top; level++, at /= 8) {
         const double *v = self->values + self->tree.first[level] + at / 8 * 8, *cover = all_but_one + MS_SCAN_MOST - at % 8;
-        const ms_pair a = ms_eights_lesser(uncovered(v, cover), uncovered(v + 2, cover + 2));
-        const ms_pair b = ms_eights_lesser(uncovered(v + 4, cover + 4), uncovered(v + 6, cover + 6));
+        const ms_eights_pair a = ms_eights_lesser(uncovered(v, cover), uncovered(v + 2, cover + 2));
+        const ms_eights_pair b = ms_eights_lesser(uncovered(v + 4, cover + 4), uncovered(v + 6, cover + 6));
         const double least = ms_eights_least_of(ms_eights_lesser(a, b));
         rival = least < rival ? least : rival;
     }

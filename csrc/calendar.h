@@ -49,7 +49,7 @@ enum { MS_SCAN_MOST = 16 }; /* up to so many players, looking at all of them bea
 
 typedef struct ms_tournament {
     int32_t players;
-    int32_t leaves;
+    int32_t leaves;   /* at least as many; the number of nobody, whose order comes last */
     ms_eights tree;   /* of the winners of many */
     double *values;   /* by node of the tree, players first; those beyond them are infinite and never win */
     uint64_t *orders; /* [leaves + 1] break ties */

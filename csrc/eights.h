@@ -49,69 +49,69 @@ static inline int32_t ms_eights_size(const ms_eights *self)
  * Compilers do not see that scans for the least can be. */
 
 #if defined(__SSE2__)
-typedef __m128d ms_pair;
+typedef __m128d ms_eights_pair;
 
-static inline ms_pair ms_eights_both(double value)
+static inline ms_eights_pair ms_eights_both(double value)
 {
     return _mm_set1_pd(value);
 }
 
-static inline ms_pair ms_eights_load(const double *values)
+static inline ms_eights_pair ms_eights_load(const double *values)
 {
     return _mm_loadu_pd(values);
 }
 
-static inline ms_pair ms_eights_lesser(ms_pair a, ms_pair b)
+static inline ms_eights_pair ms_eights_lesser(ms_eights_pair a, ms_eights_pair b)
 {
     return _mm_min_pd(a, b);
 }
 
-static inline ms_pair ms_eights_greater(ms_pair a, ms_pair b)
+static inline ms_eights_pair ms_eights_greater(ms_eights_pair a, ms_eights_pair b)
 {
     return _mm_max_pd(a, b);
 }
 
-static inline double ms_eights_least_of(ms_pair a)
+static inline double ms_eights_least_of(ms_eights_pair a)
 {
     return _mm_cvtsd_f64(_mm_min_sd(a, _mm_unpackhi_pd(a, a)));
 }
 
 /* A bit for each of the two that is `value`. */
-static inline uint32_t ms_eights_equals(ms_pair a, double value)
+static inline uint32_t ms_eights_equals(ms_eights_pair a, double value)
 {
     return (uint32_t)_mm_movemask_pd(_mm_cmpeq_pd(a, _mm_set1_pd(value)));
 }
 #else
-typedef struct ms_pair {
+typedef struct ms_eights_pair {
     double first, second;
-} ms_pair;
+} ms_eights_pair;
 
-static inline ms_pair ms_eights_both(double value)
+static inline ms_eights_pair ms_eights_both(double value)
 {
-    return (ms_pair){value, value};
+    return (ms_eights_pair){value, value};
 }
 
-static inline ms_pair ms_eights_load(const double *values)
+static inline ms_eights_pair ms_eights_load(const double *values)
 {
-    return (ms_pair){values[0], values[1]};
+    return (ms_eights_pair){values[0], values[1]};
 }
 
-static inline ms_pair ms_eights_lesser(ms_pair a, ms_pair b)
+static inline ms_eights_pair ms_eights_lesser(ms_eights_pair a, ms_eights_pair b)
 {
-    return (ms_pair){a.first < b.first ? a.first : b.first, a.second < b.second ? a.second : b.second};
+    return (ms_eights_pair){a.first < b.first ? a.first : b.first, a.second < b.second ? a.second : b.second};
 }
 
-static inline ms_pair ms_eights_greater(ms_pair a, ms_pair b)
+static inline ms_eights_pair ms_eights_greater(ms_eights_pair a, ms_eights_pair b)
 {
-    return (ms_pair){a.first > b.first ? a.first : b.first, a.second > b.second ? a.second : b.second};
+    return (ms_eights_pair){a.first > b.first ? a.first : b.first, a.second > b.second ? a.second : b.second};
 }
 
-static inline double ms_eights_least_of(ms_pair a)
+static inline double ms_eights_least_of(ms_eights_pair a)
 {
     return a.first < a.second ? a.first : a.second;
 }
 
-static inline uint32_t ms_eights_equals(ms_pair a, double value)
+static inline uint32_t ms_eights_equals(ms_eights_pair a, double value)
 {
     return (uint32_t)(a.first == value) | (uint32_t)(a.second == value) << 1;
 }
@@ -129,10 +129,10 @@ static const double MS_EIGHTS_ONE[16] = {INFINITY, INFINITY,  INFINITY, INFINITY
 static inline double ms_eights_least_with(const double *values, int32_t i, double value, uint32_t *who)
 {
     const double *others = MS_EIGHTS_ALL_BUT_ONE + 8 - i, *one = MS_EIGHTS_ONE + 8 - i;
-    const ms_pair own = ms_eights_both(value);
-    ms_pair pairs[4];
+    const ms_eights_pair own = ms_eights_both(value);
+    ms_eights_pair pairs[4];
     for (int k = 0; k < 4; k++) {
-        const ms_pair but_one = ms_eights_greater(ms_eights_load(values + 2 * k), ms_eights_load(others + 2 * k));
+        const ms_eights_pair but_one = ms_eights_greater(ms_eights_load(values + 2 * k), ms_eights_load(others + 2 * k));
         pairs[k] = ms_eights_lesser(but_one, ms_eights_greater(own, ms_eights_load(one + 2 * k)));
     }
     const double least = ms_eights_least_of(

@@ -2,7 +2,11 @@
 
 #include <stddef.h>
 
-enum { LINE_BYTES = 64, OWNER_BYTES = 256, SMALL_FLEET = 256 };
+enum {
+    LINE_BYTES = 64,
+    OWNER_BYTES = 256, /* of an ms_open, what its end reads */
+    SMALL_FLEET = 256  /* so many replicas stay in a cache of 1 MiB, where to ask early costs more than it spares */
+};
 
 static void ask_for(const void *memory, size_t bytes)
 {
@@ -11,7 +15,7 @@ static void ask_for(const void *memory, size_t bytes)
     }
 }
 
-/* But for what few replicas have (drafts, prices), and caches. */
+/* But for what is read more seldom: rates, chunks, usage, and prefix caches. */
 static void ask_for_replica(const ms_fleet *self, int32_t replica)
 {
     ask_for(&self->replica[replica], offsetof(ms_replica, sequences.few.rate));
@@ -28,8 +32,9 @@ static const ms_job *ending(const ms_sequences *sequences)
     return NULL;
 }
 
-/* Of who comes soon its replica; of who comes sooner the job whose answer ends then, read from what was asked for before; and
- * of who is next that job's owner. */
+/* Asks for the replica that wins two levels below the root, of those that it shares that part of the tree with; for the job
+ * whose answer ends at the next boundary of the one that wins one level below, which was asked for before; and for the owner
+ * of that job at the replica that is next of all. */
 void ms_expect_turns(const ms_fleet *self, int32_t replica)
 {
     const ms_tournament *moments = &self->moments;

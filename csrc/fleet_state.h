@@ -91,7 +91,8 @@ typedef struct ms_servers {
     int32_t *replica;      /* [replicas] in order */
     int32_t up;
     int32_t *up_replica;   /* [up] in order */
-    ms_ties loads;         /* for many replicas: what the rule compares, by place in `replica`; infinite while down */
+    ms_ties loads;         /* for many replicas: what the rule compares, by place in `replica`; infinite while down;
+                              of MS_POWER_OF_TWO the leaves alone, also while down */
     ms_ties heights;       /* prefix_affinity: what is least is minus that */
     int64_t turn;
     ms_bindings sessions;  /* session: where they are */

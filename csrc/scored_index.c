@@ -397,16 +397,16 @@ static void weigh_bound(ms_coldest *self)
 }
 
 /* A node of the trees by place, and how many of those without a request stand before it. */
-typedef struct ms_cold_part {
+typedef struct part_of_tree {
     int32_t level, i, rank;
-} ms_cold_part;
+} part_of_tree;
 
 /* The parts of one that has somebody without a request, the first of them last; returns how many there are now. */
-static int32_t take_apart(const ms_ties *nevers, ms_cold_part whole, ms_cold_part *parts, int32_t n)
+static int32_t take_apart(const ms_ties *nevers, part_of_tree whole, part_of_tree *parts, int32_t n)
 {
     const int32_t from = nevers->tree.first[whole.level - 1] + 8 * whole.i, most = n + 8;
     for (int32_t k = 0; k < 8; k++) {
-        parts[most - 1 - k] = (ms_cold_part){whole.level - 1, 8 * whole.i + k, whole.rank};
+        parts[most - 1 - k] = (part_of_tree){whole.level - 1, 8 * whole.i + k, whole.rank};
         whole.rank += nevers->values[from + k] > 0.0 ? 0 : nevers->counts[from + k];
     }
     return most;
@@ -415,9 +415,9 @@ static int32_t take_apart(const ms_ties *nevers, ms_cold_part whole, ms_cold_par
 static void weigh_nevers(ms_coldest *self)
 {
     const ms_ties *nevers = &self->choice->servers->nevers;
-    ms_cold_part parts[COLD_PARTS_MOST] = {{nevers->tree.top, 0, 0}};
+    part_of_tree parts[COLD_PARTS_MOST] = {{nevers->tree.top, 0, 0}};
     for (int32_t n = 1; n > 0;) {
-        const ms_cold_part part = parts[--n];
+        const part_of_tree part = parts[--n];
         const int32_t node = nevers->tree.first[part.level] + part.i;
         if (nevers->values[node] > 0.0 ||
             cold_at_least(self, cost_below(self->choice, node, self->total), part.rank) > self->best) {

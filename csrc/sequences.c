@@ -284,6 +284,7 @@ ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
     ms_cache_leave(&self->cache, self->jobs[i], cached_tokens(self, i), 1, 0);
     return take_out(self, i);
 }
+
 void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done)
 {
     for (int32_t i = 0; i < self->running;) {

@@ -49,6 +49,7 @@ typedef struct ms_limits {
 enum { MS_FEW_DECODERS = 64, MS_FEW_SEQUENCES = 8 };
 
 /* The arrays of few sequences. */
+/* What comes before `rate` is read in every iteration: expect.c asks for it early. */
 typedef struct ms_few_sequences {
     ms_job *jobs[MS_FEW_SEQUENCES];
     int64_t ends[MS_FEW_SEQUENCES];
@@ -59,8 +60,8 @@ typedef struct ms_few_sequences {
     double usage_s[MS_FEW_SEQUENCES];
 } ms_few_sequences;
 
-/* Of a large fleet no replica was read lately when its turn comes: what every iteration reads stands together, a line of the
- * processor's cache (64 bytes) after the other, and so does what is known of few sequences. */
+/* Of a large fleet no replica was read lately when its turn comes: what every iteration reads stands together,
+ * and so does what is known of few sequences: few lines of the processor's cache are read. */
 typedef struct ms_sequences {
     int32_t running;
     int32_t decoders;

@@ -176,10 +176,11 @@ static double weight_of(const ms_fleet *self, const ms_servers *servers, double 
     return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
 }
 
-/* Whether the rule may ask who has the least load of all. */
+/* Whether the rule may ask who has the least of the loads, with nothing else to go by. */
 static int asks_for_least(int32_t rule)
 {
-    return rule != MS_RANDOM && rule != MS_ROUND_ROBIN && rule != MS_OWN_RULE;
+    return rule == MS_LEAST_LOADED || rule == MS_PACKED || rule == MS_SESSION || rule == MS_PREFIX_AFFINITY ||
+           rule == MS_SHARED_QUEUE;
 }
 
 void ms_view_show_load(ms_fleet *self, int32_t replica)

@@ -36,8 +36,7 @@ static void lower(ms_terms *least, const ms_terms *terms)
     }
 }
 
-/* All from one place to another: what their node has to know. `next` need not be the least of the others', but it is a bound,
- * infinite only if there are none, and no less than `least`. */
+/* All from one place to another: what their node has to know. `next` is the least of the others'. */
 static void check_node(const ms_standing *node, int32_t from, int32_t to)
 {
     ms_terms least = {{INFINITY, INFINITY, INFINITY, INFINITY}}, next = least;

@@ -2,9 +2,9 @@
  * compiles the core anew by the counts.
  *
  * Runs of a router with four models: a cluster of eight replicas as scenarios/synthetic.toml has it, the same decisions
- * without servers, conversations of eight turns with prefix caches, and shorter ones of each schedule and each rule of
- * dispatch: what is never reached here is compiled for size. Their numbers need not be anybody's, since only how often
- * each line of the core is reached counts. */
+ * without servers, conversations of eight turns with prefix caches, and shorter ones of each schedule and, with few
+ * replicas and many, each rule of dispatch: of a function that is reached here, what is not reached is compiled for size.
+ * Their numbers need not be anybody's, since only how often each line of the core is reached counts. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ typedef struct training {
     int late_labels;
     int impatient;    /* clients wait so long and ask again, and replicas fail */
     int apis;         /* every model is one */
+    int large;        /* hundreds of replicas, and as much traffic for each */
     int32_t schedule; /* enum ms_schedule_kind */
     int32_t rule;     /* enum ms_dispatch */
     int64_t pages;
@@ -166,7 +167,7 @@ static ms_page *page_of(int64_t first, const training *t, double *now_s)
     *page = (ms_page){.first = first, .n = ROWS, .open = ROWS, .tenant = counts(ROWS), .prompt_tokens = counts(ROWS)};
     for (int64_t i = 0; i < ROWS; i++) {
         if (!t->sessions || i % TURNS == 0) {
-            *now_s += exponential(t->sessions ? 2.0 : 0.25);
+            *now_s += exponential((t->sessions ? 2.0 : 0.25) / (t->large ? 200.0 : 1.0));
         }
         arrival_s[i] = *now_s;
         page->prompt_tokens[i] = tokens(500.0, 8192.0);
@@ -220,7 +221,7 @@ static void plan_pools(ms_pool_plan *plans, const training *t)
     const int32_t replicas[MODELS] = {1, 1, 3, 3};
     for (int m = 0; m < MODELS; m++) {
         plans[m] = (ms_pool_plan){.model = m,
-                                  .replicas = replicas[m],
+                                  .replicas = t->large ? 400 : replicas[m],
                                   .coefficients = seconds(1.0 + m),
                                   .limits = {.schedule = t->schedule,
                                              .max_num_seqs = 256,
@@ -371,6 +372,7 @@ int main(void)
     for (int32_t rule = 0; rule < MS_OWN_RULE; rule++) {
         run(&(training){.servers = 1, .sessions = rule % 2, .late_labels = 1, .rule = rule, .pages = 2});
         run(&(training){.servers = 1, .sessions = !(rule % 2), .rule = rule, .pages = 2});
+        run(&(training){.servers = 1, .sessions = 1, .large = 1, .rule = rule, .pages = 4});
     }
     for (int32_t schedule = MS_SCHEDULE_VLLM; schedule <= MS_SCHEDULE_TENSORRT_LLM; schedule++) {
         run(&(training){.servers = 1, .sessions = 1, .schedule = schedule, .pages = 2});
