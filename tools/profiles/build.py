@@ -2,10 +2,11 @@
 
     python tools/profiles/build.py [DATA]      DATA: by default ../shared/data beside the repository
 
-Where durations have changed, run it twice: what metered servers did is read off simulations with the file as it is.
+Where durations have changed, run it again until the file stays as it is: what metered servers did is read off
+simulations with the file as it stands, the second time with the new durations.
 
 Duration: tools/profiles/durations.json, which tools/profiles/composing.py makes. Only coefficients are written, never a
-measured row. The same tables give the same bytes.
+measured row. Once the file has settled, the same tables give the same bytes.
 
 Host: values by kind of scheduler, assumed (see HOSTS).
 

@@ -6,7 +6,8 @@ kind of iteration (decode, prefill, mixed) counting the same. Where that leaves 
 time of new tokens jumps elsewhere, knots are added where they help most, a part of the prompts' attention that goes by
 new token is fitted with the terms and added to the knots, and regions that are off count more.
 
-Iterations that a fit is judged on (`held_out`) have other batches, contexts and prompts than those it is made of.
+Iterations that a fit is judged on (`held_out`) have other contexts and prompts than those it is made of and, but for
+one and two sequences that decode, other batches.
 """
 
 from dataclasses import dataclass, replace

@@ -46,8 +46,8 @@ def errors() -> str:
 
 
 def bounds() -> str:
-    """Return how many profiles have a region beyond the goals, and the worst, by weights, as Markdown."""
-    lines = ["| weights | profiles | beyond the goals somewhere | farthest beyond | there |", "|---" * 5 + "|"]
+    """Return how many profiles have a region beyond the goals, and the farthest off, by weights, as Markdown."""
+    lines = ["| weights | profiles | beyond the goals somewhere | farthest off | there |", "|---" * 5 + "|"]
     for kind in KINDS:
         profiles = _of(kind)
         beyond = [p for p in profiles if _share(p) > 1.0]
