@@ -118,7 +118,7 @@ SESSIONS = ["sessions.turns=8", "sessions.think_s=5.0", "sessions.followup=20", 
 WHOLE = {
     "cluster": ("synthetic", 1_000_000, []),
     "no servers": ("synthetic", 1_000_000, ["cluster.mode=none"]),
-    "sessions of 8 turns, prefix caches": ("synthetic", 400_000, [*SESSIONS, *CACHES, *SYSTEM_PROMPTS]),
+    "sessions of 8 turns, prefix caches": ("synthetic", 1_000_000, [*SESSIONS, *CACHES, *SYSTEM_PROMPTS]),
     "cluster, simpy engine": ("synthetic", 50_000, ["engine=simpy"]),
     "when-routing-does-not-pay": ("when-routing-does-not-pay", 19_366, []),
     "peer workload, 1 replica": ("peer-workload", 1_000_000, []),

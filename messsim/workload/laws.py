@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,9 +96,15 @@ def _lognormal(law: scenario_laws.Lognormal, chance: Chance, column: int) -> Tok
         return chance.lognormal_count(column, first, n, mu, sigma, law.max)
 
     most = max(min(law.max, round(math.exp(mu + 8.3 * sigma)) + 1), 1)  # z is 8.2 at most
+    return TokenSampler(draw, *_lognormal_moments(mu, sigma, most), most)
+
+
+@lru_cache(maxsize=256)
+def _lognormal_moments(mu: float, sigma: float, most: int) -> tuple[float, float]:
+    """Mean and mean square of the counts: the runs of a study often share them, and they take a millisecond."""
     k = np.arange(1, most)
     above = np.array(normal_cdf(((mu - np.log(k + 0.5)) / sigma).tolist()))  # P(N > k)
-    return TokenSampler(draw, 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above), most)
+    return 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above)
 
 
 def _empirical(law: scenario_laws.Empirical, chance: Chance, column: int) -> TokenSampler:
