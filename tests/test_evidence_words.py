@@ -40,6 +40,7 @@ VERIFIED = {
     "level": 0.99875,
     "widest": 0.02,
     "slow_server": 1.0,
+    "records": [],
 }
 ROW = ["wait, s", "-2", "-2.02", "-2.1", "-1.9", "+1.00 %", "5.00 %", "0.5 %", "agrees"]
 

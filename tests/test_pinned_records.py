@@ -1,56 +1,33 @@
-"""Without caches, sessions and other engines' schedules, records are bit for bit what they were.
-
-The scenarios are shipped ones. Their models have the figures of this file in place of the zoo's, which may be measured
-anew, and so little memory that some are preempted. Another sum is another model: that belongs into the changelog, and
-then here.
-"""
-
-import hashlib
-import tomllib
-from pathlib import Path
+"""Records without caches, sessions and other engines' schedules are pinned, and `verify` says so."""
 
 import pytest
-from builders import run
 
-SCENARIOS = Path(__file__).parents[1] / "scenarios"
-COLUMNS = (
-    *("arrival_s", "tenant", "model", "replica", "status", "explored", "output_tokens", "attempts", "preemptions"),
-    *("queue", "score", "satisfied", "start_s", "first_token_s", "finish_s", "energy_j", "cost"),
-)
-SERVED = ("profile", "gpu", "tp", "weights", "engine")
-PINNED = {
-    "overload": "91d14c25340a4597",
-    "two-tenants": "6c97f0e3bd82fd0e",
-    "impatient-clients": "55d7ad38a33830b5",
-    "failures": "7e7e11402cb221d6",
-}
-
-
-def plain(name: str) -> dict:
-    """Of a shipped scenario, with replicas of which each next model's are half as fast."""
-    data = tomllib.loads((SCENARIOS / f"{name}.toml").read_text()) | {"requests": 150, "cost": {}}
-    for k, model in enumerate(data["models"]):
-        for key in SERVED:
-            model.pop(key, None)
-        slower = 2.0**k
-        model["coefficients"] = {
-            "a0_s": 0.006 * slower,
-            "ab_s_per_sequence": 2e-5 * slower,
-            "ak_s_per_token": 1e-8 * slower,
-            "c1_s_per_token": 3e-5 * slower,
-            "aq_s_per_token2": 1e-11,
-            "p0_w_per_gpu": 300.0,
-            "e_j_per_token": 0.05 * slower,
-            "p_idle_w_per_gpu": 100.0,
-        }
-        model["kv_capacity_tokens"] = 20_000
-    return data
+from messsim.engines import prepare
+from messsim.report.verification import verification_page
+from messsim.study.verify import pinned, verification
+from messsim.study.verify.cases import experiments
+from messsim.study.verify.pinned import SUMS, pinned_records, pinned_scenario
 
 
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
-@pytest.mark.parametrize("name", PINNED)
-def test_records_are_what_they_were(name, engine):
-    made = run(plain(name), engine)
-    total = hashlib.sha256(b"".join(getattr(made.records, column).tobytes() for column in COLUMNS))
-    assert not any(plan.serving.prefix_cache for plan in made.setup.pools)
-    assert total.hexdigest()[:16] == PINNED[name]
+def test_records_are_what_they_were(engine):
+    assert [(r["scenario"], r["sum"], r["same"]) for r in pinned_records(engine)] == [(*s, True) for s in SUMS.items()]
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_no_server_has_a_cache(name):
+    assert not any(plan.serving.prefix_cache for plan in prepare(pinned_scenario(name, "compiled")).pools)
+
+
+def test_verify_fails_where_records_are_others(monkeypatch):
+    few = experiments()[:1]
+    monkeypatch.setattr(verification, "experiments", lambda: few)
+    monkeypatch.setattr(pinned, "SUMS", {**SUMS, "overload": "0" * 16})
+    verified = verification.verify(size=0.05)
+    assert (verified["passed"], [r["same"] for r in verified["records"]]) == (False, [False, True, True, True])
+    assert all(c["passed"] for c in verified["cases"])
+    assert "records of overload are not what they were" in verification_page(verified)
+    monkeypatch.setattr(pinned, "SUMS", SUMS)
+    verified = verification.verify(size=0.05)
+    assert verified["passed"]
+    assert f"records of {', '.join(SUMS)} are bit for bit" in verification_page(verified)

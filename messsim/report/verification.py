@@ -36,7 +36,11 @@ def verification(verified: Verification) -> RenderableType:
     failed = [c["name"] for c in verified["cases"] if not c["passed"]]
     many = len(verified["cases"])
     verdict = f"{len(failed)} of {many} cases failed" if failed else f"all {many} cases agree with theory"
-    parts += [Text(verdict, style="bold red" if failed else "bold green"), Text(_method(verified), style="dim")]
+    parts.append(Text(verdict, style="bold red" if failed else "bold green"))
+    if verified["records"]:
+        same = all(r["same"] for r in verified["records"])
+        parts.append(Text(_pinned(verified), style="bold green" if same else "bold red"))
+    parts.append(Text(_method(verified), style="dim"))
     return Group(*parts)
 
 
@@ -45,7 +49,16 @@ def verification_page(verified: Verification) -> str:
     rows = [list(COLUMNS), ["---", *["--:"] * (len(COLUMNS) - 2), "---"]]
     rows += [[cell(case) for cell in COLUMNS.values()] for case in verified["cases"]]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"# The simulator against theory\n\n{table}\n\n{_method(verified)}\n"
+    pinned = f"{_pinned(verified)}.\n\n" if verified["records"] else ""
+    return f"# The simulator against theory\n\n{table}\n\n{pinned}{_method(verified)}\n"
+
+
+def _pinned(verified: Verification) -> str:
+    others = [r["scenario"] for r in verified["records"] if not r["same"]]
+    if others:
+        return f"records of {', '.join(others)} are not what they were before there were caches"
+    names = ", ".join(r["scenario"] for r in verified["records"])
+    return f"without caches, records of {names} are bit for bit what they were before there were any"
 
 
 def _slowed(verified: Verification) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "PaperBenchmark",
     "PaperRun",
     "PaperSummary",
+    "PinnedRecords",
     "Published",
     "Quantile",
     "Quantiles",
@@ -192,8 +193,17 @@ class VerifiedCase(TypedDict):
     timing: bool
 
 
+class PinnedRecords(TypedDict):
+    """Half a SHA-256 over the records of a scenario: what it was, and what it is."""
+
+    scenario: str
+    pinned: str
+    sum: str
+    same: bool
+
+
 class Verification(TypedDict):
-    """What `verify` prints; `passed` if all cases did."""
+    """What `verify` prints; `passed` if all cases did and all pinned records are the same."""
 
     passed: bool
     engine: str
@@ -206,6 +216,7 @@ class Verification(TypedDict):
     level: float
     widest: float
     cases: list[VerifiedCase]
+    records: list[PinnedRecords]
 
 
 class Accounting(TypedDict):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from messsim.errors import ScenarioError
 from messsim.results.intervals import Interval, replication_interval
 from messsim.scenario import Scenario
-from messsim.shapes.evidence import Verification, VerifiedCase
+from messsim.shapes.evidence import PinnedRecords, Verification, VerifiedCase
 
 from ..runs.summaries import in_order, in_processes
 from .cases import Case, Experiment, experiments
 from .measures import observe
+from .pinned import pinned_records
 from .queues import slower
 
 __all__ = ["verify"]
@@ -80,7 +81,8 @@ def verify(
     Every case is an average of 32 independent replications with Student's interval at the level 1 - 0.01 / cases:
     all of them together cover their theory with probability 99 % (Bonferroni). A case passes if theory, give or take
     the case's bias, lies in it, and the interval is narrow: half-width at most 1 % of theory in a full verification,
-    2 % / sqrt(size) in a smaller one.
+    2 % / sqrt(size) in a smaller one. Where all experiments are run, records of scenarios without caches, sessions and
+    other engines' schedules are also compared with pinned sums: bit for bit what they were before there were any.
 
     Parameters
     ----------
@@ -118,10 +120,16 @@ def verify(
         for n, e in enumerate(asked)  # no two experiments share their chance
         for k in range(REPLICATIONS)
     ]
-    return _judged(setting, asked, _all_observed(tasks, workers, progress))
+    records = pinned_records(engine) if chosen is None else []
+    return _judged(setting, asked, _all_observed(tasks, workers, progress), records)
 
 
-def _judged(setting: _Setting, asked: Sequence[Experiment], pairs_of: dict[str, list[list[Pair]]]) -> Verification:
+def _judged(
+    setting: _Setting,
+    asked: Sequence[Experiment],
+    pairs_of: dict[str, list[list[Pair]]],
+    records: list[PinnedRecords],
+) -> Verification:
     """A verdict on every case of the experiments, by what was observed in their replications."""
     level = 1.0 - (1.0 - FAMILY_LEVEL) / sum(len(e.cases) for e in asked)
     widest = PRECISION if setting.size >= 1.0 else 2.0 * PRECISION / setting.size**0.5
@@ -131,7 +139,7 @@ def _judged(setting: _Setting, asked: Sequence[Experiment], pairs_of: dict[str, 
         for k, case in enumerate(e.cases)
     ]
     return {
-        "passed": all(c["passed"] for c in cases),
+        "passed": all(c["passed"] for c in cases) and all(r["same"] for r in records),
         "engine": setting.engine,
         "seed": setting.seed,
         "size": setting.size,
@@ -142,6 +150,7 @@ def _judged(setting: _Setting, asked: Sequence[Experiment], pairs_of: dict[str, 
         "level": level,
         "widest": widest,
         "cases": cases,
+        "records": records,
     }
 
 
