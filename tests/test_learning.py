@@ -2,10 +2,12 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import tomli_w
 from builders import COEFFICIENTS, IDLE_W, POWER_W, STEP_S, model, run, scenario
 from typer.testing import CliRunner
 
@@ -15,6 +17,7 @@ from messsim.engines import prepare
 from messsim.errors import DataError, ScenarioError
 from messsim.routing.tradeoff import automatic_v, notes_on_v
 from messsim.scenario import dump, parse
+from messsim.scenario.shipped import files_of
 
 # ---- starting well ---------------------------------------------------------------------------------------
 
@@ -325,3 +328,10 @@ def test_marginal_costs_fill_the_batch_that_runs():
     )
     runs = {e: run(base | {"router": base["router"] | {"cost_estimate": e}}, "compiled") for e in ("known", "marginal")}
     assert (runs["marginal"].records.model == 0).mean() > 0.9
+
+
+def test_what_a_shipped_scenario_needs_beside_it_has_the_warm_start(tmp_path):
+    (tmp_path / "labels.csv").write_text("x\n")
+    file = tmp_path / "s.toml"
+    file.write_text(tomli_w.dumps(scenario(router={"predictor": {"warm_start": "labels.csv"}})))
+    assert files_of(file) == [Path("s.toml"), Path("labels.csv")]

@@ -34,6 +34,13 @@ def sessions(turns=3, think_s=THINK_S, **changes) -> dict:
     return scenario(**(data | changes))
 
 
+def test_moments_of_prompts_that_grow_are_those_of_the_requests():
+    """Prompts of 10, then 10 + 3 + 5 and 18 + 3 + 5 tokens."""
+    workload = Workload(parse(sessions()))
+    assert workload.mean_prompt_tokens() == pytest.approx((10 + 18 + 26) / 3)
+    assert workload.mean_square_prompt_tokens() == pytest.approx((10**2 + 18**2 + 26**2) / 3)
+
+
 # ---- by hand --------------------------------------------------------------------------------------------
 
 
