@@ -41,7 +41,7 @@ door.write()
 core = Extension(
     "messsim._core",
     sources=["messsim/_core.pyx", *sorted(str(p) for p in Path("csrc").glob("*.c"))],
-    depends=["setup.py", TRAINING, *sorted(str(p) for p in Path("csrc").glob("*.h"))],
+    depends=["setup.py", TRAINING, *sorted(str(p) for p in Path("csrc").rglob("*.h"))],
     include_dirs=["csrc"],
     extra_compile_args=FLAGS,
     extra_link_args=[LTO, *INLINE, *LINKING],

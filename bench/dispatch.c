@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dispatch.h"
+#include "training/usual_dispatch.h"
 #include "view.h"
 
 enum { TURNS = 4 };
@@ -171,33 +172,16 @@ static ms_dispatch_plan plan_of(int count, char **words)
     const double session = number_at(count, words, 6), busy = number_at(count, words, 7);
     const double unknown = number_at(count, words, 8), token_load = number_at(count, words, 9);
     const int tokens_alone = token_load > 0.0 && !(busy > 0.0 || unknown > 0.0);
-    return (ms_dispatch_plan){.rule = number_of(words[1]),
-                              .state_delay_s = number_at(count, words, 5),
-                              .session_ttl_s = 300.0,
-                              .packed_requests = 4, /* of half a request a replica: an eighth of them fill */
-                              .cache_threshold = 0.3,
-                              .balance_abs = 64,
-                              .balance_rel = 1.5,
-                              .tree_tokens = 1 << 23,
-                              .eviction_s = 120.0,
-                              .prefill_load_scale = 1.0,
-                              .overlap_credit = 1.0,
-                              .is_sticky = number_at(count, words, 10) > 0.0,
-                              .affinity = 0.8,
-                              .most_penalty_s = 18.0,
-                              .peak_prefill = 15928.0,
-                              .weights = {.queue = tokens_alone ? 0.0 : 2.0,
-                                          .kv_cache = tokens_alone ? 0.0 : 2.0,
-                                          .token_load = token_load,
-                                          .prefix = 3.0,
-                                          .session = session,
-                                          .active = busy,
-                                          .no_hit_lru = unknown},
-                              .index_block_tokens = 64,
-                              .index_tokens = 131072,
-                              .cold_replicas = 1024,
-                              .most_busy_score = 1.0,
-                              .most_load_tokens = 4194304.0};
+    ms_dispatch_plan plan = usual_dispatch(number_of(words[1]));
+    plan.state_delay_s = number_at(count, words, 5);
+    plan.packed_requests = 4; /* of half a request a replica: an eighth of them fill */
+    plan.is_sticky = number_at(count, words, 10) > 0.0;
+    plan.weights.queue = plan.weights.kv_cache = tokens_alone ? 0.0 : 2.0;
+    plan.weights.token_load = token_load;
+    plan.weights.session = session;
+    plan.weights.active = busy;
+    plan.weights.no_hit_lru = unknown;
+    return plan;
 }
 
 static void make(ms_fleet *fleet, int32_t replicas, int32_t pools, const ms_dispatch_plan *plan)

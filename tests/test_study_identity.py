@@ -111,36 +111,34 @@ def test_messsim_itself_is_no_module_beside_a_policy(tmp_path, monkeypatch):
     assert modules_beside(tmp_path / "own.py") == []
 
 
-def test_a_helper_that_changes_while_python_runs_is_read_again(tmp_path):
-    """What a study says it ran and what it ran are the same, in a notebook too."""
-    (tmp_path / "helper_of_a_notebook.py").write_text("K = 0\n")
-    (tmp_path / "own.py").write_text(
-        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nfrom helper_of_a_notebook import K\n"
-        "from messsim.routing.plugin import compile_policy\n"
-        "def decide(models):\n    return K\n"
-        "def build(options, models, features):\n    return compile_policy('own', decide)\n"
-    )
-    parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
-    answered = []
-    for k in (0, 1, 0):
-        (tmp_path / "helper_of_a_notebook.py").write_text(f"K = {k}\n")
-        answered.append([m["answered"] for m in messsim.run(parsed).summary["models"]])
-    assert answered == [[30, 0], [0, 30], [30, 0]]
-
-
-def test_what_build_imports_is_of_the_version_that_is_loaded(tmp_path):
-    (tmp_path / "late_helper.py").write_text("K = 0\n")
+@pytest.mark.parametrize(
+    ("helper", "decide_and_build"),
+    [
+        (
+            "helper_of_a_notebook",
+            "from helper_of_a_notebook import K\n"
+            "def decide(models):\n    return K\n"
+            "def build(options, models, features):\n    return compile_policy('own', decide)\n",
+        ),
+        (
+            "late_helper",
+            "def decide(params):\n    return int(params[0])\n"
+            "def build(options, models, features):\n    from late_helper import K\n"
+            "    return compile_policy('own', decide, params=[K])\n",
+        ),
+    ],
+)
+def test_a_helper_that_changes_while_python_runs_is_read_again(tmp_path, helper, decide_and_build):
+    """What a study says it ran and what it ran are the same, in a notebook too, and where `build` imports."""
+    (tmp_path / f"{helper}.py").write_text("K = 0\n")
     (tmp_path / "own.py").write_text(
         "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n"
-        "from messsim.routing.plugin import compile_policy\n"
-        "def decide(params):\n    return int(params[0])\n"
-        "def build(options, models, features):\n    from late_helper import K\n"
-        "    return compile_policy('own', decide, params=[K])\n"
+        f"from messsim.routing.plugin import compile_policy\n{decide_and_build}"
     )
     parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
     answered = []
     for k in (0, 1, 0):
-        (tmp_path / "late_helper.py").write_text(f"K = {k}\n")
+        (tmp_path / f"{helper}.py").write_text(f"K = {k}\n")
         answered.append([m["answered"] for m in messsim.run(parsed).summary["models"]])
     assert answered == [[30, 0], [0, 30], [30, 0]]
 

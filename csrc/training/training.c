@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "loop.h"
+#include "training/usual_dispatch.h"
 
 enum { MODELS = 4, FEATURES = 16, TURNS = 8, ROWS = 4096, UNIFORMS = 2 };
 
@@ -251,30 +252,6 @@ static void prompt_costs(ms_prompt_cost *costs)
     }
 }
 
-/* Options of every rule. */
-static ms_dispatch_plan plan_of(int32_t rule)
-{
-    return (ms_dispatch_plan){.rule = rule,
-                              .session_ttl_s = 300.0,
-                              .packed_requests = 16,
-                              .cache_threshold = 0.3,
-                              .balance_abs = 64,
-                              .balance_rel = 1.5,
-                              .tree_tokens = 1 << 23,
-                              .eviction_s = 120.0,
-                              .prefill_load_scale = 1.0,
-                              .overlap_credit = 1.0,
-                              .weights = {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
-                              .index_block_tokens = 64,
-                              .index_tokens = 131072,
-                              .most_load_tokens = 4194304.0,
-                              .most_busy_score = 1.0,
-                              .cold_replicas = 1024,
-                              .affinity = 0.8,
-                              .most_penalty_s = 18.0,
-                              .peak_prefill = 15928.0};
-}
-
 /* ---- a run --------------------------------------------------------------------------------------------- */
 
 static ms_patience patience_of(const training *t)
@@ -334,7 +311,8 @@ static void run(const training *t)
     ms_prompt_cost costs[MODELS];
     ms_predictor predictor;
     ms_run loop;
-    const ms_dispatch_plan dispatch = plan_of(t->rule);
+    ms_dispatch_plan dispatch = usual_dispatch(t->rule);
+    dispatch.packed_requests = 16; /* so that some fill */
     plan_pools(plans, t);
     prompt_costs(costs);
     check(ms_run_init(&loop, &config, alphas, 1.0, 0, t->servers ? MODELS : 0, plans,
