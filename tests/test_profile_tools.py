@@ -85,6 +85,58 @@ def test_regions_that_are_off_count_more():
     assert regional < 0.9 * alike
 
 
+class Launched(Kernels):
+    """Attention of the decoding sequences takes 2 ms at the least, as launches do."""
+
+    def decoding(self, batch: int, context: int) -> float:
+        return max(2.0, 2e-5 * batch * context)
+
+
+def test_the_nearest_fit_is_less_off_where_it_is_most_than_least_squares():
+    import fitting
+    import minimax
+
+    squares = fitting.fitted(Launched(), 400_000, None)
+    fit = fitting.closer(Launched(), 400_000, None)
+    nearest = minimax.nearest_everywhere(fit)
+    for solution in (squares, nearest):
+        solution["share"] = fitting.worst(fitting._error(solution, fit.rows, fit.whole, {}), fit.rows)["share"]
+    assert nearest["share"] < 0.9 * squares["share"]
+    assert min(nearest["terms"].values()) >= 0.0
+    knots = dict(zip(nearest.get("knots", fitting.KNOTS), nearest["knots_s"], strict=True))
+    assert min(knots.values()) >= 0.9 * 5e-3 * (1 - 1e-6)  # of what all new tokens take
+    # what the form can follow it follows, with the assumed terms in proportion
+    exact = minimax.nearest_everywhere(fitting.closer(Kernels(), 400_000, {"akm": 0.5}))
+    assert exact["terms"]["ak"] == pytest.approx(1e-8, rel=0.02)
+    assert exact["terms"]["akm"] == pytest.approx(0.5 * exact["terms"]["ak"], rel=1e-5)
+
+
+def test_iterations_that_fits_are_checked_on_or_made_closer_by_are_no_others():
+    import fitting
+
+    for capacity in (20_000, 400_000):
+        check, closer = (set(fitting.scattered(capacity, part)) for part in (0, 1))
+        assert not check & closer
+        assert not (check | closer) & set(fitting.held_out(capacity))
+        assert max(p + prior + batch * context for p, prior, batch, context in check | closer) <= capacity
+        which = fitting.regions(np.array(sorted(check)))
+        assert set(fitting.regions(np.array(fitting.held_out(capacity)))) <= set(which)
+        assert fitting.closer(Kernels(), capacity, None).rows.shape[0] > len(closer) > 500
+
+
+def test_a_prompt_takes_no_less_behind_a_prefix_than_alone():
+    import composing
+
+    class Derived(Kernels):
+        def prompt(self, p: int, prior: int) -> float:  # a launch of which the prefix takes a share
+            return 2.0 * p / (p + prior) + 1e-4 * p * prior / 1000
+
+    behind = composing.Behind(Derived())
+    assert behind.prompt(16, 0) == behind.prompt(16, 4096) == 2.0
+    assert behind.prompt(1000, 40_000) == Derived().prompt(1000, 40_000) > 2.0
+    assert (behind.tokens(64, 1), behind.decoding(4, 512)) == (5.0, Kernels().decoding(4, 512))
+
+
 def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(monkeypatch, tmp_path):
     import composing
     from cells import Cell

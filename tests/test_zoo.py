@@ -112,8 +112,6 @@ def test_coefficients_make_sense() -> None:
         assert e.ek_j_per_cached_token >= 0, profile.name
         error = profile.duration_error
         assert max(error.decode, error.prefill, error.mixed) < 6, profile.name
-        assert error.unseen_error < 6.5, profile.name  # models below a billion parameters on the RTX PRO 6000
-        assert abs(error.unseen_bias) < 6, profile.name
 
 
 def test_more_gpus_smaller_weights_and_newer_gpus_are_quicker() -> None:
@@ -207,9 +205,9 @@ def test_combinations_of_several_models_are_told_once() -> None:
 
 
 def test_iterations_that_no_fit_has_seen_are_within_the_goals() -> None:
-    errors = [p.duration_error for p in ALL]
-    beyond = [e for e in errors if e.unseen_error > 5.0 or abs(e.unseen_bias) > 4.0]
-    assert len(beyond) <= 0.03 * len(errors)
+    errors = {p.name: p.duration_error for p in ALL}
+    assert not {name: e for name, e in errors.items() if e.unseen_error > 5.0 or abs(e.unseen_bias) > 4.0}
+    assert {e.unseen_region for e in errors.values()} >= {"decode, up to 32 sequences", "prefill, nothing cached"}
 
 
 def test_products_that_jump_have_more_knots() -> None:

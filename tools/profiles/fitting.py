@@ -16,8 +16,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import nnls
+from scipy.stats.qmc import Halton
 
-__all__ = ["KNOTS", "TERMS", "Kernel", "fitted", "grid", "held_out", "judged", "placed", "regions", "score", "worst"]
+__all__ = ["KNOTS", "TERMS", "Fit", "Kernel", "between", "checked", "closer", "composed_ms", "fitted"]
+__all__ += ["grid", "held_out", "judged", "placed", "regions", "scattered", "score", "worst", "written"]
 
 KNOTS = (1, 4, 8, 16, 32, 64, 65, 96, 128, 129, 192, 256, 257, 384, 512, 513, 1024, 2048, 8192)
 MOST_KNOTS = 32  # MS_MOST_KNOTS of csrc/iteration.h
@@ -32,6 +34,7 @@ HELD_CONTEXTS = (384, 768, 1536, 3072, 6144, 12_288, 24_576)
 HELD_BATCHES = (1, 2, 3, 6, 10, 14, 20, 28, 40, 56, 80, 112, 144, 176, 224, 288, 352, 448, 640, 896)
 HELD_PROMPTS = (24, 50, 80, 112, 160, 230, 320, 450, 600, 850, 1200, 1800, 2500, 3500, 5000, 7000, 8000)
 LONGEST = 40_960
+SCATTERED = (600, 400, 1600)  # iterations of a part that only decode, only prefill, do both
 FEWEST = 5  # iterations of a region below which it is not judged
 FLOOR = "floor"  # what attention takes however little there is to attend to: part of the knots
 BY_TOKEN = (16, 64, 256, 1024, 2048, 8192)  # counts at which a prompt's attention may have a part by new token
@@ -76,6 +79,35 @@ def held_out(capacity: int) -> list[Row]:
     batches = (2, 6, 12, 24, 40, 80, 112, 160, 224, 320, 448)
     rows += _mixed(batches, (1024, 4096, 8192), (40, 200, 600, 1200), (0, 1024, 4096), (384, 1536, 6144, 12_288))
     return [row for row in rows if row[0] + row[1] + row[2] * row[3] <= capacity]
+
+
+def scattered(capacity: int, part: int) -> list[Row]:
+    """Iterations all over what a server reaches, by Halton's sequence: part 0 to check fits on, part 1 to fit closer.
+
+    None of one part is in the other or in `held_out`.
+    """
+
+    def spread(share: Floats, least: int, most: int) -> list[int]:
+        """Whole numbers, their logarithms alike; 0 for a negative share."""
+        counts = np.where(share < 0, 0, np.rint(least * (most / least) ** np.abs(share)))
+        return [int(n) for n in counts]
+
+    def shares(columns: int, rows: int) -> Floats:
+        return Halton(columns, scramble=False).random((part + 1) * rows + 1)[-rows:].T
+
+    decoding, prompts, both = SCATTERED
+    batch, context = shares(2, decoding)
+    rows = [(0, 0, b, x) for b, x in zip(spread(batch, 1, 1024), spread(context, 256, 32_768), strict=True)]
+    p, prior = shares(2, prompts)
+    prior = (4 * prior - 1) / 3  # a quarter without
+    rows += [(p, c, 0, 0) for p, c in zip(spread(p, 16, 8192), spread(prior, 512, 32_768), strict=True)]
+    p, prior, batch, context = shares(4, both)
+    prior = (3 * prior - 1) / 2  # a third without
+    mixed = spread(p, 40, 8192), spread(prior, 512, 8192), spread(batch, 1, 512), spread(context, 256, 16_384)
+    rows += zip(*mixed, strict=True)
+    others = {*held_out(capacity), *(scattered(capacity, 0) if part else ())}
+    reached = (r for r in rows if r[0] + r[1] + r[2] * r[3] <= capacity and r[0] + r[1] <= LONGEST)
+    return [row for row in reached if row not in others]
 
 
 def _mixed(
@@ -220,13 +252,24 @@ def fitted(kernel: Kernel, capacity: int, mixing: dict[str, float] | None) -> di
     return _solution(fit, fit.solved(regional=True))
 
 
+def closer(kernel: Kernel, capacity: int, mixing: dict[str, float] | None) -> Fit:
+    """What a fit of more iterations, with knots where products jump, is made of."""
+    rows = np.array(sorted({*grid(capacity), *scattered(capacity, 1)}))
+    return Fit(kernel, rows, composed_ms(kernel, rows), mixing or {}, counts=placed(kernel))
+
+
 def _solution(fit: Fit, terms: dict[str, float]) -> dict[str, Any]:
     attending = terms[FLOOR] + sum(terms[name] * part for name, part in fit.parts.items())
-    written = terms | {name: share * terms["ak"] for name, share in fit.mixing.items()}
+    return written(fit, fit.knots + attending, terms)
+
+
+def written(fit: Fit, knots: Floats, terms: dict[str, float]) -> dict[str, Any]:
+    """Knots and coefficients, ms, as `fitted` returns them."""
+    all_terms = terms | {name: share * terms["ak"] for name, share in fit.mixing.items()}
     solution = {
         **({} if fit.counts == KNOTS else {"knots": fit.counts}),
-        "knots_s": [float(f"{1e-3 * x:.6g}") for x in fit.knots + attending],
-        "terms": {t: float(f"{1e-3 * written[t]:.6g}") for t in TERMS},
+        "knots_s": [float(f"{1e-3 * x:.6g}") for x in knots],
+        "terms": {t: float(f"{1e-3 * all_terms[t]:.6g}") for t in TERMS},
     }
     error = _error(solution, fit.rows, fit.whole, fit.mixing)
     kinds = {name: which for name, which in regions(fit.rows).items() if "," not in name}
@@ -246,8 +289,19 @@ def _summary(error: Floats) -> dict[str, float]:
 
 def judged(kernel: Kernel, capacity: int, mixing: dict[str, float] | None, solution: dict[str, Any]) -> dict[str, Any]:
     """The worst region of the iterations that the fit has not seen, percent; without what no table has."""
-    rows = np.array(held_out(capacity))
-    return worst(_error(solution, rows, composed_ms(kernel, rows), mixing or {}), rows)
+    return _worst_of(held_out(capacity), kernel, mixing, solution)
+
+
+def checked(kernel: Kernel, capacity: int, mixing: dict[str, float] | None, solution: dict[str, Any]) -> dict[str, Any]:
+    """The same of iterations by which a fit is taken or not: none is made of them or judged on them."""
+    return _worst_of(scattered(capacity, 0), kernel, mixing, solution)
+
+
+def _worst_of(
+    rows: list[Row], kernel: Kernel, mixing: dict[str, float] | None, solution: dict[str, Any]
+) -> dict[str, Any]:
+    at = np.array(rows)
+    return worst(_error(solution, at, composed_ms(kernel, at), mixing or {}), at)
 
 
 def composed_ms(kernel: Kernel, rows: Floats) -> Floats:
