@@ -646,6 +646,38 @@ def test_every_model_is_found_by_its_own_checkpoint() -> None:
         assert load_models()[result].source == model.source, (name, result)
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "model"),
+    [
+        # config.json of each: layers, hidden size, heads and experts are those of the other
+        ("mistralai/Mistral-Small-3.2-24B-Instruct-2506", "Mistral-Small-24B"),
+        ("mistralai/Magistral-Small-2509", "Mistral-Small-24B"),
+        ("Qwen/QwQ-32B", "Qwen2.5-32B"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", "Qwen2.5-14B"),
+        ("deepseek-ai/DeepSeek-V3.1-Terminus", "DeepSeek-V3.1"),
+        ("amd/Llama-3.1-70B-Instruct-FP8-KV", "Llama-3.1-70B"),
+    ],
+)
+def test_models_of_one_shape_under_names_of_their_own(checkpoint: str, model: str) -> None:
+    assert model_named(checkpoint, load_models()) == model
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown"),
+    [
+        ("microsoft/phi-4", "phi-4"),
+        ("phi-4", "phi-4"),
+        ("phi-4/H100", "phi-4"),
+        ("phi-4/tp2", "phi-4"),
+        ("phi-4/H100/tp2/fp8", "phi-4"),
+        ("H100/tp2", "H100"),
+    ],
+)
+def test_an_unknown_model_is_told_by_its_own_name_not_its_owners(asked: str, unknown: str) -> None:
+    with pytest.raises(UnknownProfile, match=f"no built-in profile of model '{unknown}'"):
+        select_profiles(asked)
+
+
 def test_selecting_by_a_checkpoint_is_selecting_by_its_model_and_weights() -> None:
     profiles = select_profiles("Qwen/Qwen3-32B-FP8", gpu="H100-SXM")
     assert {(p.model, p.gpu, p.weights) for p in profiles} == {("Qwen3-32B", "H100", "fp8")}

@@ -222,7 +222,8 @@ def _named(name: str | None) -> list[Key]:
         kind = weights_named(name)
         of_name = [key for key in _rows() if key[0] == checkpoint]
         return [key for key in of_name if kind in (None, key[3])] or of_name
-    raise UnknownProfile(_unknown_model(name.split("/")[0]))
+    is_checkpoint = len(parts) == 2 and not (_gpu_named(parts[1]) or parts[1].startswith("tp"))
+    raise UnknownProfile(_unknown_model(name.split("/")[is_checkpoint]))
 
 
 def _parts(key: Key) -> list[str]:
