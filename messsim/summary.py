@@ -38,6 +38,7 @@ __all__ = [
     "StaticChoice",
     "Summary",
     "TenantSummary",
+    "Throughput",
     "Transfers",
     "Windows",
     "WithoutRouter",
@@ -280,6 +281,14 @@ class Energy(TypedDict):
     measured: Annotated[bool | None, "", "whether every pool's energy figures are measured ones"]
 
 
+class Throughput(TypedDict):
+    """What was answered in how long, as benchmarks of servers count it; None without servers."""
+
+    duration_s: Annotated[float | None, "s", "simulated time from the begin of the run to the end of the last answer"]
+    requests_per_s: Annotated[float | None, "requests/s", "completed requests over it"]
+    output_tokens_per_s: Annotated[float | None, "tokens/s", "tokens of completed answers over it"]
+
+
 class Cache(TypedDict):
     """What prefix caches held of the prompts; null where no pool has one."""
 
@@ -479,6 +488,7 @@ class Summary(TypedDict):
     sla: Sla
     cost: Cost
     energy: Energy
+    throughput: Throughput
     cache: Cache
     models: list[ModelSummary]
     router: RouterTimes
