@@ -397,6 +397,45 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         read_measurements(theirs)
 
 
+BENCHMARK = {  # vllm bench serve --max-concurrency 8 --save-result
+    "backend": "vllm", "num_prompts": 4, "request_rate": "inf", "max_concurrency": 8, "duration": 2.0,
+    "completed": 4, "failed": 0, "total_input_tokens": 400, "total_output_tokens": 40, "request_throughput": 2.0,
+    "output_throughput": 20.0, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5,
+}  # fmt: skip
+DETAILED = {  # --save-detailed
+    "input_lens": [100] * 4, "output_lens": [10] * 4, "ttfts": [0.25] * 4, "itls": [[0.0125] * 9] * 4,
+    "generated_texts": ["x"] * 4, "errors": [""] * 4,
+}  # fmt: skip
+
+
+def test_a_benchmark_with_each_request_is_one_point(tmp_path):
+    """The means are of all its requests: the same point once for each of them would look like so many readings."""
+    (plain := tmp_path / "plain.json").write_text(json.dumps(BENCHMARK))
+    (detailed := tmp_path / "detailed.json").write_text(json.dumps(BENCHMARK | DETAILED))
+    assert len(read_measurements(detailed).rows) == 1
+    assert repr(read_measurements(detailed)) == repr(read_measurements(plain))
+
+
+@pytest.mark.parametrize("rate", ["inf", float("inf"), None, 100.0])
+def test_a_benchmark_that_sends_faster_than_it_is_answered_has_all_its_clients(tmp_path, rate):
+    (file := tmp_path / "b.json").write_text(json.dumps(BENCHMARK | {"request_rate": rate}))
+    assert read_measurements(file).rows.clients == [8]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"request_rate": 2.1}, "column 'request_rate' has 2.1 in row 1, and 2 a second were answered: "),
+        ({"request_rate": "2.1"}, "fewer than max_concurrency were under way; expected inf"),
+        ({"max_concurrency": None}, "column 'max_concurrency' has no value in row 1: .* expected --max-concurrency N"),
+    ],
+)
+def test_a_benchmark_without_a_fixed_number_of_clients_is_told(tmp_path, change, message):
+    (file := tmp_path / "b.json").write_text(json.dumps(BENCHMARK | change))
+    with pytest.raises(DataError, match=message):
+        read_measurements(file)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
