@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 import runpy
 import sys
 from collections import defaultdict
@@ -500,7 +501,25 @@ def test_find_profile_ignores_case(change: Callable[[str], str]) -> None:
         assert find_profile(change(profile.model), change(profile.gpu), profile.tp, profile.weights) is profile
 
 
-def test_weights_are_bf16_unless_there_is_one_kind_alone() -> None:
+@pytest.mark.parametrize(
+    ("model", "gpu", "tp", "fits"),
+    [
+        ("Llama-3.1-70B", "H100", 2, "2 (fp8)"),
+        ("Llama-3.1-405B", "H100", 8, "8 (fp8)"),
+        ("DeepSeek-R1", "B200", 4, "4 (nvfp4)"),
+    ],
+)
+def test_lighter_weights_are_not_taken_unasked_where_the_published_do_not_fit(
+    model: str, gpu: str, tp: int, fits: str
+) -> None:
+    with pytest.raises(UnknownProfile, match=re.escape(f"{gpu} with tp {fits}") + "|" + re.escape(f", {fits}")):
+        find_profile(model, gpu, tp)
+    weights = fits.split("(")[1].strip(")")
+    assert find_profile(model, gpu, tp, weights).weights == weights
+
+
+def test_weights_are_those_that_are_published() -> None:
+    assert find_profile("DeepSeek-V3", "B200", 8).weights == "fp8"
     assert find_profile("Llama-3.1-8B", "H100", 1).weights == "bf16"
     assert find_profile("Llama-3.1-8B", "H100", 1, "fp8").weights == "fp8"
     assert find_profile("gpt-oss-20b", "H100", 1).weights == "mxfp4"
