@@ -42,8 +42,8 @@ def fitted(data: Path, engine: str, gpus: list[int]) -> tuple[str, dict[str, flo
     def misfits(scaled: np.ndarray) -> np.ndarray:
         return errors(data, engine, gpus, host.kind, parts(scaled))[:, 1]
 
-    found = least_squares(misfits, np.ones(len(start)), bounds=(0, np.inf), diff_step=0.05, max_nfev=8, xtol=1e-3)
-    return host.kind, parts(found.x)
+    solution = least_squares(misfits, np.ones(len(start)), bounds=(0, np.inf), diff_step=0.05, max_nfev=8, xtol=1e-3)
+    return host.kind, parts(solution.x)
 
 
 def main(data: Path) -> None:
@@ -57,8 +57,8 @@ def main(data: Path) -> None:
         print(engine, "all", _shown(np.vstack(judged)), flush=True)
 
 
-def _shown(found: np.ndarray) -> str:
-    sizes, biases = (100 * values.mean(axis=0) for values in (np.abs(found), found))
+def _shown(misses: np.ndarray) -> str:
+    sizes, biases = (100 * values.mean(axis=0) for values in (np.abs(misses), misses))
     return "  ".join(f"{name} {a:.1f}/{b:+.1f}" for name, a, b in zip(READINGS, sizes, biases, strict=True))
 
 
