@@ -38,6 +38,7 @@ __all__ = [
     "StaticChoice",
     "Summary",
     "TenantSummary",
+    "Throughput",
     "Transfers",
     "Windows",
     "WithoutRouter",
@@ -106,26 +107,20 @@ class Sla(TypedDict):
     ]
     satisfaction: Annotated[float | None, "0 to 1", "mean over all answered requests, rated or not"]
     satisfaction_time_mean: Annotated[
-        float | None,
-        "0 to 1",
-        "mean over requests of the running satisfaction: what the tables of the MESS+ paper show",
+        float | None, "0 to 1", "mean over requests of the running satisfaction, as in the tables of the MESS+ paper"
     ]
     satisfaction_per_arrived: Annotated[
         float | None, "0 to 1", "satisfied answers per arrived request: rejecting hard traffic does not help it"
     ]
     shortfall: Annotated[
-        float | None,
-        "0 to 1",
-        "alpha − satisfaction over all tenants, at least 0; 0 where they are equal to 1e-9",
+        float | None, "0 to 1", "alpha − satisfaction over all tenants, at least 0; 0 where they are equal to 1e-9"
     ]
     queue_final: Annotated[
         float, "answers", "virtual queue at the end as if every answer were rated, summed over tenants"
     ]
     queue_max: Annotated[float, "answers", "the largest it was, over time and tenants"]
     queue_tracked_final: Annotated[
-        float,
-        "answers",
-        "the virtual queue by which the router decides, at the end, summed over tenants and instances",
+        float, "answers", "the virtual queue by which the router decides, at the end, summed over tenants and instances"
     ]
     queue_plain_final: Annotated[float, "answers", "the same neither discounted nor windowed, as the certificate is"]
     queue_initial: Annotated[float, "answers", "what these two began with: a place-holder, owed to nobody"]
@@ -177,9 +172,7 @@ class BestSingle(TypedDict):
     """The cheapest model that alone keeps the promise, by known outcomes and costs."""
 
     model: Annotated[
-        str | None,
-        "",
-        "cheapest model that alone keeps every tenant's promise on these requests; null if none does",
+        str | None, "", "cheapest model that alone keeps every tenant's promise on these requests; null if none does"
     ]
     per_request: Annotated[float | None, "unit", "its expected cost per request"]
 
@@ -278,6 +271,14 @@ class Energy(TypedDict):
     idle_j: Annotated[float | None, "J", "its idle part"]
     j_per_output_token: Annotated[float | None, "J", "total energy per token of completed answers"]
     measured: Annotated[bool | None, "", "whether every pool's energy figures are measured ones"]
+
+
+class Throughput(TypedDict):
+    """What was answered in how long, as benchmarks of servers count it; None without servers."""
+
+    duration_s: Annotated[float | None, "s", "simulated time up to the end of the last answer"]
+    requests_per_s: Annotated[float | None, "requests/s", "completed requests over it"]
+    output_tokens_per_s: Annotated[float | None, "tokens/s", "tokens of completed answers over it"]
 
 
 class Cache(TypedDict):
@@ -427,9 +428,7 @@ class Accuracy(TypedDict):
     """How exact the figures are."""
 
     percentile_relative_error: Annotated[
-        float,
-        "",
-        "most that a percentile is off: it comes from a histogram with 1,024 bins per factor of 2",
+        float, "", "most that a percentile is off: it comes from a histogram with 1,024 bins per factor of 2"
     ]
     auc_bins: Annotated[int, "", "bins of scores behind the AUC"]
     in_flight_left_out_of_latencies: Annotated[int, "requests", "unfinished ones, which have no latency yet"]
@@ -479,6 +478,7 @@ class Summary(TypedDict):
     sla: Sla
     cost: Cost
     energy: Energy
+    throughput: Throughput
     cache: Cache
     models: list[ModelSummary]
     router: RouterTimes

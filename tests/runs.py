@@ -138,6 +138,7 @@ def summary_by_hand(**changes: Any) -> dict[str, Any]:
         },
         "energy": {"j_per_output_token": 0.75, "measured": True},
         "slo": {"attainment": None, "goodput_rps": None},
+        "throughput": {"duration_s": None, "requests_per_s": None, "output_tokens_per_s": None},
         "cache": {"hit_rate": None, "cached_prompt_tokens": None},
         "latency_s": {"ttft": times, "tpot": none, "e2e": times | {"p95": 2.5}, "queueing": none},
         "intervals": {"latency_s": None},

@@ -26,7 +26,7 @@ from messsim.study.calibrate.fitting import calibrate
 from messsim.study.calibrate.measurements import ServedPoints, joined, read_measurements
 from messsim.study.calibrate.missing import ITERATIONS
 from messsim.study.calibrate.missing import POINTS as SERVED_POINTS
-from messsim.study.calibrate.options import NAMES, Options
+from messsim.study.calibrate.options import NAMES, Options, engine_named
 from messsim.study.calibrate.profile_file import profile_text
 from messsim.study.calibrate.served_fit import PointFit
 from messsim.study.runs.summaries import summary_of
@@ -311,11 +311,13 @@ def test_pauses_tell_the_idle_power_and_nothing_else(tmp_path):
 POINTS = [(c, p, o) for c in (1, 8) for p, o in ((64, 8), (512, 32), (2048, 16), (64, 64))]
 
 
-def served(profile: SimpleNamespace, folder: Path, points=POINTS, readings=("ttft_s", "tpot_s", "j_per_token")) -> Path:
+def served(
+    profile: SimpleNamespace, folder: Path, points=POINTS, readings=("ttft_s", "tpot_s", "j_per_token"), **server
+) -> Path:
     """A file of what the simulator itself says of a server that obeys the profile."""
     clients, prompts, outputs = (list(c) for c in zip(*points, strict=True))
     mixture = (profile.duration.experts, profile.duration.top_k)
-    fit = PointFit(ServedPoints(clients, prompts, outputs, {}, None), profile.tp, mixture, {}, [])
+    fit = PointFit(ServedPoints(clients, prompts, outputs, {}, None), profile.tp, mixture, {}, [], server)
     predicted = fit.simulated(figures_of(profile, DURATION), figures_of(profile, ENERGY[:3]))
     rows = zip(*zip(*points, strict=True), *(predicted[r].tolist() for r in readings), strict=True)
     text = "\n".join(",".join(map(repr, row)) for row in rows)
@@ -341,6 +343,28 @@ def test_points_of_a_simulated_server_give_what_they_determine_back(tmp_path, pr
             "fitted",
             pytest.approx(figures_of(profile, [name])[name], rel=0.02),
         ), name
+
+
+def test_points_of_an_engine_are_fitted_with_its_front_end_and_the_profile_says_so(tmp_path):
+    """Its 10 ms and the iteration that it plans ahead are in every TTFT: no coefficient may stand for them."""
+    file = served(DENSE, tmp_path, readings=("ttft_s", "tpot_s"), engine="vllm", gpu="A100")
+    held = [
+        f"{n}={getattr(DENSE.duration, n)!r}" for n in DURATION if n not in ("a0_s", "c1_s_per_token", "ae_s", "se")
+    ]
+    known = Options(tp=DENSE.tp, gpu="A100", given=held, kv_capacity_tokens=300_000)
+    fitted = calibrate(file, options=dataclasses.replace(known, engine="vllm"))
+    assert fitted["errors"][0]["ttft_s"]["worst"] < 0.005
+    assert fitted["coefficients"]["a0_s"]["value"] == pytest.approx(DENSE.duration.a0_s, rel=0.01)
+    assert calibrate(file, options=known)["errors"][0]["ttft_s"]["mape"] > 0.02, "without it the fit is worse"
+    assert tomllib.loads(profile_text(fitted))["engine"] == "vllm"
+    assert "engine" not in tomllib.loads(profile_text(calibrate(file, options=known)))
+
+
+def test_an_engine_is_one_that_there_is_on_a_gpu_that_is_known(tmp_path):
+    with pytest.raises(ScenarioError, match="--engine trt: expected one of vllm, sglang, tensorrt-llm"):
+        engine_named("trt")
+    with pytest.raises(ScenarioError, match="the defaults of vllm go by the GPU's memory"):
+        calibrate(served(DENSE, tmp_path), options=Options(gpu="mine", engine="vllm"))
 
 
 @pytest.mark.slow
@@ -395,6 +419,45 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
     theirs.write_text(theirs.read_text().replace('"max_concurrency": 8', '"max_concurrency": null'))
     with pytest.raises(DataError, match="column 'max_concurrency' has no value in row 2"):
         read_measurements(theirs)
+
+
+BENCHMARK = {  # vllm bench serve --max-concurrency 8 --save-result
+    "backend": "vllm", "num_prompts": 4, "request_rate": "inf", "max_concurrency": 8, "duration": 2.0,
+    "completed": 4, "failed": 0, "total_input_tokens": 400, "total_output_tokens": 40, "request_throughput": 2.0,
+    "output_throughput": 20.0, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5,
+}  # fmt: skip
+DETAILED = {  # --save-detailed
+    "input_lens": [100] * 4, "output_lens": [10] * 4, "ttfts": [0.25] * 4, "itls": [[0.0125] * 9] * 4,
+    "generated_texts": ["x"] * 4, "errors": [""] * 4,
+}  # fmt: skip
+
+
+def test_a_benchmark_with_each_request_is_one_point(tmp_path):
+    """The means are of all its requests: the same point once for each of them would look like so many readings."""
+    (plain := tmp_path / "plain.json").write_text(json.dumps(BENCHMARK))
+    (detailed := tmp_path / "detailed.json").write_text(json.dumps(BENCHMARK | DETAILED))
+    assert len(read_measurements(detailed).rows) == 1
+    assert repr(read_measurements(detailed)) == repr(read_measurements(plain))
+
+
+@pytest.mark.parametrize("rate", ["inf", float("inf"), None, 100.0])
+def test_a_benchmark_that_sends_faster_than_it_is_answered_has_all_its_clients(tmp_path, rate):
+    (file := tmp_path / "b.json").write_text(json.dumps(BENCHMARK | {"request_rate": rate}))
+    assert read_measurements(file).rows.clients == [8]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"request_rate": 2.1}, "column 'request_rate' has 2.1 in row 1, and 2 a second were answered: "),
+        ({"request_rate": "2.1"}, "fewer than max_concurrency were under way; expected inf"),
+        ({"max_concurrency": None}, "column 'max_concurrency' has no value in row 1: .* expected --max-concurrency N"),
+    ],
+)
+def test_a_benchmark_without_a_fixed_number_of_clients_is_told(tmp_path, change, message):
+    (file := tmp_path / "b.json").write_text(json.dumps(BENCHMARK | change))
+    with pytest.raises(DataError, match=message):
+        read_measurements(file)
 
 
 @pytest.mark.parametrize(

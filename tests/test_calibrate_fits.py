@@ -151,7 +151,7 @@ def test_iterations_need_the_memory_of_all_that_is_cached_and_computed():
 
     def within(capacity):
         whose = {"model": None, "gpu": None, "tp": 2}
-        return fitting._within(rows, fitting._Known(whose, (8, 2), {}, capacity, None, {}), "m.csv")
+        return fitting._within(rows, fitting._Known(whose, (8, 2), {}, capacity, None, {}, None), "m.csv")
 
     assert [len(within(capacity)) for capacity in (150, 151, None)] == [2, 3, 3]
     kept = within(150)

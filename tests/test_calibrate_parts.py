@@ -70,7 +70,7 @@ def calibrated(**changes):
     coefficients |= {"ek_j_per_cached_token": c(1e-5), "p_cap_w_per_gpu": c(None, "not measured")}
     errors = [{"region": "all", "rows": 5, "duration": {"mape": 0.0123456, "worst": 0.5}}]
     data = {"file": "m.csv", "kind": "iterations", "rows": 5, "left_out": 0, "model": "m", "gpu": None, "tp": 2}
-    data |= {"experts": 0, "top_k": 0, "kv_capacity_tokens": 99, "base": None, "up_to": {"batch": 3.0}}
+    data |= {"experts": 0, "top_k": 0, "kv_capacity_tokens": 99, "engine": None, "base": None, "up_to": {"batch": 3.0}}
     return data | {"coefficients": coefficients, "not_determined": [], "errors": errors} | changes
 
 

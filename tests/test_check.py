@@ -265,3 +265,16 @@ def test_a_known_cost_is_told_and_an_unknown_one_is_none():
     setup = settings()
     setup.costs.mean = lambda workload: np.array([np.nan, 3.0])
     assert [m["known_cost"] for m in checking._models(setup)] == [None, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("served", "count"),
+    [({}, 1), ({"engine": "vllm"}, 0), ({"front_end_s": 0.01}, 0), ({"schedule": "sglang"}, 0)],
+)
+def test_a_real_gpu_without_an_engine_is_told(served, count):
+    """A profile times kernels: who names no engine gets a first token with no front end before it."""
+    of_profile = model("8b", 0.5, profile="Llama-3.1-8B", gpu="H100", coefficients=None, **served)
+    made = parse(scenario(requests=20, models=[of_profile, model("own", 0.8)]))
+    notes = [n for n in check(made)["notes"] if "engine" in n]
+    assert len(notes) == count
+    assert all(n.startswith("8b: no engine is named") for n in notes)

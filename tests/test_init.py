@@ -24,7 +24,9 @@ def test_a_scenario_to_begin_from_runs(desk):
     assert "next: messsim check scenario.toml" in done.stdout
     text = (desk / "scenario.toml").read_text()
     assert text.count("#") > 8
-    assert [m.name for m in messsim.load("scenario.toml").models] == ["llama-3.1-8b", "llama-3.1-70b"]
+    models = messsim.load("scenario.toml").models
+    assert [m.name for m in models] == ["llama-3.1-8b", "llama-3.1-70b"]
+    assert {(m.engine, m.max_batched_tokens, m.lookahead) for m in models} == {("vllm", 8192, 1)}, "its H100s"
     assert here("run", "scenario.toml", "--requests", "100").returncode == 0
     assert here("check", "scenario.toml", "--requests", "100").returncode == 0
 

@@ -384,9 +384,17 @@ def check_cost(r, s, f, done) -> None:
     tokens = done["prompt_tokens"].sum() + done["output_tokens"].sum()
     near(cost["usd_per_million_tokens"], 1e6 * cost["total"] / tokens if cost["unit"] == "USD" else None)
     if pools:
+        check_throughput(s["throughput"], done)
         total_j = f["energy_j"].sum() + sum(p.idle_energy_j for p in pools)
         near(s["energy"]["total_j"], total_j)
         near(s["energy"]["j_per_output_token"], total_j / done["output_tokens"].sum())
+
+
+def check_throughput(throughput, done) -> None:
+    end_s = done["finish_s"].max()
+    near(throughput["duration_s"], end_s)
+    near(throughput["requests_per_s"], len(done) / end_s)
+    near(throughput["output_tokens_per_s"], done["output_tokens"].sum() / end_s)
 
 
 def check_static(r, cost) -> None:

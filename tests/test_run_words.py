@@ -236,6 +236,11 @@ PERIODS = {"window_s": 60.0, "window_requests": None, "count": 40, "violated": 1
         ),
         ({"cost.ratio_to_oracle": None, "pools": []}, "cost vs oracle", "none: nobody was answered, or more were"),
         ({"energy.measured": False}, "energy", "energy of some pools is assumed, not measured"),
+        (
+            {"throughput": {"duration_s": 63.5, "requests_per_s": 15.75, "output_tokens_per_s": 3174.0}},
+            "throughput",
+            "15.75 requests/s, 3,174 output tokens/s, over 63.5 s",
+        ),
         ({"cost.usd_per_million_tokens": 0.4}, "price", "0.4 USD per million tokens"),
         (
             {"slo.attainment": 0.925, "slo.goodput_rps": 3.5},

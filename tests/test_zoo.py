@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 import runpy
 import sys
 from collections import defaultdict
@@ -498,7 +499,25 @@ def test_find_profile_ignores_case(change: Callable[[str], str]) -> None:
         assert find_profile(change(profile.model), change(profile.gpu), profile.tp, profile.weights) is profile
 
 
-def test_weights_are_bf16_unless_there_is_one_kind_alone() -> None:
+@pytest.mark.parametrize(
+    ("model", "gpu", "tp", "fits"),
+    [
+        ("Llama-3.1-70B", "H100", 2, "2 (fp8)"),
+        ("Llama-3.1-405B", "H100", 8, "8 (fp8)"),
+        ("DeepSeek-R1", "B200", 4, "4 (nvfp4)"),
+    ],
+)
+def test_lighter_weights_are_not_taken_unasked_where_the_published_do_not_fit(
+    model: str, gpu: str, tp: int, fits: str
+) -> None:
+    with pytest.raises(UnknownProfile, match=re.escape(f"{gpu} with tp {fits}") + "|" + re.escape(f", {fits}")):
+        find_profile(model, gpu, tp)
+    weights = fits.split("(")[1].strip(")")
+    assert find_profile(model, gpu, tp, weights).weights == weights
+
+
+def test_weights_are_those_that_are_published() -> None:
+    assert find_profile("DeepSeek-V3", "B200", 8).weights == "fp8"
     assert find_profile("Llama-3.1-8B", "H100", 1).weights == "bf16"
     assert find_profile("Llama-3.1-8B", "H100", 1, "fp8").weights == "fp8"
     assert find_profile("gpt-oss-20b", "H100", 1).weights == "mxfp4"
@@ -642,6 +661,38 @@ def test_every_model_is_found_by_its_own_checkpoint() -> None:
         result = model_named(checkpoint, load_models())
         assert result is not None, checkpoint
         assert load_models()[result].source == model.source, (name, result)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "model"),
+    [
+        # config.json of each: layers, hidden size, heads and experts are those of the other
+        ("mistralai/Mistral-Small-3.2-24B-Instruct-2506", "Mistral-Small-24B"),
+        ("mistralai/Magistral-Small-2509", "Mistral-Small-24B"),
+        ("Qwen/QwQ-32B", "Qwen2.5-32B"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", "Qwen2.5-14B"),
+        ("deepseek-ai/DeepSeek-V3.1-Terminus", "DeepSeek-V3.1"),
+        ("amd/Llama-3.1-70B-Instruct-FP8-KV", "Llama-3.1-70B"),
+    ],
+)
+def test_models_of_one_shape_under_names_of_their_own(checkpoint: str, model: str) -> None:
+    assert model_named(checkpoint, load_models()) == model
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown"),
+    [
+        ("microsoft/phi-4", "phi-4"),
+        ("phi-4", "phi-4"),
+        ("phi-4/H100", "phi-4"),
+        ("phi-4/tp2", "phi-4"),
+        ("phi-4/H100/tp2/fp8", "phi-4"),
+        ("H100/tp2", "H100"),
+    ],
+)
+def test_an_unknown_model_is_told_by_its_own_name_not_its_owners(asked: str, unknown: str) -> None:
+    with pytest.raises(UnknownProfile, match=f"no built-in profile of model '{unknown}'"):
+        select_profiles(asked)
 
 
 def test_selecting_by_a_checkpoint_is_selecting_by_its_model_and_weights() -> None:

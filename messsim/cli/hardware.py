@@ -73,6 +73,10 @@ def calibrate(
     kv_capacity_tokens: Annotated[
         int | None, typer.Option(min=1, help="Cached tokens that the replica holds (engines print it).")
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="ENGINE", help="vllm, sglang or tensorrt-llm: its schedule, limits and front end hold."),
+    ] = None,
     fix: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Do not fit a coefficient; may be repeated.")
     ] = None,
@@ -91,11 +95,11 @@ def calibrate(
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import format_value
     from messsim.study.calibrate.fitting import calibrate as fit
-    from messsim.study.calibrate.options import Options
+    from messsim.study.calibrate.options import Options, engine_named
     from messsim.study.calibrate.profile_file import profile_text
 
     check_out(out, "file")
-    options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
+    options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base, engine_named(engine))
     try:
         with stderr.status("fitting"):
             fitted = fit(measurements, select, options, sets, unit=time_format, unique=unique, skip_failed=skip_failed)

@@ -135,6 +135,7 @@ def _model(profile: Profile, satisfied: float) -> str:
     ]
     lines += [f"tp = {profile.tp}"] * (profile.tp > 1)
     lines += [f"weights = {format_value(profile.weights)}"] * (profile.weights != "bf16")
+    lines.append('engine = "vllm" # its schedule, limits, memory, host and front end; or "sglang", "tensorrt-llm"')
     return "\n".join([*lines, "replicas = 1", ""])
 
 

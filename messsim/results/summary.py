@@ -21,6 +21,7 @@ from messsim.summary import (
     Slo,
     Summary,
     TenantSummary,
+    Throughput,
     Transfers,
 )
 from messsim.summary import Windows as WindowsSummary
@@ -54,6 +55,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
+        "throughput": _throughput(outcome, tally),
         "cache": _cache(scenario, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "router": _router(scenario, outcome),
@@ -222,6 +224,17 @@ def _energy(outcome: Outcome, tally: Tally) -> Energy:
         "idle_j": idle_j,
         "j_per_output_token": total_j / tally.output_tokens if tally.output_tokens else None,
         "measured": all(p.energy_measured for p in outcome.pools),
+    }
+
+
+def _throughput(outcome: Outcome, tally: Tally) -> Throughput:
+    last_s = tally.last_answer_s
+    if not outcome.pools or not last_s:
+        return {"duration_s": None, "requests_per_s": None, "output_tokens_per_s": None}
+    return {
+        "duration_s": last_s,
+        "requests_per_s": tally.count("completed") / last_s,
+        "output_tokens_per_s": tally.output_tokens / last_s,
     }
 
 

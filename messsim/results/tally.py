@@ -102,6 +102,7 @@ class Tally(Sums):
         tenants, models = len(self._alphas), len(scenario.models)
         super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
+        self.last_answer_s = 0.0  # when the last answer was complete
         self.sessions = 0
         self.running = Running()
         has_sessions = scenario.has_sessions
@@ -128,6 +129,8 @@ class Tally(Sums):
     def _count(self, block: Block) -> None:
         c, records = block.columns, _core.Records(block.columns)
         self.arrived += len(block)
+        done = c["status"] == COMPLETED
+        self.last_answer_s = float(np.max(c["finish_s"], where=done, initial=self.last_answer_s))
         self.sessions += int((c["turn"] == 0).sum()) if "turn" in c else 0
         self.add_records(records)
         self.running.add(c["id"], c["satisfied"], self._alphas_of(c["tenant"]), c["cost"])

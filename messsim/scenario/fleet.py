@@ -154,7 +154,9 @@ class Serving(Part):
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
     weights: Literal["bf16", "fp8", "nvfp4", "mxfp4"] | None = Field(
-        None, description="kind of the profile's weights; none: bf16, or the only kind that there is"
+        None,
+        description="kind of the profile's weights; none: what the model's name says, else as published (gpt-oss "
+        "mxfp4, DeepSeek fp8, others bf16)",
     )
     host: Host | None = Field(
         None, description="time outside the GPU; none: that of the `engine`, or else the profile's or the coefficients'"

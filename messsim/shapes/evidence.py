@@ -140,6 +140,7 @@ class Profiled(Whose):
     experts: int
     top_k: int
     kv_capacity_tokens: int | None
+    engine: str | None
     base: str | None
 
 

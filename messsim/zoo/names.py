@@ -7,8 +7,21 @@ __all__ = ["gpu_named", "model_named", "weights_named"]
 
 # Words of a checkpoint's name that do not change its shape: training, dates and versions, and kinds of weights.
 _TRAINING = {"meta", "instruct", "it", "chat", "hf", "base", "thinking", "coder", "math", "pt", "17b", "16e", "128e"}
+_TRAINING |= {"terminus"}
 _WEIGHTS = {"fp8": "fp8", "nvfp4": "nvfp4", "fp4": "nvfp4", "mxfp4": "mxfp4", "bf16": "bf16"}
-_HOW_WEIGHTS = {"dynamic", "block"}
+_HOW_WEIGHTS = {"dynamic", "block", "kv"}
+# Models of another's shape under a name of their own, by what `_shape` makes of both (config.json of each).
+_ALIKE = {
+    "mistralsmall3.124b": "mistralsmall24b",
+    "mistralsmall3.224b": "mistralsmall24b",
+    "magistralsmall": "mistralsmall24b",
+    "devstralsmall": "mistralsmall24b",
+    "qwq32b": "qwen2.532b",
+    "deepseekr1distillqwen1.5b": "qwen2.51.5b",
+    "deepseekr1distillqwen7b": "qwen2.57b",
+    "deepseekr1distillqwen14b": "qwen2.514b",
+    "deepseekr1distillqwen32b": "qwen2.532b",
+}
 # Words beside a GPU's name that do not make it another one; PCIe and NVL cards, and other memory, do.
 _OF_ANY_GPU = {"nvidia", "tesla", "sxm", "sxm4", "sxm5", "sxm6", "hbm2e", "hbm3", "hbm3e"}
 _OF_ANY_GPU |= {"hopper", "blackwell", "server", "edition", "gpu"}
@@ -22,7 +35,8 @@ def _words(name: str) -> list[str]:
 def _shape(name: str) -> str:
     """The words that tell one shape from another, such as "llama3.18b"."""
     other = _TRAINING | _HOW_WEIGHTS | set(_WEIGHTS)
-    return "".join(word for word in _words(name) if word not in other and not _VERSION.fullmatch(word))
+    shape = "".join(word for word in _words(name) if word not in other and not _VERSION.fullmatch(word))
+    return _ALIKE.get(shape, shape)
 
 
 def model_named(name: str, known: Iterable[str]) -> str | None:

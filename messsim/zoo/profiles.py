@@ -144,8 +144,7 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     model, gpu
         As people name them: "Llama-3.1-8B" or "meta-llama/Llama-3.1-8B-Instruct", "H100" or "H100-80GB-SXM5".
     weights
-        Kind of the weights; none: what the name says ("Qwen/Qwen3-32B-FP8"), else as it is published, or
-        the only kind that there is.
+        Kind of the weights; none: what the name says ("Qwen/Qwen3-32B-FP8"), else as the model is published.
 
     Raises
     ------
@@ -160,7 +159,7 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     alike = [key for key in of_model if key[1] == short and key[2] == tp]
     kinds = [key[3] for key in alike]
     published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
-    kind = weights or weights_named(model) or (kinds[0] if len(kinds) == 1 else published)
+    kind = weights or weights_named(model) or published
     if kind in kinds:
         return _profile(*alike[kinds.index(kind)])
     wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
@@ -222,7 +221,8 @@ def _named(name: str | None) -> list[Key]:
         kind = weights_named(name)
         of_name = [key for key in _rows() if key[0] == checkpoint]
         return [key for key in of_name if kind in (None, key[3])] or of_name
-    raise UnknownProfile(_unknown_model(name.split("/")[0]))
+    is_checkpoint = len(parts) == 2 and not (_gpu_named(parts[1]) or parts[1].startswith("tp"))
+    raise UnknownProfile(_unknown_model(name.split("/")[is_checkpoint]))
 
 
 def _parts(key: Key) -> list[str]:

@@ -61,6 +61,9 @@ def _figures(summary: Summary) -> Table:
         figures.add_row("router", _router(summary["router"]))
     if summary["transfers"]["begun"]:
         figures.add_row("transfers", _transfers(summary["transfers"]))
+    if (done := summary["throughput"])["duration_s"] is not None:
+        tokens = rate(done["output_tokens_per_s"], " output tokens")
+        figures.add_row("throughput", f"{rate(done['requests_per_s'])}, {tokens}, over {seconds(done['duration_s'])}")
     if summary["cache"]["hit_rate"] is not None:
         figures.add_row("prefix cache", f"held {percent(summary['cache']['hit_rate'])} of all prompt tokens")
     figures.add_row("certificate", _certificate(sla))

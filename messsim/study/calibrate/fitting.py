@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from messsim.errors import DataError
+from messsim.scenario.engines import Engine
 from messsim.shapes.evidence import Calibration, Coefficient, Facts, Profiled, Whose
 from messsim.workload.choosing import Chooser, conditions
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
@@ -34,6 +35,7 @@ class _Known:
     capacity: int | None
     base_name: str | None
     base: dict[str, float]
+    engine: Engine | None
 
     @classmethod
     def of(cls, options: Options, by_file: Facts, path: Path) -> _Known:
@@ -42,7 +44,7 @@ class _Known:
         whose, mixture = whose_of(by_file, options, path), mixture_of(options, base)
         given = given_by(options.given, dense=not mixture[0])
         capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
-        return cls(whose, mixture, given, capacity, options.base, base.figures)
+        return cls(whose, mixture, given, capacity, options.base, base.figures, options.engine)
 
     def summary(self) -> Profiled:
         """What the profile is of."""
@@ -52,6 +54,7 @@ class _Known:
             "experts": experts,
             "top_k": top_k,
             "kv_capacity_tokens": self.capacity,
+            "engine": self.engine,
             "base": self.base_name,
         }
 
@@ -127,7 +130,9 @@ def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[s
     """Estimates of all coefficients, and relative errors by region."""
     gpus, given, base = known.whose["tp"], known.given, known.base
     if isinstance(measured.rows, ServedPoints):
-        estimates, errors = fit_points(PointFit(measured.rows, gpus, known.mixture, base, sets), given, base)
+        server = {"gpu": known.whose["gpu"], "engine": known.engine}
+        fit = PointFit(measured.rows, gpus, known.mixture, base, sets, server)
+        estimates, errors = fit_points(fit, given, base)
     else:
         estimates, errors = fit_iterations(measured.rows, given, base)
     return estimates | {IDLE: _idle(measured, gpus, given, base)}, errors

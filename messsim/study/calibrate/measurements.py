@@ -19,6 +19,7 @@ from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
+from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
 from .llama_cpp import as_iterations
 from .usual import by_usual_names
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
 
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
-ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
 PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
 SILICON = {  # what the wheel's silicon_sample.csv calls them since its version 0.12
@@ -42,15 +42,6 @@ SILICON = {  # what the wheel's silicon_sample.csv calls them since its version 
     "system": "gpu",
     "tp_size": "tp",
 }
-BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
-    "max_concurrency": "clients",
-    "output_throughput": "tokens_per_s",
-    "mean_ttft_ms": "ttft_ms",
-    "mean_tpot_ms": "tpot_ms",
-    "mean_e2el_ms": "e2e_ms",
-    "mean_e2e_latency_ms": "e2e_ms",
-}
-TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
@@ -60,7 +51,6 @@ TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
 UNITLESS = re.compile(r"(ttft|tpot|itl|e2el?|latency)", re.I)
 NO_MEAN = re.compile(r"(median|min|max|p\d+(\.\d+)?)_?(ttft|tpot|itl|e2e)", re.I)
-LEAST = 1e-9  # of what must be above 0
 
 
 @dataclass(frozen=True)
@@ -205,7 +195,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(_benchmarked(as_iterations(_sampled(frame, path), path), path)))
+        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path)))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -223,18 +213,6 @@ def _sampled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     _one_value(frame, [theirs for theirs, ours in SILICON.items() if ours in WHOSE], path)
     whole = {name: numbers(frame, name, path, least=1).astype(int) for name in ("tp_size", "batch_size")}
     return frame.with_columns(**whole).select([*SILICON, *(c for c in ENGINE if c in frame.columns)]).rename(SILICON)
-
-
-def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Runs of ``vllm bench serve`` or SGLang's bench_serving as points, their lengths the means; others as they are."""
-    import polars as pl
-
-    if not {"completed", "max_concurrency", *TOTALS} <= set(frame.columns):
-        return frame
-    completed = numbers(frame, "completed", path, least=1)
-    collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
-    collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return pl.DataFrame({c: frame[c] for c in ENGINE if c in frame.columns} | collected)
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

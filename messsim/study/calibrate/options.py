@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import ScenarioError
+from messsim.scenario.engines import VERSIONS, Engine
 from messsim.scenario.own import read_own_profile
 from messsim.shapes.evidence import Facts, Whose
 from messsim.zoo import load_models, select_profiles
 from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W
 
-__all__ = ["IDLE", "MIXTURE", "NAMES", "WITHOUT_KNOTS", "Base", "Options", "given_by", "mixture_of", "pair", "whose_of"]
+__all__ = [
+    "IDLE",
+    "MIXTURE",
+    "NAMES",
+    "WITHOUT_KNOTS",
+    "Base",
+    "Options",
+    "engine_named",
+    "given_by",
+    "mixture_of",
+    "pair",
+    "whose_of",
+]
 
 IDLE = "p_idle_w_per_gpu"
 NAMES = [*DURATION, *ENERGY, IDLE]
@@ -39,6 +52,9 @@ class Options:
     base
         A profile, as MODEL/GPU/tpN or a file, from which whatever the measurements do not determine is taken: of one
         with knots the terms of attention and the energy.
+    engine
+        The serving engine that was measured: points are compared with its schedule, limits, front end and planning
+        ahead, and the profile names it.
     """
 
     model: str | None = None
@@ -49,6 +65,7 @@ class Options:
     kv_capacity_tokens: int | None = None
     given: list[str] = field(default_factory=list)
     base: str | None = None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,14 @@ def pair(text: str, option: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise ScenarioError(f"{option} {text}: expected NAME=VALUE")
     return name.strip(), value.strip()
+
+
+def engine_named(text: str | None) -> Engine | None:
+    """The engine of this name."""
+    engine = next((e for e in VERSIONS if e == text), None)
+    if engine is None and text is not None:
+        raise ScenarioError(f"--engine {text}: expected one of {', '.join(VERSIONS)}")
+    return engine
 
 
 def mixture_of(options: Options, base: Base) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def profile_text(result: Calibration) -> str:
         figures = {n: v for n, v in figures.items() if n not in MIXTURE}
     is_measured = all(n in coefficients and coefficients[n]["how"] == "fitted" for n in ENERGY[:3])
     whole: Mapping[str, object] = result
-    head = {k: whole[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if whole[k] is not None}
+    head = {k: whole[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens", "engine") if whole[k] is not None}
     shown = {n: c for n, c in coefficients.items() if result["experts"] or n not in MIXTURE}
     taken = {how: [n for n, c in shown.items() if c["how"] == how] for how in HOW}
     fit = {k: whole[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}

@@ -43,6 +43,8 @@ class PointFit:
         Where the search starts, if a profile is known that is like it.
     sets
         Overrides of every scenario.
+    server
+        Keys of the server beside its coefficients, such as "gpu" and "engine": an engine's own limits then hold.
     """
 
     def __init__(
@@ -52,12 +54,16 @@ class PointFit:
         mixture: tuple[int, int],
         base: Mapping[str, float],
         sets: list[str],
+        server: Mapping[str, object] | None = None,
     ) -> None:
         self.points = points
         self._gpus = gpus
         self._mixture = mixture
         self._base = dict(base)
         self._sets = sets
+        limits = {"max_num_seqs": MAX_NUM_SEQS, "max_batched_tokens": MAX_BATCHED_TOKENS}
+        known = {k: v for k, v in (server or {}).items() if v is not None}
+        self._server = known if "engine" in known else limits | known
         self._last_fit: dict[str, float] | None = None  # by the last search: a good start for the next
 
     def duration(self, given: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Estimate]]:
@@ -144,8 +150,7 @@ class PointFit:
                 "satisfaction": 0.5,
                 "coefficients": coefficients,
                 "tp": self._gpus,
-                "max_num_seqs": MAX_NUM_SEQS,
-                "max_batched_tokens": MAX_BATCHED_TOKENS,
+                **self._server,
             }
             data = {
                 "requests": REQUESTS_A_CLIENT * clients,

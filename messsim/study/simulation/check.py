@@ -77,7 +77,7 @@ def check(scenario: Scenario) -> Checklist:
             "probe_wall_s": wall_s,
             "peak_rss_mib": peak_rss_mib(),
         },
-        "notes": [*setup.notes, *_too_long(setup)],
+        "notes": [*setup.notes, *_too_long(setup), *_without_engine(setup.pools)],
     }
 
 
@@ -103,6 +103,18 @@ def _too_long(setup: Setup) -> list[str]:
                 f"too long: {is_too_long.sum():,} {of} for {name}, {elsewhere:,} of which go to other models"
             )
     return problems
+
+
+def _without_engine(pools: list[PoolPlan]) -> list[str]:
+    """Pools of built-in profiles, which time kernels, that say nothing of the engine around them."""
+    default = [p for p in pools if p.profile is not None and p.serving.schedule == "vllm"]
+    bare = [p.name for p in default if p.serving.engine is None and p.serving.front_end_s is None]
+    if not bare:
+        return []
+    return [
+        f"{', '.join(bare)}: no engine is named, so that a first token comes without a front end and planning ahead, "
+        'about half as late as with them at light load; expected engine = "vllm", "sglang" or "tensorrt-llm"'
+    ]
 
 
 def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:

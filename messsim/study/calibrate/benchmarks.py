@@ -1,0 +1,73 @@
+"""Sums that benchmarks of vLLM and SGLang write, as points of a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messsim.errors import DataError
+from messsim.workload.readers import numbers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["BENCHMARKS", "ENGINE", "LEAST", "TOTALS", "benchmarked"]
+
+ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
+BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
+    "max_concurrency": "clients",
+    "output_throughput": "tokens_per_s",
+    "mean_ttft_ms": "ttft_ms",
+    "mean_tpot_ms": "tpot_ms",
+    "mean_e2el_ms": "e2e_ms",
+    "mean_e2e_latency_ms": "e2e_ms",
+}
+TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
+LEAST = 1e-9  # of what must be above 0
+AHEAD = 1.2  # a rate of so many times what was answered keeps all clients busy
+
+
+def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Runs of ``vllm bench serve`` or SGLang's bench_serving as points, their lengths the means; others as they are.
+
+    Raises
+    ------
+    DataError
+        If a run did not keep `max_concurrency` requests under way.
+    """
+    import polars as pl
+
+    sums = {"completed", "max_concurrency", *TOTALS}
+    if not sums <= set(frame.columns):
+        return frame
+    # a result with details has been read as a row for each of its requests, with the sums of all in each
+    frame = frame.unique([c for c in (*sums, *BENCHMARKS, "duration") if c in frame.columns], maintain_order=True)
+    _check_clients(frame)
+    completed = numbers(frame, "completed", path, least=1)
+    collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
+    collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
+    return pl.DataFrame({c: frame[c] for c in ENGINE if c in frame.columns} | collected)
+
+
+def _check_clients(frame: pl.DataFrame) -> None:
+    """Raises where a run had no limit of requests under way, or sent them too slowly to reach it."""
+    for row, run in enumerate(frame.iter_rows(named=True), 1):
+        if run["max_concurrency"] is None:
+            raise DataError(
+                f"column 'max_concurrency' has no value in row {row}: how many requests were under way changed all the "
+                "time; expected --max-concurrency N when the benchmark is run, with --request-rate inf"
+            )
+        rate, seconds = _number(run.get("request_rate")), _number(run.get("duration"))
+        answered = (_number(run["completed"]) or 0.0) / seconds if seconds else 0.0
+        if rate is not None and rate < AHEAD * answered:
+            raise DataError(
+                f"column 'request_rate' has {rate:g} in row {row}, and {answered:.3g} a second were answered: fewer "
+                "than max_concurrency were under way; expected inf (--request-rate), or far more than that"
+            )
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
