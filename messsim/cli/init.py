@@ -85,8 +85,8 @@ def init(
     else:
         target = file or Path(NAME)
         if target.suffix and target.suffix != ".toml":
-            given = shlex.quote(str(target))
-            raise OutputError(f"{target}: expected a name that ends with .toml; --from {given} reads your traffic")
+            name = shlex.quote(str(target))
+            raise OutputError(f"{target}: expected a name that ends with .toml; --from {name} reads your traffic")
         text, traffic = _text(target, trace, models, alpha, rate, overwrite)
         written = write_beginning(target, text, traffic, overwrite=overwrite)
     for path in written:
