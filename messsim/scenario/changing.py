@@ -46,7 +46,7 @@ def without_numpy(value: Any) -> Any:
 
 
 def full_path(root: type[BaseModel], key: str) -> str:
-    """The path of a key that only one table has: ``alpha`` is ``sla.alpha``; a path stays as it is, and a key of no table.
+    """The path of a key that only one table has: ``alpha`` is ``sla.alpha``; a path, or a key of no table, is its own.
 
     Raises
     ------
