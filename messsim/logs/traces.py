@@ -364,6 +364,7 @@ class _Rows:
             columns["arrival_s"] = time_s - time_s.min()
             notes += self._times.notes + self._took_s.notes()
         notes += filter(None, self._rounded.values())
+        notes += self._made_of.notes()
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._reading.tenant is not None:
