@@ -4,6 +4,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from builders import scenario as data_of
@@ -179,12 +180,41 @@ def test_results_are_written_where_they_are_wanted(tmp_path):
         ({"V": []}, "V = []: expected a list of values"),
         ({"V": "0..1:3"}, "V = '0..1:3': 0..1:3: starts at 0; expected above 0"),
         ([{"v": 1}], "v: unknown key; did you mean 'router.V'?"),
+        ({"seed": [1, 2]}, "seed: is no axis; expected seeds=, how many replications of each point"),
+        ([{"replication": 1}], "replication: is no axis; expected seeds="),
     ],
 )
 def test_a_grid_that_is_none(grid, message):
     with pytest.raises(ScenarioError) as error:
         messsim.sweep(SMALL, grid)
     assert message in str(error.value)
+
+
+def test_axes_of_numpy_and_keys_of_no_table_are_taken():
+    axes = {
+        "V": np.array([0.5, 1.0]),
+        "requests": np.arange(20, 60, 20),
+        "models.small.satisfaction": [np.float64(0.5)],
+    }
+    points = list(_points(axes))
+    assert points[0] == {"router.V": 0.5, "requests": 20, "models.small.satisfaction": 0.5}
+    assert {type(value) for point in points for value in point.values()} == {int, float}
+    assert list(_points([{"requests": np.int64(20)}])) == [{"requests": 20}]
+    swept = messsim.sweep(SMALL, {"requests": np.arange(20, 60, 20)}, seeds=1, workers=1)
+    assert swept.table["requests"].to_list() == [20, 40]
+
+
+def test_numbers_of_numpy_are_values_of_a_scenario():
+    changed = SMALL.changed(requests=np.int64(30), alpha=np.float32(0.5), **{"router.V": np.float64(2.0)})
+    assert (changed.requests, changed.sla.alpha, changed.router.V) == (30, 0.5, 2.0)
+    with pytest.raises(ScenarioError, match=r"requests = 30\.0: expected a whole number"):
+        SMALL.changed(requests=np.float64(30))
+
+
+@pytest.mark.parametrize("given", [None, 5, b"s.toml", [SMALL]])
+def test_what_is_no_scenario_is_told(given):
+    with pytest.raises(ScenarioError, match="expected one, its file, or a dictionary"):
+        messsim.run(given)
 
 
 def test_without_pandas_the_extra_is_named(monkeypatch):

@@ -102,6 +102,10 @@ def test_what_is_wrong_is_told():
     refuse("V = -1.0: ", lambda: MessPlus(["a"], 1, 0.5, V=-1.0))
     refuse("costs: has -1; expected 2 numbers of at least 0", lambda: ours.route([1.0, 2.0], [1, -1]))
     refuse("costs: expected 2 numbers", lambda: ours.route([1.0, 2.0], ["1", "2"]))
+    refuse("costs: has True; expected 2 numbers of at least 0", lambda: ours.route([1.0, 2.0], {"a": 0.5, "b": True}))
+    refuse("costs: has False; expected 2", lambda: ours.preview([1.0, 2.0], np.array([False, True])))
+    refuse("costs: has True; expected 2", lambda: ours.route([1.0, 2.0], [np.bool_(True), 2]))
+    assert ours.route([True, False], [1, 2]).request == 1  # features may be marks
     refuse("seed = -1: expected a whole number from 0 to 4294967295", lambda: MessPlus(["a"], 1, 0.5, seed=-1))
     refuse("seed = 4294967296: expected", lambda: MessPlus(["a"], 1, 0.5, seed=2**32))
     refuse("seed = 1.5: expected", lambda: MessPlus(["a"], 1, 0.5, seed=1.5))

@@ -31,6 +31,16 @@ def test_a_scenario_to_begin_from_runs(desk):
     assert here("check", "scenario.toml", "--requests", "100").returncode == 0
 
 
+def test_commands_that_it_proposes_can_be_pasted(desk):
+    done = here("init", "my [1] scenario.toml")
+    assert "next: messsim check 'my [1] scenario.toml'\n      messsim run 'my [1] scenario.toml'" in done.stdout
+    assert "--from 'my log.csv' reads your traffic" in refused(here("init", "my log.csv"))
+    (desk / "my log.csv").write_text("a,prompt_tokens,output_tokens\n1,2,3\n")
+    refusal = refused(here("init", "odd.toml", "--from", "my log.csv")).replace("\n", " ")
+    assert "then messsim import 'my log.csv' with that" in refusal
+    assert "messsim init --from 'my log.csv' makes a scenario" in refused(here("run", "my log.csv")).replace("\n", " ")
+
+
 def test_models_promise_and_rate_are_options(desk):
     models = "llama-3.1-70b/H100/tp4,qwen2.5-7b,Llama-3.1-8B/A100"
     assert here("init", "s.toml", "--models", models, "--alpha", "62%", "--rate", "7").returncode == 0

@@ -280,6 +280,8 @@ TABLES = {
     "litellm-daily": {"results": [{"date": "2025-08-18", "metrics": {"prompt_tokens": 9, "api_requests": 8}}] * 2},
     "prometheus": {"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "2"]]}]}},
     "aiconfigurator": [{"isl": 1, "osl": 2, "concurrency": 4, "ttft": 9.0, "tpot": 1.0, "tokens/s/gpu": 3.0}] * 2,
+    "openrouter-prices": {"data": [{"id": "x", "pricing": {"prompt": "3e-6"}, "context_length": 9}] * 2},
+    "litellm-prices": {"sample_spec": {"max_tokens": "x"}, "gpt-4o": {"input_cost_per_token": 2.5e-6, "mode": "chat"}},
     "vllm-summary": {"total_input_tokens": 600, "num_prompts": 6, "mean_ttft_ms": 60.0},
     "vllm-throughput": {"elapsed_time": 1.0, "num_requests": 9, "tokens_per_second": 3.0},
 }  # fmt: skip

@@ -606,6 +606,17 @@ def test_vidur_says_lengths_of_what_it_simulated(tmp_path):
     trace = requests(tmp_path, "request_metrics.csv", head + "0,1,10,1\n1,1,20,2\n2,1,30,3\n", TraceColumns())
     assert trace.source == "vidur-lengths"
     check(trace, None)
+    assert trace.notes[0] == "the file does not say when requests came: only their lengths are read"
+
+
+def test_times_that_vidur_does_not_write_are_named_beside_lengths_alone(tmp_path):
+    rows = "arrival_time_us,num_prefill_tokens,num_decode_tokens\n0,10,1\n1000000,20,2\n2000000,30,3\n"
+    trace = requests(tmp_path, "f.csv", rows, TraceColumns())
+    check(trace, None)
+    assert (
+        trace.notes[0] == "only lengths are read; 'arrival_time_us' may say when requests came: --time arrival_time_us"
+    )
+    check(requests(tmp_path, "g.csv", rows, TraceColumns("arrival_time_us")), [0, 1, 2])
 
 
 def test_genai_perf_says_tokens_within_its_answers(tmp_path):

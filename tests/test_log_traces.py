@@ -9,6 +9,7 @@ import pytest
 from messsim.errors import DataError, OutputError
 from messsim.logs import trace_hints, traces
 from messsim.logs.traces import Trace, TraceColumns, plan_reading, read_requests, write_trace
+from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.unread import unread
 
 # ---- tenants --------------------------------------------------------------------------------------------
@@ -46,6 +47,31 @@ def test_who_asks_no_more_does_not_count():
     """Rows of a tenant may all be left out: of two names one is then seen."""
     named, notes = traces._named_tenants(np.array([1, 1], np.int32), ["gone", "there"], 1)
     assert (named.to_list(), notes) == (["there", "there"], [])
+
+
+# ---- sessions -------------------------------------------------------------------------------------------
+
+TURNS = """\
+{"timestamp": 0, "input_length": 12, "output_length": 8, "session_id": "a", "ok": 0}
+{"timestamp": 700, "input_length": 11, "output_length": 6, "session_id": "b", "ok": 1}
+{"delay": 9000, "input_length": 15, "output_length": 9, "session_id": "a", "ok": 1}
+{"delay": 5000, "input_length": 16, "output_length": 9, "session_id": "a", "ok": 1}
+{"delay": 5000, "input_length": 16, "output_length": 9, "session_id": "b", "ok": 0}
+{"timestamp": 800, "input_length": 11, "output_length": 6, "session_id": "c", "ok": 0}
+"""
+
+
+@pytest.mark.parametrize(
+    ("which", "shown"), [("ok=1", 1), ("ok=0", 1), ("session_id!=a", 0), ("output_length>6", 1), ("ok!=7", 0)]
+)
+def test_sessions_that_lose_their_first_turn_are_counted(tmp_path, which, shown):
+    (tmp_path / "t.jsonl").write_text(TURNS)
+    chooser = Chooser(conditions([which]))
+    trace = read_requests(tmp_path / "t.jsonl", plan_reading(tmp_path / "t.jsonl", TraceColumns(), None, chooser))
+    notes = [
+        note for note in trace.notes if note.startswith("sessions whose first turn is left out begin with a later")
+    ]
+    assert [note.rpartition(": ")[2] for note in notes] == [f"{shown}"] * bool(shown)
 
 
 # ---- what a benchmark says of itself --------------------------------------------------------------------

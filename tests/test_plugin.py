@@ -136,6 +136,30 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path, text, error, message):
         messsim.run(scenario("own.py", tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("head", "draw", "module"),
+    [
+        ("import random", "random.randint(0, 1)", "random"),
+        ("from random import random as chance", "int(2 * chance())", "random"),
+        ("import numpy as np", "np.random.randint(2)", r"numpy\.random"),
+        ("import numpy.random as r", "int(2 * r.rand())", r"numpy\.random"),
+        ("from numpy.random import randint", "randint(2)", r"numpy\.random"),
+        ("import numba, random\n@numba.njit\ndef coin():\n    return random.randint(0, 1)", "coin()", "random"),
+    ],
+)
+def test_chance_that_no_seed_governs_is_refused(tmp_path, head, draw, module):
+    """Two runs of one seed would differ."""
+    written(tmp_path, f"{HEAD}{head}\n\ndef decide({ARGUMENTS}):\n    return {draw}\n\n{BUILD}")
+    with pytest.raises(ScenarioError, match=f"decide draws from {module}, which no seed of a run governs"):
+        messsim.run(scenario("own.py", tmp_path))
+
+
+def test_what_is_called_as_chance_is_may_be_used(tmp_path):
+    text = f"{HEAD}import numpy as np\n\nrandom = 1\n\ndef decide(models, uniforms):\n"
+    written(tmp_path, f"{text}    return int(np.floor(uniforms[0] * models)) * random\n\n{BUILD}")
+    assert messsim.run(scenario("own.py", tmp_path)).summary["requests"]["completed"] > 0
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ScenarioError, match=r"router.policy: no such file .*own\.py"):
         messsim.run(scenario("own.py", tmp_path))

@@ -176,6 +176,14 @@ def test_the_command(simulated, tmp_path):
     assert "Vee: no such option" in wrong.stderr
 
 
+@pytest.mark.parametrize("key", ["seed", "alpha", "features", "models", "max_pending", "options"])
+def test_what_is_no_option_of_the_router_is_told(simulated, tmp_path, key):
+    path = written(tmp_path, logged(simulated, np.ones(N, int)))
+    done = here("replay", path, "--alpha", "0.65", "--set", f"{key}=1")
+    assert done.returncode == 2
+    assert f"error: {key}: no such option; expected any of V, c," in done.stderr
+
+
 def test_rows_without_a_model_are_left_out_and_counted(tmp_path):
     data = {"model": ["b", None, "a", None, "a"], "satisfied": [1, 0, 0, None, 1], "cost": [5.0, None, 1.0, 0.0, 3.0]}
     for kind in ("csv", "parquet", "jsonl"):

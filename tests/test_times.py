@@ -156,6 +156,25 @@ def test_day_and_month_may_be_either_until_a_row_tells():
         times(["1/13/2024", "13/1/2024"])
 
 
+@pytest.mark.parametrize(
+    ("values", "pattern"),
+    [
+        (["1/2/2024", "2/2/2024"], "%d/%m/%Y"),
+        (["1/2/2024 1:00", "2/2/2024 1:00"], "%d/%m/%Y %H:%M"),
+        (["1-2-2024T01:00:07", "2-2-2024T01:00:07"], "%d-%m-%YT%H:%M:%S"),
+        (["01/02/24 01:00:07.25", "02/02/24 01:00:07.25"], "%d/%m/%y %H:%M:%S.%f"),
+        (["1/2/2024 1:00 AM", "2/2/2024 1:00 AM"], "%d/%m/%Y %I:%M %p"),
+        (["1/2/2024, 1:00:00 pm", "2/2/2024, 1:00:00 pm"], "%d/%m/%Y, %I:%M:%S %p"),
+        (["1/2/2024 01:00:00 +02:00", "2/2/2024 01:00:00 +02:00"], "%d/%m/%Y %H:%M:%S %z"),
+    ],
+)
+def test_the_pattern_that_a_note_proposes_reads_the_column_the_other_way_round(values, pattern):
+    made = times(values)
+    assert made.seconds().tolist() == [0.0, 31 * DAY]
+    assert f"the other way round: --time-format '{pattern}'" in made.notes[0]
+    assert times(values, form=pattern).seconds().tolist() == [0.0, DAY]
+
+
 def test_local_times_of_a_zone():
     made = times(["2024-05-06 12:00:00", "2024-05-06 12:00:01"], zone="Europe/Berlin")
     made.seconds()

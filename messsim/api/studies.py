@@ -12,6 +12,7 @@ from messsim.amounts import spaced
 from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
 from messsim.scenario import Scenario, load, parse
+from messsim.scenario.changing import full_path, without_numpy
 
 from . import EVERY
 from .progress import RunProgress, StudyProgress, run_progress, study_progress
@@ -156,24 +157,31 @@ def sweep(
 
 
 def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    from messsim.scenario.changing import full_path
-
     if isinstance(grid, Mapping):
-        axes = [[(full_path(Scenario, key), v) for v in _values(key, axis)] for key, axis in grid.items()]
+        axes = [[(_axis(key), v) for v in _values(key, axis)] for key, axis in grid.items()]
         yield from map(dict, itertools.product(*axes))
         return
     for point in grid:
-        yield {full_path(Scenario, key): value for key, value in point.items()}
+        yield {_axis(key): without_numpy(value) for key, value in point.items()}
+
+
+def _axis(key: str) -> str:
+    """The path of a key that points may differ in."""
+    from messsim.study.runs.points import SEEDED
+
+    if key in SEEDED:
+        raise ScenarioError(f"{key}: is no axis; expected seeds=, how many replications of each point")
+    return full_path(Scenario, key)
 
 
 def _values(key: str, axis: Axis) -> Sequence[Any]:
     try:
-        values = spaced(axis) if isinstance(axis, str) else axis
+        values = spaced(axis) if isinstance(axis, str) else without_numpy(axis)
     except ValueError as error:
         raise ScenarioError(f"{key} = {axis!r}: {error}") from None
     if values is None or not isinstance(values, Sequence) or not values:
         raise ScenarioError(f"{key} = {axis!r}: expected a list of values, or a range such as '1e-5..1e-3:5'")
-    return values
+    return [without_numpy(value) for value in values]
 
 
 def replicate(
@@ -364,7 +372,11 @@ def _scenario(given: Scenario | GivenScenario) -> Scenario:
     """A scenario, read where its file is given, or what a file would hold."""
     if isinstance(given, Mapping):
         return parse(dict(given))
-    return load(given) if isinstance(given, (str, Path)) else given
+    if isinstance(given, (str, Path)):
+        return load(given)
+    if not isinstance(given, Scenario):
+        raise ScenarioError(f"scenario = {given!r}: expected one, its file, or a dictionary of what that would hold")
+    return given
 
 
 def _names(given: Sequence[str] | str) -> Sequence[str]:

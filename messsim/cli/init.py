@@ -1,5 +1,6 @@
 """``init``: a scenario to begin from."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,12 +85,14 @@ def init(
     else:
         target = file or Path(NAME)
         if target.suffix and target.suffix != ".toml":
-            raise OutputError(f"{target}: expected a name that ends with .toml; --from {target} reads your traffic")
+            name = shlex.quote(str(target))
+            raise OutputError(f"{target}: expected a name that ends with .toml; --from {name} reads your traffic")
         text, traffic = _text(target, trace, models, alpha, rate, overwrite)
         written = write_beginning(target, text, traffic, overwrite=overwrite)
     for path in written:
         console.print_plain(f"written to {path}", "dim")
-    console.print_plain(f"\nnext: messsim check {written[0]}\n      messsim run {written[0]}")
+    made = shlex.quote(str(written[0]))
+    console.print_plain(f"\nnext: messsim check {made}\n      messsim run {made}")
 
 
 def _text(
@@ -121,7 +124,7 @@ def _text(
         requests = read_requests(trace, plan_reading(trace, TraceColumns()))
     except DataError as error:
         if " --" in str(error):  # of options that `import` has
-            hint = f"; then messsim import {trace} with that, and messsim init --from what it writes"
+            hint = f"; then messsim import {shlex.quote(str(trace))} with that, and messsim init --from what it writes"
             raise DataError([*error.problems[:-1], error.problems[-1] + hint], str(trace)) from None
         raise
     print_notes(requests.notes)

@@ -66,17 +66,20 @@ def replay(
     from messsim.logs.scores import parse_map
     from messsim.report.logs.replay import replayed
     from messsim.results.directory import write_file
+    from messsim.routing.gateway import check_options
     from messsim.scenario.overrides import router_options
     from messsim.workload.choosing import Chooser, conditions
 
     check_out(out, "file")
+    options = router_options(sets or [])
+    check_options(options)
     values, grades = parse_map(map_ or [])
     form = time_form(time_format, time_zone)
     if time is None and (time_format, time_zone) != ("auto", None):
         raise OutputError("--time-format and --time-zone: say how --time is written; expected --time COLUMN with them")
     columns = DecisionColumns(model, satisfied, cost, propensity, values, grades, time, form)
     chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique, "rows without a cost")
-    result = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
+    result = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **options)
     hand_over(
         result,
         lambda: replayed(result),

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from messsim.scenario.arrivals import Columns
 from messsim.workload.chunk import Floats, Ints
 from messsim.workload.hashes import HashIds
-from messsim.workload.links import Links
+from messsim.workload.links import NO_PARENT, Links, plain_names
+from messsim.workload.readers import texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +46,10 @@ class MadeOf:
         self._reader = Links(names, path)
         self._hashes = HashIds(names.hash_ids, path, block_tokens)
         self._parts: list[pl.DataFrame] = []
+        self._session, self._path = names.session, path
+        self._begun: set[str] = set()
+        self._left_out: set[str] = set()  # sessions whose first turn does not count
+        self._beheaded: set[str] = set()  # those of them that go on
 
     def with_times(self, frame: pl.DataFrame, time: str) -> pl.DataFrame:
         """The frame, where turns that have a delay need no time."""
@@ -57,11 +62,34 @@ class MadeOf:
         if not self._columns:
             return
         self._parts.append(frame.select(list(self._columns.values())).filter(pl.Series(keep)))
+        if self._session is not None:
+            self._follow(plain_names(texts(frame, self._session, self._path)), keep)
         if not keep.all():
             self._links = None
         if self._links is not None:
             self._links.add(frame, before)
             self._hashes.add(frame, prompt_tokens, before)
+
+    def _follow(self, sessions: list[str], keep: NDArray[np.bool_]) -> None:
+        """Which sessions begin, and which begin without their first turn."""
+        for session, kept in zip(sessions, keep.tolist(), strict=True):
+            if session in NO_PARENT:
+                continue
+            if session not in self._begun:
+                self._begun.add(session)
+                if not kept:
+                    self._left_out.add(session)
+            elif kept and session in self._left_out:
+                self._beheaded.add(session)
+
+    def notes(self) -> list[str]:
+        """What leaving rows out has done to sessions."""
+        if not self._beheaded:
+            return []
+        return [
+            "sessions whose first turn is left out begin with a later one, at its own time or else that of the row "
+            f"before it: {len(self._beheaded):,}"
+        ]
 
     def check(self, time_s: Floats, prompt_tokens: Ints) -> list[str]:
         """Raises DataError, as a run would, if rows contradict each other; not where rows were left out.

@@ -94,25 +94,29 @@ def read_outcomes(
         notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
     notes += chooser.notes()
-    long = _with_scores(long, notes)
+    long = _with_scores(long, notes, [file for _, file in named])
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
-        answers = twice.filter((pl.col("prompt") == prompt) & (pl.col("model") == model)).height
+        both = (pl.col("prompt") == prompt) & (pl.col("model") == model)
+        answers = twice.filter(both).height
         hint = (
             "name the models, MODEL=FILE"
             if len(paths) > 1 and long["model"].n_unique() < len(paths)
             else "--prompt COLUMN"
         )
-        raise DataError(f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}")
+        files = [str(file) for (_, file), part in zip(named, parts, strict=True) if part.filter(both).height]
+        raise DataError(
+            f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}", ", ".join(files)
+        )
     return _joined(_with_failures(long, only_resolved), options, notes)
 
 
-def _with_scores(long: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _with_scores(long: pl.DataFrame, notes: list[str], files: Sequence[Path]) -> pl.DataFrame:
     """The answers that have a score, with notes on the rest."""
     scored = long.drop_nulls("score")
     if scored.height == 0:
-        raise DataError("no answer has a score; --score COLUMN")
+        raise DataError("no answer has a score; --score COLUMN", ", ".join(map(str, files)))
     if without := long.height - scored.height:
         notes.append(f"answers without a score are left out: {without:,}")
     models = set(scored["model"])

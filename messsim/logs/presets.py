@@ -101,6 +101,8 @@ _OTEL_NESTED = tuple(
 )  # the last: OpenInference
 _OTEL_NESTED_OUT = tuple(f"{a}.{n}" for a in _OTEL_AT for n in (*_OTEL_OUT, "llm.token_count.completion"))
 
+PRICES = "requests, but prices of models: usd_per_million_prompt_tokens and usd_per_million_output_tokens of a scenario's models"
+
 PRESETS = (
     Preset("messsim", "a trace of messsim", ("arrival_s", "prompt_tokens", "output_tokens"),
            ("arrival_s",), ("prompt_tokens",), ("output_tokens",), source="docs/how-to/own-trace.md"),
@@ -183,6 +185,8 @@ PRESETS = (
            source="https://openrouter.ai/docs/api-reference/get-a-generation"),
     Preset("openrouter-daily", "OpenRouter activity by day", ("date", "model_permaslug", "requests", "prompt_tokens"),
            lacks="its requests one by one; the CSV export of its logs does"),
+    Preset("openrouter-prices", "OpenRouter's list of models", ("pricing.prompt|pricing.completion", "context_length"), lacks=PRICES),
+    Preset("litellm-prices", "LiteLLM's list of prices", ("sample_spec",), lacks=PRICES),
     Preset("openai-usage", "OpenAI's usage by time (export and API)", ("num_model_requests|results.0.num_model_requests|n_context_tokens_total",),
            lacks="its requests one by one, but sums of many; logs of your own calls do"),
     Preset("anthropic-usage", "Anthropic's usage by day", ("usage_date_utc|usage_input_tokens_no_cache|results.0.uncached_input_tokens",),

@@ -18,7 +18,7 @@ from .presets import Preset, nearest
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "what_is_missing"]
+__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "lengths_alone", "what_is_missing"]
 
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
@@ -61,6 +61,14 @@ def what_is_missing(
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
+
+
+def lengths_alone(schema: Mapping[str, Any], preset: Preset) -> str:
+    """The note on a known tool's file that is read without times; its tool may write none, and the file have some."""
+    times = None if preset.time else by_meaning(DEFAULTS["time"], names_in(schema))
+    if times is None:
+        return "the file does not say when requests came: only their lengths are read"
+    return f"only lengths are read; {times!r} may say when requests came: --time {shlex.quote(times)}"
 
 
 class Summed:

@@ -32,7 +32,7 @@ from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
 from .took import Took
-from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, what_is_missing
+from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, lengths_alone, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -188,7 +188,7 @@ def plan_reading(
             form = replace(form, format=preset.unit)
         chooser = _chosen_by(preset, schema, chooser)
         if names["time"] is None and given["time"] is None:
-            notes.append("the file does not say when requests came: only their lengths are read")
+            notes.append(lengths_alone(schema, preset))
         if preset.name != "messsim":
             notes.append(f"read as {preset.title}")
     if chooser.tokens:
@@ -364,6 +364,7 @@ class _Rows:
             columns["arrival_s"] = time_s - time_s.min()
             notes += self._times.notes + self._took_s.notes()
         notes += filter(None, self._rounded.values())
+        notes += self._made_of.notes()
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._reading.tenant is not None:

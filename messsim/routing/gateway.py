@@ -24,12 +24,24 @@ from messsim.scenario.routing import Router
 from messsim.scenario.seeds import column_id
 
 from .contract import OF_QUEUE, PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, ledger_of
-from .gateway_input import LARGEST, MOST_PENDING, Saved, check_saved, numbers, plain, read_saved, router_of, validated
+from .gateway_input import (
+    LARGEST,
+    MOST_PENDING,
+    Saved,
+    check_known,
+    check_saved,
+    numbers,
+    plain,
+    prices,
+    read_saved,
+    router_of,
+    validated,
+)
 from .learning import warm_start
 from .mess_plus import build
 from .tradeoff import automatic_v
 
-__all__ = ["MessPlus", "Route"]
+__all__ = ["MessPlus", "Route", "check_options"]
 
 FORMAT = 2
 
@@ -184,8 +196,7 @@ class MessPlus:
         return route
 
     def _prices(self, costs: Sequence[float] | Mapping[str, float]) -> Floats:
-        given = self._in_order(costs) if isinstance(costs, Mapping) else costs
-        return numbers("costs", given, len(self.models), least=0.0)
+        return prices(self._in_order(costs) if isinstance(costs, Mapping) else costs, len(self.models))
 
     def _weigh(self, cost_sums: Floats) -> None:
         """Puts an automatic V into the scale of the mean costs so far, those of the request at hand included."""
@@ -386,6 +397,11 @@ class MessPlus:
 
 
 OURS = OF_QUEUE | {"V", "c", "kappa", "explore", "learn", "predictor", "reference", "target_queue", "gain"}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises a ScenarioError for what is no option of `MessPlus`, its arguments among them."""
+    check_known(options, OURS)
 
 
 def _resolved(router: Router, weight: float) -> Router:

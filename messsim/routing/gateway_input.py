@@ -1,7 +1,7 @@
 """What `MessPlus` takes and what it reads back from a file, checked before anything is done with it."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ __all__ = [
     "MOST_PENDING",
     "Door",
     "Saved",
+    "check_known",
     "check_saved",
     "numbers",
     "plain",
+    "prices",
     "read_saved",
     "router_of",
     "validated",
@@ -122,6 +124,12 @@ def validated(door: Mapping[str, Any]) -> Door:
     return checked
 
 
+def check_known(options: Iterable[str], known: frozenset[str]) -> None:
+    """Raises a ScenarioError for a name that is none of those that are known."""
+    if strange := sorted(set(options) - known):
+        raise ScenarioError(f"{strange[0]}: no such option; expected any of {', '.join(sorted(known))}")
+
+
 def router_of(options: Mapping[str, Any], known: frozenset[str], models: Sequence[str]) -> Router:
     """The options of ``[router]``, by the rules of a scenario.
 
@@ -130,14 +138,28 @@ def router_of(options: Mapping[str, Any], known: frozenset[str], models: Sequenc
     ScenarioError
         Naming the option, its value and what was expected.
     """
-    if strange := sorted(set(options) - known):
-        raise ScenarioError(f"{strange[0]}: no such option; expected any of {', '.join(sorted(known))}")
+    check_known(options, known)
     if options.get("reference") not in (None, *models):
         raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
     predictor = options.get("predictor")
     if isinstance(predictor, Mapping) and predictor.get("warm_start") is not None:
         raise ScenarioError("predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later")
     return checked(Router, options)
+
+
+def prices(values: ArrayLike, count: int) -> Floats:
+    """What a request costs on so many models.
+
+    Raises
+    ------
+    ScenarioError
+        As `numbers` does; and for True and False, which are no costs.
+    """
+    array = numbers("costs", values, count, least=0.0)
+    for cost in np.asarray(values, dtype=object).reshape(-1):
+        if isinstance(cost, (bool, np.bool_)):
+            raise ScenarioError(f"costs: has {cost}; expected {count} numbers of at least 0")
+    return array
 
 
 def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) -> Floats:

@@ -16,6 +16,7 @@ from messsim.errors import PolicyError
 
 from .compiled import compiled_by, digest_of
 from .failures import Role, reason
+from .unseeded import unseeded
 
 __all__ = ["SIGNATURES", "compiled_role", "plain"]
 
@@ -94,12 +95,16 @@ def compiled_role(role: str, function: Function, uniforms: int, boundscheck: boo
     Raises
     ------
     PolicyError
-        If it has other arguments, returns something else than a whole number, writes to what it may only read, or
-        Numba cannot compile it.
+        If it has other arguments, returns something else than a whole number, writes to what it may only read, draws
+        at random from something else than `uniforms`, or Numba cannot compile it.
     """
     import numba
 
     _refuse_raise(role, function)
+    if (module := unseeded(function)) is not None:
+        raise PolicyError(
+            f"{role} draws from {module}, which no seed of a run governs; expected uniforms, drawn for it"
+        )
     signature = SIGNATURES[role]
     lengths = {**signature.lengths, "uniforms": str(uniforms)}
     given = list(inspect.signature(function).parameters)

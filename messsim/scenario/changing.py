@@ -13,7 +13,7 @@ from .overrides import override, split_path
 from .own import with_own_profiles
 from .problems import checked, describe, paths_to
 
-__all__ = ["changed_at", "full_path", "value_of"]
+__all__ = ["changed_at", "full_path", "value_of", "without_numpy"]
 
 
 Changed = TypeVar("Changed", bound=Any)  # a scenario, whose module stands above this one
@@ -26,7 +26,7 @@ def changed_at(scenario: Changed, values: Mapping[str, Any]) -> Changed:
         keys = split_path(path)
         if keys is None:
             raise ScenarioError(f"{path!r}: expected a key path such as router.V")
-        data = override(data, keys, _plain(value))
+        data = override(data, keys, without_numpy(_plain(value)))
         if keys[-1] == "profile":  # a file's figures already stand there, in place of its name
             data = override(data, [*keys[:-1], "coefficients"], None)
     folder = scenario.folder
@@ -40,15 +40,20 @@ def _plain(value: Any) -> Any:
     return value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
+def without_numpy(value: Any) -> Any:
+    """A number or a list of Python's where it is one of NumPy's, which no file can hold."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def full_path(root: type[BaseModel], key: str) -> str:
-    """The path of a key that only one table has: ``alpha`` is ``sla.alpha``; a path stays as it is.
+    """The path of a key that only one table has: ``alpha`` is ``sla.alpha``; a path, or a key of no table, is its own.
 
     Raises
     ------
     ScenarioError
         If no table has it, or several have.
     """
-    if "." in key:
+    if "." in key or key in root.model_fields:
         return key
     paths = paths_to(key, root)
     if len(paths) > 1:
@@ -66,6 +71,7 @@ def value_of(root: type[BaseModel], name: str, value: Any) -> Any:
     ScenarioError
         If the field cannot have it.
     """
+    value = without_numpy(value)
     try:
         return _adapter(root, name).validate_python(value, strict=not isinstance(value, (dict, list, BaseModel)))
     except ValidationError as error:

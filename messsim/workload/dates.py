@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dates", "local_to_utc", "parse_dates"]
+__all__ = ["Dates", "local_to_utc", "parse_dates", "pattern_of"]
 
 Nanos = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -65,6 +65,8 @@ class Dates:
         Whether any row says AM or PM, as where the month comes first.
     dots
         Whether dots part the numbers, as where the day comes first.
+    either
+        The first row whose order is open; "": none.
     """
 
     ns: Nanos
@@ -74,6 +76,7 @@ class Dates:
     local: Mask
     twelve_hours: bool = False
     dots: bool = False
+    either: str = ""
 
 
 def parse_dates(series: pl.Series) -> Dates:
@@ -83,7 +86,8 @@ def parse_dates(series: pl.Series) -> Dates:
     n = len(series)
     ns, day_first = np.zeros(n, np.int64), np.zeros(n, np.int64)
     bad, bad_day_first, local = np.ones(n, bool), np.ones(n, bool), np.zeros(n, bool)
-    either = twelve = dots = False
+    twelve = dots = False
+    either = ""
     rest = np.arange(n)
     for number, form in enumerate(FORMS):
         groups = series.gather(rest).str.extract_groups(form).struct.unnest()
@@ -93,7 +97,7 @@ def parse_dates(series: pl.Series) -> Dates:
         at, rows = rest[fits], groups.filter(pl.Series(fits))
         ns[at], bad[at], local[at] = _nanos(rows)
         if number in EITHER_ORDER:
-            either = True
+            either = either or str(series[int(at[0])])
             swapped = rows.rename({"m": "d", "d": "m"})
             day_first[at], bad_day_first[at], _ = _nanos(swapped)
             dots |= bool((rows["sep"] == ".").any())
@@ -103,7 +107,20 @@ def parse_dates(series: pl.Series) -> Dates:
         rest = rest[~fits]
         if not len(rest):
             break
-    return Dates(ns, day_first if either else None, bad, bad_day_first, local, twelve, dots)
+    return Dates(ns, day_first if either else None, bad, bad_day_first, local, twelve, dots, either)
+
+
+def pattern_of(date: str, *, day_first: bool) -> str:
+    """How a date is written whose day and month could be either, with one of them first: as `strptime` has it."""
+    match = next(filter(None, (re.match(FORMS[form], date) for form in EITHER_ORDER)))
+    parts = match.groupdict()
+    day, month = ("m", "d") if day_first else ("d", "m")
+    directives = {day: "%d", month: "%m", "y": "%Y" if len(parts["y"]) == 4 else "%y", "M": "%M", "S": "%S", "f": "%f"}
+    directives |= {"H": "%I" if parts["p"] else "%H", "p": "%p", "z": "%z"}
+    for name in sorted(filter(parts.get, directives), key=match.start, reverse=True):
+        end = match.end(name) + (name == "p")  # the M of AM and PM
+        date = date[: match.start(name)] + directives[name] + date[end:]
+    return date.strip()
 
 
 def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:

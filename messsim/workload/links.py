@@ -19,7 +19,7 @@ from .readers import numbers, texts
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Links", "TraceTurns"]
+__all__ = ["NO_PARENT", "Links", "TraceTurns", "plain_names"]
 
 NO_PARENT = ("", "-1", "None", "null")
 
@@ -81,11 +81,11 @@ class Links:
         """The next rows of the file; so many came before."""
         names = self._names
         if names.session is not None:
-            self._sessions += _plain(texts(frame, names.session, self._path))
+            self._sessions += plain_names(texts(frame, names.session, self._path))
             self._add_delays(frame, str(names.delay), before)
         if names.parent is not None:
-            self._chats += _plain(texts(frame, str(names.chat), self._path))
-            self._parents += _plain(texts(frame, names.parent, self._path))
+            self._chats += plain_names(texts(frame, str(names.chat), self._path))
+            self._parents += plain_names(texts(frame, names.parent, self._path))
         if names.turn is not None:
             self._turns.add(numbers(frame, names.turn, self._path, before=before))
 
@@ -110,7 +110,7 @@ class Links:
         if names.delay is None or names.session is None:
             return frame
         follows = []
-        for session in _plain(texts(frame, names.session, self._path)):
+        for session in plain_names(texts(frame, names.session, self._path)):
             follows.append(session in self._begun)
             self._begun |= set() if session in NO_PARENT else {session}
         waits = pl.col(names.delay).is_not_null() & pl.Series(follows)
@@ -218,7 +218,7 @@ class Links:
         return DataError(f"column {problem}; expected {expected}", str(self._path))
 
 
-def _plain(names: list[str]) -> list[str]:
+def plain_names(names: list[str]) -> list[str]:
     """Whole numbers that were read as others are written as such."""
     return [n[:-2] if n.endswith(".0") else n for n in names]
 

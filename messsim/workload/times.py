@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .chunk import Floats
-from .dates import Dates, local_to_utc, parse_dates
+from .dates import Dates, local_to_utc, parse_dates, pattern_of
 from .growing import Growing
 from .readers import as_numbers, first_bad
 
@@ -124,6 +124,7 @@ class Times:
         self._last_local: int | None = None
         self._twice = 0
         self._local = self._twelve_hours = self._dots = False
+        self._either = ""
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
@@ -301,6 +302,7 @@ class Times:
             raise _bad(series.name, pl.Series(bad), series, self._expected(series, bad), self._path, rows)
         self._twelve_hours |= dates.twelve_hours
         self._dots |= dates.dots
+        self._either = self._either or dates.either
         if dates.day_first_ns is not None or self._day_first is not None:
             if self._day_first is None:
                 self._day_first = Growing(np.int64)
@@ -414,15 +416,15 @@ class Times:
         day_first = self._day_first.array()
         if not self._month_first_ok:
             return day_first
-        if not self._day_first_ok or self._twelve_hours:
+        if not self._day_first_ok:
             return month_first
         disorder = [int((np.diff(v) < 0).sum()) for v in (month_first, day_first)]
-        by_day = self._dots or disorder[1] < disorder[0]
+        by_day = not self._twelve_hours and (self._dots or disorder[1] < disorder[0])
         if not np.array_equal(month_first - month_first[0], day_first - day_first[0]):
-            order, pattern = ("day/month", "%m/%d/%Y") if by_day else ("month/day", "%d/%m/%Y")
+            order = "day/month" if by_day else "month/day"
             self.notes.append(
                 f"column {self._column!r} is read as {order}/year, though it may be the other way round: "
-                f"{self._form.option} '{pattern} %H:%M:%S'"
+                f"{self._form.option} {pattern_of(self._either, day_first=not by_day)!r}"
             )
         return day_first if by_day else month_first
 
