@@ -202,10 +202,10 @@ static void each_kind_of_server_has_its_price(void)
             plans[0].usd_per_million_prompt_tokens = 3.0;
             plans[0].usd_per_million_cached_prompt_tokens = 1.0;
             plans[0].usd_per_million_output_tokens = 15.0;
-            plans[0].prompt_cache = (ms_prompt_cache_plan){.keep_s = 300.0, .least_tokens = 256, .step_tokens = 128};
+            plans[0].prompt_cache = (ms_prompt_cache_plan){.keep_s = 0.5, .least_tokens = 256, .step_tokens = 128};
             plans[0].limits.kv_capacity_tokens = 2000;
             plans[0].limits.max_batched_tokens = 1000;
-            ask(2, 100.0, 1000, 10);
+            ask(2, is_api ? 0.25 : 100.0, 1000, 10);
             sheets[0].page.price_factor = factors;
             sheets[0].page.path = path;
             sheets[0].page.path_start = path_start;
