@@ -208,7 +208,7 @@ def limit() -> None:
 
 
 def limit_pytest() -> None:
-    """What a process of pytest may use; not counting memory that is only reserved, as what draws charts reserves much."""
+    """What a process of pytest may use; memory that is only reserved, as for charts, does not count."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_OF_PYTEST, SECONDS_OF_PYTEST))
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES_OF_PYTEST, BYTES_OF_PYTEST))
 
