@@ -69,6 +69,7 @@ def test_a_line_has_the_mutant(tmp_path: Path, line: str, kind: str, after: str)
         ("use(self, n);", "use(n, self);"),  # of other types
         ("self->colour = MS_RED;", "self->colour = MS_BLUE;"),  # which a comment names
         ("free(self->first);", ";"),  # the sanitizers see to memory
+        ("ms_memory_give(self);", ";"),
         ("__builtin_prefetch(self + n);", ";"),  # changes no result
         ("self->first = self->first;", "self->first = self->width_s;"),
     ],
@@ -90,3 +91,9 @@ def test_each_line_comes_before_any_comes_twice(tmp_path: Path) -> None:
     lines = [m.number for m in c_faults.drawn(every, random.Random(1))]
     assert sorted(lines[:3]) == [3, 4, 5]
     assert len(lines) == len(every)
+
+
+def test_a_file_of_hints_has_none(tmp_path: Path) -> None:
+    mutants(tmp_path, "use(n + 1);")
+    (tmp_path / "thing.c").rename(tmp_path / "expect.c")
+    assert not list(c_faults.mutants_of(tmp_path / "expect.c", {}))
