@@ -83,6 +83,12 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
+@pytest.mark.parametrize("hint", ["__builtin_prefetch(self + n);", "ms_expect_things(self, n);"])
+def test_what_only_guards_a_hint_is_left_alone(tmp_path: Path, hint: str) -> None:
+    mutants(tmp_path, "if (n > 0 && least > 0) {", f"    {hint}", "}")
+    assert not list(c_faults.mutants_of(tmp_path / "thing.c", {}))
+
+
 def test_each_line_comes_before_any_comes_twice(tmp_path: Path) -> None:
     import random
 

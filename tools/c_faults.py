@@ -71,7 +71,8 @@ CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
-HINT, HINTS = re.compile(r"prefetch"), {"expect"}  # to the processor, and files of nothing else: they change no result
+# To the processor, and files of nothing else: they change no result.
+HINT, HINTS = re.compile(r"prefetch|ms_(?:page|cache)_expect|ms_expect_"), {"expect"}
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 MEMORY = re.compile(r"free\(|ms_(?:store|memory)_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
@@ -147,7 +148,8 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         code = re.sub(r"\s*/\*.*$", "", line)
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
-        guards = code.endswith("NULL) {") and number < len(lines) and MEMORY.search(lines[number])
+        guarded = lines[number] if code.endswith("{") and number < len(lines) else ""
+        guards = HINT.search(guarded) or (code.endswith("NULL) {") and MEMORY.search(guarded))
         if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue
