@@ -83,9 +83,9 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
-@pytest.mark.parametrize("hint", ["__builtin_prefetch(self + n);", "ms_expect_things(self, n);"])
-def test_what_only_guards_a_hint_is_left_alone(tmp_path: Path, hint: str) -> None:
-    mutants(tmp_path, "if (n > 0 && least > 0) {", f"    {hint}", "}")
+@pytest.mark.parametrize("line", ["__builtin_prefetch(self + n);", "ms_expect_things(self, n);", "free(self + n);"])
+def test_what_only_guards_a_hint_or_memory_is_left_alone(tmp_path: Path, line: str) -> None:
+    mutants(tmp_path, "for (; n > 0 && least > 0; n--) {", f"    {line}", "}")
     assert not list(c_faults.mutants_of(tmp_path / "thing.c", {}))
 
 

@@ -74,7 +74,8 @@ STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 # To the processor, and files of nothing else: they change no result.
 HINT, HINTS = re.compile(r"prefetch|ms_(?:page|cache)_expect|ms_expect_"), {"expect"}
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
-MEMORY = re.compile(r"free\(|ms_(?:store|memory)_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
+FREED = re.compile(r"free\(|ms_(?:store|memory)_give\(")
+MEMORY = re.compile(rf"{FREED.pattern}|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")
@@ -149,7 +150,7 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
         guarded = lines[number] if code.endswith("{") and number < len(lines) else ""
-        guards = HINT.search(guarded) or (code.endswith("NULL) {") and MEMORY.search(guarded))
+        guards = HINT.search(guarded) or FREED.search(guarded) or (code.endswith("NULL) {") and MEMORY.search(guarded))
         if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue
