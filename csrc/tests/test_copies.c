@@ -27,7 +27,7 @@ static void an_api_takes_over_from_a_replica_that_fails(void)
         const sheet *s = &sheets[0];
         CHECK(s->status[0] == MS_COMPLETED && s->replica[0] == 1);
         CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 2.5 + 0.5 + 4 * 0.25);
-        CHECK(s->energy[0] == 10.5);
+        CHECK(s->energy[0] == 10.5 && s->exploration[0] == 0.0); /* the user's answer, though a replica failed */
         CHECK_NEAR(s->cost[0], usd ? 5.0 + 2.5 * 0.01 : 10.5, 1e-12);
         CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 0);
         ms_run_free(&loop);

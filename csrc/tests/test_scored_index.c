@@ -27,7 +27,9 @@ static void an_index_says_what_looking_at_all_says(void)
                                  .is_sticky = k / 8 % 4 == 0,
                                  .affinity = 0.5,
                                  .most_penalty_s = 0.02,
-                                 .peak_prefill = 1000.0};
+                                 .peak_prefill = 1000.0,
+                                 .tree_tokens = 1000, /* of other rules, as the next */
+                                 .packed_requests = 1000};
         rule.weights = (ms_score_weights){.queue = weight_of(&chance),
                                           .kv_cache = weight_of(&chance),
                                           .prefix = weight_of(&chance),
