@@ -172,12 +172,8 @@ static int64_t with_room(const ms_run *run, const ms_open *open, int64_t plan)
     if (!run->config.asks_next_model || plan & (MS_PLAN_ALL | MS_PLAN_CHAIN)) {
         return plan;
     }
-    for (int64_t model = own; model < models; model++) {
-        if (has_room(run, open, model)) {
-            return plan - own + model;
-        }
-    }
-    for (int64_t model = own - 1; model >= 0; model--) {
+    for (int64_t k = 0; k < models; k++) { /* up from its own, then down from there */
+        const int64_t model = own + k < models ? own + k : models - 1 - k;
         if (has_room(run, open, model)) {
             return plan - own + model;
         }

@@ -18,28 +18,25 @@ static double mean_of_last(const ms_recent *recent, double t_s, double window_s)
 
 static double within(double wanted, double least, double most)
 {
-    const double up = wanted > least ? wanted : least;
-    return up < most ? up : most;
+    return fmin(fmax(wanted, least), most);
 }
 
 double ms_autoscale_concurrency(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look)
 {
     ms_recent_add(&self->recent, look->t_s, (double)look->unfinished, plan->stable_window_s);
-    const double ready = look->ready > 1 ? (double)look->ready : 1.0;
+    const double ready = fmax((double)look->ready, 1.0);
     const double most = ceil(plan->up_most_factor * ready), least = floor(ready / plan->down_most_factor);
     const double stable = ceil(mean_of_last(&self->recent, look->t_s, plan->stable_window_s) / plan->target);
     const double rush = ceil(mean_of_last(&self->recent, look->t_s, plan->panic_window_s) / plan->target);
     double wanted = within(stable, least, most);
     if (rush / ready >= plan->panic_threshold) {
         self->panic_s = look->t_s;
-    } else if (self->panic_s >= 0.0 && look->t_s - self->panic_s > plan->stable_window_s) {
+    } else if (look->t_s - self->panic_s > plan->stable_window_s) {
         self->panic_s = -1.0;
         self->panic_most = 0;
     }
     if (self->panic_s >= 0.0) {
-        const double in_panic = within(rush, least, most);
-        wanted = wanted > in_panic ? wanted : in_panic;
-        wanted = wanted > (double)self->panic_most ? wanted : (double)self->panic_most;
+        wanted = fmax(fmax(wanted, within(rush, least, most)), (double)self->panic_most);
         self->panic_most = wanted < 1e9 ? (int32_t)wanted : 1000000000;
     }
     return wanted;

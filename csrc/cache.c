@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "hash.h"
 #include "texts.h"
 
 /* Blocks from ... to - 1 of a node, released at once. */
@@ -138,8 +139,7 @@ int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id)
 
 static int64_t bucket_of(const ms_cache *self, uint64_t key)
 {
-    const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
-    return (int64_t)((mixed ^ mixed >> 32) & (uint64_t)(self->buckets - 1));
+    return (int64_t)(ms_hash(key) & (uint64_t)(self->buckets - 1));
 }
 
 static ms_node *find(const ms_cache *self, uint64_t key)

@@ -202,13 +202,13 @@ static int64_t most_units(const ms_choice *self, int32_t replica)
     return configured > 0 ? configured : is_known ? limits->kv_capacity_tokens / block : UNKNOWN_BLOCKS;
 }
 
+/* What it is charged with afterwards takes it out of `nevers` (view.c). */
 static void note_cold(const ms_choice *self, int32_t place)
 {
     ms_servers *servers = self->servers;
     ms_cold *cold = &servers->cold;
     const int32_t dropped = cold->position[place] < 0 && cold->length == cold->most ? cold->oldest : -1;
     ms_cold_touch(cold, place);
-    ms_ties_set(&servers->nevers, place, INFINITY);
     if (dropped >= 0) {
         ms_ties_set(&servers->nevers, dropped, self->fleet->failures[servers->replica[dropped]] == 0 ? 0.0 : INFINITY);
     }

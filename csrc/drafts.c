@@ -4,7 +4,7 @@
 
 #include "draw.h"
 
-/* share[x - 1]: probability of x tokens in an iteration. */
+/* share[x]: probability of x tokens after the first in an iteration. */
 static void shares_of(int32_t tokens, const double *accepted, double *share)
 {
     double all = 1.0;
@@ -23,8 +23,9 @@ static void passage_of(const double *share, int32_t most, int32_t goal, double *
     for (int32_t n = 0; n < goal; n++) {
         double next[MS_DRAFTS_STRIDE] = {0.0}, beyond[MS_DRAFTS_MOST + 1] = {0.0};
         for (int32_t at = n; at < goal; at++) { /* after n iterations there are n tokens at least */
-            for (int32_t x = 1; x <= most; x++) {
-                *(at + x < goal ? &next[at + x] : &beyond[at + x - goal]) += here[at] * share[x - 1];
+            for (int32_t x = 0; x < most; x++) {
+                const int32_t to = at + 1 + x;
+                *(to < goal ? &next[to] : &beyond[to - goal]) += here[at] * share[x];
             }
         }
         for (int32_t v = 0; v < most; v++) {
@@ -42,8 +43,8 @@ void ms_drafts_init(ms_drafts *self, int32_t tokens, const double *accepted, con
     self->tokens = tokens;
     self->stream = *stream;
     shares_of(tokens, accepted, share);
-    for (int32_t x = 1; x <= tokens + 1; x++) {
-        self->mean_tokens += x * share[x - 1];
+    for (int32_t x = 0; x <= tokens; x++) {
+        self->mean_tokens += (x + 1) * share[x];
     }
     for (int32_t goal = 1; goal < MS_DRAFTS_STRIDE; goal++) {
         passage_of(share, tokens + 1, goal, self->passage[goal], 1);

@@ -41,15 +41,14 @@ int ms_fronts_enter(ms_run *run, ms_job *job)
 {
     const int32_t workers = run->fleet.pool[job->pool].plan.front_end_workers;
     ms_front *front = &run->fleet.front[place_of(run, job)];
-    int error = 0;
     if (workers == 0 || front->served.length < workers) {
-        error = begin(run, job);
+        MS_TRY(begin(run, job));
     } else {
         ms_queue_push_tail(&front->waiting, job);
         job->place = MS_AWAITS_FRONT_END;
     }
     note_load(run, job);
-    return error;
+    return 0;
 }
 
 int ms_fronts_pass(ms_run *run, ms_job *job, int *left)

@@ -69,17 +69,11 @@ static int client_asks(ms_run *run, int32_t client)
     return 0;
 }
 
-/* Whether anything but this replica's start is left at this instant. */
+/* Whether anything but this replica's start is left at this instant. A page whose last request has come was turned before. */
 static int something_else_happens_now(ms_run *run, int32_t replica)
 {
-    const double now_s = run->now_s;
-    if (run->heap.length > 0 && run->heap.events[0].when.time_s <= now_s) {
-        return 1;
-    }
-    if (run->next_s <= now_s || (run->next_s == INFINITY && run->page->arrival_s != NULL)) {
-        return 1; /* the next page may begin with an arrival at this very instant */
-    }
-    return ms_tournament_rival(&run->fleet.moments, replica) <= now_s;
+    const int has_event = run->heap.length > 0 && run->heap.events[0].when.time_s <= run->now_s;
+    return has_event || run->next_s <= run->now_s || ms_tournament_rival(&run->fleet.moments, replica) <= run->now_s;
 }
 
 static int generated(ms_run *run, ms_job *job)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "hash.h"
 
 enum { FIRST_ROOM = 64 };
 
@@ -26,7 +27,7 @@ void ms_prompt_cache_free(ms_prompt_cache *self)
 static ms_remembered *slot_of(ms_remembered *slots, int64_t room, int64_t id)
 {
     const uint64_t mask = (uint64_t)room - 1;
-    uint64_t at = (uint64_t)id * 0x9E3779B97F4A7C15u >> 20 & mask;
+    uint64_t at = ms_hash((uint64_t)id) & mask;
     while (slots[at].id >= 0 && slots[at].id != id) {
         at = (at + 1) & mask;
     }

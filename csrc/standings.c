@@ -116,7 +116,7 @@ static int32_t count_below(const ms_standings *self, int32_t level, int32_t i, c
         return (int32_t)here->count;
     }
     int32_t count = 0;
-    for (int32_t k = 0; k < 8 && level > 0; k++) {
+    for (int32_t k = 0; k < 8; k++) { /* of a single one nothing is next: it does not come here */
         count += count_below(self, level - 1, 8 * i + k, terms, place);
     }
     return count;

@@ -333,6 +333,16 @@ def test_what_does_not_fit_is_refused(tmp_path, autoscale, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["period_s", "zero_after_s", "up_most_factor"])
+def test_a_rule_takes_what_the_description_of_a_key_says(key):
+    """It ends in "none:" and each rule with its number, as "target 15, concurrency 2"."""
+    for part in Autoscale.model_fields[key].description.split("none: ")[1].split(", "):
+        *rules, number = part.replace(" and ", " ").split()
+        for rule in rules:
+            more = {"schedule": [{"at_s": 0.0, "replicas": 1}]} if rule == "schedule" else {}
+            assert getattr(Autoscale(rule=rule, **more), key) == float(number)
+
+
 @pytest.mark.parametrize("rule", ["target", "saturation", "concurrency"])
 def test_what_is_stated_is_kept_whatever_the_rule_would_take(rule):
     stated = {"period_s": 7.0, "zero_after_s": 0.0, "up_most_factor": 3.0}

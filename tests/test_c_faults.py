@@ -69,6 +69,7 @@ def test_a_line_has_the_mutant(tmp_path: Path, line: str, kind: str, after: str)
         ("use(self, n);", "use(n, self);"),  # of other types
         ("self->colour = MS_RED;", "self->colour = MS_BLUE;"),  # which a comment names
         ("free(self->first);", ";"),  # the sanitizers see to memory
+        ("ms_memory_give(self);", ";"),
         ("__builtin_prefetch(self + n);", ";"),  # changes no result
         ("self->first = self->first;", "self->first = self->width_s;"),
     ],
@@ -82,6 +83,12 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
+@pytest.mark.parametrize("line", ["__builtin_prefetch(self + n);", "ms_expect_things(self, n);", "free(self + n);"])
+def test_what_only_guards_a_hint_or_memory_is_left_alone(tmp_path: Path, line: str) -> None:
+    mutants(tmp_path, "for (; n > 0 && least > 0; n--) {", f"    {line}", "}")
+    assert not list(c_faults.mutants_of(tmp_path / "thing.c", {}))
+
+
 def test_each_line_comes_before_any_comes_twice(tmp_path: Path) -> None:
     import random
 
@@ -90,3 +97,9 @@ def test_each_line_comes_before_any_comes_twice(tmp_path: Path) -> None:
     lines = [m.number for m in c_faults.drawn(every, random.Random(1))]
     assert sorted(lines[:3]) == [3, 4, 5]
     assert len(lines) == len(every)
+
+
+def test_a_file_of_hints_has_none(tmp_path: Path) -> None:
+    mutants(tmp_path, "use(n + 1);")
+    (tmp_path / "thing.c").rename(tmp_path / "expect.c")
+    assert not list(c_faults.mutants_of(tmp_path / "expect.c", {}))

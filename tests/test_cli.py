@@ -470,3 +470,9 @@ def test_version_and_help():
         done = here(command, "--help")
         assert done.returncode == 0
         assert f"Usage: messsim {command}" in done.stdout
+
+
+def test_without_a_command_the_help_is_shown():
+    told, asked = here(), here("--help")
+    assert (told.stdout + told.stderr).strip() == asked.stdout.strip()
+    assert "Simulate LLM inference clusters" in asked.stdout

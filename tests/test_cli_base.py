@@ -475,3 +475,9 @@ def test_a_script_that_processes_cannot_import_is_told(monkeypatch):
     ):
         monkeypatch.setitem(sys.modules, "__main__", main)
         _check_main()
+
+
+def test_the_package_of_commands_has_nothing_but_the_application():
+    assert isinstance(cli.app, typer.Typer)
+    with pytest.raises(AttributeError, match=r"module 'messsim.cli' has no attribute 'ap'"):
+        _ = cli.ap

@@ -141,6 +141,26 @@ def test_what_nobody_uses_is_told(columns, used, shown):
     assert note == (f"the file also has {shown}, which are left out" if shown else "")
 
 
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        ("hashes chat parent turn", "hashes chat parent turn"),
+        ("hashes chat turn", "hashes"),  # a number of turns says nothing without the turn before
+        ("parent turn", ""),
+        ("chat parent", "chat parent"),
+        ("session delay hashes", "session delay hashes"),
+        ("session hashes", "hashes"),
+        ("delay", ""),
+    ],
+)
+def test_of_sessions_all_columns_are_used_or_none(there, used):
+    keys = {"hash_ids": "hashes"} | {key: key for key in ("session", "delay", "chat", "parent", "turn")}
+    preset = SimpleNamespace(prompts=keys, delay_format="ms")
+    made = traces._made_of(pl.Schema(dict.fromkeys(there.split(), pl.Int64)), preset)
+    named = {name for name in map(made.__getattribute__, keys) if name is not None}
+    assert (named, made.delay_format) == (set(used.split()), "ms")
+
+
 # ---- reading and writing --------------------------------------------------------------------------------
 
 

@@ -11,8 +11,8 @@ from builders import model, run, scenario
 from test_cli import here
 
 from messsim.errors import DataError
-from messsim.logs.decisions import DecisionColumns, read_log
-from messsim.logs.replay import replay
+from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
+from messsim.logs.replay import _by_inverse_propensity, replay
 from messsim.workload.choosing import Chooser
 from messsim.workload.times import TimeForm
 
@@ -236,3 +236,25 @@ def test_rows_without_a_cost_are_called_so(tmp_path):
     done = here("replay", tmp_path / "log.jsonl", "--alpha", "0.5", "--skip-failed")
     assert done.returncode == 0
     assert "rows without a cost are left out: 1" in done.stdout
+
+
+def test_inverse_propensity_by_hand():
+    """Two rows count: weights 2 and 4, satisfactions 1 and 0.25; of the others one differs, one has no rating."""
+    log = DecisionLog(
+        ["a", "b"],
+        np.zeros((0, 4)),
+        np.ones((2, 4)),
+        np.array([0, 1, 0, 1]),
+        np.array([1.0, 0.25, 1.0, np.nan]),
+        None,
+        np.array([0.5, 0.25, 0.1, 0.1]),
+    )
+    mean, weights = (2 * 1.0 + 4 * 0.25) / 6, 2 + 4
+    assert _by_inverse_propensity(log, np.array([True, True, False, True])) == {
+        "satisfaction": pytest.approx(mean, rel=1e-15),
+        "standard_error": pytest.approx(
+            ((2 * (1.0 - mean)) ** 2 + (4 * (0.25 - mean)) ** 2) ** 0.5 / weights, rel=1e-12
+        ),
+        "effective_sample_size": pytest.approx(weights**2 / (2**2 + 4**2), rel=1e-15),
+    }
+    assert _by_inverse_propensity(log, np.array([False, False, False, True])) is None

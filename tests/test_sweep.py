@@ -234,6 +234,13 @@ def test_more_replications_are_added_to_those_of_before(tmp_path, monkeypatch):
     assert pl.read_parquet(tmp_path / "o" / "results.parquet")["replication"].to_list() == [0, 1, 2] * 2
 
 
+def test_of_fewer_replications_only_those_are_taken_up(tmp_path):
+    parsed = parse(scenario())
+    run(parsed, V, seeds=3, out=tmp_path / "o")
+    result = run(parsed, V, seeds=2, out=tmp_path / "o")
+    assert (result["computed"], result["resumed"]) == (0, 4)
+
+
 def test_what_failed_is_tried_again(tmp_path, monkeypatch):
     row = sweeping._row
 

@@ -71,9 +71,11 @@ CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
-HINT = re.compile(r"prefetch")  # to the processor: it changes no result
+# To the processor, and files of nothing else: they change no result.
+HINT, HINTS = re.compile(r"prefetch|ms_(?:page|cache)_expect|ms_expect_"), {"expect"}
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
-MEMORY = re.compile(r"free\(|ms_store_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
+FREED = re.compile(r"free\(|ms_(?:store|memory)_give\(")
+MEMORY = re.compile(rf"{FREED.pattern}|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")
@@ -137,6 +139,8 @@ def members_of(folder: Path) -> dict[str, list[str]]:
 
 def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
     """All mutants of one file."""
+    if path.stem in HINTS:
+        return
     commented, function = False, _Function()
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines, 1):
@@ -145,7 +149,8 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         code = re.sub(r"\s*/\*.*$", "", line)
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
-        guards = code.endswith("NULL) {") and number < len(lines) and MEMORY.search(lines[number])
+        guarded = lines[number] if code.endswith("{") and number < len(lines) else ""
+        guards = HINT.search(guarded) or FREED.search(guarded) or (code.endswith("NULL) {") and MEMORY.search(guarded))
         if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue

@@ -73,8 +73,10 @@ PYTHON_TESTS = [  # those that compare the engines come first: they notice most
     "test_door",
     "test_engines_equal",
 ]
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 10, 900  # a mutant may loop for ever: that is noticed too
-BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 32 << 30  # or take all memory; what is only reserved counts
+# Of each process, as a mutant may loop for ever or take all memory: that is noticed, too. Seconds of the processor,
+# however busy the machine is; and of the clock, for one that only waits.
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 10, 600, 3600
+BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 8 << 30
 
 
 class Bench:
@@ -186,13 +188,13 @@ class Bench:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_PYTEST, BYTES_OF_PYTEST)),
+            preexec_fn=limit_pytest,
         ) as pytest:
             try:
-                output, _ = pytest.communicate(timeout=SECONDS_OF_PYTEST)
+                output, _ = pytest.communicate(timeout=SECONDS_OF_WAITING)
             except subprocess.TimeoutExpired:
                 os.killpg(pytest.pid, signal.SIGKILL)  # with its workers
-                return f"pytest, {SECONDS_OF_PYTEST} s"
+                return f"pytest, {SECONDS_OF_WAITING} s"
         if pytest.returncode == 0:
             return None
         failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+\.py)", output, re.M)
@@ -200,9 +202,15 @@ class Bench:
 
 
 def limit() -> None:
-    """What a program of tests may use: seconds of the processor, however busy the machine is, and memory."""
+    """What a program of C tests may use."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_OF_A_TEST, SECONDS_OF_A_TEST))
     resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_A_TEST, BYTES_OF_A_TEST))
+
+
+def limit_pytest() -> None:
+    """What a process of pytest may use; memory that is only reserved, as for charts, does not count."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_OF_PYTEST, SECONDS_OF_PYTEST))
+    resource.setrlimit(resource.RLIMIT_DATA, (BYTES_OF_PYTEST, BYTES_OF_PYTEST))
 
 
 def program_of(tests: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ static void an_api_takes_over_from_a_replica_that_fails(void)
         const sheet *s = &sheets[0];
         CHECK(s->status[0] == MS_COMPLETED && s->replica[0] == 1);
         CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 2.5 + 0.5 + 4 * 0.25);
-        CHECK(s->energy[0] == 10.5);
+        CHECK(s->energy[0] == 10.5 && s->exploration[0] == 0.0); /* the user's answer, though a replica failed */
         CHECK_NEAR(s->cost[0], usd ? 5.0 + 2.5 * 0.01 : 10.5, 1e-12);
         CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 0);
         ms_run_free(&loop);
@@ -169,6 +169,39 @@ static void a_chain_without_an_end_is_an_error(void)
     ms_run_free(&loop);
 }
 
+/* What its policy was told of the request at the start, though others came since. */
+static int64_t ends_with_what_it_knew(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
+                                      const double *scores, const double *costs, const double *facts,
+                                      const double *uniforms, const double *params_, double *state)
+{
+    (void)scores, (void)params_, (void)state;
+    const sheet *s = &sheets[0];
+    CHECK(tenant == s->tenant[request] && uniforms[0] == s->uniforms[2 * request] && uniforms[1] == s->uniforms[2 * request + 1]);
+    for (int64_t m = 0; m < models; m++) {
+        CHECK(costs[m] == s->known[m * s->page.n + request] && facts[m] == 10.0 * (double)request + (double)m);
+    }
+    asked++;
+    return stage == 0 ? 1 - model : models;
+}
+
+static void a_chain_is_told_what_was_known_at_its_start(void)
+{
+    static double facts[MODELS * REQUESTS_MOST];
+    ms_run loop;
+    fill(&sheets[0], 0, 20, 0.25);
+    for (int i = 0; i < 40; i++) {
+        facts[i] = 10.0 * (i % 20) + i / 20;
+    }
+    sheets[0].page.view.facts = facts;
+    plans_are(MS_PLAN_CHAIN, MS_PLAN_CHAIN, MS_PLAN_CHAIN | 1, MS_PLAN_CHAIN | 1);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.finish = ends_with_what_it_knew;
+    asked = 0;
+    go(&loop, 1);
+    CHECK(asked == 40 && check_records(&sheets[0], MS_COMPLETED) == 20);
+    ms_run_free(&loop);
+}
+
 static void a_pool_passes_over_what_it_cannot_take(void)
 {
     ms_run loop;
@@ -202,10 +235,10 @@ static void each_kind_of_server_has_its_price(void)
             plans[0].usd_per_million_prompt_tokens = 3.0;
             plans[0].usd_per_million_cached_prompt_tokens = 1.0;
             plans[0].usd_per_million_output_tokens = 15.0;
-            plans[0].prompt_cache = (ms_prompt_cache_plan){.keep_s = 300.0, .least_tokens = 256, .step_tokens = 128};
+            plans[0].prompt_cache = (ms_prompt_cache_plan){.keep_s = 0.5, .least_tokens = 256, .step_tokens = 128};
             plans[0].limits.kv_capacity_tokens = 2000;
             plans[0].limits.max_batched_tokens = 1000;
-            ask(2, 100.0, 1000, 10);
+            ask(2, is_api ? 0.25 : 100.0, 1000, 10);
             sheets[0].page.price_factor = factors;
             sheets[0].page.path = path;
             sheets[0].page.path_start = path_start;
@@ -461,6 +494,7 @@ int main(void)
     RUN(an_illegal_plan_is_an_error);
     RUN(a_chain_that_names_no_model_is_an_error);
     RUN(a_chain_without_an_end_is_an_error);
+    RUN(a_chain_is_told_what_was_known_at_its_start);
     RUN(a_pool_passes_over_what_it_cannot_take);
     RUN(each_kind_of_server_has_its_price);
     RUN(who_keeps_nothing_sells_nothing_cheaper);

@@ -249,6 +249,26 @@ static void a_job_is_held_for_the_first_that_takes_it(void)
     }
 }
 
+/* Who comes back from an API, or from a replica that failed, waits in a shared queue or for a repair: nobody serves it. */
+static void who_waits_anew_is_not_where_it_was(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 1, 1), api_of(0)};
+    const int32_t rules[] = {MS_SHARED_QUEUE, MS_LEAST_LOADED};
+    for (int k = 0; k < 2; k++) {
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make(&fleet, k ? 1 : 2, plans, rules[k]);
+        if (k) {
+            ms_fleet_fail(&fleet, 0, 0.0, &evicted);
+        }
+        jobs[0] = ms_job_new(0, 0, 4, 5);
+        jobs[0].pool = jobs[0].server = 1 - k;
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED);
+        CHECK(jobs[0].server == -1 && jobs[0].pool == 0 && fleet.pool[0].unfinished == 1);
+        ms_fleet_free(&fleet);
+    }
+}
+
 /* A call keeps the first times of a replica that failed; else it begins now and answers after the latency. */
 static void a_call_keeps_first_times(void)
 {
@@ -447,6 +467,7 @@ int main(void)
     RUN(an_api_takes_as_much_as_its_limits_allow);
     RUN(room_is_that_of_replicas_that_are_up);
     RUN(a_job_is_held_for_the_first_that_takes_it);
+    RUN(who_waits_anew_is_not_where_it_was);
     RUN(a_call_keeps_first_times);
     RUN(a_job_goes_to_the_front_end_first);
     RUN(a_shared_queue_that_takes_it_is_chosen);

@@ -71,6 +71,28 @@ static void of_many_only_those_with_some_of_the_prompt_are_looked_at(void)
     ms_fleet_free(&fleet);
 }
 
+/* Who holds some of the prompt has too much else: another of the emptiest takes it, without a look at all. */
+static void a_holder_that_costs_more_is_passed_by(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    const double mark = -12345.0;
+    ms_fleet fleet;
+    ms_job other = ms_job_new(2, 0, 11, 2);
+    make_world(&fleet, 20, &(ms_dispatch_plan){.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0});
+    for (int32_t i = 0; i < 2; i++) {
+        jobs[i] = ms_job_new(i, 0, 11, 2);
+        jobs[i].path = path;
+        jobs[i].path_length = 1;
+        fleet.costs[1] = fleet.costs[19] = mark;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 10.0 * i) == MS_PLACED && run_out(&fleet) == 1);
+        CHECK(fleet.costs[1] == mark && fleet.costs[19] == mark && (i == 0 || jobs[1].server != jobs[0].server));
+        if (i == 0) {
+            ms_accounts_charge(&fleet, &other, jobs[0].server, 100);
+        }
+    }
+    ms_fleet_free(&fleet);
+}
+
 /* What an API was charged with is over when it has answered. */
 static void an_answer_of_an_api_clears_its_account(void)
 {
@@ -92,6 +114,7 @@ int main(void)
     RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
     RUN(what_is_cached_is_not_charged);
     RUN(of_many_only_those_with_some_of_the_prompt_are_looked_at);
+    RUN(a_holder_that_costs_more_is_passed_by);
     RUN(an_answer_of_an_api_clears_its_account);
     return report();
 }

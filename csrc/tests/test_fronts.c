@@ -141,6 +141,28 @@ static void who_gives_up_before_the_queue_never_comes_there(void)
     ms_run_free(&loop);
 }
 
+/* Two come to each of many replicas; who waits for the worker has left by 1 s, and the index of loads knows it. */
+static void who_gives_up_among_many_is_no_load(void)
+{
+    enum { MANY = MS_SCAN_MOST + 4 };
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, MANY)};
+    plans[0].front_end = seconds(2.0);
+    plans[0].front_end_workers = 1;
+    config.keeps_delays = 1;
+    config.patience = (ms_patience){.wait = seconds(1.0), .aborts = 1};
+    ask(2 * MANY, 0.0, 4, 2);
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    run_until(&loop, 0.5);
+    CHECK(loop.fleet.pool[0].unfinished == 2 * MANY && check_loads(&loop) == MANY);
+    run_until(&loop, 1.0);
+    CHECK(loop.fleet.pool[0].unfinished == MANY && check_loads(&loop) == MANY);
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 /* An answer that is being detokenized is the replica's until it is out, whatever becomes of that; who gives up
  * then pays for all of it. */
 static void an_answer_is_out_when_it_is_detokenized(void)
@@ -276,6 +298,7 @@ int main(void)
     RUN(a_front_end_serves_in_order);
     RUN(a_failure_empties_the_front_end);
     RUN(who_gives_up_before_the_queue_never_comes_there);
+    RUN(who_gives_up_among_many_is_no_load);
     RUN(an_answer_is_out_when_it_is_detokenized);
     RUN(who_is_gone_is_not_detokenized);
     RUN(the_horizon_empties_front_ends);

@@ -4,14 +4,19 @@
 #include "jobs.h"
 #include "replica.h"
 
-/* Every iteration takes a second. */
-static const ms_coefficients unit = {.a0_s = 1.0, .p_cap_w = 1000.0};
+/* Every iteration takes `step_s` seconds. */
+static void make_with(ms_replica *r, int32_t max_num_seqs, double step_s)
+{
+    static ms_coefficients coefficients; /* the replica keeps where they are */
+    coefficients = (ms_coefficients){.a0_s = step_s, .p_cap_w = 1000.0};
+    const ms_limits limits = {
+        .max_num_seqs = max_num_seqs, .max_batched_tokens = 16, .kv_capacity_tokens = 1000, .lookahead = 1};
+    CHECK(ms_replica_init(r, 0, &coefficients, &limits, NULL) == 0);
+}
 
 static void make(ms_replica *r, int32_t max_num_seqs)
 {
-    const ms_limits limits = {
-        .max_num_seqs = max_num_seqs, .max_batched_tokens = 16, .kv_capacity_tokens = 1000, .lookahead = 1};
-    CHECK(ms_replica_init(r, 0, &unit, &limits, NULL) == 0);
+    make_with(r, max_num_seqs, 1.0);
 }
 
 static void start(ms_replica *r, double t_s)
@@ -31,20 +36,48 @@ static void run_to(ms_replica *r, double t_s)
     }
 }
 
+static const double steps_s[] = {0.25, 1.0, 4.0}; /* times and counts of iterations are not to be confused */
+
 static void who_comes_amid_an_iteration_is_in_the_one_after_the_next(void)
 {
-    ms_replica r;
-    make(&r, 4);
-    ms_job first = ms_job_new(0, 0, 4, 9), second = ms_job_new(1, 0, 4, 2);
-    CHECK(ms_replica_submit(&r, &first, 0.0) == MS_WAKE);
-    start(&r, 0.0);
-    run_to(&r, 2.5);
-    CHECK(r.boundary_s == 9.0);
-    CHECK(ms_replica_submit(&r, &second, 2.5) == MS_RESCHEDULE && r.boundary_s == 4.0);
-    CHECK(ms_replica_waiting(&r) == 1 && ms_replica_unfinished(&r) == 2);
-    run_to(&r, 100.0);
-    CHECK(second.start_s == 4.0 && second.finish_s == 6.0 && first.finish_s == 9.0);
-    ms_replica_free(&r);
+    for (int k = 0; k < 3; k++) {
+        const double step_s = steps_s[k];
+        ms_replica r;
+        make_with(&r, 4, step_s);
+        ms_job first = ms_job_new(0, 0, 4, 9), second = ms_job_new(1, 0, 4, 2);
+        CHECK(ms_replica_submit(&r, &first, 0.0) == MS_WAKE);
+        start(&r, 0.0);
+        run_to(&r, 2.5 * step_s);
+        CHECK(r.boundary_s == 9.0 * step_s);
+        CHECK(ms_replica_submit(&r, &second, 2.5 * step_s) == MS_RESCHEDULE && r.boundary_s == 4.0 * step_s);
+        CHECK(ms_replica_waiting(&r) == 1 && ms_replica_unfinished(&r) == 2);
+        run_to(&r, 100.0 * step_s);
+        CHECK(second.start_s == 4.0 * step_s && second.finish_s == 6.0 * step_s && first.finish_s == 9.0 * step_s);
+        ms_replica_free(&r);
+    }
+}
+
+/* One who waits without room gives up amid the eighth iteration; who came behind it amid the fifth is in the next. */
+static void who_came_behind_one_that_gives_up_is_in_the_next_iteration(void)
+{
+    for (int k = 0; k < 3; k++) {
+        const double step_s = steps_s[k];
+        ms_replica r;
+        make_with(&r, 2, step_s);
+        r.sequences.capacity_blocks = 20;
+        ms_job first = ms_job_new(0, 0, 4, 9), large = ms_job_new(1, 0, 16, 2), small = ms_job_new(2, 0, 4, 2);
+        ms_replica_submit(&r, &first, 0.0);
+        start(&r, 0.0);
+        run_to(&r, 1.5 * step_s);
+        ms_replica_submit(&r, &large, 1.5 * step_s);
+        run_to(&r, 4.5 * step_s);
+        CHECK(ms_replica_submit(&r, &small, 4.5 * step_s) == MS_NOTHING);
+        int left = 0;
+        CHECK(ms_replica_abort(&r, &large, 7.5 * step_s, &left) == MS_RESCHEDULE && left && r.boundary_s == 8.0 * step_s);
+        run_to(&r, 100.0 * step_s);
+        CHECK(small.start_s == 8.0 * step_s);
+        ms_replica_free(&r);
+    }
 }
 
 /* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a
@@ -171,6 +204,7 @@ static void a_failure_sees_all(void)
 int main(void)
 {
     RUN(who_comes_amid_an_iteration_is_in_the_one_after_the_next);
+    RUN(who_came_behind_one_that_gives_up_is_in_the_next_iteration);
     RUN(who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more);
     RUN(a_replica_with_nothing_to_do_sees_everybody);
     RUN(who_gives_up_unseen_leaves_at_once);

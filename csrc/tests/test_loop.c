@@ -317,7 +317,8 @@ static void what_is_measured_ends_with_the_last_arrival(void)
         CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
         ms_loop_cut(&loop);
         CHECK(loop.now_s == 7.5 && loop.last_arrival_s == (closed ? 7.5 : 1.0) && loop.arrivals_over);
-        CHECK(loop.busy_s[0] == (closed ? 7.5 : 1.0));
+        CHECK(loop.busy_s[0] == (closed ? 7.5 : 1.0) && loop.idle_s[0] == 0.0 && loop.rented_s[0] == loop.last_arrival_s);
+        CHECK(loop.busy_s[1] == 0.0 && loop.idle_s[1] == loop.last_arrival_s && loop.rented_s[1] == loop.last_arrival_s);
         ms_run_free(&loop);
     }
 }

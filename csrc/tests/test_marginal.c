@@ -98,6 +98,10 @@ static void it_is_priced_where_it_would_go(void)
     const double withdrawn[3] = {7.0, INFINITY, 11.0};
     ms_marginal_costs(two, 2, 3, 5, to, withdrawn, costs);
     CHECK(costs[1] == INFINITY);
+    two[0].model = 0, two[1].model = 2; /* the first of each model, wherever it stands */
+    to[0] = to[1] = to[2];
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[0] == ms_marginal_cost(&two[0], 5, 0, 4) && costs[2] == ms_marginal_cost(&two[1], 5, 0, 8));
 }
 
 /* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, and a

@@ -26,6 +26,29 @@ static void who_comes_must_fit_beside_the_next_token_of_all(void)
     }
 }
 
+/* Who came amid an iteration has left before its end, or finds all places kept for others: what was composed of the one
+ * there, after its prompt, goes on. */
+static void a_composition_that_nobody_joins_goes_on(void)
+{
+    for (int is_full = 0; is_full < 2; is_full++) {
+        ms_replica r;
+        int left = 0;
+        make(&r, vllm(1000));
+        ms_job first = ms_job_new(0, 0, 4, 9), second = ms_job_new(1, 0, 4, 2);
+        submit(&r, &first, 0.0);
+        start(&r, 0.0);
+        run_to(&r, 2.5);
+        CHECK(submit(&r, &second, 2.5) == MS_RESCHEDULE && r.boundary_s == 3.0);
+        r.kept_places = is_full ? 3 : 0;
+        if (!is_full) {
+            ms_replica_abort(&r, &second, 2.75, &left);
+        }
+        run_to(&r, 3.0);
+        CHECK(r.boundary_s == 9.0 && r.jumps == 2 && r.sequences.running == 1);
+        ms_replica_free(&r);
+    }
+}
+
 /* Three of 4 tokens, then 3 more an iteration: at 3 s there is room for 20, and not for 21. Who is the least
  * urgent goes, and comes back as the first is done at 5 s, to compute 7 tokens again. */
 static void the_least_urgent_is_preempted(void)
@@ -124,6 +147,7 @@ static void nobody_joins_while_a_prompt_is_cut(void)
 int main(void)
 {
     RUN(who_comes_must_fit_beside_the_next_token_of_all);
+    RUN(a_composition_that_nobody_joins_goes_on);
     RUN(the_least_urgent_is_preempted);
     RUN(of_equally_urgent_ones_the_last_is_preempted);
     RUN(the_youngest_go_until_the_others_fit);

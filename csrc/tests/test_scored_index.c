@@ -27,7 +27,9 @@ static void an_index_says_what_looking_at_all_says(void)
                                  .is_sticky = k / 8 % 4 == 0,
                                  .affinity = 0.5,
                                  .most_penalty_s = 0.02,
-                                 .peak_prefill = 1000.0};
+                                 .peak_prefill = 1000.0,
+                                 .tree_tokens = 1000, /* of other rules, as the next */
+                                 .packed_requests = 1000};
         rule.weights = (ms_score_weights){.queue = weight_of(&chance),
                                           .kv_cache = weight_of(&chance),
                                           .prefix = weight_of(&chance),
@@ -61,7 +63,8 @@ static void see_all(ms_fleet *fleet, double t_s)
 }
 
 /* Copies of the rule that come at any time, to batches that decode for long: memory in use grows between two changes of
- * them, and between two looks, `delay_s` apart. Two pools of one model, so that shares of memory differ; blocks of `block` tokens. Returns how often all were busy. */
+ * them, and between two looks, `delay_s` apart. Two pools of one model, with
+ * another's between them, so that shares of memory differ; blocks of `block` tokens. Returns how often all were busy. */
 static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, int32_t block, double delay_s)
 {
     lcg chance = {(uint64_t)k + 70};
@@ -72,13 +75,13 @@ static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, i
                                    .weights = *weights,
                                    .most_load_tokens = 400.0,
                                    .cold_replicas = 9};
-    ms_pool_plan plans[] = {pool_of(0, 30, 6), pool_of(0, 20, 4)};
-    for (int p = 0; p < 2; p++) {
-        plans[p].limits.kv_capacity_tokens = 1200 + 300 * p;
+    ms_pool_plan plans[] = {pool_of(0, 30, 6), pool_of(1, 1, 1), pool_of(0, 20, 4)};
+    for (int p = 0; p < 3; p++) {
+        plans[p].limits.kv_capacity_tokens = 1200 + 150 * p;
         plans[p].limits.kv_block_tokens = block;
-        plans[p].coefficients.a0_s = 0.7 + 0.1 * p;
+        plans[p].coefficients.a0_s = 0.7 + 0.05 * p;
     }
-    CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
+    CHECK(ms_fleet_init(&fleet, 3, plans, 2, &rule, streams) == 0);
     memset(session_at, -1, sizeof session_at);
     memset(sent_to, 0, sizeof sent_to);
     memset(seen_waiting, 0, sizeof seen_waiting);
@@ -94,12 +97,12 @@ static int32_t send_to_growing_batches(int k, const ms_score_weights *weights, i
             step(&fleet, &done);
         }
         see_all(&fleet, t_s);
-        for (int32_t r = 0; r < fleet.replicas; r++) {
-            idle += ms_replica_unfinished(&fleet.replica[r]) == 0;
-        }
         jobs[i] = ms_job_new(i, 0, (int32_t)lcg_between(&chance, 1, 60), (int32_t)lcg_between(&chance, 1, 180));
         jobs[i].session = -1;
         const int32_t n = list_open(&fleet, -1, up);
+        for (int32_t u = 0; u < n; u++) {
+            idle += ms_replica_unfinished(&fleet.replica[up[u]]) == 0;
+        }
         const int32_t due = best(&fleet, &jobs[i], up, n, t_s);
         CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
         if (!CHECK(jobs[i].server == due)) {

@@ -304,6 +304,8 @@ static void what_is_lost_amid_a_transfer_leaves_its_link(void)
         run_until(&loop, 1.5);
         CHECK(loop.transfers == 2 && loop.fleet.replica[1].kept_places == 0 && loop.fleet.replica[2].kept_places == 0);
         CHECK(loop.fleet.replica[1].sequences.set_aside == 0 && loop.transferred == 0);
+        const ms_queue *held = &loop.fleet.servers[0].held;
+        CHECK(held->length == 2 && !held->head->is_on_link && !held->tail->is_on_link);
         end(&loop);
         const double crosses_s = links == MS_LINK_DECODE ? 1.0 : 2.0; /* from 5 s on */
         for (int i = 0; i < 2; i++) {

@@ -298,21 +298,23 @@ static void a_cache_spares_what_it_has(void)
                               .prefix_cache = 1,
                               .role = MS_ROLE_DECODE};
     CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
-    ms_job jobs[3];
+    ms_job jobs[3], elsewhere;
     ms_queue done = {0};
     const int64_t missing[] = {10, 2, 2};
     for (int k = 0; k < 3; k++) {
+        struct ms_hold *at_source = k == 1 ? (struct ms_hold *)&elsewhere : NULL; /* which this cache does not look at */
         jobs[k] = prefilled(k, 10, 2);
+        jobs[k].holds = at_source;
         jobs[k].path = path;
         jobs[k].path_length = 1;
         const double t_s = 10.0 * k;
         submit(&r, &jobs[k], t_s);
         start(&r, t_s);
         CHECK(ms_transit_depart(&r) == &jobs[k] && jobs[k].missing_tokens == missing[k]);
-        CHECK((jobs[k].holds_there != NULL) && jobs[k].holds == NULL && ms_cache_check(&r.sequences.cache) == 0);
+        CHECK(jobs[k].holds_there != NULL && jobs[k].holds == at_source && ms_cache_check(&r.sequences.cache) == 0);
         if (k == 1) {
             ms_replica_call_off(&r, &jobs[k], t_s + 1.0);
-            CHECK(jobs[k].holds_there == NULL && r.sequences.set_aside == 0 && r.sequences.cache.cached == 2);
+            CHECK(jobs[k].holds_there == NULL && jobs[k].holds == at_source && r.sequences.set_aside == 0 && r.sequences.cache.cached == 2);
             continue;
         }
         CHECK(ms_replica_arrive(&r, &jobs[k], t_s + 1.0) == MS_WAKE);

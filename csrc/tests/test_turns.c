@@ -240,6 +240,27 @@ static void a_turn_that_nobody_takes_ends_its_session(void)
     ms_run_free(&loop);
 }
 
+/* Three turns follow the first; or two, of which the earlier has one of its own. */
+static void all_that_would_follow_are_not_sent(void)
+{
+    for (int is_deep = 0; is_deep < 2; is_deep++) {
+        sheet *s = two_sessions();
+        ms_run loop;
+        s->page.turns.n_roots = 1;
+        s->known[0] = s->known[TURNS] = INFINITY; /* too long for all */
+        first_child[1] = is_deep ? 3 : -1;
+        next_child[1] = 2;
+        next_child[2] = is_deep ? -1 : 3;
+        plans_are(0, 0, 0, 0);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        end(&loop);
+        CHECK(s->status[0] == MS_TOO_LONG && loop.turns_to_come == 0 && loop.turns_not_sent == 3 && loop.issued == 1);
+        CHECK(s->status[1] == MS_NOT_SENT && s->status[2] == MS_NOT_SENT && s->status[3] == MS_NOT_SENT);
+        ms_run_free(&loop);
+    }
+}
+
 /* A router that takes its time takes it for turns as for others. */
 static void turns_wait_for_their_decision(void)
 {
@@ -309,6 +330,7 @@ int main(void)
     RUN(a_prompt_grows_by_the_answer_that_was_seen);
     RUN(a_turn_may_be_too_long_for_one_model);
     RUN(a_turn_that_nobody_takes_ends_its_session);
+    RUN(all_that_would_follow_are_not_sent);
     RUN(turns_wait_for_their_decision);
     RUN(a_turn_may_stand_before_the_one_it_follows);
     RUN(what_is_measured_ends_with_the_last_turn);

@@ -105,16 +105,17 @@ static inline void note_sent(const ms_job *job, double t_s)
     }
 }
 
-/* Two pools of one model whose replicas have prefix caches: with `replicas` of them 2/3 and 1/3. */
+/* Two pools of one model whose replicas have prefix caches: with `replicas` of them 2/3 and 1/3. A replica of another model,
+ * whom nobody asks, stands between them, so that replicas of the second are not numbered as their model's are. */
 static inline void make_world(ms_fleet *fleet, int32_t replicas, const ms_dispatch_plan *rule)
 {
-    ms_pool_plan plans[] = {pool_of(0, replicas - replicas / 3, 3), pool_of(0, replicas / 3, 2)};
-    for (int k = 0; k < 2; k++) {
+    ms_pool_plan plans[] = {pool_of(0, replicas - replicas / 3, 3), pool_of(1, 1, 1), pool_of(0, replicas / 3, 2)};
+    for (int k = 0; k < 3; k++) {
         plans[k].limits.kv_capacity_tokens = 120;
         plans[k].limits.kv_block_tokens = BLOCK;
         plans[k].limits.prefix_cache = 1;
     }
-    CHECK(ms_fleet_init(fleet, 2, plans, 1, rule, streams) == 0);
+    CHECK(ms_fleet_init(fleet, 3, plans, 2, rule, streams) == 0);
     memset(seen_unfinished, 0, sizeof seen_unfinished);
     memset(seen_waiting, 0, sizeof seen_waiting);
     memset(seen_usage, 0, sizeof seen_usage);
@@ -123,14 +124,14 @@ static inline void make_world(ms_fleet *fleet, int32_t replicas, const ms_dispat
     comings = 0;
 }
 
-/* Replicas that are up and whose pool is open. */
+/* Replicas of model 0 that are up and whose pool is open. */
 static inline int32_t list_open(const ms_fleet *fleet, int64_t max_waiting, int32_t *up)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < fleet->replicas; i++) {
         const ms_pool *pool = &fleet->pool[fleet->pool_of[i]];
         const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
-        if (fleet->failures[i] == 0 && (max_waiting < 0 || pool->unfinished < places + max_waiting)) {
+        if (pool->plan.model == 0 && fleet->failures[i] == 0 && (max_waiting < 0 || pool->unfinished < places + max_waiting)) {
             up[n++] = i;
         }
     }
