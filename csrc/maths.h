@@ -172,10 +172,12 @@ MS_INLINE int64_t ms_least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+#define MS_NORMAL_CENTRE 0.425 /* how far the central range goes from 1/2 */
+
 /* Whether u lies outside the central range. */
 MS_INLINE int ms_normal_is_tail(double u)
 {
-    return fabs(u - 0.5) > 0.425;
+    return fabs(u - 0.5) > MS_NORMAL_CENTRE;
 }
 
 MS_INLINE double ms_normal_outer(double u)
