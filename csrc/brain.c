@@ -300,12 +300,16 @@ static int has_scores_of(const ms_brain *self, int64_t request)
     return self->scored_request == request && self->scored_version == self->predictor->version;
 }
 
-int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
-                       const double *labels)
+int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features, const double *labels,
+                       int32_t only)
 {
     if (self->predictor != NULL) {
         const double *scores = has_scores_of(self, request) ? self->scores : NULL;
-        ms_predictor_learn_scored(self->predictor, features, labels, scores);
+        if (only >= 0) {
+            ms_predictor_learn_one(self->predictor, features, only, labels[only], scores);
+        } else {
+            ms_predictor_learn_scored(self->predictor, features, labels, scores);
+        }
     }
     const ms_policy *policy = &self->policy;
     return policy->learn == NULL ? 0

@@ -80,6 +80,10 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
 /* The same, where x has been scored by the present weights of all labelled models: scores[models]; NULL: it has not. */
 void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double *labels, const double *scores);
 
+/* The same with a label of one model alone, to the same bits; nothing branches on which it is, which no processor can
+ * foresee. */
+void ms_predictor_learn_one(ms_predictor *self, const double *x, int32_t model, double label, const double *scores);
+
 /* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
  * no step, so versions stay; but scores made before are stale. Each keeps its own scale. */
 void ms_predictor_average(ms_predictor *const *predictors, int32_t n);

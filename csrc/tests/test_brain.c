@@ -186,7 +186,7 @@ static void a_step_does_not_depend_on_who_scored(void)
             double x[FEATURES], labels[MODELS];
             lesson_of(whom, x, labels);
             if (order > 0) {
-                CHECK(ms_brain_learn(&brain, whom, 0, x, labels) == 0);
+                CHECK(ms_brain_learn(&brain, whom, 0, x, labels, -1) == 0);
                 ms_predictor_learn(&alone, x, labels);
             }
         }
@@ -474,7 +474,7 @@ static void a_page_that_is_turned_forgets_the_last_scores(void)
     }
     lesson_of(5, x, labels);
     labels[0] = 1.0;
-    CHECK(ms_brain_learn(&brain, 5, 0, x, labels) == 0);
+    CHECK(ms_brain_learn(&brain, 5, 0, x, labels, -1) == 0);
     ms_predictor_learn(&alone, x, labels);
     CHECK(memcmp(own.bias, alone.bias, sizeof(double) * MODELS) == 0);
     CHECK(memcmp(own.weights, alone.weights, sizeof(double) * MODELS * FEATURES) == 0);
