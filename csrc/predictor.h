@@ -14,6 +14,7 @@
 #ifndef MS_PREDICTOR_H
 #define MS_PREDICTOR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scaler.h"
@@ -62,6 +63,13 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
 /* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from,
  * and behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. */
 const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n);
+
+/* The features of a request that were put side by side with an earlier one's; NULL: they were not. */
+static inline const double *ms_predictor_row_kept(const ms_predictor *self, int64_t request)
+{
+    const int64_t i = request - self->rows_first;
+    return i >= 0 && i < self->rows_kept ? self->rows + i * self->features : NULL;
+}
 
 /* Other requests have these numbers from now on. */
 static inline void ms_predictor_forget_rows(ms_predictor *self)
