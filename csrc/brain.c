@@ -20,12 +20,13 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
     self->block = calloc(m * (size_t)block_most, sizeof(double));
     self->scored = calloc(m, sizeof *self->scored);
     self->scores = calloc(m, sizeof(double));
+    self->ahead = calloc(m, sizeof(double));
     self->costs = calloc(m, sizeof(double));
     self->known = calloc(m, sizeof(double));
     self->facts = calloc(m, sizeof(double));
     self->features = calloc((size_t)dimensions + 1, sizeof(double));
     if (self->tracked == NULL || self->cost_sums == NULL || self->cost_counts == NULL || self->last_costs == NULL ||
-        self->block == NULL || self->scored == NULL || self->scores == NULL || self->costs == NULL || self->known == NULL ||
+        self->block == NULL || self->scored == NULL || self->scores == NULL || self->ahead == NULL || self->costs == NULL || self->known == NULL ||
         self->facts == NULL || self->features == NULL) {
         return MS_ERR_MEMORY;
     }
@@ -52,6 +53,7 @@ void ms_brain_free(ms_brain *self)
     free(self->block);
     free(self->scored);
     free(self->scores);
+    free(self->ahead);
     free(self->costs);
     free(self->known);
     free(self->facts);
@@ -61,7 +63,7 @@ void ms_brain_free(ms_brain *self)
 
 void ms_brain_turn_page(ms_brain *self)
 {
-    self->scored_request = -1;
+    self->scored_request = self->ahead_request = -1;
     if (self->predictor != NULL) {
         ms_predictor_forget_rows(self->predictor);
     }
@@ -232,10 +234,32 @@ static int is_sooner_alone(const ms_brain *self)
            (self->models <= MS_TILE || self->models * predictor->features <= MS_FEW_WEIGHTS);
 }
 
+static int is_scored_ahead(const ms_brain *self, int64_t request)
+{
+    return self->ahead_request == request && self->ahead_version == self->predictor->version;
+}
+
+/* Labels that come at once change the weights right before the next decision: its scores, which take long to be made and
+ * little to be asked for, are made while the answer's other work goes on. */
+static void score_ahead(ms_brain *self, int64_t request)
+{
+    const double *row = ms_predictor_row_kept(self->predictor, request);
+    if (row != NULL && is_sooner_alone(self)) {
+        ms_predictor_score_row(self->predictor, 0, self->models, row, self->ahead, 1);
+        self->ahead_request = request;
+        self->ahead_version = self->predictor->version;
+    }
+}
+
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads)
 {
-    if (self->predictor != NULL && is_sooner_alone(self)) {
+    if (self->predictor != NULL && is_scored_ahead(self, request)) {
+        double *scores = self->ahead;
+        self->ahead = self->scores;
+        self->scores = scores;
+        note_scored(self, request);
+    } else if (self->predictor != NULL && is_sooner_alone(self)) {
         ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request, 1), self->scores, 1);
         note_scored(self, request);
     } else if (self->predictor != NULL) {
@@ -300,12 +324,19 @@ static int has_scores_of(const ms_brain *self, int64_t request)
     return self->scored_request == request && self->scored_version == self->predictor->version;
 }
 
-int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
-                       const double *labels)
+int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features, const double *labels,
+                       int32_t only)
 {
     if (self->predictor != NULL) {
         const double *scores = has_scores_of(self, request) ? self->scores : NULL;
-        ms_predictor_learn_scored(self->predictor, features, labels, scores);
+        if (only >= 0) {
+            ms_predictor_learn_one(self->predictor, features, only, labels[only], scores);
+        } else {
+            ms_predictor_learn_scored(self->predictor, features, labels, scores);
+        }
+        if (scores != NULL) {
+            score_ahead(self, request + 1);
+        }
     }
     const ms_policy *policy = &self->policy;
     return policy->learn == NULL ? 0

@@ -49,6 +49,9 @@ typedef struct ms_brain {
 
     double *scores;          /* [models] what the last decision saw */
     int64_t scored_request;  /* whom its scores are of; -1: nobody known */
+    double *ahead;           /* [models] scores of the request after it, made as soon as it was learnt from */
+    int64_t ahead_request;   /* whose they are; -1: nobody's */
+    int64_t ahead_version;   /* of the weights that made them */
     int64_t scored_version;  /* and of which version of the predictor */
     double *costs;
     double *known;
@@ -103,10 +106,10 @@ int64_t ms_brain_destined(int64_t plan, int64_t models, const double *costs);
 /* A copy is complete and what it cost is known. */
 void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored);
 
-/* All labels of a request that teaches are in: labels[m] is NaN where there is none. Returns 0 or the policy's
- * negative code. */
-int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
-                       const double *labels);
+/* All labels of a request that teaches are in: labels[m] is NaN where there is none. `only` is the one model that has
+ * one, or -1 where several have. Returns 0 or the policy's negative code. */
+int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features, const double *labels,
+                       int32_t only);
 
 /* A label of the user's answer is in, right or wrong, or the user says that there was none. Returns 0 or the policy's
  * negative code. */

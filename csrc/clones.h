@@ -16,6 +16,31 @@
 #define MS_CLONES
 #endif
 
+/* Functions written by hand for an instruction set are called avx512_name, avx2_name and baseline_name. These are the
+ * sets that the build may need; MS_BEST calls the best version for this machine, or the only one. */
+#if defined(MS_HAS_CLONES) || defined(__AVX512F__)
+#define MS_NEEDS_AVX512 1
+#endif
+#if defined(MS_HAS_CLONES) || (defined(__AVX2__) && !defined(__AVX512F__))
+#define MS_NEEDS_AVX2 1
+#endif
+#if defined(MS_HAS_CLONES) || !(defined(__AVX2__) || defined(__AVX512F__))
+#define MS_NEEDS_BASELINE 1
+#endif
+
+#if defined(MS_HAS_CLONES)
+#define MS_BEST(name, ...)                                                \
+    (__builtin_cpu_supports("avx512f") ? avx512_##name(__VA_ARGS__)       \
+     : __builtin_cpu_supports("avx2")  ? avx2_##name(__VA_ARGS__)         \
+                                       : baseline_##name(__VA_ARGS__))
+#elif defined(MS_NEEDS_AVX512)
+#define MS_BEST(name, ...) avx512_##name(__VA_ARGS__)
+#elif defined(MS_NEEDS_AVX2)
+#define MS_BEST(name, ...) avx2_##name(__VA_ARGS__)
+#else
+#define MS_BEST(name, ...) baseline_##name(__VA_ARGS__)
+#endif
+
 /* Inlined into each version of its caller, so that it is compiled for that version's target. */
 #define MS_INLINE static inline __attribute__((always_inline))
 

@@ -4,10 +4,7 @@
 
 #include "clones.h"
 #include "maths.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "tails.h"
 
 enum { BLOCK = 1024 }; /* values on their way through the cache */
 
@@ -47,76 +44,41 @@ MS_CLONES void ms_draw_log_many(const double *x, int64_t n, double *out)
     }
 }
 
-/* Where the tails of a block are; returns how many. Compilers do not vectorise this: by hand it takes a third of the
- * instructions. */
-#if defined(__SSE2__)
-MS_INLINE uint32_t tails_of_two(const double *u)
+/* 85 % of the draws lie in the central range, which is computed for all, side by side. The tails, which cost a logarithm
+ * and a root, are taken out, computed side by side and put back; a loop for the roots and one for the rest keep more
+ * of them under way than one would. Returns how many lie beyond sqrt(-ln p) = 5, once in 36 thousand million draws on a
+ * side. */
+MS_INLINE int32_t normal_block(const double *u, int64_t n, double *out)
 {
-    const __m128d magnitude = _mm_castsi128_pd(_mm_set1_epi64x(INT64_MAX));
-    const __m128d off = _mm_and_pd(_mm_sub_pd(_mm_loadu_pd(u), _mm_set1_pd(0.5)), magnitude);
-    return (uint32_t)_mm_movemask_pd(_mm_cmpgt_pd(off, _mm_set1_pd(0.425)));
-}
-
-MS_INLINE int32_t find_tails(const double *u, int64_t n, int32_t at[BLOCK])
-{
-    int32_t tails = 0;
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        uint32_t mask = 0;
-        for (int k = 0; k < 16; k += 2) {
-            mask |= tails_of_two(u + i + k) << k;
-        }
-        for (; mask != 0; mask &= mask - 1) {
-            at[tails++] = (int32_t)i + __builtin_ctz(mask);
-        }
-    }
-    for (; i < n; i++) {
-        at[tails] = (int32_t)i;
-        tails += ms_normal_is_tail(u[i]);
-    }
-    return tails;
-}
-#else
-MS_INLINE int32_t find_tails(const double *u, int64_t n, int32_t at[BLOCK])
-{
-    int32_t tails = 0;
-    for (int64_t i = 0; i < n; i++) {
-        at[tails] = (int32_t)i;
-        tails += ms_normal_is_tail(u[i]);
-    }
-    return tails;
-}
-#endif
-
-/* 85 % of the draws lie in the central range. They are computed for all, side by side; the tails,
- * which cost a logarithm and a root, are gathered, computed side by side and put back. */
-MS_INLINE void normal_block(const double *u, int64_t n, double *out)
-{
-    double tail_u[BLOCK], tail_z[BLOCK];
-    int32_t tail_at[BLOCK];
-    const int32_t tails = find_tails(u, n, tail_at);
-    for (int32_t i = 0; i < tails; i++) {
-        tail_u[i] = u[tail_at[i]];
-    }
+    double tails[BLOCK + MS_TAILS_MORE], z[BLOCK + MS_TAILS_MORE];
+    const int32_t count = ms_tails_take(u, n, tails);
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_normal_centre(u[i] - 0.5);
     }
-    for (int32_t i = 0; i < tails; i++) {
-        const double tail = tail_u[i] < 0.5 ? tail_u[i] : 1.0 - tail_u[i];
-        const double z = ms_normal_tail(sqrt(-ms_log(tail)));
-        tail_z[i] = tail_u[i] < 0.5 ? -z : z;
+    int32_t far = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const double tail = tails[i] < 0.5 ? tails[i] : 1.0 - tails[i];
+        far += tail < 1.4e-11;
+        z[i] = sqrt(-ms_log(tail));
     }
-    for (int32_t i = 0; i < tails; i++) {
-        /* beyond sqrt(-ln p) = 5, once in 36 thousand million draws on a side, the far range */
-        const double nearest = tail_u[i] < 0.5 ? tail_u[i] : 1.0 - tail_u[i];
-        out[tail_at[i]] = nearest < 1.4e-11 ? ms_normal_outer(tail_u[i]) : tail_z[i];
+    for (int32_t i = 0; i < count; i++) {
+        const double distance = ms_normal_tail(z[i]);
+        z[i] = tails[i] < 0.5 ? -distance : distance;
     }
+    ms_tails_put(u, n, z, out);
+    return far;
 }
 
 MS_CLONES void ms_draw_quantile_normal(const double *u, int64_t n, double *out)
 {
     for (int64_t start = 0; start < n; start += BLOCK) {
-        normal_block(u + start, at_once(n - start), out + start);
+        const int64_t block = at_once(n - start);
+        const int32_t far = normal_block(u + start, block, out + start);
+        for (int64_t i = start; i < start + block && far > 0; i++) {
+            if (ms_normal_is_tail(u[i])) {
+                out[i] = ms_normal_outer(u[i]);
+            }
+        }
     }
 }
 

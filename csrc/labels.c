@@ -86,14 +86,10 @@ int ms_labels_miss(ms_run *run, ms_open *open)
     if (open->unlabelled > 0 || open->lesson == NULL) {
         return 0;
     }
-    const double *labels = open->lesson + run->config.features;
-    int known = 0;
-    for (int32_t m = 0; m < run->config.models; m++) {
-        known |= labels[m] == labels[m];
-    }
     int64_t code = 0;
-    if (known) {
-        code = ms_brain_learn(open->brain, open->request, open->tenant, open->lesson, labels);
+    if (open->lesson_labels > 0) {
+        code = ms_brain_learn(open->brain, open->request, open->tenant, open->lesson, open->lesson + run->config.features,
+                              open->lesson_labels == 1 ? open->lesson_model : -1);
     }
     ms_labels_end_lesson(run, open);
     return code < 0 ? ms_run_illegal(run, open->request, code, MS_ERR_LABEL) : 0;
@@ -114,6 +110,8 @@ int ms_labels_give(ms_run *run, ms_open *open, int32_t model)
     }
     if (open->lesson != NULL && (model == open->seen || !run->config.one_sided)) {
         open->lesson[run->config.features + model] = label;
+        open->lesson_labels += !isnan(label);
+        open->lesson_model = isnan(label) ? open->lesson_model : model;
     }
     return ms_labels_miss(run, open); /* one fewer is to come */
 }

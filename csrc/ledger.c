@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "maths.h"
 
 int ms_ledger_init(ms_ledger *self, double alpha, double discount, int64_t window)
 {
@@ -30,16 +31,14 @@ void ms_ledger_start(ms_ledger *self, double queue)
 
 static double positive(double x)
 {
-    return x > 0.0 ? x : 0.0;
+    return ms_more(x, 0.0);
 }
 
 void ms_ledger_rate(ms_ledger *self, double satisfaction)
 {
     const double shortfall = self->alpha - satisfaction;
     self->plain = positive(self->plain + shortfall);
-    if (self->plain > self->plain_max) {
-        self->plain_max = self->plain;
-    }
+    self->plain_max = ms_more(self->plain, self->plain_max);
     if (self->window > 0) {
         double *oldest = self->recent + self->rated % self->window;
         self->recent_sum += shortfall - *oldest;

@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "clones.h"
 
 MS_INLINE double ms_from_bits(uint64_t bits)
@@ -167,15 +171,41 @@ MS_INLINE double ms_normal_far_tail(double root)
     return e / f;
 }
 
+/* a < b ? a : b, and a > b ? a : b, by one instruction: compilers may make a branch of either, which costs more where
+ * nobody can foretell its way. */
+#if defined(__SSE2__)
+MS_INLINE double ms_less(double a, double b)
+{
+    return _mm_cvtsd_f64(_mm_min_sd(_mm_set_sd(a), _mm_set_sd(b)));
+}
+
+MS_INLINE double ms_more(double a, double b)
+{
+    return _mm_cvtsd_f64(_mm_max_sd(_mm_set_sd(a), _mm_set_sd(b)));
+}
+#else
+MS_INLINE double ms_less(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+MS_INLINE double ms_more(double a, double b)
+{
+    return a > b ? a : b;
+}
+#endif
+
 MS_INLINE int64_t ms_least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
+#define MS_NORMAL_CENTRE 0.425 /* how far the central range goes from 1/2 */
+
 /* Whether u lies outside the central range. */
 MS_INLINE int ms_normal_is_tail(double u)
 {
-    return fabs(u - 0.5) > 0.425;
+    return fabs(u - 0.5) > MS_NORMAL_CENTRE;
 }
 
 MS_INLINE double ms_normal_outer(double u)

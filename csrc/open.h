@@ -153,6 +153,8 @@ typedef struct ms_open {
     double cost;
     double exploration_cost;
     double *lesson;     /* features [d] and labels [models], where the predictor will learn; else NULL */
+    int32_t lesson_labels; /* that it has */
+    int32_t lesson_model;  /* of the last of them */
     double kept[];      /* what must outlive the page */
 } ms_open;
 

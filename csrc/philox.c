@@ -32,7 +32,7 @@ void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t 
 
 /* ---- many blocks: the versions that this build may need -------------------------------------------------- */
 
-#if defined(MS_HAS_CLONES) || defined(__AVX512F__)
+#if defined(MS_NEEDS_AVX512)
 #define VERSION(name) avx512_##name
 #define TARGET __attribute__((target("avx512f")))
 #define LANES 8
@@ -40,7 +40,7 @@ void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t 
 #include "philox_rounds.h"
 #endif
 
-#if defined(MS_HAS_CLONES) || (defined(__AVX2__) && !defined(__AVX512F__))
+#if defined(MS_NEEDS_AVX2)
 #define VERSION(name) avx2_##name
 #define TARGET __attribute__((target("avx2")))
 #define LANES 4
@@ -48,7 +48,7 @@ void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t 
 #include "philox_rounds.h"
 #endif
 
-#if defined(MS_HAS_CLONES) || !(defined(__AVX2__) || defined(__AVX512F__))
+#if defined(MS_NEEDS_BASELINE)
 #define VERSION(name) baseline_##name
 #define TARGET
 #define LANES 2
@@ -62,37 +62,17 @@ void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t 
 #include "philox_rounds.h"
 #endif
 
-/* The best version for this machine, or the only one. */
-#if defined(MS_HAS_CLONES)
-#define CALL(name, ...)                        \
-    do {                                       \
-        if (__builtin_cpu_supports("avx512f")) { \
-            avx512_##name(__VA_ARGS__);        \
-        } else if (__builtin_cpu_supports("avx2")) { \
-            avx2_##name(__VA_ARGS__);          \
-        } else {                               \
-            baseline_##name(__VA_ARGS__);      \
-        }                                      \
-    } while (0)
-#elif defined(__AVX512F__)
-#define CALL(name, ...) avx512_##name(__VA_ARGS__)
-#elif defined(__AVX2__)
-#define CALL(name, ...) avx2_##name(__VA_ARGS__)
-#else
-#define CALL(name, ...) baseline_##name(__VA_ARGS__)
-#endif
-
 void ms_philox_uniforms(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd)
 {
-    CALL(uniforms, stream, first, n, even, odd);
+    MS_BEST(uniforms, stream, first, n, even, odd);
 }
 
 void ms_philox_uniforms_of(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n, double *even)
 {
-    CALL(uniforms_of, stream, columns, first, n, even);
+    MS_BEST(uniforms_of, stream, columns, first, n, even);
 }
 
 void ms_philox_choices(const ms_stream *stream, uint64_t first, int64_t n, double *out)
 {
-    CALL(choices, stream, first, n, out);
+    MS_BEST(choices, stream, first, n, out);
 }

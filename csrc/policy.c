@@ -15,10 +15,8 @@ int64_t ms_policy_argmin(int64_t models, double v, double alpha, double queue, c
     double least = drift_plus_penalty(v, costs[0], queue, alpha, scores[0]);
     for (int64_t m = 1; m < models; m++) {
         const double value = drift_plus_penalty(v, costs[m], queue, alpha, scores[m]);
-        if (value < least) {
-            least = value;
-            best = m;
-        }
+        best += (m - best) & -(int64_t)(value < least); /* no branch, of which nobody can foretell the way */
+        least = ms_less(value, least);
     }
     return best;
 }

@@ -206,18 +206,15 @@ void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end
 }
 
 /* Scales all gradients by clip / norm where the norm exceeds clip. The gradient of model m is
- * gradient[m] * (x, 1), so the squared norm is the sum of gradient[m]^2 times (|x|^2 + 1). */
-static double clip_scale(const ms_predictor *self, const double *x)
+ * gradient[m] * (x, 1), so the squared norm is the sum of gradient[m]^2, `gradients`, times (|x|^2 + 1). */
+static double clip_scale(const ms_predictor *self, const double *x, double gradients)
 {
     if (self->clip <= 0.0) {
         return 1.0;
     }
-    double squares = 1.0, gradients = 0.0;
+    double squares = 1.0;
     for (int32_t j = 0; j < self->features; j++) {
         squares += x[j] * x[j];
-    }
-    for (int32_t m = 0; m < self->models; m++) {
-        gradients += self->gradient[m] * self->gradient[m];
     }
     const double norm = sqrt(squares * gradients);
     return norm > self->clip ? self->clip / norm : 1.0;
@@ -246,7 +243,7 @@ MS_CLONES static void descend(const ms_predictor *self, const double *restrict x
     }
 }
 
-static void step(const ms_predictor *self, int32_t model, const double *x, double gradient)
+static void step_in_features(const ms_predictor *self, int32_t model, const double *x, double gradient)
 {
     double *w = self->weights + (int64_t)model * self->features;
     double *v = self->velocity + (int64_t)model * (self->features + 1);
@@ -293,8 +290,37 @@ static void step_in_scale(const ms_predictor *self, int32_t model, const double 
     }
 }
 
+/* The features of a lesson as its steps see them. */
+static const double *seen(ms_predictor *self, const double *x)
+{
+    if (!self->standardizes) {
+        return x;
+    }
+    ms_scaler_see(&self->scaler, x);
+    return self->scaler.standard;
+}
+
+static void step(ms_predictor *self, int32_t model, const double *x, double gradient)
+{
+    if (self->standardizes) {
+        step_in_scale(self, model, x, gradient);
+    } else {
+        step_in_features(self, model, x, gradient);
+    }
+    self->versions[model]++;
+}
+
+void ms_predictor_learn_one(ms_predictor *self, const double *x, int32_t model, double label, const double *scores)
+{
+    const double gradient = (scores != NULL ? scores[model] : score_one(self, model, x, 1)) - label;
+    x = seen(self, x);
+    step(self, model, x, clip_scale(self, x, gradient * gradient) * gradient);
+    self->version++;
+}
+
 void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double *labels, const double *scores)
 {
+    double gradients = 0.0;
     for (int32_t m = 0; m < self->models; m++) {
         const int known = labels[m] == labels[m]; /* false for NaN alone */
         if (known && scores != NULL) {
@@ -302,22 +328,14 @@ void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double
         } else {
             self->gradient[m] = known ? score_one(self, m, x, 1) - labels[m] : 0.0;
         }
+        gradients += self->gradient[m] * self->gradient[m];
     }
-    if (self->standardizes) {
-        ms_scaler_see(&self->scaler, x);
-        x = self->scaler.standard;
-    }
-    const double scale = clip_scale(self, x);
+    x = seen(self, x);
+    const double scale = clip_scale(self, x, gradients);
     for (int32_t m = 0; m < self->models; m++) {
-        if (labels[m] != labels[m]) {
-            continue;
-        }
-        if (self->standardizes) {
-            step_in_scale(self, m, x, scale * self->gradient[m]);
-        } else {
+        if (labels[m] == labels[m]) {
             step(self, m, x, scale * self->gradient[m]);
         }
-        self->versions[m]++;
     }
     self->version++;
 }

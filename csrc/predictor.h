@@ -14,6 +14,7 @@
 #ifndef MS_PREDICTOR_H
 #define MS_PREDICTOR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scaler.h"
@@ -63,6 +64,13 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
  * and behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. */
 const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n);
 
+/* The features of a request that were put side by side with an earlier one's; NULL: they were not. */
+static inline const double *ms_predictor_row_kept(const ms_predictor *self, int64_t request)
+{
+    const int64_t i = request - self->rows_first;
+    return i >= 0 && i < self->rows_kept ? self->rows + i * self->features : NULL;
+}
+
 /* Other requests have these numbers from now on. */
 static inline void ms_predictor_forget_rows(ms_predictor *self)
 {
@@ -79,6 +87,10 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
 
 /* The same, where x has been scored by the present weights of all labelled models: scores[models]; NULL: it has not. */
 void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double *labels, const double *scores);
+
+/* The same with a label of one model alone, to the same bits; nothing branches on which it is, which no processor can
+ * foresee. */
+void ms_predictor_learn_one(ms_predictor *self, const double *x, int32_t model, double label, const double *scores);
 
 /* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
  * no step, so versions stay; but scores made before are stale. Each keeps its own scale. */

@@ -186,7 +186,7 @@ static void a_step_does_not_depend_on_who_scored(void)
             double x[FEATURES], labels[MODELS];
             lesson_of(whom, x, labels);
             if (order > 0) {
-                CHECK(ms_brain_learn(&brain, whom, 0, x, labels) == 0);
+                CHECK(ms_brain_learn(&brain, whom, 0, x, labels, -1) == 0);
                 ms_predictor_learn(&alone, x, labels);
             }
         }
@@ -474,7 +474,7 @@ static void a_page_that_is_turned_forgets_the_last_scores(void)
     }
     lesson_of(5, x, labels);
     labels[0] = 1.0;
-    CHECK(ms_brain_learn(&brain, 5, 0, x, labels) == 0);
+    CHECK(ms_brain_learn(&brain, 5, 0, x, labels, -1) == 0);
     ms_predictor_learn(&alone, x, labels);
     CHECK(memcmp(own.bias, alone.bias, sizeof(double) * MODELS) == 0);
     CHECK(memcmp(own.weights, alone.weights, sizeof(double) * MODELS * FEATURES) == 0);
@@ -572,8 +572,53 @@ static void blocks_are_short_after_a_step(void)
     ms_brain_free(&brain);
 }
 
+/* Of a few weights, right after a lesson on the last decision, if the row is there; nobody else's, and of no other
+ * weights. */
+static void scores_made_ahead_are_those_of_the_next_decision(void)
+{
+    enum { FEW = 4, N = 20 };
+    static packed page;
+    ms_brain brain;
+    ms_predictor predictor;
+    make(&brain);
+    ms_brain_free(&brain);
+    CHECK(ms_brain_init(&brain, FEW, 3, FEATURES, alphas, 1.0, 0, MS_BLOCK) == 0);
+    brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
+    CHECK(ms_predictor_init(&predictor, FEW, FEATURES) == 0);
+    predictor.learning_rate = 0.3;
+    brain.predictor = &predictor;
+    pack(&page, 0, N);
+    ms_brain_turn_page(&brain);
+    int used = 0;
+    for (int64_t i = 0; i < N; i++) {
+        double x[FEATURES], labels[MODELS], fresh[FEW];
+        lesson_of(i, x, labels);
+        labels[0] = 1.0;
+        const int is_ahead = brain.ahead_request == i && i % 5 != 0;
+        used += is_ahead;
+        if (i % 5 == 0) {
+            predictor.bias[1] += 0.5; /* as a reconciliation does */
+            ms_brain_turn_page(&brain);
+        }
+        ms_predictor_score(&predictor, 0, FEW, features + i, REQUESTS, 1, fresh, 1);
+        const double *made = brain.ahead;
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        CHECK((brain.scores == made) == is_ahead && brain.scored_request == i);
+        for (int m = 0; m < FEW; m++) {
+            CHECK(same_bits(brain.scores[m], fresh[m]));
+        }
+        CHECK(ms_brain_learn(&brain, i % 3 == 2 ? i - 1 : i, 0, x, labels, -1) == 0);
+        const int has_row = ms_predictor_row_kept(&predictor, i + 1) != NULL;
+        CHECK((brain.ahead_request == i + 1) == (i % 3 != 2 && has_row));
+    }
+    CHECK(used > 4);
+    ms_predictor_free(&predictor);
+    ms_brain_free(&brain);
+}
+
 int main(void)
 {
+    RUN(scores_made_ahead_are_those_of_the_next_decision);
     RUN(a_score_does_not_depend_on_its_block);
     RUN(a_step_does_not_depend_on_who_scored);
     RUN(every_one_of_many_heads_keeps_its_own_scores);

@@ -347,8 +347,49 @@ static void adagrad_stays_without_a_gradient(void)
     ms_predictor_free(&p);
 }
 
+/* Two predictors of the same lessons, each of one label: one is told which, the other finds it. */
+static void a_label_alone_teaches_as_one_among_many(void)
+{
+    enum { MODELS = 5, FEATURES = 7, LESSONS = 60 };
+    lcg chance = {11};
+    for (int kind = 0; kind < 8; kind++) {
+        ms_predictor told, finds, *both[] = {&told, &finds};
+        for (int k = 0; k < 2; k++) {
+            CHECK(ms_predictor_init(both[k], MODELS, FEATURES) == 0);
+            both[k]->optimizer = kind & 1 ? MS_ADAGRAD : MS_SGD;
+            both[k]->standardizes = kind >> 1 & 1;
+            both[k]->learning_rate = 0.25, both[k]->clip = kind & 4 ? 0.5 : 0.0;
+            both[k]->momentum = kind & 1 ? 0.0 : 0.5, both[k]->weight_decay = 1e-2;
+        }
+        for (int lesson = 0; lesson < LESSONS; lesson++) {
+            double x[FEATURES], labels[MODELS], scores[MODELS];
+            const int32_t only = (int32_t)(lcg_next(&chance) % MODELS);
+            for (int j = 0; j < FEATURES; j++) {
+                x[j] = 4.0 * lcg_unit(&chance) - 2.0;
+            }
+            for (int m = 0; m < MODELS; m++) {
+                labels[m] = m == only ? lcg_unit(&chance) : NAN;
+            }
+            ms_predictor_score(&told, 0, MODELS, x, 1, 1, scores, 1);
+            const double *made = lesson % 3 == 0 ? NULL : scores;
+            ms_predictor_learn_one(&told, x, only, labels[only], made);
+            ms_predictor_learn_scored(&finds, x, labels, made);
+            CHECK(told.version == lesson + 1 && told.version == finds.version);
+            for (int m = 0; m < MODELS; m++) {
+                CHECK(told.versions[m] == finds.versions[m] && same_bits(told.bias[m], finds.bias[m]));
+                for (int j = 0; j < FEATURES; j++) {
+                    CHECK(same_bits(told.weights[m * FEATURES + j], finds.weights[m * FEATURES + j]));
+                }
+            }
+        }
+        ms_predictor_free(&told);
+        ms_predictor_free(&finds);
+    }
+}
+
 int main(void)
 {
+    RUN(a_label_alone_teaches_as_one_among_many);
     RUN(all_starts_at_a_half);
     RUN(blocks_give_the_bits_of_the_plain_sum);
     RUN(no_features_need_no_array);
