@@ -7,7 +7,9 @@
 #include "fleet_state.h"
 
 /* The next moment of a replica has changed: asks for what comes within some tens of events. */
-void ms_expect_turns(const ms_fleet *self, int32_t replica);
+void ms_expect_init(ms_expected *self, const ms_tournament *moments);
+
+void ms_expect_turns(ms_fleet *self, int32_t replica);
 
 /* A job is sent to a replica. */
 void ms_expect_replica(const ms_fleet *self, int32_t replica);

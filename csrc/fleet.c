@@ -53,7 +53,9 @@ static int allocate(ms_fleet *self)
         }
     }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
-    return ms_tournament_init(&self->moments, self->replicas);
+    MS_TRY(ms_tournament_init(&self->moments, self->replicas));
+    ms_expect_init(&self->expected, &self->moments);
+    return 0;
 }
 
 static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, int32_t first)

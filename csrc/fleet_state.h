@@ -130,6 +130,18 @@ typedef struct ms_rest {
     int64_t cached_prompt_tokens;
 } ms_rest;
 
+enum { MS_EXPECTED = 8, MS_EXPECTED_PARTS = 192 };
+
+/* Of a large fleet: what was asked for early (expect.c). */
+typedef struct ms_expected {
+    int32_t far;  /* levels of the tournament of moments: who wins a part there has its turn within some hundred events, */
+    int32_t near; /* or some tens */
+    int32_t asked[MS_EXPECTED_PARTS];      /* for whom, by part of that level */
+    int32_t asked_near[MS_EXPECTED_PARTS]; /* the same */
+    int32_t soon[MS_EXPECTED];             /* the last of them, in turns */
+    uint32_t count;
+} ms_expected;
+
 typedef struct ms_fleet {
     int32_t pools;
     int32_t models;
@@ -164,6 +176,8 @@ typedef struct ms_fleet {
     double *seen;            /* [MS_OWN_COLUMNS * replicas] what a rule of the user's own looks at; else NULL */
     int64_t wrong_request;   /* the last for which such a rule failed, and what it returned */
     int64_t wrong_pick;
+    ms_expected expected;
+    void (*ask_for_record)(const void *owner); /* asks early for what the end of the last job of an owner writes */
 } ms_fleet;
 
 /* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */

@@ -204,6 +204,9 @@ void ms_open_drop(ms_open *self, ms_job *job);
 /* What an attempt without an answer has cost goes to the next. */
 void ms_open_pass_on(ms_open *self);
 
+/* Asks early for what that writes: columns of its page, and who stands beside it in the list of all. */
+void ms_open_expect_end(const void *open);
+
 /* Writes the record. */
 void ms_open_put_down(ms_open *self);
 
