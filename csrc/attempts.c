@@ -230,6 +230,7 @@ static int set_off(ms_run *run, ms_open *open)
     }
     ms_run_link(run, open);
     MS_TRY(ms_clients_wait(run, open));
+    ms_open_foresee(open);
     return send(run, open);
 }
 

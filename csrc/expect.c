@@ -43,7 +43,7 @@ static void expect_end(ms_fleet *self, int32_t replica)
     expected->soon[at % MS_EXPECTED] = replica;
     const ms_job *job = ending(&self->replica[expected->soon[(at - JOB_AFTER) % MS_EXPECTED]]);
     if (job != NULL) {
-        ms_early_all(job, sizeof *job);
+        ms_early_all(job, offsetof(ms_job, attempt));
     }
     job = ending(&self->replica[expected->soon[(at - OWNER_AFTER) % MS_EXPECTED]]);
     if (job != NULL && job->owner != NULL) {

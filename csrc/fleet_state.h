@@ -61,7 +61,8 @@ typedef struct ms_pool {
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
-    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h) */
+    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h), and those of */
+    int32_t alike;                      /* later pools with its coefficients; of these, the first such pool */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
@@ -123,7 +124,6 @@ typedef struct ms_servers {
 
 /* What an idle replica has used, which stays so until something happens to it. */
 typedef struct ms_rest {
-    int32_t is_known;
     double meter_j;
     double busy_s;
     int64_t prompt_tokens;
@@ -162,7 +162,8 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
-    ms_rest *rest;           /* [replicas] meters.c */
+    ms_rest *rest;           /* [replicas] meters.c, */
+    uint8_t *is_at_rest;     /* [replicas] where that is known */
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */

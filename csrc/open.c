@@ -18,7 +18,7 @@ void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
             ms_early(self->output_tokens + at);
         }
     }
-#define MS_COLUMN(type, name, value) ms_early(self->record.name + i);
+#define MS_COLUMN(type, name, value, is_late) ms_early(self->record.name + i);
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
 }
@@ -122,11 +122,32 @@ void ms_open_pass_on(ms_open *self)
 void ms_open_expect_end(const void *open)
 {
     const ms_open *self = open;
-#define MS_COLUMN(type, name, value) ms_early(self->page->record.name + self->i);
+    const int completed = 1;
+#define MS_COLUMN(type, name, value, is_late)             \
+    if (is_late) {                                        \
+        ms_early(self->page->record.name + self->i); \
+    }
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
     ms_early(self->previous);
     ms_early(self->next);
+}
+
+void ms_open_foresee(ms_open *self)
+{
+    const ms_page *page = self->page;
+    const int64_t i = self->i, answer = self->seen * page->n + i;
+    const int completed = 1;
+    if (self->attempt > 0 || self->plan & MS_PLAN_CHAIN) {
+        return;
+    }
+#define MS_COLUMN(type, name, value, is_late)    \
+    if (!(is_late)) {                            \
+        page->record.name[i] = (type)(value);    \
+    }
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+    self->foreseen = 1;
 }
 
 void ms_open_put_down(ms_open *self)
@@ -134,7 +155,10 @@ void ms_open_put_down(ms_open *self)
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
     const int completed = self->status == MS_COMPLETED;
-#define MS_COLUMN(type, name, value) page->record.name[i] = (type)(value);
+#define MS_COLUMN(type, name, value, is_late)    \
+    if (!self->foreseen || (is_late)) {          \
+        page->record.name[i] = (type)(value);    \
+    }
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
     page->open--;
