@@ -12,6 +12,7 @@
 #include "calendar.h"
 #include "cold.h"
 #include "dispatch_plan.h"
+#include "early.h"
 #include "looks.h"
 #include "own_view.h"
 #include "philox.h"
@@ -238,9 +239,14 @@ static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
     return self->groups > self->models && self->servers[self->models + model].replicas > 0;
 }
 
-/* A place has changed since its replicas were ranked. */
+/* A place has changed since its replicas were ranked. Where it stands, and the node above, will be read before long: at the
+ * next request. */
 static inline void ms_servers_mark(ms_servers *self, int32_t place)
 {
+    if (self->standings.node != NULL && !self->is_stale[place]) {
+        ms_early_all(&self->standings.node[place], sizeof *self->standings.node);
+        ms_early_all(&self->standings.node[self->standings.tree.first[1] + place / 8], sizeof *self->standings.node);
+    }
     self->stale[self->n_stale] = place;
     self->n_stale += !self->is_stale[place];
     self->is_stale[place] = 1;

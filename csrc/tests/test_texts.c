@@ -152,7 +152,7 @@ static void compare(const ms_texts *texts, const model *lists)
         int32_t i = 0;
         for (const ms_text *text = texts->list[replica].oldest; text != NULL; text = text->newer, i++) {
             const model_part *part = &lists->part[replica][i];
-            CHECK(i < lists->parts[replica] && part->from == text->from && part->to == text->to);
+            CHECK(i < lists->parts[replica] && part->from == text->from && part->to == text->to + (text->newer == NULL ? texts->list[replica].alone : 0));
             CHECK(part->id == (text->node != NULL ? text->node->id : -1));
             known += text->node != NULL;
         }
