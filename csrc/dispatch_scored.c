@@ -20,6 +20,7 @@
 
 #include "accounts.h"
 #include "dispatch_rules.h"
+#include "early.h"
 #include "error.h"
 #include "prompt.h"
 #include "scored_index.h"

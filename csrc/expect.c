@@ -7,9 +7,8 @@
 enum {
     OWNER_BYTES = 256, /* of an ms_open, what its end reads */
     SMALL_FLEET = 256, /* so many replicas stay in a cache of 1 MiB, where to ask early costs more than it spares */
-    FEW_PARTS = 12,
-    JOB_AFTER = 0,
-    OWNER_AFTER = 2,
+    FEW_PARTS = 12,    /* of a level: its winners are due too soon */
+    OWNER_AFTER = 2,   /* so many others have been expected since */
     RECORD_AFTER = 4
 };
 
@@ -34,22 +33,27 @@ static const ms_job *ending(const ms_replica *replica)
     return NULL;
 }
 
-/* One more replica has its turn soon. What its end reads hangs together, each part being found in the one before: a step
- * is taken with each replica that follows. */
+/* Who ends at the next boundary of the one that was expected so many before the last; NULL: nobody. */
+static const ms_job *ending_after(const ms_fleet *self, uint32_t others)
+{
+    return ending(&self->replica[self->expected.soon[(self->expected.count - 1 - others) % MS_EXPECTED]]);
+}
+
+/* One more replica has its turn soon. What an end reads is found in parts, each in the one before, so the next part of
+ * earlier ones is asked for with each that follows. */
 static void expect_end(ms_fleet *self, int32_t replica)
 {
     ms_expected *expected = &self->expected;
-    const uint32_t at = expected->count++;
-    expected->soon[at % MS_EXPECTED] = replica;
-    const ms_job *job = ending(&self->replica[expected->soon[(at - JOB_AFTER) % MS_EXPECTED]]);
+    expected->soon[expected->count++ % MS_EXPECTED] = replica;
+    const ms_job *job = ending_after(self, 0);
     if (job != NULL) {
         ms_early_all(job, offsetof(ms_job, attempt));
     }
-    job = ending(&self->replica[expected->soon[(at - OWNER_AFTER) % MS_EXPECTED]]);
+    job = ending_after(self, OWNER_AFTER);
     if (job != NULL && job->owner != NULL) {
         ms_early_all(job->owner, OWNER_BYTES);
     }
-    job = ending(&self->replica[expected->soon[(at - RECORD_AFTER) % MS_EXPECTED]]);
+    job = ending_after(self, RECORD_AFTER);
     if (job != NULL && job->owner != NULL && self->ask_for_record != NULL) {
         self->ask_for_record(job->owner);
     }

@@ -6,9 +6,10 @@
 
 #include "fleet_state.h"
 
-/* The next moment of a replica has changed: asks for what comes within some tens of events. */
+/* Nothing was asked for yet. */
 void ms_expect_init(ms_expected *self, const ms_tournament *moments);
 
+/* The next moment of a replica has changed: asks for what comes within some tens of events. */
 void ms_expect_turns(ms_fleet *self, int32_t replica);
 
 /* A job is sent to a replica. */

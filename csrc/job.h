@@ -55,7 +55,7 @@ typedef struct ms_job {
     struct ms_job *sibling;   /* the next copy of its owner */
     int64_t charged_prefill_tokens; /* in the accounts of `charged_to` (accounts.c) */
     int64_t charged_held_tokens;
-    int64_t cached_recompute_tokens; /* that later admissions found */
+    int64_t cached_recompute_tokens; /* of prompt and answer, that later admissions found there */
     /* What the prompt begins with; it must outlive the job. What lies beyond its last node is the request's own text. */
     const ms_node_of_path *path;
     int64_t answer_node;      /* the last node of the path, which the answer continues once it is complete; -1: none */
@@ -70,7 +70,7 @@ typedef struct ms_job {
     int64_t session;          /* that it is a turn of; -1: none */
     int64_t text;             /* number of what it generates, in a prefix cache */
     struct ms_hold *holds_there; /* of the cache where it is to decode, while its KV is on its way */
-    double usage_usd;         /* of what it used before that: of replicas that failed, or that prefilled it for another */
+    double usage_usd;         /* of what it used before `usage_s`: of replicas that failed, or that prefilled it for another */
     double prefilled_s;       /* when its prefill for another replica ended */
     double sets_off_s;        /* when its transfer there began, */
     int64_t missing_tokens;   /* and what that carries: of its prompt what is not there */
