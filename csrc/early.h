@@ -6,8 +6,8 @@
 
 enum { MS_LINE_BYTES = 64 }; /* of the processor's cache */
 
-/* A line of the cache is on its way. GCC takes a function that does nothing else for one without effects, and leaves its calls
- * out when it sees all files at once: the statement that follows, of no instruction, is an effect. */
+/* A line of the cache is on its way. GCC takes a function that does nothing else for one without effects, and leaves its
+ * calls out when it sees all files at once: the statement that follows, of no instruction, is an effect. */
 static inline void ms_early(const void *memory)
 {
     __builtin_prefetch(memory);

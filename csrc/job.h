@@ -70,7 +70,7 @@ typedef struct ms_job {
     int64_t session;          /* that it is a turn of; -1: none */
     int64_t text;             /* number of what it generates, in a prefix cache */
     struct ms_hold *holds_there; /* of the cache where it is to decode, while its KV is on its way */
-    double usage_usd;         /* of what it used before `usage_s`: of replicas that failed, or that prefilled it for another */
+    double usage_usd;         /* of what it used before: of replicas that failed, or that prefilled it for another */
     double prefilled_s;       /* when its prefill for another replica ended */
     double sets_off_s;        /* when its transfer there began, */
     int64_t missing_tokens;   /* and what that carries: of its prompt what is not there */

@@ -11,8 +11,8 @@
 
 enum ms_status { MS_NOT_SENT = -1, MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT, MS_TOO_LONG };
 
-/* The columns of a record: X(type, name, value, is_late), the value by `self`, an ms_open that is over, its `page`, the place
- * `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`;
+/* The columns of a record: X(type, name, value, is_late), the value by `self`, an ms_open that is over, its `page`, the
+ * place `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`;
  * is_late: whether that is another than it was when the first attempt was sent to one model, if it was then taken for
  * completed. A column more is a line more. */
 #define MS_RECORD_COLUMNS(X) \

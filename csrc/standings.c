@@ -82,11 +82,12 @@ static int follow(double *least, double was, double is, int is_held)
     return is_held || was > *least || was == is;
 }
 
-/* What a node knows once one below it is another: the other seven need not be read where nothing that only it had has gone, and
- * the least of all terms stays. Returns whether that is so. */
+/* What a node knows once one below it is another: the other seven need not be read where nothing that only it had has gone,
+ * and the least of all terms stays. Returns whether that is so. */
 static int follow_one(ms_standing *self, const ms_standing *was, const ms_standing *is)
 {
-    const int was_least = ms_terms_are_same(&was->least, &self->least), is_least = ms_terms_are_same(&is->least, &self->least);
+    const int was_least = ms_terms_are_same(&was->least, &self->least);
+    const int is_least = ms_terms_are_same(&is->least, &self->least);
     const int64_t others = self->count - (was_least ? was->count : 0);
     const ms_terms *next_was = was_least ? &was->next : &was->least, *next_is = is_least ? &is->next : &is->least;
     for (int k = 0; k < MS_TERMS; k++) {

@@ -61,7 +61,7 @@ static void who_is_next_in_each_part_was_asked_for(void)
     ms_fleet_free(&fleet);
 }
 
-/* Whatever its size, a fleet has no more parts than there is room for, and those that are near are not many more than few. */
+/* Whatever its size, a fleet has no more parts than there is room for. */
 static void parts_are_bounded(void)
 {
     for (int32_t replicas = 1; replicas <= 100000; replicas += replicas < 5000 ? 7 : 997) {
