@@ -6,7 +6,6 @@
 
 enum {
     OWNER_BYTES = 256, /* of an ms_open, what its end reads */
-    SMALL_FLEET = 256, /* so many replicas stay in a cache of 1 MiB, where to ask early costs more than it spares */
     FEW_PARTS = 12,    /* of a level: its winners are due too soon */
     OWNER_AFTER = 2,   /* so many others have been expected since */
     RECORD_AFTER = 4
@@ -63,7 +62,7 @@ void ms_expect_turns(ms_fleet *self, int32_t replica)
 {
     const ms_tournament *moments = &self->moments;
     ms_expected *expected = &self->expected;
-    if (self->replicas <= SMALL_FLEET) {
+    if (self->replicas <= MS_SMALL_FLEET) {
         return;
     }
     const int32_t far = ms_tournament_winner(moments, replica, expected->far);
@@ -82,7 +81,7 @@ void ms_expect_turns(ms_fleet *self, int32_t replica)
 
 void ms_expect_replica(const ms_fleet *self, int32_t replica)
 {
-    if (self->replicas > SMALL_FLEET) {
+    if (self->replicas > MS_SMALL_FLEET) {
         ask_for_replica(self, replica);
     }
 }

@@ -6,6 +6,8 @@
 
 #include "fleet_state.h"
 
+enum { MS_SMALL_FLEET = 256 }; /* so many replicas stay in a cache of 1 MiB, where none of this spares anything */
+
 /* Nothing was asked for yet. */
 void ms_expect_init(ms_expected *self, const ms_tournament *moments);
 

@@ -155,12 +155,18 @@ void ms_open_put_down(ms_open *self)
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
     const int completed = self->status == MS_COMPLETED;
-#define MS_COLUMN(type, name, value, is_late)    \
-    if (!self->foreseen || (is_late)) {          \
-        page->record.name[i] = (type)(value);    \
+#define MS_COLUMN(type, name, value, is_late) page->record.name[i] = (type)(value);
+#define MS_COLUMN_LEFT(type, name, value, is_late) \
+    if (is_late) {                                 \
+        page->record.name[i] = (type)(value);      \
     }
-    MS_RECORD_COLUMNS(MS_COLUMN)
+    if (self->foreseen) {
+        MS_RECORD_COLUMNS(MS_COLUMN_LEFT)
+    } else {
+        MS_RECORD_COLUMNS(MS_COLUMN)
+    }
 #undef MS_COLUMN
+#undef MS_COLUMN_LEFT
     page->open--;
     self->closed = 1;
 }
