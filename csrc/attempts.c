@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "draw.h"
 #include "error.h"
+#include "expect.h"
 #include "fronts.h"
 #include "labels.h"
 #include "meters.h"
@@ -226,6 +227,9 @@ static int set_off(ms_run *run, ms_open *open)
     }
     ms_run_link(run, open);
     MS_TRY(ms_clients_wait(run, open));
+    if (run->fleet.replicas > MS_SMALL_FLEET) {
+        ms_open_foresee(open);
+    }
     return send(run, open);
 }
 

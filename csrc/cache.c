@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "early.h"
 #include "error.h"
 #include "hash.h"
 #include "texts.h"
@@ -357,8 +358,8 @@ void ms_cache_expect(const ms_cache *self, const ms_job *job, int again)
 {
     if (job->path_length > 0 && self->buckets > 0) {
         ms_node *const *at = &self->bucket[bucket_of(self, key_of(SHARED, job->path[job->path_length - 1].id))];
-        __builtin_prefetch(again ? (const void *)*at : at);
-        __builtin_prefetch(again && *at != NULL ? (const void *)&(*at)->own : at);
+        ms_early(again ? (const void *)*at : at);
+        ms_early(again && *at != NULL ? (const void *)&(*at)->own : at);
     }
 }
 

@@ -190,9 +190,8 @@ int32_t ms_tournament_best(const ms_tournament *self)
     return self->players <= MS_SCAN_MOST ? self->best : self->winners[ms_eights_root(&self->tree)];
 }
 
-int32_t ms_tournament_winner(const ms_tournament *self, int32_t player, int32_t levels)
+int32_t ms_tournament_winner(const ms_tournament *self, int32_t player, int32_t level)
 {
-    const int32_t level = self->tree.top > levels ? self->tree.top - levels : 1;
     return self->winners[self->tree.first[level] + (player >> 3 * level)];
 }
 

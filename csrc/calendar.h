@@ -66,8 +66,8 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
 /* The player of the least (value, order); among equals the lowest player. */
 int32_t ms_tournament_best(const ms_tournament *self);
 
-/* Of many: who wins the part of the tree in which a player is, `levels` below the root or among eight. */
-int32_t ms_tournament_winner(const ms_tournament *self, int32_t player, int32_t levels);
+/* Of many: who wins the part of the tree of a level, from 1 on, in which a player is. */
+int32_t ms_tournament_winner(const ms_tournament *self, int32_t player, int32_t level);
 
 /* The least value of all players but one. */
 double ms_tournament_rival(ms_tournament *self, int32_t player);

@@ -20,6 +20,7 @@
 
 #include "accounts.h"
 #include "dispatch_rules.h"
+#include "early.h"
 #include "error.h"
 #include "prompt.h"
 #include "scored_index.h"
@@ -217,6 +218,7 @@ static void note_cold(const ms_choice *self, int32_t place)
 static int sent(const ms_choice *self, int32_t replica)
 {
     const int32_t place = self->fleet->place_of[replica];
+    ms_early(&self->servers->texts.list[place]);
     int64_t total;
     const int32_t n = match(self, &total);
     const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;

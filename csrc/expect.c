@@ -2,28 +2,28 @@
 
 #include <stddef.h>
 
-enum {
-    LINE_BYTES = 64,
-    OWNER_BYTES = 256, /* of an ms_open, what its end reads */
-    SMALL_FLEET = 256  /* so many replicas stay in a cache of 1 MiB, where to ask early costs more than it spares */
-};
+#include "early.h"
 
-static void ask_for(const void *memory, size_t bytes)
-{
-    for (size_t at = 0; at < bytes; at += LINE_BYTES) {
-        __builtin_prefetch((const char *)memory + at, 1);
-    }
-}
+enum {
+    OWNER_BYTES = 256, /* of an ms_open, what its end reads */
+    FEW_PARTS = 12,    /* of a level: its winners are due too soon */
+    OWNER_AFTER = 2,   /* so many others have been expected since */
+    RECORD_AFTER = 4
+};
 
 /* But for what is read more seldom: rates, chunks, usage, and prefix caches. */
 static void ask_for_replica(const ms_fleet *self, int32_t replica)
 {
-    ask_for(&self->replica[replica], offsetof(ms_replica, sequences.few.rate));
+    ms_early_all(&self->replica[replica], offsetof(ms_replica, sequences.few.rate));
 }
 
-/* The job whose answer ends with the batch as it is; NULL: none does, or there are many. */
-static const ms_job *ending(const ms_sequences *sequences)
+/* The job whose answer ends at a replica's next boundary; NULL: none does, or there are many. */
+static const ms_job *ending(const ms_replica *replica)
 {
+    const ms_sequences *sequences = &replica->sequences;
+    if (sequences->soonest - sequences->clock > replica->target_iterations) {
+        return NULL;
+    }
     for (int32_t i = 0; i < sequences->decoders && i < MS_FEW_SEQUENCES; i++) {
         if (sequences->ends[i] == sequences->soonest) {
             return sequences->jobs[i];
@@ -32,29 +32,67 @@ static const ms_job *ending(const ms_sequences *sequences)
     return NULL;
 }
 
-/* Asks for the replica that wins two levels below the root, of those that it shares that part of the tree with; for the job
- * whose answer ends at the next boundary of the one that wins one level below, which was asked for before; and for the owner
- * of that job at the replica that is next of all. */
-void ms_expect_turns(const ms_fleet *self, int32_t replica)
+/* Who ends at the next boundary of the one that was expected so many before the last; NULL: nobody. */
+static const ms_job *ending_after(const ms_fleet *self, uint32_t others)
+{
+    return ending(&self->replica[self->expected.soon[(self->expected.count - 1 - others) % MS_EXPECTED]]);
+}
+
+/* One more replica has its turn soon. What an end reads is found in parts, each in the one before, so the next part of
+ * earlier ones is asked for with each that follows. */
+static void expect_end(ms_fleet *self, int32_t replica)
+{
+    ms_expected *expected = &self->expected;
+    expected->soon[expected->count++ % MS_EXPECTED] = replica;
+    const ms_job *job = ending_after(self, 0);
+    if (job != NULL) {
+        ms_early_all(job, offsetof(ms_job, attempt));
+    }
+    job = ending_after(self, OWNER_AFTER);
+    if (job != NULL && job->owner != NULL) {
+        ms_early_all(job->owner, OWNER_BYTES);
+    }
+    job = ending_after(self, RECORD_AFTER);
+    if (job != NULL && job->owner != NULL && self->ask_for_record != NULL) {
+        self->ask_for_record(job->owner);
+    }
+}
+
+void ms_expect_turns(ms_fleet *self, int32_t replica)
 {
     const ms_tournament *moments = &self->moments;
-    if (self->replicas <= SMALL_FLEET) {
+    ms_expected *expected = &self->expected;
+    if (self->replicas <= MS_SMALL_FLEET) {
         return;
     }
-    ask_for_replica(self, ms_tournament_winner(moments, replica, 2));
-    const ms_job *sooner = ending(&self->replica[ms_tournament_winner(moments, replica, 1)].sequences);
-    if (sooner != NULL) {
-        ask_for(sooner, sizeof *sooner);
+    const int32_t far = ms_tournament_winner(moments, replica, expected->far);
+    int32_t *asked = &expected->asked[replica >> 3 * expected->far];
+    if (far != *asked && far < self->replicas) {
+        *asked = far;
+        ask_for_replica(self, far);
     }
-    const ms_job *next = ending(&self->replica[ms_tournament_best(moments)].sequences);
-    if (next != NULL && next->owner != NULL) {
-        ask_for(next->owner, OWNER_BYTES);
+    const int32_t near = ms_tournament_winner(moments, replica, expected->near);
+    asked = &expected->asked_near[replica >> 3 * expected->near];
+    if (near != *asked && near < self->replicas) {
+        *asked = near;
+        expect_end(self, near);
     }
 }
 
 void ms_expect_replica(const ms_fleet *self, int32_t replica)
 {
-    if (self->replicas > SMALL_FLEET) {
+    if (self->replicas > MS_SMALL_FLEET) {
         ask_for_replica(self, replica);
     }
+}
+
+void ms_expect_init(ms_expected *self, const ms_tournament *moments)
+{
+    *self = (ms_expected){.far = 1};
+    const ms_eights *tree = &moments->tree;
+    while (self->far < tree->top && tree->first[self->far + 1] - tree->first[self->far] > MS_EXPECTED_PARTS) {
+        self->far++;
+    }
+    const int32_t fewer = self->far + 1;
+    self->near = fewer < tree->top && tree->first[fewer + 1] - tree->first[fewer] > FEW_PARTS ? fewer : self->far;
 }

@@ -6,8 +6,13 @@
 
 #include "fleet_state.h"
 
+enum { MS_SMALL_FLEET = 256 }; /* so many replicas stay in a cache of 1 MiB, where none of this spares anything */
+
+/* Nothing was asked for yet. */
+void ms_expect_init(ms_expected *self, const ms_tournament *moments);
+
 /* The next moment of a replica has changed: asks for what comes within some tens of events. */
-void ms_expect_turns(const ms_fleet *self, int32_t replica);
+void ms_expect_turns(ms_fleet *self, int32_t replica);
 
 /* A job is sent to a replica. */
 void ms_expect_replica(const ms_fleet *self, int32_t replica);

@@ -29,6 +29,7 @@ static int allocate(ms_fleet *self)
     self->down_s = calloc(n + 1, sizeof(double));
     self->down_since_s = calloc(n + 1, sizeof(double));
     self->rest = calloc(n + 1, sizeof *self->rest);
+    self->is_at_rest = calloc(n + 1, sizeof *self->is_at_rest);
     self->scratch = calloc(n + 1, sizeof(int32_t));
     self->matches = calloc(n + 1, sizeof(int32_t));
     self->sticky = calloc(n + 1, sizeof(int32_t));
@@ -43,7 +44,8 @@ static int allocate(ms_fleet *self)
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
         self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
-        self->kept == NULL || self->promised == NULL || self->rest == NULL) {
+        self->kept == NULL || self->promised == NULL || self->rest == NULL ||
+        self->is_at_rest == NULL) {
         return MS_ERR_MEMORY;
     }
     if (self->dispatch.rule == MS_OWN_RULE) {
@@ -53,7 +55,22 @@ static int allocate(ms_fleet *self)
         }
     }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
-    return ms_tournament_init(&self->moments, self->replicas);
+    MS_TRY(ms_tournament_init(&self->moments, self->replicas));
+    ms_expect_init(&self->expected, &self->moments);
+    return 0;
+}
+
+/* The first pool with the coefficients of this one, which may be itself: replicas of pools alike read the same lines of the
+ * processor's cache. */
+static int32_t first_alike(const ms_fleet *self, int32_t number)
+{
+    const ms_coefficients *own = &self->pool[number].plan.coefficients;
+    int32_t p = 0;
+    while (p < number &&
+           (self->pool[p].alike != p || memcmp(&self->pool[p].plan.coefficients, own, sizeof *own) != 0)) {
+        p++;
+    }
+    return p;
 }
 
 static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, int32_t first)
@@ -66,16 +83,18 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     MS_TRY(ms_autoscale_init(&pool->autoscaler, &plan->autoscale));
     ms_queue *shared = self->dispatch.rule == MS_SHARED_QUEUE ? &pool->shared : NULL;
     pool->shared.order = pool->plan.limits.order;
+    pool->alike = first_alike(self, number);
+    ms_pool *alike = &self->pool[pool->alike];
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
         const int error =
             plan->is_api ? 0
-                         : ms_replica_init(&self->replica[first + i], first + i, &pool->plan.coefficients,
+                         : ms_replica_init(&self->replica[first + i], first + i, &alike->plan.coefficients,
                                            &plan->limits, shared);
         if (error) {
             return error;
         }
-        self->replica[first + i].sequences.decoders_s = pool->decoders_s;
+        self->replica[first + i].sequences.decoders_s = alike->decoders_s;
     }
     return 0;
 }
@@ -167,6 +186,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->down_s);
     free(self->down_since_s);
     free(self->rest);
+    free(self->is_at_rest);
     free(self->scratch);
     free(self->matches);
     free(self->sticky);

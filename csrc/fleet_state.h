@@ -12,6 +12,7 @@
 #include "calendar.h"
 #include "cold.h"
 #include "dispatch_plan.h"
+#include "early.h"
 #include "looks.h"
 #include "own_view.h"
 #include "philox.h"
@@ -61,7 +62,8 @@ typedef struct ms_pool {
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
-    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h) */
+    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h), and those of */
+    int32_t alike;                      /* later pools with its coefficients; of these, the first such pool */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
@@ -123,12 +125,23 @@ typedef struct ms_servers {
 
 /* What an idle replica has used, which stays so until something happens to it. */
 typedef struct ms_rest {
-    int32_t is_known;
     double meter_j;
     double busy_s;
     int64_t prompt_tokens;
     int64_t cached_prompt_tokens;
 } ms_rest;
+
+enum { MS_EXPECTED = 8, MS_EXPECTED_PARTS = 192 };
+
+/* Of a large fleet: what was asked for early (expect.c). */
+typedef struct ms_expected {
+    int32_t far;  /* levels of the tournament of moments: who wins a part there has its turn within some hundred events, */
+    int32_t near; /* or some tens */
+    int32_t asked[MS_EXPECTED_PARTS];      /* for whom, by part of that level */
+    int32_t asked_near[MS_EXPECTED_PARTS]; /* the same */
+    int32_t soon[MS_EXPECTED];             /* the last of them, in turns */
+    uint32_t count;
+} ms_expected;
 
 typedef struct ms_fleet {
     int32_t pools;
@@ -150,7 +163,8 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
-    ms_rest *rest;           /* [replicas] meters.c */
+    ms_rest *rest;           /* [replicas] meters.c, */
+    uint8_t *is_at_rest;     /* [replicas] where that is known */
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
@@ -164,6 +178,8 @@ typedef struct ms_fleet {
     double *seen;            /* [MS_OWN_COLUMNS * replicas] what a rule of the user's own looks at; else NULL */
     int64_t wrong_request;   /* the last for which such a rule failed, and what it returned */
     int64_t wrong_pick;
+    ms_expected expected;
+    void (*ask_for_record)(const void *owner); /* asks early for what the end of the last job of an owner writes */
 } ms_fleet;
 
 /* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */
@@ -223,9 +239,14 @@ static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
     return self->groups > self->models && self->servers[self->models + model].replicas > 0;
 }
 
-/* A place has changed since its replicas were ranked. */
+/* A place has changed since its replicas were ranked. Where it stands, and the node above, will be read before long: at the
+ * next request. */
 static inline void ms_servers_mark(ms_servers *self, int32_t place)
 {
+    if (self->standings.node != NULL && !self->is_stale[place]) {
+        ms_early_all(&self->standings.node[place], sizeof *self->standings.node);
+        ms_early_all(&self->standings.node[self->standings.tree.first[1] + place / 8], sizeof *self->standings.node);
+    }
     self->stale[self->n_stale] = place;
     self->n_stale += !self->is_stale[place];
     self->is_stale[place] = 1;

@@ -72,16 +72,16 @@ static double energy_of(const ms_fleet *self, int32_t replica, double t_s, doubl
     const double down_s = down_of(self, replica, t_s);
     const ms_replica *server = &self->replica[replica];
     ms_rest *rest = &self->rest[replica];
-    if (rest->is_known) {
+    if (self->is_at_rest[replica]) {
         return rest->meter_j + idle_w * idle_if(t_s, rest->busy_s, down_s);
     }
-    const ms_rest used = {.is_known = server->state == MS_IDLE,
-                          .meter_j = ms_replica_meter_j(server, t_s),
+    const ms_rest used = {.meter_j = ms_replica_meter_j(server, t_s),
                           .busy_s = ms_replica_busy_s(server, t_s),
                           .prompt_tokens = server->sequences.prompt_tokens,
                           .cached_prompt_tokens = server->sequences.cached_prompt_tokens};
-    if (used.is_known) {
+    if (server->state == MS_IDLE) {
         *rest = used;
+        self->is_at_rest[replica] = 1;
     }
     return used.meter_j + idle_w * idle_if(t_s, used.busy_s, down_s);
 }
@@ -104,8 +104,8 @@ int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cac
     for (int32_t i = p->first; i < p->first + p->plan.replicas && counts; i++) {
         const ms_rest *rest = &self->rest[i];
         const ms_sequences *sequences = &self->replica[i].sequences;
-        tokens += rest->is_known ? rest->prompt_tokens : sequences->prompt_tokens;
-        *cached += rest->is_known ? rest->cached_prompt_tokens : sequences->cached_prompt_tokens;
+        tokens += self->is_at_rest[i] ? rest->prompt_tokens : sequences->prompt_tokens;
+        *cached += self->is_at_rest[i] ? rest->cached_prompt_tokens : sequences->cached_prompt_tokens;
     }
     return tokens;
 }

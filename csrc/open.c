@@ -2,21 +2,23 @@
 
 #include <math.h>
 
+#include "early.h"
+
 void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
 {
     if (i >= self->n) {
         return;
     }
-    __builtin_prefetch(self->tenant + i);
-    __builtin_prefetch(self->prompt_tokens + i);
+    ms_early(self->tenant + i);
+    ms_early(self->prompt_tokens + i);
     for (int64_t at = i; at < models * self->n; at += self->n) {
-        __builtin_prefetch(self->view.known_costs + at);
-        __builtin_prefetch(self->satisfied + at);
+        ms_early(self->view.known_costs + at);
+        ms_early(self->satisfied + at);
         if (self->output_tokens != NULL) {
-            __builtin_prefetch(self->output_tokens + at);
+            ms_early(self->output_tokens + at);
         }
     }
-#define MS_COLUMN(type, name, value) __builtin_prefetch(self->record.name + i, 1);
+#define MS_COLUMN(type, name, value, is_late) ms_early(self->record.name + i);
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
 }
@@ -26,23 +28,23 @@ enum { MOST_FEATURES = 64 }; /* more are not worth asking for: they come one aft
 static void prefetch_by_model(const ms_page *self, const double *column, int64_t i, int32_t models)
 {
     for (int32_t m = 0; m < models; m++) {
-        __builtin_prefetch(column + m * self->n + i);
+        ms_early(column + m * self->n + i);
     }
 }
 
 void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int32_t features, int32_t uniforms)
 {
     for (int32_t j = 0; j < features && j < MOST_FEATURES; j++) {
-        __builtin_prefetch(self->view.features + j * self->n + i);
+        ms_early(self->view.features + j * self->n + i);
     }
     prefetch_by_model(self, self->view.known_costs, i, models);
     if (uniforms > 0) {
-        __builtin_prefetch(self->view.uniforms + uniforms * i);
+        ms_early(self->view.uniforms + uniforms * i);
     }
-    __builtin_prefetch(self->tenant + i);
-    __builtin_prefetch(self->prompt_tokens + i);
+    ms_early(self->tenant + i);
+    ms_early(self->prompt_tokens + i);
     if (self->path_start != NULL) {
-        __builtin_prefetch(self->path_start + i);
+        ms_early(self->path_start + i);
     }
 }
 
@@ -50,29 +52,29 @@ void ms_page_expect_answer(const ms_page *self, int64_t i, int32_t models)
 {
     prefetch_by_model(self, self->satisfied, i, models);
     for (int32_t m = 0; m < models && self->output_tokens != NULL; m++) {
-        __builtin_prefetch(self->output_tokens + m * self->n + i);
+        ms_early(self->output_tokens + m * self->n + i);
     }
     if (self->path_start != NULL) {
-        __builtin_prefetch(self->path + self->path_start[i]);
+        ms_early(self->path + self->path_start[i]);
     }
     if (self->turns.session != NULL) {
-        __builtin_prefetch(self->turns.session + i);
+        ms_early(self->turns.session + i);
     }
 }
 
 void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models)
 {
-    __builtin_prefetch(self->turns.first_child + i);
+    ms_early(self->turns.first_child + i);
     if (self->turns.new_tokens != NULL) {
         prefetch_by_model(self, self->view.known_costs, i + 1, models);
-        __builtin_prefetch(self->prompt_tokens + i);
-        __builtin_prefetch(self->turns.new_tokens + i + 1);
-        __builtin_prefetch(self->path_start + i + 1);
+        ms_early(self->prompt_tokens + i);
+        ms_early(self->turns.new_tokens + i + 1);
+        ms_early(self->path_start + i + 1);
     }
     if (self->turns.wait_s != NULL) {
-        __builtin_prefetch(self->turns.wait_s + i + 1);
-        __builtin_prefetch(self->turns.model + i + 1);
-        __builtin_prefetch(self->arrival_s + i + 1);
+        ms_early(self->turns.wait_s + i + 1);
+        ms_early(self->turns.model + i + 1);
+        ms_early(self->arrival_s + i + 1);
     }
 }
 
@@ -117,14 +119,54 @@ void ms_open_pass_on(ms_open *self)
     self->closed = 1;
 }
 
+void ms_open_expect_end(const void *open)
+{
+    const ms_open *self = open;
+    const int completed = 1;
+#define MS_COLUMN(type, name, value, is_late)             \
+    if (is_late) {                                        \
+        ms_early(self->page->record.name + self->i); \
+    }
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+    ms_early(self->previous);
+    ms_early(self->next);
+}
+
+void ms_open_foresee(ms_open *self)
+{
+    const ms_page *page = self->page;
+    const int64_t i = self->i, answer = self->seen * page->n + i;
+    const int completed = 1;
+    if (self->attempt > 0 || self->plan & MS_PLAN_CHAIN) {
+        return;
+    }
+#define MS_COLUMN(type, name, value, is_late)    \
+    if (!(is_late)) {                            \
+        page->record.name[i] = (type)(value);    \
+    }
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+    self->foreseen = 1;
+}
+
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
     const int completed = self->status == MS_COMPLETED;
-#define MS_COLUMN(type, name, value) page->record.name[i] = (type)(value);
-    MS_RECORD_COLUMNS(MS_COLUMN)
+#define MS_COLUMN(type, name, value, is_late) page->record.name[i] = (type)(value);
+#define MS_COLUMN_LEFT(type, name, value, is_late) \
+    if (is_late) {                                 \
+        page->record.name[i] = (type)(value);      \
+    }
+    if (self->foreseen) {
+        MS_RECORD_COLUMNS(MS_COLUMN_LEFT)
+    } else {
+        MS_RECORD_COLUMNS(MS_COLUMN)
+    }
 #undef MS_COLUMN
+#undef MS_COLUMN_LEFT
     page->open--;
     self->closed = 1;
 }

@@ -11,34 +11,35 @@
 
 enum ms_status { MS_NOT_SENT = -1, MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT, MS_TOO_LONG };
 
-/* The columns of a record: X(type, name, value), the value by `self`, an ms_open that is over, its `page`, the place
- * `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`. A
- * column more is a line more. */
-#define MS_RECORD_COLUMNS(X)                                                                     \
-    X(double, arrival_s, self->arrival_s)                                                        \
-    X(uint8_t, explored, self->explored || self->explored_before)                                \
-    X(int32_t, model, self->seen)                                                                \
-    X(int32_t, replica, self->replica)                                                           \
-    X(int32_t, output_tokens, answer >= 0 && page->output_tokens != NULL ? page->output_tokens[answer] : 0) \
-    X(double, queue, self->queue)                                                                \
-    X(double, score, self->score)                                                                \
-    X(double, satisfied, completed ? page->satisfied[answer] : NAN)                              \
-    X(double, feedback_s, completed ? self->feedback_s : NAN)                                    \
-    X(double, start_s, self->start_s)                                                            \
-    X(double, first_token_s, self->first_token_s)                                                \
-    X(double, finish_s, self->finish_s)                                                          \
-    X(int32_t, preemptions, self->preemptions)                                                   \
-    X(int32_t, cached_prompt_tokens, self->cached_prompt_tokens)                                 \
-    X(int64_t, cached_recompute_tokens, self->cached_recompute_tokens)                           \
-    X(int32_t, attempts, self->attempt + 1)                                                      \
-    X(double, energy_j, self->energy_j)                                                          \
-    X(double, cost, self->cost)                                                                  \
-    X(double, exploration_cost, self->exploration_cost)                                          \
-    X(int8_t, status, self->status)
+/* The columns of a record: X(type, name, value, is_late), the value by `self`, an ms_open that is over, its `page`, the
+ * place `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`;
+ * is_late: whether that is another than it was when the first attempt was sent to one model, if it was then taken for
+ * completed. A column more is a line more. */
+#define MS_RECORD_COLUMNS(X) \
+    X(double, arrival_s, self->arrival_s, 0) \
+    X(uint8_t, explored, self->explored || self->explored_before, 0) \
+    X(int32_t, model, self->seen, 0) \
+    X(int32_t, replica, self->replica, 1) \
+    X(int32_t, output_tokens, answer >= 0 && page->output_tokens != NULL ? page->output_tokens[answer] : 0, 0) \
+    X(double, queue, self->queue, 0) \
+    X(double, score, self->score, 0) \
+    X(double, satisfied, completed ? page->satisfied[answer] : NAN, !completed) \
+    X(double, feedback_s, completed ? self->feedback_s : NAN, 1) \
+    X(double, start_s, self->start_s, 1) \
+    X(double, first_token_s, self->first_token_s, 1) \
+    X(double, finish_s, self->finish_s, 1) \
+    X(int32_t, preemptions, self->preemptions, self->preemptions != 0) \
+    X(int32_t, cached_prompt_tokens, self->cached_prompt_tokens, self->cached_prompt_tokens != 0) \
+    X(int64_t, cached_recompute_tokens, self->cached_recompute_tokens, self->cached_recompute_tokens != 0) \
+    X(int32_t, attempts, self->attempt + 1, 0) \
+    X(double, energy_j, self->energy_j, 1) \
+    X(double, cost, self->cost, 1) \
+    X(double, exploration_cost, self->exploration_cost, self->exploration_cost != 0.0) \
+    X(int8_t, status, self->status, 1)
 
 /* Columns [n] of records, which the caller owns. */
 typedef struct ms_record_columns {
-#define MS_COLUMN(type, name, value) type *name;
+#define MS_COLUMN(type, name, value, is_late) type *name;
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
 } ms_record_columns;
@@ -139,6 +140,7 @@ typedef struct ms_open {
     uint8_t explored_before; /* by an earlier attempt */
     uint8_t gone;       /* its client has given up */
     uint8_t answered;   /* its client does not wait any more */
+    uint8_t foreseen;   /* what of its record was known when it was sent stands already */
     uint8_t closed;     /* its record stands */
     uint8_t waits;      /* for one of the router's workers */
     double arrival_s;
@@ -206,7 +208,14 @@ void ms_open_drop(ms_open *self, ms_job *job);
 /* What an attempt without an answer has cost goes to the next. */
 void ms_open_pass_on(ms_open *self);
 
-/* Writes the record. */
+/* Asks early for what that writes: columns of its page, and who stands beside it in the list of all. */
+void ms_open_expect_end(const void *open);
+
+/* An attempt is about to be sent: writes what of its record is known by now. Requests are sent in the order of their rows,
+ * so that rows written one after the other share lines of the processor's cache; they end in another order. */
+void ms_open_foresee(ms_open *self);
+
+/* Writes the record, or what is left of it. */
 void ms_open_put_down(ms_open *self);
 
 /* Takes over what has happened so far to the copy that the user sees. */

@@ -50,6 +50,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
         self->instances.brain[k].destinations = self->destinations;
     }
     MS_TRY(ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams));
+    self->fleet.ask_for_record = ms_open_expect_end;
     MS_TRY(ms_timeline_init(&self->timeline, pools, self->fleet.replicas, config->length));
     return lay_links(self);
 }

@@ -71,16 +71,54 @@ static ms_standing joined(const ms_standing *below)
     return made;
 }
 
+/* The least of several, one of which was this and is another now. Returns whether that can be told without the others;
+ * is_held: one of them is known to have the least still. */
+static int follow(double *least, double was, double is, int is_held)
+{
+    if (is <= *least) {
+        *least = is;
+        return 1;
+    }
+    return is_held || was > *least || was == is;
+}
+
+/* What a node knows once one below it is another: the other seven need not be read where nothing that only it had has gone,
+ * and the least of all terms stays. Returns whether that is so. */
+static int follow_one(ms_standing *self, const ms_standing *was, const ms_standing *is)
+{
+    const int was_least = ms_terms_are_same(&was->least, &self->least);
+    const int is_least = ms_terms_are_same(&is->least, &self->least);
+    const int64_t others = self->count - (was_least ? was->count : 0);
+    const ms_terms *next_was = was_least ? &was->next : &was->least, *next_is = is_least ? &is->next : &is->least;
+    for (int k = 0; k < MS_TERMS; k++) {
+        double least = self->least.of[k];
+        if (!follow(&least, was->least.of[k], is->least.of[k], others > 0) || least != self->least.of[k] ||
+            !follow(&self->next.of[k], next_was->of[k], next_is->of[k], 0)) {
+            return 0;
+        }
+    }
+    double fewest = -self->most;
+    if (!follow(&self->until_s, was_least ? was->until_s : INFINITY, is_least ? is->until_s : INFINITY, 0) ||
+        !follow(&fewest, -was->most, -is->most, 0)) {
+        return 0;
+    }
+    self->most = -fewest;
+    self->count = others + (is_least ? is->count : 0);
+    return 1;
+}
+
 static void set(ms_standings *self, int32_t place, ms_standing here)
 {
     int32_t i = place;
     for (int32_t level = 0; !is_same(&self->node[self->tree.first[level] + i], &here); level++) {
+        const ms_standing was = self->node[self->tree.first[level] + i];
         self->node[self->tree.first[level] + i] = here;
         if (level == self->tree.top) {
             return;
         }
         i /= 8;
-        here = joined(&self->node[self->tree.first[level] + 8 * i]);
+        ms_standing above = self->node[self->tree.first[level + 1] + i];
+        here = follow_one(&above, &was, &here) ? above : joined(&self->node[self->tree.first[level] + 8 * i]);
     }
 }
 

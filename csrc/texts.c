@@ -104,8 +104,18 @@ static int widen_texts(ms_texts *self)
 
 /* ---- the list of a replica --------------------------------------------------------------------------- */
 
+/* The newest text has all that is its own. */
+static void settle(ms_text_list *list)
+{
+    if (list->alone > 0) {
+        list->newest->to += list->alone;
+        list->alone = 0;
+    }
+}
+
 static void link_newest(ms_text_list *list, ms_text *text)
 {
+    settle(list);
     text->older = list->newest;
     text->newer = NULL;
     *(list->newest != NULL ? &list->newest->newer : &list->oldest) = text;
@@ -140,6 +150,7 @@ void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units)
 {
     ms_text_list *list = &self->list[replica];
     while (list->units > units) {
+        settle(list);
         ms_text *text = list->oldest;
         const int64_t excess = list->units - units, all = text->to - text->from, gone = excess < all ? excess : all;
         list->units -= gone;
@@ -236,15 +247,14 @@ static int add_part(ms_texts *self, const ms_part *part, int32_t replica)
         return 0;
     }
     if (part->id < 0) {
-        ms_text *alone = list->newest != NULL && list->newest->node == NULL ? list->newest : NULL;
-        if (alone == NULL) {
-            alone = make_text(self, NULL, replica, 0);
+        if (list->alone == 0 && (list->newest == NULL || list->newest->node != NULL)) {
+            ms_text *alone = make_text(self, NULL, replica, 0);
             if (alone == NULL) {
                 return MS_ERR_MEMORY;
             }
             link_newest(list, alone);
         }
-        alone->to += to - from;
+        list->alone += to - from;
         list->units += to - from;
         return 0;
     }

@@ -38,6 +38,7 @@ typedef struct ms_text_list {
     ms_text *oldest;
     ms_text *newest;
     int64_t units;
+    int64_t alone; /* of these, what `newest`, a text of no node, has besides its own `to`: it is not read to be told */
 } ms_text_list;
 
 typedef struct ms_texts {

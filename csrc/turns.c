@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "early.h"
 #include "error.h"
 
 void ms_turns_expect(ms_run *run, const ms_page *page)
@@ -21,7 +22,7 @@ void ms_turns_foresee(const ms_run *run, const ms_job *job)
     ms_page_expect_next_turn(page, open->i, run->config.models);
     if (new_tokens != NULL && run->prompt_memo != NULL && open->i + 1 < page->n) {
         const int64_t tokens = (int64_t)job->prompt_tokens + job->output_tokens + new_tokens[open->i + 1];
-        __builtin_prefetch(run->prompt_memo + (tokens < MS_REMEMBERED_LENGTHS ? tokens * run->n_prompt_costs : 0));
+        ms_early(run->prompt_memo + (tokens < MS_REMEMBERED_LENGTHS ? tokens * run->n_prompt_costs : 0));
     }
 }
 

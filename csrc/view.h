@@ -39,7 +39,7 @@ static inline double ms_view_account(const ms_fleet *self, int32_t replica)
 static inline void ms_view_stir(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
-    self->rest[replica].is_known = 0;
+    self->is_at_rest[replica] = 0;
     if (self->looks.delay_s > 0.0) {
         ms_looks_stir(&self->looks, replica);
     } else if (servers->standings.node != NULL) {

@@ -75,12 +75,12 @@ static int32_t naive_winner(const table *t, int32_t from, int32_t to)
     return best;
 }
 
-/* Of many: of the whole tree, of its eighths and of theirs, but never of less than eight. */
+/* Of many: of each part of the tree, from eight to the whole. */
 static void check_winners(const ms_tournament *t, const table *model, int32_t player)
 {
-    for (int32_t levels = 0; levels < 3 && t->players > MS_SCAN_MOST; levels++) {
-        const int32_t span = 1 << 3 * (t->tree.top > levels ? t->tree.top - levels : 1), from = player / span * span;
-        CHECK(ms_tournament_winner(t, player, levels) == naive_winner(model, from, from + span));
+    for (int32_t level = 1; level <= t->tree.top && t->players > MS_SCAN_MOST; level++) {
+        const int32_t span = 1 << 3 * level, from = player / span * span;
+        CHECK(ms_tournament_winner(t, player, level) == naive_winner(model, from, from + span));
     }
 }
 

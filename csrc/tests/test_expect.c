@@ -39,8 +39,44 @@ static void asking_early_changes_nothing(void)
     }
 }
 
+/* Of each part of the tree somebody was asked for: who wins it, unless that is nobody. */
+static void who_is_next_in_each_part_was_asked_for(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 600, 20), api_of(1)};
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make(&fleet, 2, plans, MS_ROUND_ROBIN);
+    for (int32_t i = 0; i < 600; i++) {
+        CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED);
+    }
+    for (int turn = 0; turn < 500; turn++) {
+        step(&fleet, &done);
+        for (int32_t i = 0; i < 600; i++) {
+            const ms_expected *expected = &fleet.expected;
+            CHECK(expected->asked[i >> 3 * expected->far] == ms_tournament_winner(&fleet.moments, i, expected->far));
+            CHECK(expected->asked_near[i >> 3 * expected->near] == ms_tournament_winner(&fleet.moments, i, expected->near));
+        }
+    }
+    CHECK(fleet.expected.count > 500 && done.length + run_out(&fleet) == 600);
+    ms_fleet_free(&fleet);
+}
+
+/* Whatever its size, a fleet has no more parts than there is room for. */
+static void parts_are_bounded(void)
+{
+    for (int32_t replicas = 1; replicas <= 100000; replicas += replicas < 5000 ? 7 : 997) {
+        ms_tournament moments = {.players = replicas, .tree = ms_eights_of(replicas)};
+        ms_expected expected;
+        ms_expect_init(&expected, &moments);
+        CHECK(1 <= expected.far && expected.far <= expected.near && expected.near <= expected.far + 1);
+        CHECK(expected.near <= moments.tree.top && (replicas - 1) >> 3 * expected.far < MS_EXPECTED_PARTS);
+    }
+}
+
 int main(void)
 {
     RUN(asking_early_changes_nothing);
+    RUN(who_is_next_in_each_part_was_asked_for);
+    RUN(parts_are_bounded);
     return report();
 }

@@ -1,5 +1,8 @@
 #include "open.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "check.h"
 #include "jobs.h"
 
@@ -98,6 +101,69 @@ static void to_expect_a_row_changes_nothing(void)
     }
 }
 
+/* Bytes of a record's columns, of few rows each. */
+typedef struct book {
+    ms_record_columns columns;
+    char bytes[32][64];
+} book;
+
+static void begin(book *self)
+{
+    memset(self->bytes, 85, sizeof self->bytes);
+    int k = 0;
+#define POINT(type, name, value, is_late) self->columns.name = (type *)(void *)self->bytes[k++];
+    MS_RECORD_COLUMNS(POINT)
+#undef POINT
+}
+
+/* How it may end: k says in what. */
+static void end(ms_open *self, int k)
+{
+    self->status = k == 0 ? MS_LOST : MS_COMPLETED;
+    self->preemptions = k == 1;
+    self->cached_prompt_tokens = k == 2;
+    self->cached_recompute_tokens = k == 3;
+    self->exploration_cost = k == 4 ? 3.0 : 0.0;
+    self->feedback_s = k == 5 ? NAN : 2.0;
+    self->replica = 7;
+    self->start_s = k == 6 ? NAN : 1.5;
+    self->first_token_s = 2.5;
+    self->finish_s = 3.5;
+    self->energy_j = self->cost = 4.5;
+}
+
+/* What is written when a request is sent and what is left until its end are together what is written at once; of a later
+ * attempt and of a chain nothing is written before. */
+static void a_record_that_was_foreseen_is_the_same(void)
+{
+    static const double satisfied[6] = {0.0, 0.25, 0.5, 0.75, 1.0, 0.125};
+    static const int32_t outputs[6] = {1, 2, 3, 4, 5, 6};
+    static book before, after;
+    for (int k = 0; k < 8; k++) {
+        for (int later = 0; later < 3; later++) {
+            ms_page page = {.n = 3, .open = 9, .satisfied = satisfied, .output_tokens = k == 7 ? NULL : outputs};
+            ms_open sent = {.i = 2, .page = &page, .seen = 1, .attempt = later == 1, .plan = later == 2 ? MS_PLAN_CHAIN : 1,
+                            .explored = k % 2 == 1, .status = MS_IN_FLIGHT, .replica = -1, .arrival_s = 1.0, .queue = 6.5,
+                            .score = NAN, .feedback_s = NAN, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+            ms_open other = sent;
+            begin(&before);
+            page.record = before.columns;
+            ms_open_foresee(&sent);
+            CHECK(sent.foreseen == (later == 0) && (before.columns.model[2] == 1) == (later == 0));
+            CHECK(before.columns.status[2] == 85); /* the row does not stand */
+            ms_open_expect_end(&sent);
+            end(&sent, k);
+            ms_open_put_down(&sent);
+            begin(&after);
+            page.record = after.columns;
+            end(&other, k);
+            ms_open_put_down(&other);
+            CHECK(memcmp(before.bytes, after.bytes, sizeof before.bytes) == 0);
+            CHECK(sent.closed && page.open == 7);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(an_answer_that_is_seen_is_noted);
@@ -105,5 +171,6 @@ int main(void)
     RUN(a_later_attempt_takes_over_what_the_first_has_spent);
     RUN(a_copy_is_dropped_from_among_the_others);
     RUN(to_expect_a_row_changes_nothing);
+    RUN(a_record_that_was_foreseen_is_the_same);
     return report();
 }

@@ -152,7 +152,8 @@ static void compare(const ms_texts *texts, const model *lists)
         int32_t i = 0;
         for (const ms_text *text = texts->list[replica].oldest; text != NULL; text = text->newer, i++) {
             const model_part *part = &lists->part[replica][i];
-            CHECK(i < lists->parts[replica] && part->from == text->from && part->to == text->to);
+            const int64_t alone = text->newer == NULL ? texts->list[replica].alone : 0;
+            CHECK(i < lists->parts[replica] && part->from == text->from && part->to == text->to + alone);
             CHECK(part->id == (text->node != NULL ? text->node->id : -1));
             known += text->node != NULL;
         }

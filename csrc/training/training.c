@@ -99,7 +99,7 @@ static int32_t tokens(double mean, double most)
 static ms_record_columns records(void)
 {
     ms_record_columns columns;
-#define MAKE(type, name, value) columns.name = room_for(ROWS, sizeof(type));
+#define MAKE(type, name, value, is_late) columns.name = room_for(ROWS, sizeof(type));
     MS_RECORD_COLUMNS(MAKE)
 #undef MAKE
     return columns;
