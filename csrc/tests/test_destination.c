@@ -50,9 +50,9 @@ static void asking_does_not_take_a_turn(void)
     jobs[2] = with_path(2, 0);
     CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 50.0) == MS_PLACED && jobs[1].server == 2);
     CHECK(ms_dispatch_place(&fleet, &jobs[2], -1, 50.0) == MS_PLACED && jobs[2].server == 3);
-    fleet.rest[1].is_known = fleet.rest[2].is_known = 1;
+    fleet.is_at_rest[1] = fleet.is_at_rest[2] = 1;
     CHECK(is(destination(&fleet, &job, -1), 1, 5.0, 8.0));
-    CHECK(!fleet.rest[1].is_known && fleet.rest[2].is_known); /* what was read of it before is not what it tells now */
+    CHECK(!fleet.is_at_rest[1] && fleet.is_at_rest[2]); /* what was read of it before is not what it tells now */
     ms_queue evicted = {0};
     for (int32_t i = 1; i < 4; i++) {
         ms_fleet_fail(&fleet, i, 50.0, &evicted);
