@@ -53,7 +53,7 @@ static int check_plan(ms_run *run, const ms_brain *brain, int64_t request, int64
 void ms_attempts_look(ms_run *run)
 {
     for (int32_t m = 0; m < run->config.models && run->config.needs_loads; m++) {
-        run->loads[m] = ms_fleet_load(&run->fleet, m);
+        run->loads[m] = ms_meters_load(&run->fleet, m);
     }
 }
 

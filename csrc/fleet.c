@@ -44,8 +44,7 @@ static int allocate(ms_fleet *self)
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
         self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
-        self->kept == NULL || self->promised == NULL || self->rest == NULL ||
-        self->is_at_rest == NULL) {
+        self->kept == NULL || self->promised == NULL || self->rest == NULL || self->is_at_rest == NULL) {
         return MS_ERR_MEMORY;
     }
     if (self->dispatch.rule == MS_OWN_RULE) {
@@ -87,14 +86,11 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     ms_pool *alike = &self->pool[pool->alike];
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
-        const int error =
-            plan->is_api ? 0
-                         : ms_replica_init(&self->replica[first + i], first + i, &alike->plan.coefficients,
-                                           &plan->limits, shared);
-        if (error) {
-            return error;
+        ms_replica *replica = &self->replica[first + i];
+        if (!plan->is_api) {
+            MS_TRY(ms_replica_init(replica, first + i, &alike->plan.coefficients, &plan->limits, shared));
         }
-        self->replica[first + i].sequences.decoders_s = alike->decoders_s;
+        replica->sequences.decoders_s = alike->decoders_s;
     }
     return 0;
 }
@@ -498,20 +494,4 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
     for (int32_t group = model; group < self->groups; group += self->models) {
         withdraw(self, group, t_s, jobs);
     }
-}
-
-/* ---- reading ------------------------------------------------------------------------------------------ */
-
-double ms_fleet_load(const ms_fleet *self, int32_t model)
-{
-    int64_t places = 0, unfinished = 0;
-    for (int32_t group = model; group < self->groups; group += self->models) {
-        const ms_servers *servers = &self->servers[group];
-        for (int32_t k = 0; k < servers->pools; k++) {
-            const ms_pool *pool = &self->pool[servers->pool[k]];
-            places += (int64_t)pool->up * pool->plan.limits.max_num_seqs;
-            unfinished += pool->unfinished;
-        }
-    }
-    return places > 0 ? (double)unfinished / (double)places : 0.0;
 }

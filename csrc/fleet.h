@@ -36,9 +36,6 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
 /* Everything that is under way or waits, at the end. */
 void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs);
 
-/* Unfinished requests of a model per place. */
-double ms_fleet_load(const ms_fleet *self, int32_t model);
-
 /* What a replica says of a new job becomes its next moment. */
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s);
 

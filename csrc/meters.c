@@ -109,3 +109,17 @@ int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cac
     }
     return tokens;
 }
+
+double ms_meters_load(const ms_fleet *self, int32_t model)
+{
+    int64_t places = 0, unfinished = 0;
+    for (int32_t group = model; group < self->groups; group += self->models) {
+        const ms_servers *servers = &self->servers[group];
+        for (int32_t k = 0; k < servers->pools; k++) {
+            const ms_pool *pool = &self->pool[servers->pool[k]];
+            places += (int64_t)pool->up * pool->plan.limits.max_num_seqs;
+            unfinished += pool->unfinished;
+        }
+    }
+    return places > 0 ? (double)unfinished / (double)places : 0.0;
+}

@@ -1,4 +1,4 @@
-/* What a fleet has used: seconds busy, idle and rented, joules, and tokens of prompts. */
+/* What a fleet has used, seconds busy, idle and rented, joules and tokens of prompts, and how full it is. */
 #ifndef MS_METERS_H
 #define MS_METERS_H
 
@@ -16,5 +16,8 @@ int64_t ms_meters_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cac
 
 /* Replica-seconds until t_s that a pool of an autoscaler was not off. */
 double ms_meters_rented_s(const ms_fleet *self, int32_t pool, double t_s);
+
+/* Unfinished requests of a model per place. */
+double ms_meters_load(const ms_fleet *self, int32_t model);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "maths.h"
 #include "outlook.h"
 #include "scores.h"
 
@@ -231,7 +232,7 @@ static void look_at(ms_search *self, int32_t place)
     const ms_choice *choice = self->choice;
     double until_s;
     const ms_terms terms = terms_of(choice, choice->servers->replica[place], &until_s);
-    self->best = fmin(self->best, cost_of_terms(choice, &terms, self->total));
+    self->best = ms_less(self->best, cost_of_terms(choice, &terms, self->total));
     ms_servers_mark(choice->servers, place);
 }
 

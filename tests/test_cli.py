@@ -473,6 +473,6 @@ def test_version_and_help():
 
 
 def test_without_a_command_the_help_is_shown():
-    told, asked = here(), here("--help")
-    assert (told.stdout + told.stderr).strip() == asked.stdout.strip()
+    without, asked = here(), here("--help")
+    assert (without.stdout + without.stderr).strip() == asked.stdout.strip()
     assert "Simulate LLM inference clusters" in asked.stdout

@@ -383,15 +383,15 @@ def test_calibrate(stands_for, tmp_path):
     stands_for("study.calibrate.profile_file.profile_text", "text\n")
     asked = ("--model", "m", "--gpu", "g", "--tp", 2, "--experts", 8, "--top-k", 3, "--kv-capacity-tokens", 99)
     rows = ("--select", "a=1", "--skip-failed", "--unique", "id", "--time-format", "ms", "--set", "b=2")
-    out = ("--fix", "a0_s=1", "--base", "p", "--out", tmp_path / "mine.toml", "--json")
+    out = ("--fix", "a0_s=1", "--base", "p", "--engine", "vllm", "--out", tmp_path / "mine.toml", "--json")
     assert printed(here("calibrate", tmp_path / "x.csv", tmp_path / "y.csv", *asked, *rows, *out)) == {"rows": 1}
     files, select, options, sets = study.args
     assert (files, select, sets) == ([tmp_path / "x.csv", tmp_path / "y.csv"], ["a=1"], ["b=2"])
-    assert dataclasses.astuple(options) == ("m", "g", 2, 8, 3, 99, ["a0_s=1"], "p")
+    assert dataclasses.astuple(options) == ("m", "g", 2, 8, 3, 99, ["a0_s=1"], "p", "vllm")
     assert study.options == {"unit": "ms", "unique": "id", "skip_failed": True}
     assert (tmp_path / "mine.toml").read_text() == "text\n"
     here("calibrate", tmp_path / "x.csv", "--json")
-    assert dataclasses.astuple(study.args[2]) == (None, None, None, None, None, None, [], None)
+    assert dataclasses.astuple(study.args[2]) == (None, None, None, None, None, None, [], None, None)
     assert study.options == {"unit": "auto", "unique": None, "skip_failed": False}
 
 

@@ -19,7 +19,7 @@ def result(experts=0, **changes):
     whole = {
         "model": "m", "gpu": "H100", "tp": 2, "kv_capacity_tokens": 1000, "file": "m.csv", "kind": "iterations",
         "rows": 9, "left_out": 1, "base": None, "up_to": {"batch": 4.0}, "experts": experts, "top_k": experts // 4,
-        "errors": [{"region": "all", "rows": 9, "duration": {"mape": 0.125}}], "not_determined": [],
+        "engine": None, "errors": [{"region": "all", "rows": 9, "duration": {"mape": 0.125}}], "not_determined": [],
         "coefficients": coefficients,
     }  # fmt: skip
     return whole | changes

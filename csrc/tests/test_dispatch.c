@@ -1,6 +1,7 @@
 #include "fleets.h"
 
 #include "error.h"
+#include "meters.h"
 
 static void a_full_pool_turns_away(void)
 {
@@ -91,7 +92,7 @@ static void an_api_answers_at_once_whatever_its_load(void)
             CHECK(jobs[i].replica == 1 && jobs[i].start_s == 2.0 && jobs[i].first_token_s == 2.5);
             CHECK(jobs[i].finish_s == 2.5 + 0.25 * (jobs[i].output_tokens - 1));
         }
-        CHECK(fleet.pool[1].unfinished == 30 && ms_fleet_load(&fleet, 1) == 3.0);
+        CHECK(fleet.pool[1].unfinished == 30 && ms_meters_load(&fleet, 1) == 3.0);
         CHECK(fleet.moments.values[1] == INFINITY); /* its end is the caller's business */
         for (int32_t i = 0; i < 30; i++) {
             ms_fleet_finish_api(&fleet, &jobs[i]);
@@ -144,12 +145,12 @@ static void an_api_that_is_down_turns_away(void)
     ms_queue evicted = {0};
     make(&fleet, 5, plans, MS_LEAST_LOADED);
     CHECK(ms_fleet_is_api(&fleet, 0) && !ms_fleet_is_api(&fleet, 2) && ms_fleet_is_api(&fleet, 23));
-    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_CALLS_API && ms_fleet_load(&fleet, 0) == 0.1);
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_CALLS_API && ms_meters_load(&fleet, 0) == 0.1);
     ms_fleet_fail(&fleet, 0, 1.0, &evicted);
     ms_fleet_fail(&fleet, 1, 1.0, &evicted);
     ms_fleet_fail(&fleet, 23, 1.0, &evicted);
     CHECK(evicted.length == 0 && fleet.pool[0].up == 0 && fleet.servers[0].up == 0);
-    CHECK(fleet.moments.values[0] == INFINITY && ms_fleet_load(&fleet, 0) == 0.0);
+    CHECK(fleet.moments.values[0] == INFINITY && ms_meters_load(&fleet, 0) == 0.0);
     CHECK(place(&fleet, 1, 0, -1, 2.0) == MS_TURNED_AWAY && place(&fleet, 2, 0, 9, 2.0) == MS_TURNED_AWAY);
     CHECK(fleet.pool[0].unfinished == 1 && fleet.servers[0].held.length == 0);
     CHECK(place(&fleet, 3, 1, 0, 2.0) == MS_PLACED && where(&fleet, 3) == 2);

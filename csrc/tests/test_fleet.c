@@ -1,4 +1,5 @@
 #include "fleets.h"
+#include "meters.h"
 
 #include <stdlib.h>
 
@@ -169,7 +170,7 @@ static void what_arrives_while_all_are_down_is_held(void)
         }
         CHECK(place(&fleet, 3, 1, -1, 2.0) == MS_PLACED && where(&fleet, 3) == 2); /* another model goes on */
         CHECK(fleet.servers[0].held.length == 3 && fleet.pool[0].unfinished == 3);
-        CHECK(ms_fleet_load(&fleet, 0) == 0.0); /* no place at all */
+        CHECK(ms_meters_load(&fleet, 0) == 0.0); /* no place at all */
         repair(&fleet, 1, 9.0);
         CHECK(fleet.servers[0].held.length == 0 && fleet.pool[0].unfinished == 3);
         CHECK(fleet.replica[1].own_queue.head == &jobs[0] && where(&fleet, 2) == 1); /* in order */
@@ -212,14 +213,14 @@ static void load_is_unfinished_per_place(void)
     ms_fleet fleet;
     ms_queue evicted = {0};
     make(&fleet, 3, plans, MS_LEAST_LOADED);
-    CHECK(ms_fleet_load(&fleet, 0) == 0.0 && ms_fleet_load(&fleet, 2) == 0.0);
+    CHECK(ms_meters_load(&fleet, 0) == 0.0 && ms_meters_load(&fleet, 2) == 0.0);
     for (int32_t i = 0; i < 6; i++) {
         place(&fleet, i, i < 5 ? 0 : 1, -1, 0.0);
     }
-    CHECK(ms_fleet_load(&fleet, 0) == 0.5 && ms_fleet_load(&fleet, 1) == 0.1);
+    CHECK(ms_meters_load(&fleet, 0) == 0.5 && ms_meters_load(&fleet, 1) == 0.1);
     ms_fleet_fail(&fleet, 2, 0.0, &evicted);
     fleet.pool[1].unfinished -= evicted.length;
-    CHECK(evicted.length == 1 && ms_fleet_load(&fleet, 0) == 0.5);
+    CHECK(evicted.length == 1 && ms_meters_load(&fleet, 0) == 0.5);
     ms_fleet_free(&fleet);
 }
 
@@ -339,7 +340,7 @@ static void a_cluster_without_pools_is_one(void)
     ms_fleet fleet;
     make(&fleet, 0, NULL, MS_LEAST_LOADED);
     CHECK(fleet.moments.values[ms_tournament_best(&fleet.moments)] == INFINITY);
-    CHECK(ms_fleet_load(&fleet, 0) == 0.0);
+    CHECK(ms_meters_load(&fleet, 0) == 0.0);
     ms_fleet_free(&fleet);
     CHECK(fleet.pool == NULL);
 }
@@ -428,7 +429,7 @@ static void who_is_held_may_leave(void)
         } else {
             CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED);
         }
-        CHECK(fleet.servers[decodes ? MODELS_MOST : 0].held.length == 1 && ms_fleet_load(&fleet, 0) == 1.0 / 4.0);
+        CHECK(fleet.servers[decodes ? MODELS_MOST : 0].held.length == 1 && ms_meters_load(&fleet, 0) == 1.0 / 4.0);
         ms_fleet_abort(&fleet, &jobs[0], 1.0, &left);
         CHECK(left && fleet.servers[0].held.length == 0 && fleet.servers[MODELS_MOST].held.length == 0);
         CHECK(fleet.pool[0].unfinished == 0 && fleet.replica[0].sequences.set_aside == 0 && jobs[0].source == -1);

@@ -347,13 +347,13 @@ static void adagrad_stays_without_a_gradient(void)
     ms_predictor_free(&p);
 }
 
-/* Two predictors of the same lessons, each of one label: one is told which, the other finds it. */
+/* Two predictors of the same lessons, each of one label: to one its model is named, the other seeks it. */
 static void a_label_alone_teaches_as_one_among_many(void)
 {
     enum { MODELS = 5, FEATURES = 7, LESSONS = 60 };
     lcg chance = {11};
     for (int kind = 0; kind < 8; kind++) {
-        ms_predictor told, finds, *both[] = {&told, &finds};
+        ms_predictor named, sought, *both[] = {&named, &sought};
         for (int k = 0; k < 2; k++) {
             CHECK(ms_predictor_init(both[k], MODELS, FEATURES) == 0);
             both[k]->optimizer = kind & 1 ? MS_ADAGRAD : MS_SGD;
@@ -370,20 +370,20 @@ static void a_label_alone_teaches_as_one_among_many(void)
             for (int m = 0; m < MODELS; m++) {
                 labels[m] = m == only ? lcg_unit(&chance) : NAN;
             }
-            ms_predictor_score(&told, 0, MODELS, x, 1, 1, scores, 1);
+            ms_predictor_score(&named, 0, MODELS, x, 1, 1, scores, 1);
             const double *made = lesson % 3 == 0 ? NULL : scores;
-            ms_predictor_learn_one(&told, x, only, labels[only], made);
-            ms_predictor_learn_scored(&finds, x, labels, made);
-            CHECK(told.version == lesson + 1 && told.version == finds.version);
+            ms_predictor_learn_one(&named, x, only, labels[only], made);
+            ms_predictor_learn_scored(&sought, x, labels, made);
+            CHECK(named.version == lesson + 1 && named.version == sought.version);
             for (int m = 0; m < MODELS; m++) {
-                CHECK(told.versions[m] == finds.versions[m] && same_bits(told.bias[m], finds.bias[m]));
+                CHECK(named.versions[m] == sought.versions[m] && same_bits(named.bias[m], sought.bias[m]));
                 for (int j = 0; j < FEATURES; j++) {
-                    CHECK(same_bits(told.weights[m * FEATURES + j], finds.weights[m * FEATURES + j]));
+                    CHECK(same_bits(named.weights[m * FEATURES + j], sought.weights[m * FEATURES + j]));
                 }
             }
         }
-        ms_predictor_free(&told);
-        ms_predictor_free(&finds);
+        ms_predictor_free(&named);
+        ms_predictor_free(&sought);
     }
 }
 

@@ -211,11 +211,11 @@ def _best(cell: "Cell", folder: Path) -> tuple[dict[str, Any] | None, str]:
     """The first of the cell's kernels that the form follows within its goals, else those that it follows best."""
     kernels, why = _kernels(cell, folder)
     best: dict[str, Any] | None = None
-    for said, kernel in kernels:
+    for origin, kernel in kernels:
         try:
-            solution = said | fitted(kernel, cell.capacity, _mixing(cell))
+            solution = origin | fitted(kernel, cell.capacity, _mixing(cell))
         except Exception as error:  # the next choice's kernels
-            why += f"{said['backend']}: {str(error).splitlines()[0][:160]}; "
+            why += f"{origin['backend']}: {str(error).splitlines()[0][:160]}; "
             continue
         if best is None or solution["fit"]["share"] < best["fit"]["share"]:
             best = solution | {"held_out": judged(kernel, cell.capacity, _mixing(cell), solution)}
@@ -225,7 +225,7 @@ def _best(cell: "Cell", folder: Path) -> tuple[dict[str, Any] | None, str]:
         return None, why + (f"the form is {best['fit']['mape']} % off in {best['fit']['region']}" if best else "")
     for again in (_least_squares, _nearest):
         if best["held_out"]["share"] > 1.0:
-            best = again([(said, Behind(kernel)) for said, kernel in kernels], cell)
+            best = again([(origin, Behind(kernel)) for origin, kernel in kernels], cell)
     if best["held_out"]["share"] > 1.0:
         return None, why + f"the form is {best['held_out']['mape']} % off in {best['held_out']['region']}"
     return best, why
@@ -253,10 +253,10 @@ def _least_far(
 ) -> dict[str, Any]:
     """The first fit that is no more than `enough` of its goals off, else the one that is least so."""
     tried: list[tuple[float, dict[str, Any], Kernel]] = []
-    for said, kernel in kernels:
+    for origin, kernel in kernels:
         try:
             solution = fit(kernel, cell.capacity, _mixing(cell))
-            tried.append((off(kernel, solution)["share"], said | solution, kernel))
+            tried.append((off(kernel, solution)["share"], origin | solution, kernel))
         except Exception:  # a table that these iterations have no row in
             continue
         if tried[-1][0] <= enough:
@@ -282,8 +282,8 @@ def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Ker
             except Exception as error:  # a table that this shape has no row in
                 why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
         if composers:
-            said = {"backend": backend_of(choice), "options": choice[0].options}
-            collected.append((said, composers[0] if len(composers) == 1 else Least(composers)))
+            origin = {"backend": backend_of(choice), "options": choice[0].options}
+            collected.append((origin, composers[0] if len(composers) == 1 else Least(composers)))
     return collected, why
 
 

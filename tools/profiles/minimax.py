@@ -35,9 +35,9 @@ def nearest_everywhere(fit: Fit) -> dict[str, Any]:
         if kind in which:
             cost[columns:-1] += which[kind] / which[kind].sum()
     cost[-1] = MOST_TO_MEAN
-    found = linprog(cost, *_limits(matrix, list(which.values())), bounds=bounds, method="highs").x[:columns] / size
-    terms = dict.fromkeys(TERMS, 0.0) | dict(zip(free, found[len(hats) :].tolist(), strict=True))
-    return written(fit, found[: len(hats)], terms)
+    solution = linprog(cost, *_limits(matrix, list(which.values())), bounds=bounds, method="highs").x[:columns] / size
+    terms = dict.fromkeys(TERMS, 0.0) | dict(zip(free, solution[len(hats) :].tolist(), strict=True))
+    return written(fit, solution[: len(hats)], terms)
 
 
 def _limits(matrix: Any, which: list[Any]) -> tuple[Any, Any]:
