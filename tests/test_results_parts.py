@@ -42,13 +42,12 @@ class Chunk:
 @pytest.mark.parametrize("sizes", [(10,), (4, 4, 2), (1, 9), (3, 3, 3, 1), (5, 0, 5), (8, 2)])
 def test_blocks_are_of_one_size_whatever_the_chunks(sizes):
     taken = []
-    blocks = Blocks(4, taken.append)
+    blocks = Blocks(4)
     first = 0
     for n in sizes:
-        blocks.add(Chunk(first, n))
+        taken += blocks.add(Chunk(first, n))
         first += n
-    blocks.close()
-    blocks.close()
+    taken += [*blocks.left(), *blocks.left()]
     assert [b.columns["id"].tolist() for b in taken] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert [len(b) for b in taken] == [4, 4, 2]
     assert [b.satisfied.tolist() for b in taken] == [[[0, 1, 2, 3]], [[4, 5, 6, 7]], [[8, 9]]]
@@ -57,12 +56,9 @@ def test_blocks_are_of_one_size_whatever_the_chunks(sizes):
 
 
 def test_a_block_is_handed_on_as_soon_as_it_is_full():
-    taken = []
-    blocks = Blocks(2, taken.append)
-    blocks.add(Chunk(0, 2))
-    assert len(taken) == 1
-    blocks.close()
-    assert len(taken) == 1
+    blocks = Blocks(2)
+    assert len(list(blocks.add(Chunk(0, 2)))) == 1
+    assert list(blocks.left()) == []
 
 
 # ---- running curves -------------------------------------------------------------------------------------

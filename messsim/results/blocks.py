@@ -1,6 +1,6 @@
 """Records cut into blocks that no chunk size moves: sums over them have the same bits whatever it was."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +26,15 @@ class Block:
 
 
 class Blocks:
-    """Takes chunks of any size in order; hands on blocks of one size, the last of which may be shorter."""
+    """Takes chunks of any size in order; gives blocks of one size, the last of which may be shorter."""
 
-    def __init__(self, size: int, take: Callable[[Block], None]) -> None:
+    def __init__(self, size: int) -> None:
         self._size = size
-        self._take = take
         self._parts: list[Block] = []
         self._held = 0
 
-    def add(self, chunk: RecordChunk) -> None:
-        """Takes a chunk of records."""
+    def add(self, chunk: RecordChunk) -> Iterator[Block]:
+        """Takes a chunk of records; the blocks that are whole with it."""
         at = 0
         while at < len(chunk):
             end = min(at + self._size - self._held, len(chunk))
@@ -43,13 +42,13 @@ class Blocks:
             self._held += end - at
             at = end
             if self._held == self._size:
-                self.close()
+                yield from self.left()
 
-    def close(self) -> None:
-        """Hands on what is left."""
-        if self._parts:
-            self._take(self._parts[0] if len(self._parts) == 1 else _joined(self._parts))
-        self._parts, self._held = [], 0
+    def left(self) -> Iterator[Block]:
+        """What is left, if anything is."""
+        parts, self._parts, self._held = self._parts, [], 0
+        if parts:
+            yield parts[0] if len(parts) == 1 else _joined(parts)
 
 
 def _part(chunk: RecordChunk, start: int, end: int) -> Block:

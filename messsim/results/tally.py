@@ -96,7 +96,7 @@ class Tally(Sums):
 
     def __init__(self, scenario: Scenario, block: int = BLOCK) -> None:
         self._scenario = scenario
-        self._blocks = Blocks(block, self._count)
+        self._blocks = Blocks(block)
         self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
         self._alike: Floats = np.empty(0)
         tenants, models = len(self._alphas), len(scenario.models)
@@ -120,11 +120,13 @@ class Tally(Sums):
 
     def add(self, chunk: RecordChunk) -> None:
         """Takes a chunk of records."""
-        self._blocks.add(chunk)
+        for block in self._blocks.add(chunk):
+            self._count(block)
 
     def close(self) -> None:
         """Counts what is left, at the end of a run."""
-        self._blocks.close()
+        for block in self._blocks.left():
+            self._count(block)
 
     def _count(self, block: Block) -> None:
         c, records = block.columns, _core.Records(block.columns)
