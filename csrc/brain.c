@@ -26,8 +26,8 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
     self->facts = calloc(m, sizeof(double));
     self->features = calloc((size_t)dimensions + 1, sizeof(double));
     if (self->tracked == NULL || self->cost_sums == NULL || self->cost_counts == NULL || self->last_costs == NULL ||
-        self->block == NULL || self->scored == NULL || self->scores == NULL || self->ahead == NULL || self->costs == NULL || self->known == NULL ||
-        self->facts == NULL || self->features == NULL) {
+        self->block == NULL || self->scored == NULL || self->scores == NULL || self->ahead == NULL ||
+        self->costs == NULL || self->known == NULL || self->facts == NULL || self->features == NULL) {
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < tenants; i++) {

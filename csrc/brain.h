@@ -49,10 +49,10 @@ typedef struct ms_brain {
 
     double *scores;          /* [models] what the last decision saw */
     int64_t scored_request;  /* whom its scores are of; -1: nobody known */
+    int64_t scored_version;  /* and of which version of the predictor */
     double *ahead;           /* [models] scores of the request after it, made as soon as it was learnt from */
     int64_t ahead_request;   /* whose they are; -1: nobody's */
     int64_t ahead_version;   /* of the weights that made them */
-    int64_t scored_version;  /* and of which version of the predictor */
     double *costs;
     double *known;
     const double *uniforms;  /* [policy.uniforms] */

@@ -48,7 +48,8 @@ void ms_draw_lognormal_count(const ms_stream *stream, uint64_t first, int64_t n,
 void ms_draw_logistic(const ms_stream *stream, uint64_t first, int64_t n, double slope, double ability,
                       const double *difficulty, double *out);
 
-/* The same quantile functions on given u in (0, 1): for tests and for laws built upon them. */
+/* The same quantile functions on given u in (0, 1), which is other memory than `out`: for tests and for laws built upon
+ * them. */
 void ms_draw_quantile_exponential(const double *u, int64_t n, double *out);
 void ms_draw_quantile_normal(const double *u, int64_t n, double *out);
 

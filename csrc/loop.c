@@ -69,7 +69,8 @@ static int client_asks(ms_run *run, int32_t client)
     return 0;
 }
 
-/* Whether anything but this replica's start is left at this instant. A page whose last request has come was turned before. */
+/* Whether anything but this replica's start is left at this instant. A page whose last request has come was turned
+ * before. */
 static int something_else_happens_now(ms_run *run, int32_t replica)
 {
     const int has_event = run->heap.length > 0 && run->heap.events[0].when.time_s <= run->now_s;

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from builders import model, pool, run, scenario
+from builders import api, model, pool, run, scenario
 from test_dispatch import many
 from test_engines_equal import assert_equal
 
@@ -100,3 +100,26 @@ def test_the_timeline_of_many_replicas_is_thinned_alike():
     outcomes = [run(data, engine).outcome for engine in ("simpy", "compiled")]
     assert [s.request for s in outcomes[0].timeline.samples] == list(range(0, 513, 2))
     assert repr(list(outcomes[1].timeline.samples)) == repr(outcomes[0].timeline.samples)
+
+
+@pytest.mark.parametrize("rule", ["least_loaded", "shared_queue", "round_robin"])
+@pytest.mark.parametrize("on_failure", ["retry", "lose"])
+def test_records_of_a_large_fleet_that_are_written_in_two_parts_are_whole(rule, on_failure):
+    """300 replicas, most of which fail; clients who give up and ask again, an API, and a horizon before the last answers."""
+    serving = {"max_num_seqs": 2, "kv_capacity_tokens": 60}
+    pools = [
+        pool("only", **serving, name="near", replicas=150),
+        pool("only", **serving, name="far", replicas=150),
+        {"model": "only", "name": "theirs", **api()},
+    ]
+    failures = {"mtbf_s": 3.0, "mttr_s": 1.0, "on_failure": on_failure}
+    clients = {"patience_s": 1.0, "retries": 2, "backoff_s": 0.1, "abort": True}
+    data = many(
+        "random", 0.0, pools=pools, cluster={"dispatch": rule, "failures": failures}, clients=clients, sessions=None,
+        arrivals={"kind": "poisson", "rate_rps": 400.0}, requests=None, horizon_s=3.5,
+    )  # fmt: skip
+    assert_equal(parse(data))
+    records = run(data, "compiled").records
+    records = run(data, "compiled").records
+    assert records.preemptions.max() > 0 and records.attempts.max() > 1
+    assert len(set(records.status.tolist())) >= 3
