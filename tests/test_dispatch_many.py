@@ -105,7 +105,7 @@ def test_the_timeline_of_many_replicas_is_thinned_alike():
 @pytest.mark.parametrize("rule", ["least_loaded", "shared_queue", "round_robin"])
 @pytest.mark.parametrize("on_failure", ["retry", "lose"])
 def test_records_of_a_large_fleet_that_are_written_in_two_parts_are_whole(rule, on_failure):
-    """300 replicas, most of which fail; clients who give up and ask again, an API, and a horizon before the last answers."""
+    """300 replicas that fail, clients who give up and ask again, an API, and a horizon before the last answers."""
     serving = {"max_num_seqs": 2, "kv_capacity_tokens": 60}
     pools = [
         pool("only", **serving, name="near", replicas=150),
@@ -120,6 +120,6 @@ def test_records_of_a_large_fleet_that_are_written_in_two_parts_are_whole(rule, 
     )  # fmt: skip
     assert_equal(parse(data))
     records = run(data, "compiled").records
-    records = run(data, "compiled").records
-    assert records.preemptions.max() > 0 and records.attempts.max() > 1
+    assert records.preemptions.max() > 0
+    assert records.attempts.max() > 1
     assert len(set(records.status.tolist())) >= 3
