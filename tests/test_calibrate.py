@@ -363,8 +363,46 @@ def test_points_of_an_engine_are_fitted_with_its_front_end_and_the_profile_says_
 def test_an_engine_is_one_that_there_is_on_a_gpu_that_is_known(tmp_path):
     with pytest.raises(ScenarioError, match="--engine trt: expected one of vllm, sglang, tensorrt-llm"):
         engine_named("trt")
-    with pytest.raises(ScenarioError, match="the defaults of vllm go by the GPU's memory"):
-        calibrate(served(DENSE, tmp_path), options=Options(gpu="mine", engine="vllm"))
+    (iterations := tmp_path / "iterations.csv").write_text(
+        "prompt_tokens,batch,cached_tokens,duration_s\n0,1,500,0.0075\n0,8,4000,0.0081\n512,0,0,0.02\n"
+    )
+    for file in (served(DENSE, tmp_path), iterations):
+        for gpu, named in (("mine", ", and that of mine is not known"), (None, "")):
+            with pytest.raises(ScenarioError) as error:
+                calibrate(file, options=Options(gpu=gpu, engine="vllm", base=BASE.name))
+            said = f"--engine vllm: its limits go by the GPU's memory{named}; expected --gpu with one of A100, H100"
+            assert str(error.value).startswith(said)
+            assert str(error.value).endswith(", or no --engine")
+        assert calibrate(iterations, options=Options(gpu="H100", engine="vllm", base=BASE.name))["engine"] == "vllm"
+
+
+@pytest.mark.parametrize(
+    ("backend", "engine", "other"),
+    [
+        ("sglang", "vllm", "sglang"),
+        ("sglang-oai", "vllm", "sglang"),
+        ("trtllm", "sglang", "tensorrt-llm"),
+        ("vllm", "vllm", None),
+        ("trt", "tensorrt-llm", None),
+        ("openai", "vllm", None),
+        ("sglang", None, None),
+    ],
+)
+def test_another_engine_than_the_backend_of_the_file_is_noted(tmp_path, backend, engine, other):
+    (file := tmp_path / "iterations.csv").write_text(
+        f"backend,prompt_tokens,batch,cached_tokens,duration_s\n{backend},0,1,500,0.0075\n{backend},512,0,0,0.02\n"
+    )
+    notes = calibrate(file, options=Options(gpu="H100", engine=engine, base=BASE.name))["notes"]
+    said = f"--engine {engine}: {file} has the backend {backend!r}; "
+    assert [n.startswith(said) and n.count(f"--engine {other}") for n in notes] == ([] if other is None else [1])
+
+
+def test_files_of_two_backends_are_not_one_server(tmp_path):
+    files = [tmp_path / f"{backend}.json" for backend in ("vllm", "sglang")]
+    for file in files:
+        file.write_text(json.dumps(BENCHMARK | {"backend": file.stem}))
+    with pytest.raises(DataError, match="is of backend sglang; expected vllm, as the files before"):
+        calibrate(files)
 
 
 @pytest.mark.slow
@@ -412,8 +450,8 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         "output_throughput": 9.5, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5, e2e: 375,
     }) + "\n" for n in (1, 8)))  # fmt: skip
     (ours := tmp_path / "ours.csv").write_text(
-        "clients,prompt_tokens,output_tokens,ttft_s,tpot_s,e2e_s,tokens_per_s\n"
-        "1,100,10,0.25,0.0125,0.375,9.5\n8,100,10,0.25,0.0125,0.375,9.5\n"
+        "backend,clients,prompt_tokens,output_tokens,ttft_s,tpot_s,e2e_s,tokens_per_s\n"
+        "x,1,100,10,0.25,0.0125,0.375,9.5\nx,8,100,10,0.25,0.0125,0.375,9.5\n"
     )
     assert repr(read_measurements(theirs)) == repr(read_measurements(ours))
     theirs.write_text(theirs.read_text().replace('"max_concurrency": 8', '"max_concurrency": null'))
@@ -451,6 +489,8 @@ def test_a_benchmark_that_sends_faster_than_it_is_answered_has_all_its_clients(t
     [
         ({"request_rate": 2.1}, "column 'request_rate' has 2.1 in row 1, and 2 a second were answered: "),
         ({"request_rate": "2.1"}, "fewer than max_concurrency were under way; expected inf"),
+        ({"request_rate": "trace"}, "column 'request_rate' has trace in row 1, .* expected inf"),
+        ({"request_rate": "nan"}, "column 'request_rate' has nan in row 1, .* expected inf"),
         ({"max_concurrency": None}, "column 'max_concurrency' has no value in row 1: .* expected --max-concurrency N"),
     ],
 )
@@ -585,7 +625,7 @@ def test_every_coefficient_that_can_be_left_open_has_something_to_measure(shown)
 
 def test_points_may_be_samples_of_aiconfigurator(tmp_path):
     ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
-    ours.write_text("model,clients,prompt_tokens,output_tokens,ttft_s,tpot_s\nx,4,100,10,0.25,0.0125\n")
+    ours.write_text("model,backend,clients,prompt_tokens,output_tokens,ttft_s,tpot_s\nx,vllm,4,100,10,0.25,0.0125\n")
     theirs.write_text(
         "model,backend,prompt_len,output_len,batch,ttft_ms,tpot_ms\nx,vllm,100,10,4,250,12.5\nx,trtllm,1,2,3,4,5\n"
     )

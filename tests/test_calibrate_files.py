@@ -106,7 +106,11 @@ def test_a_file_of_several_models_is_told(count, more):
         caught.value
     )
     assert "--select model=VALUE" in str(caught.value)
-    assert _whose(frame(model=["m", "m"], tp=[2, 2], backend=["v", "v"]), FILE) == {"model": "m", "tp": 2}
+    assert _whose(frame(model=["m", "m"], tp=[2, 2], backend=["v", "v"]), FILE) == {
+        "model": "m",
+        "tp": 2,
+        "backend": "v",
+    }
 
 
 @pytest.mark.parametrize("lengths", ["prompt_tokens,output_tokens", "isl,osl"])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_engines_equal import assert_equal
 
@@ -9,6 +10,8 @@ import messsim
 from messsim import _core
 from messsim.errors import PolicyError, ScenarioError
 from messsim.routing import PLAN_CHAIN, Policy, check_policy
+from messsim.routing import unseeded as unseeded_module
+from messsim.routing.unseeded import unseeded
 from messsim.scenario import parse
 
 pytest.importorskip("numba", reason="a policy of one's own needs Numba")
@@ -152,6 +155,51 @@ def test_chance_that_no_seed_governs_is_refused(tmp_path, head, draw, module):
     written(tmp_path, f"{HEAD}{head}\n\ndef decide({ARGUMENTS}):\n    return {draw}\n\n{BUILD}")
     with pytest.raises(ScenarioError, match=f"decide draws from {module}, which no seed of a run governs"):
         messsim.run(scenario("own.py", tmp_path))
+
+
+def by_a_local_name():
+    n = np
+    return n.random.rand()
+
+
+def by_the_second_of_two_local_names():
+    m = n = np
+    chance = m.random
+    return chance.rand() + n.pi
+
+
+def by_a_name_around():
+    n = np
+
+    def inner():
+        return n.random.rand()
+
+    return inner()
+
+
+@pytest.mark.parametrize("function", [by_a_local_name, by_the_second_of_two_local_names, by_a_name_around])
+def test_chance_is_found_behind_local_names_of_modules(function):
+    assert unseeded(function) == "numpy.random"
+
+
+def test_local_names_are_not_those_of_modules_outside():
+    def own(np, random):
+        n = np
+        return n.random.rand() + random.random()
+
+    assert unseeded(own) is None
+
+
+def test_each_helper_is_searched_for_chance_once(monkeypatch):
+    """Each calls the next twice: there are 2^12 ways to the last."""
+    helpers: dict[str, object] = {"f12": lambda: 0}
+    for k in reversed(range(12)):
+        exec(f"def f{k}():\n    return f{k + 1}() + f{k + 1}()\n", helpers)
+    searched = []
+    named = unseeded_module._named
+    monkeypatch.setattr(unseeded_module, "_named", lambda f: searched.append(f) or named(f))
+    assert unseeded(helpers["f0"]) is None
+    assert len(searched) == 13
 
 
 def test_what_is_called_as_chance_is_may_be_used(tmp_path):

@@ -18,7 +18,7 @@ from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 from .fits import fit_iterations, fit_points, unmeasured
 from .measurements import Measurements, ServedPoints, joined, read_measurements
 from .missing import measure_next
-from .options import IDLE, NAMES, Base, Options, given_by, mixture_of, whose_of
+from .options import IDLE, NAMES, Base, Options, check_engine, engine_notes, given_by, mixture_of, whose_of
 from .profile_file import not_tiny
 from .served_fit import PointFit
 
@@ -42,6 +42,7 @@ class _Known:
         """What options leave open is by the file, or by the base."""
         base = Base.of(options.base)
         whose, mixture = whose_of(by_file, options, path), mixture_of(options, base)
+        check_engine(options.engine, whose["gpu"])
         given = given_by(options.given, dense=not mixture[0])
         capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
         return cls(whose, mixture, given, capacity, options.base, base.figures, options.engine)
@@ -117,7 +118,7 @@ def calibrate(
         "not_determined": undetermined,
         "measure_next": measure_next(undetermined, served=measured.kind == "served", few=_too_few(estimates)),
         "errors": errors,
-        "notes": chooser.notes(),
+        "notes": chooser.notes() + engine_notes(known.engine, measured.whose, paths[0]),
     }
 
 

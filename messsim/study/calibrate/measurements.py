@@ -84,7 +84,7 @@ class Measurements:
     Attributes
     ----------
     whose
-        "model", "gpu" and "tp", as far as the file says.
+        "model", "gpu", "tp" and "backend", as far as the file says.
     rows
         Iterations or points.
     idle_w
@@ -144,8 +144,8 @@ def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
     Raises
     ------
     DataError
-        With the first file that is of another model, GPU or tp than the one before it, of another kind, or has other
-        readings.
+        With the first file that is of another model, GPU, tp or backend than the one before it, of another kind, or
+        has other readings.
     """
     (_, whole), *others = parts
     for path, part in others:
@@ -246,7 +246,7 @@ def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
 def _whose(frame: pl.DataFrame, path: Path) -> Facts:
     columns = [c for c in WHOSE + ENGINE if c in frame.columns]
     _one_value(frame, columns, path)
-    return {c: frame[c][0] for c in columns if c in WHOSE}
+    return {c: frame[c][0] for c in columns if c != "backend_version" and frame[c][0] is not None}
 
 
 def _one_value(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:

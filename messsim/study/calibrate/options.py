@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import ScenarioError
-from messsim.scenario.engines import VERSIONS, Engine
+from messsim.scenario.engines import GPU_MEMORY_GB, VERSIONS, Engine, defaults_of
 from messsim.scenario.own import read_own_profile
 from messsim.shapes.evidence import Facts, Whose
 from messsim.zoo import load_models, select_profiles
@@ -21,7 +21,9 @@ __all__ = [
     "WITHOUT_KNOTS",
     "Base",
     "Options",
+    "check_engine",
     "engine_named",
+    "engine_notes",
     "given_by",
     "mixture_of",
     "pair",
@@ -31,6 +33,8 @@ __all__ = [
 IDLE = "p_idle_w_per_gpu"
 NAMES = [*DURATION, *ENERGY, IDLE]
 MIXTURE = ("ae_s", "se")  # coefficients that only a mixture of experts has
+# How benchmarks' names of an engine's API begin: sglang-oai, trtllm.
+BACKENDS: dict[str, Engine] = {"vllm": "vllm", "sglang": "sglang", "trt": "tensorrt-llm", "tensorrt": "tensorrt-llm"}
 # What a base with knots does not give: its knots stand for all of these, and cannot be mixed with them.
 WITHOUT_KNOTS = ("a0_s", "c0_s_per_token", "c1_s_per_token", "nstar_tokens", *MIXTURE)
 
@@ -111,6 +115,32 @@ def engine_named(text: str | None) -> Engine | None:
     if engine is None and text is not None:
         raise ScenarioError(f"--engine {text}: expected one of {', '.join(VERSIONS)}")
     return engine
+
+
+def check_engine(engine: Engine | None, gpu: str | None) -> None:
+    """Raises where the limits of an engine are not known on a GPU: no scenario could use the profile."""
+    if engine is None:
+        return
+    try:
+        defaults_of(engine, gpu or "")
+    except ValueError:
+        named = f", and that of {gpu} is not known" if gpu else ""
+        raise ScenarioError(
+            f"--engine {engine}: its limits go by the GPU's memory{named}; expected --gpu with one of "
+            f"{', '.join(GPU_MEMORY_GB)}, or no --engine"
+        ) from None
+
+
+def engine_notes(engine: Engine | None, by_file: Facts, path: Path) -> list[str]:
+    """A note where the file says that another engine was measured; its client alone may be called so."""
+    backend = str(by_file.get("backend", "")).lower()
+    other = next((e for start, e in BACKENDS.items() if backend.startswith(start)), None)
+    if engine is None or other is None or other == engine:
+        return []
+    return [
+        f"--engine {engine}: {path} has the backend {backend!r}; expected --engine {other}, "
+        "unless only the benchmark's client is meant"
+    ]
 
 
 def mixture_of(options: Options, base: Base) -> tuple[int, int]:
