@@ -71,6 +71,7 @@ def test_a_line_has_the_mutant(tmp_path: Path, line: str, kind: str, after: str)
         ("free(self->first);", ";"),  # the sanitizers see to memory
         ("ms_memory_give(self);", ";"),
         ("__builtin_prefetch(self + n);", ";"),  # changes no result
+        ("ms_early(self + n);", ";"),
         ("self->first = self->first;", "self->first = self->width_s;"),
     ],
 )
@@ -83,7 +84,9 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
-@pytest.mark.parametrize("line", ["__builtin_prefetch(self + n);", "ms_expect_things(self, n);", "free(self + n);"])
+@pytest.mark.parametrize(
+    "line", ["__builtin_prefetch(self + n);", "ms_early(self + n);", "ms_expect_things(self, n);", "free(self + n);"]
+)
 def test_what_only_guards_a_hint_or_memory_is_left_alone(tmp_path: Path, line: str) -> None:
     mutants(tmp_path, "for (; n > 0 && least > 0; n--) {", f"    {line}", "}")
     assert not list(c_faults.mutants_of(tmp_path / "thing.c", {}))

@@ -77,6 +77,24 @@ static void what_cannot_be_had_is_no_corner(void)
     CHECK(sums[MS_FRONTIER_SUMS + MODELS] == INFINITY); /* nor is the model alone a choice */
 }
 
+/* Nobody's choice can serve it; one that costs nothing counts. */
+static void what_no_model_takes_is_not_counted(void)
+{
+    enum { N = 3 };
+    ms_frontier f = empty(MODELS);
+    const double satisfied[MODELS * N] = {0.0, 1.0, 0.5, 0.0, 1.0, 0.5, 1.0, 1.0, 0.5};
+    double costs[MODELS * N];
+    for (int m = 0; m < MODELS; m++) {
+        costs[m * N] = 1.0 + m, costs[m * N + 1] = INFINITY, costs[m * N + 2] = 0.0;
+    }
+    ms_frontier_add(&f, N, nobody_else, satisfied, costs);
+    CHECK(sums[0] == 2.0 && sums[1] == 0.5 && sums[2] == 1.0);
+    for (int m = 0; m < MODELS; m++) {
+        CHECK(sums[MS_FRONTIER_SUMS + m] == (m == 2 ? 1.5 : 0.5));
+        CHECK(sums[MS_FRONTIER_SUMS + MODELS + m] == 1.0 + m);
+    }
+}
+
 static void points_on_one_line_are_steps_of_one_slope(void)
 {
     ms_frontier f = empty(MODELS);
@@ -179,6 +197,7 @@ int main(void)
     RUN(who_is_satisfied_by_the_cheapest_never_climbs);
     RUN(only_corners_of_the_hull_are_steps);
     RUN(what_cannot_be_had_is_no_corner);
+    RUN(what_no_model_takes_is_not_counted);
     RUN(points_on_one_line_are_steps_of_one_slope);
     RUN(steps_that_share_a_bin_are_added);
     RUN(bins_rise_with_slopes_and_are_narrow);
