@@ -211,6 +211,60 @@ def test_numbers_of_numpy_are_values_of_a_scenario():
         SMALL.changed(requests=np.float64(30))
 
 
+def test_numbers_of_numpy_within_tables_and_lists_are_values_too():
+    table = SMALL.model_dump(by_alias=True, exclude_unset=True)
+    models = [m | {"satisfaction": np.float64(0.5), "replicas": np.int64(1)} for m in table["models"]]
+    given = table | {"requests": np.int64(5), "models": models, "sla": {"alpha": np.float64(0.4)}}
+    scenario = messsim.parse(given)
+    assert (scenario.requests, scenario.sla.alpha, scenario.models[0].satisfaction) == (5, 0.4, 0.5)
+    assert given["models"] is models, "what was given is left as it is"
+    assert messsim.run(given).summary["requests"]["arrived"] == 5
+    assert messsim.parse(table, requests=np.int64(7)).requests == 7
+    rates = [{"kind": "poisson", "rate_rps": rate} for rate in np.array([1.0, 2.0])]
+    assert {type(p["arrivals"]["rate_rps"]) for p in _points({"arrivals": rates})} == {float}
+    assert SMALL.changed(arrivals=rates[1]).arrivals.rate_rps == 2.0
+    assert messsim.Poisson(rate_rps=np.float64(4)).rate_rps == 4.0
+    model = messsim.Model(name="m", satisfaction=np.float64(0.5), profile="Llama-3.1-70B", gpu="H100", tp=np.int64(4))
+    assert (type(model.tp), type(model.satisfaction)) == (int, float)
+
+
+def test_counts_of_numpy_are_counts_of_a_study():
+    swept = messsim.sweep(SMALL, {"V": [1.0]}, seeds=np.int64(2), workers=1)
+    assert "1 point, 2 runs" in str(swept)
+    compared = messsim.compare(SMALL, ["random"], seeds=np.int64(2), workers=1)
+    assert str(compared) == str(messsim.compare(SMALL, ["random"], seeds=2, workers=1))
+
+
+@pytest.mark.parametrize("seeds", [2.5, 2.0, "2", True, np.True_, np.float64(2)])
+def test_what_is_no_count_of_replications_is_told(seeds):
+    studies = (
+        lambda: messsim.sweep(SMALL, {"V": [1.0]}, seeds=seeds),
+        lambda: messsim.compare(SMALL, ["random"], seeds=seeds),
+        lambda: messsim.replicate(SMALL, seeds),
+        lambda: messsim.replicate(SMALL, precision=0.5, most=seeds),
+        lambda: messsim.converge(SMALL, seeds),
+        lambda: messsim.plan(SMALL, ["satisfaction>=1%"], replicas={"large": (1, 2)}, seeds=seeds),
+        lambda: messsim.challenge(["random"], seeds=seeds),
+    )
+    for study in studies:
+        with pytest.raises(ScenarioError, match=r"(seeds|most) = .*: expected a whole number$"):
+            study()
+
+
+@pytest.mark.parametrize("seeds", [0, -1])
+def test_a_study_has_a_replication_at_least(seeds):
+    for study in (lambda: messsim.sweep(SMALL, {"V": [1.0]}, seeds=seeds), lambda: messsim.replicate(SMALL, seeds)):
+        with pytest.raises(ScenarioError, match=f"--seeds {seeds}: expected at least 1"):
+            study()
+
+
+def test_a_table_within_itself_is_told_to_be_none():
+    table = SMALL.model_dump(by_alias=True, exclude_unset=True)
+    table["sla"]["alpha"] = table["sla"]
+    with pytest.raises(ScenarioError, match=r"sla\.alpha = .*: expected a number"):
+        messsim.parse(table)
+
+
 @pytest.mark.parametrize("given", [None, 5, b"s.toml", [SMALL]])
 def test_what_is_no_scenario_is_told(given):
     with pytest.raises(ScenarioError, match="expected one, its file, or a dictionary"):

@@ -1,6 +1,7 @@
 """Command lines and calls as users of other tools write them: each is answered with what to write here."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -128,14 +129,14 @@ def test_a_shipped_scenario_that_is_not_here_is_told_to_be_copied(tmp_path):
         ),
         ("s.json", '{"name": "x"}', "it is JSON: expected a scenario in TOML, or in Python messsim.parse"),
         ("n.ipynb", '{"cells": []}', "it is a notebook"),
-        ("t.csv", "arrival_s,prompt_tokens\n0,1\n", "it holds data: messsim init --from t.csv"),
+        ("t.csv", "arrival_s,prompt_tokens\n0,1\n", "it holds data: messsim init --from {file} makes"),
     ],
 )
 def test_a_scenario_of_another_kind_is_told_what_it_is(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(ScenarioError, match="not valid TOML: ") as error:
         read_toml(tmp_path / name, "a scenario")
-    assert message in str(error.value)
+    assert message.replace("{file}", shlex.quote(str(tmp_path / name))) in str(error.value)
 
 
 def test_what_is_wrong_in_toml_is_told_of_toml_alone(tmp_path):

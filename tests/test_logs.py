@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def seconds(values, column="t", **form):
     times = Times(column, Path("f.csv"), TimeForm(**form))
     times.add(pl.DataFrame({column: values}), 0)
     return times.seconds().tolist(), times.notes
+
+
+def stamps(values, **form):
+    """When the first is, and how long after it each."""
+    times = Times("t", Path("f.csv"), TimeForm(**form))
+    times.add(pl.DataFrame({"t": values}), 0)
+    after = times.seconds().tolist()
+    return times.start.removesuffix("Z"), after
 
 
 def read(file, columns=None, *, kind="auto", form=None, select=(), skip=False, unique=None, most=20):
@@ -92,6 +101,42 @@ def test_a_day_and_a_month_that_may_be_either():
     assert "'%d/%m/%Y %H:%M:%S'" in note
     assert seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"], format="%d/%m/%Y %H:%M:%S") == ([0.0, 86400.0], [])
     assert seconds(["30/11/2023 18:15:00", "01/12/2023 18:15:00"]) == ([0.0, 86400.0], [])
+
+
+SAYS_NO_ZONE = ("", ":09", ":09.5", ":09,250", ":09.123456789", " PM", " pm", ":09 AM")
+SAYS_ITS_ZONE = ("Z", " Z", ":09Z", ":09.5Z", "z", " UTC", " GMT", ":09 UTC", " +0200", "+02:00", " +02", "-05",
+                 " GMT+0200", " UTC-03:30", " GMT+02", " PM +0200", " PM UTC", " +0200 (CEST)")  # fmt: skip
+NO_PATTERN = (" PST", " CET", " Europe/Paris", " Europe/London", " Etc/GMT+10", " p.m.", ":09 P.M.")
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+@pytest.mark.parametrize("ending", [*SAYS_NO_ZONE, *SAYS_ITS_ZONE, *NO_PATTERN])
+@pytest.mark.parametrize("date", ["1/2/2024 2:07", "01/02/24, 02:07", "[1-2-2024 02:07"])
+def test_the_pattern_that_is_proposed_reads_the_same_instants(date, ending, zone):
+    """Against the same dates with the month spelt out, which leaves no order open."""
+    dates = [f"{date}{ending}", f"{date.replace('1', '3', 1)}{ending}"]
+    _, (note,) = seconds(dates, zone=zone)
+    assert "may be the other way round" in note
+    proposed = re.search(r": --time-format '(.*)'$", note)
+    if ending in NO_PATTERN:
+        assert proposed is None
+        return
+    if zone and proposed is None:
+        assert ending.endswith(("UTC", "GMT")), "text that a pattern takes no notice of, beside another zone"
+        return
+    time = re.sub(r"^.*[ ,](?=\d{1,2}:)", "", date) + ending
+    assert proposed, note
+    assert stamps(dates, format=proposed[1], zone=zone) == stamps(
+        [f"2024-02-{day} {time}" for day in ("01", "03")], zone=zone
+    )
+
+
+def test_names_of_zones_are_proposed_as_text_only_where_they_shift_no_clock():
+    """In winter London is at UTC: a pattern with its name would read its summer an hour late."""
+    note = "column 't' is read as month/day/year, though it may be the other way round"
+    assert seconds(["1/2/2024 14:07 Europe/London", "2/2/2024 14:07 Europe/London"])[1] == [note]
+    rows = ["1/2/2024 14:07 CST", "2/2/2024 14:07 CST"]
+    assert seconds(rows, zone="America/Chicago")[1] == [note], "nor without the name that its rows have"
 
 
 @pytest.mark.parametrize(

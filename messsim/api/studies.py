@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from messsim.amounts import spaced
 from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
 from messsim.scenario import Scenario, load, parse
-from messsim.scenario.changing import full_path, without_numpy
+from messsim.scenario.changing import full_path
+from messsim.scenario.python_values import without_numpy
 
 from . import EVERY
 from .progress import RunProgress, StudyProgress, run_progress, study_progress
@@ -108,7 +110,7 @@ def compare(
     settings = _scenario(scenario)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
-            settings, _names(policies), seeds, out=_path(out), workers=workers, on_progress=on_progress
+            settings, _names(policies), _whole("seeds", seeds), out=_path(out), workers=workers, on_progress=on_progress
         )
     if out is not None:
         write_comparison(Path(out), settings, result, pictures=comparison_pictures)
@@ -146,7 +148,7 @@ def sweep(
     with study_progress(progress) as on_progress:
         result = run_all(
             *(settings, points),
-            seeds=seeds,
+            seeds=_whole("seeds", seeds),
             shown=show or SHOWN,
             out=_path(out),
             workers=workers,
@@ -212,6 +214,7 @@ def replicate(
     from messsim.study.runs.rows import frame_of
 
     settings = _scenario(scenario)
+    seeds, most = (None if n is None else _whole(name, n) for name, n in (("seeds", seeds), ("most", most)))
     rule = stopping_rule(seeds, None if precision is None else str(precision), of, most)
     with study_progress(progress) as on_progress:
         result, rows = run_all(settings, rule, out=_path(out), workers=workers, on_progress=on_progress)
@@ -241,7 +244,7 @@ def converge(
 
     settings = _scenario(scenario)
     with study_progress(progress) as on_progress:
-        result = run_all(settings, seeds, out=_path(out), workers=workers, on_progress=on_progress)
+        result = run_all(settings, _whole("seeds", seeds), out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
         write_convergence(Path(out), result, page=lambda study: convergence_report(study, settings))
     return StudyResult(result.summary, lambda: result.rows, lambda: convergence_table(result.summary), "convergence")
@@ -285,7 +288,7 @@ def plan(
     settings = _scenario(scenario)
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
     axes = axes_of(settings, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
-    goal = Goal(axes, require, objective, seeds, kept)
+    goal = Goal(axes, require, objective, _whole("seeds", seeds), kept)
     with study_progress(progress) as on_progress:
         result = find(settings, goal, out=_path(out), workers=workers, on_progress=on_progress)
     return StudyResult(result, lambda: clusters_table(result["clusters"]), lambda: plan_tables(result), "plan")
@@ -328,7 +331,10 @@ def challenge(
     scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
-            scenarios, _names(policies or POLICIES), seeds, out=_path(out), workers=workers, on_progress=on_progress
+            *(scenarios, _names(policies or POLICIES), _whole("seeds", seeds)),
+            out=_path(out),
+            workers=workers,
+            on_progress=on_progress,
         )
     if out is not None:
         write_challenge(Path(out), scenarios, result, page=challenge_report)
@@ -377,6 +383,16 @@ def _scenario(given: Scenario | GivenScenario) -> Scenario:
     if not isinstance(given, Scenario):
         raise ScenarioError(f"scenario = {given!r}: expected one, its file, or a dictionary of what that would hold")
     return given
+
+
+def _whole(name: str, value: Any) -> int:
+    """A count as an int of Python's."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise ScenarioError(f"{name} = {value!r}: expected a whole number") from None
 
 
 def _names(given: Sequence[str] | str) -> Sequence[str]:

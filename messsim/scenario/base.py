@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from messsim.errors import ScenarioError
 
 from .problems import describe
+from .python_values import without_numpy
 
 __all__ = [
     "MOST_TOKENS",
@@ -55,6 +56,7 @@ else:
         """What a call such as ``Poisson(rate_rps=4)`` goes through, and reading a file does not."""
 
         def __call__(cls, *args: Any, **values: Any) -> Any:
+            values = without_numpy(values)
             try:
                 built = super().__call__(*args, **values)
                 built.model_fields_set.update(

@@ -12,8 +12,9 @@ from .left_out import without_empty_pools
 from .overrides import override, split_path
 from .own import with_own_profiles
 from .problems import checked, describe, paths_to
+from .python_values import without_numpy
 
-__all__ = ["changed_at", "full_path", "value_of", "without_numpy"]
+__all__ = ["changed_at", "full_path", "value_of"]
 
 
 Changed = TypeVar("Changed", bound=Any)  # a scenario, whose module stands above this one
@@ -38,11 +39,6 @@ def changed_at(scenario: Changed, values: Mapping[str, Any]) -> Changed:
 def _plain(value: Any) -> Any:
     """A table of a scenario as what its file would hold."""
     return value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, BaseModel) else value
-
-
-def without_numpy(value: Any) -> Any:
-    """A number or a list of Python's where it is one of NumPy's, which no file can hold."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def full_path(root: type[BaseModel], key: str) -> str:

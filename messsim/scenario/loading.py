@@ -16,6 +16,7 @@ from .left_out import without_empty_pools
 from .overrides import format_value, override, parse_override
 from .own import with_own_profiles
 from .problems import describe
+from .python_values import without_numpy
 from .scenario import Scenario
 from .toml import Table, read_toml
 
@@ -60,7 +61,9 @@ def parse(
 ) -> Scenario:
     """The same from a dictionary of what the TOML file would hold."""
     changes = [parse_override(s) for s in sets or []]
-    given = {k: v for k, v in flags.items() if v is not None}
+    given = {k: without_numpy(v) for k, v in flags.items() if v is not None}
+    if file is None:
+        data = without_numpy(data)
     if changes or given:
         _validate(data, file, passing=MENDABLE)  # missing keys and checks across tables may be mended
         try:

@@ -55,7 +55,7 @@ def _what_else(text: str, file: Path, what: str) -> str:
     if file.suffix.lower() == ".ipynb":
         return f"; it is a notebook: expected {what} in TOML, or messsim.run(...) in a cell of it"
     if file.suffix.lower() in DATA and what == "a scenario":
-        return f"; it holds data: messsim init --from {shlex.quote(file.name)} makes a scenario of traffic"
+        return f"; it holds data: messsim init --from {shlex.quote(str(file))} makes a scenario of traffic"
     if text.lstrip().startswith(("{", "[{")):
         return f"; it is JSON: expected {what} in TOML, or in Python messsim.parse(json.load(file))"
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith(("#", "---"))), "")

@@ -61,6 +61,8 @@ def stopping_rule(seeds: int | None, precision: str | None, of: Sequence[str] | 
     ScenarioError
         If options contradict each other, or the precision is no share such as ``1%`` or ``0.01``.
     """
+    if seeds is not None and seeds < 1:
+        raise ScenarioError(f"--seeds {seeds}: expected at least 1")
     if precision is None:
         for option, value in (("--of", of), ("--most", most)):
             if value:

@@ -59,17 +59,15 @@ def sweep(
     on_known
         Called after each run with what is known of each point so far.
 
-    Returns
-    -------
-    Sweep
-
     Raises
     ------
     ScenarioError
-        If a point cannot be run as it stands, a path leads nowhere, or no point can be set up at all.
+        If there are no replications, a point cannot be run, a path leads nowhere, or no point can be set up at all.
     OutputError, SimulationError
         As `messsim.study.runs.runs_of` does.
     """
+    if seeds < 1:
+        raise ScenarioError(f"--seeds {seeds}: expected at least 1")
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
     shown = _full_paths(shown, scenarios)

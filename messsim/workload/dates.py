@@ -111,12 +111,22 @@ def parse_dates(series: pl.Series) -> Dates:
 
 
 def pattern_of(date: str, *, day_first: bool) -> str:
-    """How a date is written whose day and month could be either, with one of them first: as `strptime` has it."""
+    """How a date is written whose day and month could be either, with one of them first, in directives of polars.
+
+    "": no pattern reads the name of its zone. As plain text, which shifts no clock, only names of UTC may stay.
+    """
     match = next(filter(None, (re.match(FORMS[form], date) for form in EITHER_ORDER)))
     parts = match.groupdict()
+    zone = parts["z"] or ""
+    offset = re.search(rf"(?:{OFFSET})$|^[Zz]$", zone) if "/" not in zone else None
+    if zone and not offset and NAMED_H.get(zone.lower()) != 0:
+        return ""
     day, month = ("m", "d") if day_first else ("d", "m")
     directives = {day: "%d", month: "%m", "y": "%Y" if len(parts["y"]) == 4 else "%y", "M": "%M", "S": "%S", "f": "%f"}
-    directives |= {"H": "%I" if parts["p"] else "%H", "p": "%p", "z": "%z"}
+    directives |= {"H": "%I" if parts["p"] else "%H", "p": "%p"}
+    if offset:
+        full = len(offset[0]) > 3
+        date = date[: match.start("z") + offset.start()] + ("%z" if full else "%#z") + date[match.end("z") :]
     for name in sorted(filter(parts.get, directives), key=match.start, reverse=True):
         end = match.end(name) + (name == "p")  # the M of AM and PM
         date = date[: match.start(name)] + directives[name] + date[end:]

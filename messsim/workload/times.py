@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -340,20 +340,16 @@ class Times:
             if self._form.zone is not None and dates.bad.any():  # a name that stands for several zones
                 bare = series.str.replace(r"\s*(CST|IST|BST)\s*$", "")
                 dates = parse_dates(bare)
+                if dates.either:
+                    dates = replace(dates, either=str(series.filter(bare == dates.either)[0]))
             return dates
-        pattern = self._form.format.replace(".%f", "%.f").replace(",%f", ",%f")
         try:
-            result = series.str.strip_chars().str.to_datetime(
-                pattern, strict=False, time_unit="ns", ambiguous="earliest"
-            )
+            return _parsed_by(self._form.format, series)
         except pl.exceptions.PolarsError as error:
             raise DataError(
                 f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
                 str(self._path),
             ) from None
-        bad = result.is_null().to_numpy()
-        zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
-        return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(n, not zoned))
 
     def _in_utc(
         self, series: pl.Series, ns: NDArray[np.int64], dates: Dates, rows: NDArray[np.int64]
@@ -422,11 +418,29 @@ class Times:
         by_day = not self._twelve_hours and (self._dots or disorder[1] < disorder[0])
         if not np.array_equal(month_first - month_first[0], day_first - day_first[0]):
             order = "day/month" if by_day else "month/day"
+            pattern = self._pattern(day_first=not by_day)
             self.notes.append(
-                f"column {self._column!r} is read as {order}/year, though it may be the other way round: "
-                f"{self._form.option} {pattern_of(self._either, day_first=not by_day)!r}"
+                f"column {self._column!r} is read as {order}/year, though it may be the other way round"
+                + (f": {self._form.option} {pattern!r}" if pattern else "")
             )
         return day_first if by_day else month_first
+
+    def _pattern(self, *, day_first: bool) -> str:
+        """What reads the first date whose day and month may be either, with one of them first; "": none is known."""
+        import polars as pl
+
+        pattern = pattern_of(self._either, day_first=day_first)
+        if not pattern:
+            return ""
+        dates = pl.Series([self._either])
+        try:
+            expected, read = parse_dates(dates), _parsed_by(pattern, dates)
+        except pl.exceptions.PolarsError:
+            return ""
+        assert expected.day_first_ns is not None
+        ns = expected.day_first_ns if day_first else expected.ns
+        same_zone = self._form.zone is None or np.array_equal(read.local, expected.local)
+        return pattern if not read.bad.any() and np.array_equal(read.ns, ns) and same_zone else ""
 
     def _note_clock(self, seconds: Floats) -> None:
         if self._twice and self._form.zone:
@@ -444,6 +458,20 @@ class Times:
                 "ended, "
                 f"{self._form.zone_option} such as Europe/Berlin puts it right"
             )
+
+
+def _parsed_by(pattern: str, series: pl.Series) -> Dates:
+    """Dates as a pattern of the user's has them; a PolarsError where it is none."""
+    import polars as pl
+
+    if ",%f" in pattern:  # polars knows no fraction of a second behind a comma
+        series = series.str.replace(r"^(.*\d),(\d)", "${1}.${2}")
+    result = series.str.strip_chars().str.to_datetime(
+        pattern.replace(".%f", "%.f").replace(",%f", "%.f"), strict=False, time_unit="ns", ambiguous="earliest"
+    )
+    bad = result.is_null().to_numpy()
+    zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
+    return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(len(series), not zoned))
 
 
 def _date(ns: int, zone: str) -> str:
