@@ -370,8 +370,8 @@ def test_an_engine_is_one_that_there_is_on_a_gpu_that_is_known(tmp_path):
         for gpu, named in (("mine", ", and that of mine is not known"), (None, "")):
             with pytest.raises(ScenarioError) as error:
                 calibrate(file, options=Options(gpu=gpu, engine="vllm", base=BASE.name))
-            said = f"--engine vllm: its limits go by the GPU's memory{named}; expected --gpu with one of A100, H100"
-            assert str(error.value).startswith(said)
+            opening = f"--engine vllm: its limits go by the GPU's memory{named}; expected --gpu with one of A100, H100"
+            assert str(error.value).startswith(opening)
             assert str(error.value).endswith(", or no --engine")
         assert calibrate(iterations, options=Options(gpu="H100", engine="vllm", base=BASE.name))["engine"] == "vllm"
 
@@ -393,8 +393,8 @@ def test_another_engine_than_the_backend_of_the_file_is_noted(tmp_path, backend,
         f"backend,prompt_tokens,batch,cached_tokens,duration_s\n{backend},0,1,500,0.0075\n{backend},512,0,0,0.02\n"
     )
     notes = calibrate(file, options=Options(gpu="H100", engine=engine, base=BASE.name))["notes"]
-    said = f"--engine {engine}: {file} has the backend {backend!r}; "
-    assert [n.startswith(said) and n.count(f"--engine {other}") for n in notes] == ([] if other is None else [1])
+    opening = f"--engine {engine}: {file} has the backend {backend!r}; "
+    assert [n.startswith(opening) and n.count(f"--engine {other}") for n in notes] == ([] if other is None else [1])
 
 
 def test_files_of_two_backends_are_not_one_server(tmp_path):

@@ -41,7 +41,7 @@ def _named(function: types.FunctionType) -> Iterator[Any]:
     codes = [function.__code__]
     for code in codes:
         codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-        known: dict[str, dict[str, Any]] = {"GLOBAL": function.__globals__, "DEREF": around, "FAST": {}}
+        known: dict[str, dict[str, object]] = {"GLOBAL": function.__globals__, "DEREF": around, "FAST": {}}
         value: Any = None
         for step in dis.get_instructions(code):
             if steps := NAMED.findall(step.opname):
