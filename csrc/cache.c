@@ -283,8 +283,8 @@ void ms_cache_evict(ms_cache *self, int64_t blocks)
             drop_stretch(self, stretch);
             forget_if_empty(self, node);
             if (self->oldest != NULL) { /* nothing has looked there since its release */
-                __builtin_prefetch(self->oldest->newer);
-                __builtin_prefetch(self->oldest->node);
+                ms_early(self->oldest->newer);
+                ms_early(self->oldest->node);
             }
         }
     }

@@ -58,23 +58,30 @@ static void expect_end(ms_fleet *self, int32_t replica)
     }
 }
 
+/* Who wins the part of a level in which a replica is, once: -1 where that one was asked for last. */
+static int32_t new_winner(const ms_fleet *self, int32_t replica, int32_t level, int32_t *asked)
+{
+    const int32_t winner = ms_tournament_winner(&self->moments, replica, level);
+    int32_t *last = &asked[replica >> 3 * level];
+    if (winner == *last || winner >= self->replicas) {
+        return -1;
+    }
+    *last = winner;
+    return winner;
+}
+
 void ms_expect_turns(ms_fleet *self, int32_t replica)
 {
-    const ms_tournament *moments = &self->moments;
     ms_expected *expected = &self->expected;
     if (self->replicas <= MS_SMALL_FLEET) {
         return;
     }
-    const int32_t far = ms_tournament_winner(moments, replica, expected->far);
-    int32_t *asked = &expected->asked[replica >> 3 * expected->far];
-    if (far != *asked && far < self->replicas) {
-        *asked = far;
+    const int32_t far = new_winner(self, replica, expected->far, expected->asked);
+    if (far >= 0) {
         ask_for_replica(self, far);
     }
-    const int32_t near = ms_tournament_winner(moments, replica, expected->near);
-    asked = &expected->asked_near[replica >> 3 * expected->near];
-    if (near != *asked && near < self->replicas) {
-        *asked = near;
+    const int32_t near = new_winner(self, replica, expected->near, expected->asked_near);
+    if (near >= 0) {
         expect_end(self, near);
     }
 }

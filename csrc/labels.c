@@ -110,8 +110,10 @@ int ms_labels_give(ms_run *run, ms_open *open, int32_t model)
     }
     if (open->lesson != NULL && (model == open->seen || !run->config.one_sided)) {
         open->lesson[run->config.features + model] = label;
-        open->lesson_labels += !isnan(label);
-        open->lesson_model = isnan(label) ? open->lesson_model : model;
+        if (!isnan(label)) {
+            open->lesson_labels++;
+            open->lesson_model = model;
+        }
     }
     return ms_labels_miss(run, open); /* one fewer is to come */
 }

@@ -77,14 +77,27 @@ static void pack(packed *page, int64_t first, int64_t n)
     page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL};
 }
 
-static void make(ms_brain *brain)
+static void make_of(ms_brain *brain, int32_t models, int64_t block_most)
 {
-    CHECK(ms_brain_init(brain, MODELS, 3, FEATURES, alphas, 1.0, 0, MS_BLOCK) == 0);
+    CHECK(ms_brain_init(brain, models, 3, FEATURES, alphas, 1.0, 0, block_most) == 0);
     brain->policy = (ms_policy){.decide = watch, .uniforms = 2};
     fill(features, FEATURES * REQUESTS, 1);
     fill(known_costs, MODELS * REQUESTS, 2);
     fill(satisfied, MODELS * REQUESTS, 3);
     fill(uniforms, 2 * REQUESTS, 4);
+}
+
+static void make(ms_brain *brain)
+{
+    make_of(brain, MODELS, MS_BLOCK);
+}
+
+static void make_learning(ms_brain *brain, ms_predictor *predictor, int32_t models, int64_t block_most)
+{
+    make_of(brain, models, block_most);
+    CHECK(ms_predictor_init(predictor, models, FEATURES) == 0);
+    predictor->learning_rate = 0.3;
+    brain->predictor = predictor;
 }
 
 static const double no_loads[MODELS] = {0};
@@ -108,13 +121,7 @@ static void score_all(int64_t page_length, int64_t rarely, int64_t block_most)
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make(&brain);
-    ms_brain_free(&brain);
-    CHECK(ms_brain_init(&brain, MODELS, 3, FEATURES, alphas, 1.0, 0, block_most) == 0);
-    brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
-    CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
-    predictor.learning_rate = 0.3;
-    brain.predictor = &predictor;
+    make_learning(&brain, &predictor, MODELS, block_most);
     lcg chance = {(uint64_t)(page_length * 1000 + rarely)};
     for (int64_t first = 0; first < REQUESTS; first += page_length) {
         const int64_t n = REQUESTS - first < page_length ? REQUESTS - first : page_length;
@@ -526,12 +533,7 @@ static void rows_are_gathered_where_neighbours_follow(void)
         const int is_alone = c == 1, again = c == 2;
         ms_brain brain;
         ms_predictor predictor;
-        make(&brain);
-        ms_brain_free(&brain);
-        CHECK(ms_brain_init(&brain, MODELS, 3, FEATURES, alphas, 1.0, 0, is_alone ? 1 : MS_BLOCK) == 0);
-        brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
-        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
-        brain.predictor = &predictor;
+        make_learning(&brain, &predictor, MODELS, is_alone ? 1 : MS_BLOCK);
         pack(&page, 0, REQUESTS);
         ms_brain_turn_page(&brain);
         if (again) {
@@ -552,10 +554,7 @@ static void blocks_are_short_after_a_step(void)
     ms_brain brain;
     ms_predictor predictor;
     double x[FEATURES], labels[MODELS] = {1.0, 0.0, 1.0, 0.0, 1.0};
-    make(&brain);
-    CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
-    predictor.learning_rate = 0.3;
-    brain.predictor = &predictor;
+    make_learning(&brain, &predictor, MODELS, MS_BLOCK);
     fill(x, FEATURES, 5);
     pack(&page, 0, REQUESTS);
     ms_brain_turn_page(&brain);
@@ -580,13 +579,7 @@ static void scores_made_ahead_are_those_of_the_next_decision(void)
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make(&brain);
-    ms_brain_free(&brain);
-    CHECK(ms_brain_init(&brain, FEW, 3, FEATURES, alphas, 1.0, 0, MS_BLOCK) == 0);
-    brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
-    CHECK(ms_predictor_init(&predictor, FEW, FEATURES) == 0);
-    predictor.learning_rate = 0.3;
-    brain.predictor = &predictor;
+    make_learning(&brain, &predictor, FEW, MS_BLOCK);
     pack(&page, 0, N);
     ms_brain_turn_page(&brain);
     int used = 0;

@@ -178,7 +178,7 @@ def _axis(key: str) -> str:
 
 def _values(key: str, axis: Axis) -> Sequence[Any]:
     try:
-        values = spaced(axis) if isinstance(axis, str) else without_numpy(axis)
+        values = spaced(axis) if isinstance(axis, str) else axis if isinstance(axis, Sequence) else without_numpy(axis)
     except ValueError as error:
         raise ScenarioError(f"{key} = {axis!r}: {error}") from None
     if values is None or not isinstance(values, Sequence) or not values:

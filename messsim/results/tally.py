@@ -102,7 +102,7 @@ class Tally(Sums):
         tenants, models = len(self._alphas), len(scenario.models)
         super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
-        self.last_answer_s = 0.0  # when the last answer was complete
+        self.last_answer_s = 0.0  # when the last answer was complete; 0 without servers
         self.sessions = 0
         self.running = Running()
         has_sessions = scenario.has_sessions
@@ -131,8 +131,6 @@ class Tally(Sums):
     def _count(self, block: Block) -> None:
         c, records = block.columns, _core.Records(block.columns)
         self.arrived += len(block)
-        done = c["status"] == COMPLETED
-        self.last_answer_s = float(np.max(c["finish_s"], where=done, initial=self.last_answer_s))
         self.sessions += int((c["turn"] == 0).sum()) if "turn" in c else 0
         self.add_records(records)
         self.running.add(c["id"], c["satisfied"], self._alphas_of(c["tenant"]), c["cost"])
@@ -162,10 +160,12 @@ class Tally(Sums):
                 windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas_of(c["tenant"][where]))
 
     def _add_latencies(self, c: Columns, records: _core.Records) -> None:
+        done = c["status"] == COMPLETED
+        self.last_answer_s = float(np.max(c["finish_s"], where=done, initial=self.last_answer_s))
         self.latencies.add(records)
         if self.series:
             values = latencies_of(c)
-            counted = (c["status"] == COMPLETED) & (c["id"] >= self._scenario.warmup)
+            counted = done & (c["id"] >= self._scenario.warmup)
             for name, batches in self.series.items():
                 batches.add(values[name][counted])
         for latencies in self.by_tenant:

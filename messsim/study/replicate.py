@@ -14,7 +14,7 @@ from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
 from messsim.shapes.studies import IntervalSummary, Replications
 
-from .runs import GivenWorkers, Matrix, OnProgress, Runs, runs_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, check_seeds, runs_of
 from .runs.csv_files import ENDS, csv_of, end_values
 from .runs.identity import contents
 from .runs.requirements import known_figures
@@ -61,8 +61,8 @@ def stopping_rule(seeds: int | None, precision: str | None, of: Sequence[str] | 
     ScenarioError
         If options contradict each other, or the precision is no share such as ``1%`` or ``0.01``.
     """
-    if seeds is not None and seeds < 1:
-        raise ScenarioError(f"--seeds {seeds}: expected at least 1")
+    if seeds is not None:
+        check_seeds(seeds)
     if precision is None:
         for option, value in (("--of", of), ("--most", most)):
             if value:

@@ -12,7 +12,7 @@ from messsim.scenario import Scenario, with_values
 from messsim.shapes.studies import IntervalSummary, Sweep, SweepPoint
 from messsim.version import __version__
 
-from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, check_seeds, runs_of
 from .runs.identity import contents
 from .runs.points import Point, in_words
 from .runs.requirements import known_figures
@@ -66,8 +66,7 @@ def sweep(
     OutputError, SimulationError
         As `messsim.study.runs.runs_of` does.
     """
-    if seeds < 1:
-        raise ScenarioError(f"--seeds {seeds}: expected at least 1")
+    check_seeds(seeds)
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
     shown = _full_paths(shown, scenarios)

@@ -14,7 +14,7 @@ from messsim.scenario import Scenario
 from messsim.shapes.studies import Comparison, OraclePoint, Spread
 from messsim.summary import TenantSummary
 
-from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
+from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, check_seeds, every, runs_of, workers_from
 from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.points import Point
@@ -178,8 +178,7 @@ def check_policies(policies: Sequence[str], seeds: int) -> None:
             raise ScenarioError(f"--policies: {policy} is named twice")
         if not policy.endswith(".py"):
             find(policy)
-    if seeds < 1:
-        raise ScenarioError(f"--seeds {seeds}: expected at least 1")
+    check_seeds(seeds)
 
 
 def _measured(task: Task) -> Summary:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from messsim.errors import ScenarioError
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
 from messsim.shapes.evidence import ConvergenceSummary, Quantiles, SpreadWithQuantiles
 from messsim.version import __version__
 
-from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
+from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, check_seeds, runs_of
 from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.rows import Row, frame_of, row_of
@@ -82,8 +81,7 @@ def converge(
     SimulationError
         If a run cannot go on.
     """
-    if seeds < 2:
-        raise ScenarioError(f"--seeds {seeds}: expected at least 2: one run says nothing of chance")
+    check_seeds(seeds, 2, ": one run says nothing of chance")
     base = scenario.changed(replication=0)
     matrix = Matrix(base, [{}], lambda i: base, _replication)
     keys = [(0, r) for r in range(seeds)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from messsim.errors import ScenarioError
 
+from ..runs import check_seeds
 from ..runs.requirements import RENT
 from ..runs.verdicts import KEPT_SHARE
 from .candidates import Axis
@@ -53,7 +54,6 @@ class Goal:
         """Raises a ScenarioError for what no plan can look for."""
         if not self.requirements:
             raise ScenarioError("no requirements; expected --require, such as 'latency_s.ttft.p95<2'")
-        if self.seeds < 2:
-            raise ScenarioError(f"--seeds {self.seeds}: expected at least 2: one replication has no interval")
+        check_seeds(self.seeds, 2, ": one replication has no interval")
         if not 0.0 < self.kept_share <= 1.0:
             raise ScenarioError(f"--kept {self.kept_share:g}: expected a share of replications, above 0 and at most 1")

@@ -1,7 +1,7 @@
 """The runs of a study: which there are, who makes them, and what is kept of them."""
 
 from .local import GivenWorkers, local_workers, workers_from
-from .matrix import Matrix, Runs, Task, runs_of
+from .matrix import Matrix, Runs, Task, check_seeds, runs_of
 from .workers import OnProgress, Workers, every, guarded
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Runs",
     "Task",
     "Workers",
+    "check_seeds",
     "every",
     "guarded",
     "local_workers",

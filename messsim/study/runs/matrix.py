@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from messsim.errors import MesssimError
+from messsim.errors import MesssimError, ScenarioError
 from messsim.scenario import Scenario
 
 from .journal import Key, journal, keeping
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from .identity import Contents
     from .journal import Journal
 
-__all__ = ["Matrix", "Runs", "Task", "runs_of"]
+__all__ = ["Matrix", "Runs", "Task", "check_seeds", "runs_of"]
 
 Value = TypeVar("Value", bound=Mapping[str, Any])
 Task = tuple[Scenario, Point]
+
+
+def check_seeds(seeds: int, least: int = 1, why: str = "") -> None:
+    """Raises a ScenarioError for fewer replications than `least`, and says why so many are needed."""
+    if seeds < least:
+        raise ScenarioError(f"--seeds {seeds}: expected at least {least}{why}")
 
 
 @dataclass(frozen=True)
