@@ -270,7 +270,9 @@ static ms_open *come(ms_run *run, ms_page *page, int64_t i, int32_t client)
     if (ms_timeline_due(&run->timeline, before)) {
         sample(run, before);
     }
-    return arrive(run, &run->instances.brain[page->instance != NULL ? page->instance[i] : 0], page, i, NULL, client);
+    ms_brain *brain = &run->instances.brain[page->instance != NULL ? page->instance[i] : 0];
+    ms_brain_expect(brain, page->first + i);
+    return arrive(run, brain, page, i, NULL, client);
 }
 
 /* Uniforms of a later attempt: pair k is the block of copy attempt * pairs + k. */

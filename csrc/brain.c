@@ -234,38 +234,44 @@ static int is_sooner_alone(const ms_brain *self)
            (self->models <= MS_TILE || self->models * predictor->features <= MS_FEW_WEIGHTS);
 }
 
-static int is_scored_ahead(const ms_brain *self, int64_t request)
+/* Whether the scores at hand are this request's, by the weights of now. */
+static int has_scores_of(const ms_brain *self, int64_t request)
 {
-    return self->ahead_request == request && self->ahead_version == self->predictor->version;
+    return self->scored_request == request && self->scored_version == self->predictor->version;
 }
 
-/* Labels that come at once change the weights right before the next decision: its scores, which take long to be made and
- * little to be asked for, are made while the answer's other work goes on. */
-static void score_ahead(ms_brain *self, int64_t request)
+/* Labels that come at once change the weights right before the next decision. From them to its scores is a long way of
+ * one operation after another, while the answer's other work and the next arrival's wait for none of it: the sums are
+ * begun here, and scores are made of them when the request comes. */
+static void begin_scores(ms_brain *self, int64_t request)
 {
     const double *row = ms_predictor_row_kept(self->predictor, request);
     if (row != NULL && is_sooner_alone(self)) {
-        ms_predictor_score_row(self->predictor, 0, self->models, row, self->ahead, 1);
+        ms_predictor_logits_row(self->predictor, row, self->ahead);
         self->ahead_request = request;
         self->ahead_version = self->predictor->version;
+    }
+}
+
+void ms_brain_expect(ms_brain *self, int64_t request)
+{
+    if (self->predictor != NULL && self->ahead_request == request && self->ahead_version == self->predictor->version) {
+        ms_predictor_scores_of(self->models, self->ahead, self->scores);
+        note_scored(self, request);
     }
 }
 
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads)
 {
-    if (self->predictor != NULL && is_scored_ahead(self, request)) {
-        double *scores = self->ahead;
-        self->ahead = self->scores;
-        self->scores = scores;
-        note_scored(self, request);
-    } else if (self->predictor != NULL && is_sooner_alone(self)) {
-        ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request, 1), self->scores, 1);
-        note_scored(self, request);
-    } else if (self->predictor != NULL) {
-        score_from(self, page, i, request);
-        for (int32_t m = 0; m < self->models; m++) {
-            self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
+    if (self->predictor != NULL && !has_scores_of(self, request)) {
+        if (is_sooner_alone(self)) {
+            ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request, 1), self->scores, 1);
+        } else {
+            score_from(self, page, i, request);
+            for (int32_t m = 0; m < self->models; m++) {
+                self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
+            }
         }
         note_scored(self, request);
     }
@@ -317,25 +323,18 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
     }
 }
 
-/* Whether the scores of the last decision are this request's, by the weights that its labels are about to change: they
- * are where labels come at once. */
-static int has_scores_of(const ms_brain *self, int64_t request)
-{
-    return self->scored_request == request && self->scored_version == self->predictor->version;
-}
-
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features, const double *labels,
                        int32_t only)
 {
     if (self->predictor != NULL) {
-        const double *scores = has_scores_of(self, request) ? self->scores : NULL;
+        const double *scores = has_scores_of(self, request) ? self->scores : NULL; /* as where labels come at once */
         if (only >= 0) {
             ms_predictor_learn_one(self->predictor, features, only, labels[only], scores);
         } else {
             ms_predictor_learn_scored(self->predictor, features, labels, scores);
         }
         if (scores != NULL) {
-            score_ahead(self, request + 1);
+            begin_scores(self, request + 1);
         }
     }
     const ms_policy *policy = &self->policy;

@@ -47,10 +47,10 @@ typedef struct ms_brain {
     int64_t block_most;
     ms_scored *scored;       /* [models] what of it stands */
 
-    double *scores;          /* [models] what the last decision saw */
-    int64_t scored_request;  /* whom its scores are of; -1: nobody known */
+    double *scores;          /* [models] what the last decision saw, or the next one will */
+    int64_t scored_request;  /* whom they are of; -1: nobody known */
     int64_t scored_version;  /* and of which version of the predictor */
-    double *ahead;           /* [models] scores of the request after it, made as soon as it was learnt from */
+    double *ahead;           /* [models] logits of the request after it, made as soon as it was learnt from */
     int64_t ahead_request;   /* whose they are; -1: nobody's */
     int64_t ahead_version;   /* of the weights that made them */
     double *costs;
@@ -81,6 +81,10 @@ typedef struct ms_page_view {
 
 /* A new page begins, or the predictor is another: nothing is scored. */
 void ms_brain_turn_page(ms_brain *self);
+
+/* A request comes, which will be decided at once or later. Scores that were begun for it are made: that takes long, and
+ * other work of its arrival little of the processor meanwhile. */
+void ms_brain_expect(ms_brain *self, int64_t request);
 
 /* Decides the i-th request of a page; returns a plan, or a negative code. */
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,

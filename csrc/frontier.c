@@ -128,13 +128,17 @@ static void add_sums(double *sums, int64_t models, int64_t length, const double 
     for (; m < models; m++) {
         add_models(sums + MS_FRONTIER_SUMS + m, models, 1, length, satisfied + m * stride, costs + m * stride, stride, cheapest);
     }
+    double count = sums[0], given = sums[1], cost = sums[2]; /* in registers: the compiler must not do so by itself */
     for (int64_t i = 0; i < length; i++) {
         if (cheapest[i] < INFINITY) {
-            sums[0] += 1.0;
-            sums[1] += steps->satisfied[first + i];
-            sums[2] += cheapest[i];
+            count += 1.0;
+            given += steps->satisfied[first + i];
+            cost += cheapest[i];
         }
     }
+    sums[0] = count;
+    sums[1] = given;
+    sums[2] = cost;
 }
 
 /* Steps of a tile. Who takes one is looked for first, since nobody can foretell it. */

@@ -78,7 +78,7 @@ MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32
     }
 }
 
-static double score_one(const ms_predictor *self, int32_t model, const double *x, int64_t stride)
+static double logit_one(const ms_predictor *self, int32_t model, const double *x, int64_t stride)
 {
     const double *w = self->weights + (int64_t)model * self->features;
     const int32_t d = self->features;
@@ -93,7 +93,12 @@ static double score_one(const ms_predictor *self, int32_t model, const double *x
     for (; j < d; j++, w++, x += stride) {
         sum += *w * *x;
     }
-    return ms_sigmoid(sum + self->bias[model]);
+    return sum + self->bias[model];
+}
+
+static double score_one(const ms_predictor *self, int32_t model, const double *x, int64_t stride)
+{
+    return ms_sigmoid(logit_one(self, model, x, stride));
 }
 
 typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
@@ -120,9 +125,9 @@ MS_INLINE void add_four(four *sum, const double *w, int64_t features, const doub
     *sum += OF_TWO(odd_ab, odd_cd, 2, 3, 6, 7);
 }
 
-/* MS_TILE heads of one request side by side, of the same bits as one by one. */
-MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
-                                  int64_t stride, double *scores, int64_t score_stride)
+/* Logits of MS_TILE heads of one request side by side, of the same bits as one by one. */
+MS_INLINE void logits_of_tile(const double *weights, const double *bias, int32_t features, const double *x,
+                              int64_t stride, four *logits)
 {
     const int64_t d = features;
     four sum = {0.0};
@@ -133,13 +138,36 @@ MS_CLONES static void score_heads(const double *weights, const double *bias, int
     for (; j < features; j++) {
         sum += (four){weights[j], weights[d + j], weights[2 * d + j], weights[3 * d + j]} * x[j * stride];
     }
+    *logits = sum + *(const four *)bias;
+}
+
+MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
+                                  int64_t stride, double *scores, int64_t score_stride)
+{
+    four logits;
     double out[MS_TILE];
+    logits_of_tile(weights, bias, features, x, stride, &logits);
     for (int m = 0; m < MS_TILE; m++) {
-        out[m] = ms_sigmoid(sum[m] + bias[m]);
+        out[m] = ms_sigmoid(logits[m]);
     }
     for (int m = 0; m < MS_TILE; m++) {
         scores[m * score_stride] = out[m];
     }
+}
+
+MS_CLONES static void sum_heads(const double *weights, const double *bias, int32_t features, const double *row,
+                                double *logits)
+{
+    logits_of_tile(weights, bias, features, row, 1, (four *)logits);
+}
+
+MS_CLONES static void squash_heads(const double *logits, double *scores)
+{
+    four out;
+    for (int m = 0; m < MS_TILE; m++) {
+        out[m] = ms_sigmoid(logits[m]);
+    }
+    *(four *)scores = out;
 }
 
 MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,
@@ -203,6 +231,28 @@ void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end
                             int64_t score_stride)
 {
     score_request(self, first, end, row, 1, scores, score_stride);
+}
+
+void ms_predictor_logits_row(const ms_predictor *self, const double *row, double *logits)
+{
+    int32_t m = 0;
+    for (; m + MS_TILE <= self->models; m += MS_TILE) {
+        sum_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, row, logits + m);
+    }
+    for (; m < self->models; m++) {
+        logits[m] = logit_one(self, m, row, 1);
+    }
+}
+
+void ms_predictor_scores_of(int32_t models, const double *logits, double *scores)
+{
+    int32_t m = 0;
+    for (; m + MS_TILE <= models; m += MS_TILE) {
+        squash_heads(logits + m, scores + m);
+    }
+    for (; m < models; m++) {
+        scores[m] = ms_sigmoid(logits[m]);
+    }
 }
 
 /* Scales all gradients by clip / norm where the norm exceeds clip. The gradient of model m is

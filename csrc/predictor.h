@@ -81,6 +81,10 @@ static inline void ms_predictor_forget_rows(ms_predictor *self)
 void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
                             int64_t score_stride);
 
+/* The same in two steps, for who has something else to do in between: logits[models] of one such row, and their scores. */
+void ms_predictor_logits_row(const ms_predictor *self, const double *row, double *logits);
+void ms_predictor_scores_of(int32_t models, const double *logits, double *scores);
+
 /* One step on one request: x[features], labels[models] in [0, 1]; a NaN label takes no part.
  * The loss is the sum of the cross-entropies over the labelled models. */
 void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels);

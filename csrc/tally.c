@@ -6,22 +6,100 @@
 #include "maths.h"
 #include "open.h"
 
-enum { LANES = 256 };
+enum { LANES = 256, TILE = 1024 };
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-static int fits(const ms_tally *self, const ms_records *r)
+MS_CLONES static int fits(const ms_tally *self, const ms_records *r)
 {
+    const int32_t models = self->models, tenants = self->tenants, statuses = self->statuses;
     int is_good = 1;
-    for (int64_t i = 0; i < r->n; i++) {
-        const int whose = r->tenant[i] >= 0 && r->tenant[i] < self->tenants;
-        const int by_whom = r->status[i] != MS_COMPLETED || (r->model[i] >= 0 && r->model[i] < self->models);
-        is_good &= r->status[i] >= 0 && r->status[i] < self->statuses && whose && by_whom;
+    for (int64_t i = 0; i < r->n; i++) { /* no branches: side by side */
+        const int whose = (r->tenant[i] >= 0) & (r->tenant[i] < tenants);
+        const int by_whom = (r->status[i] != MS_COMPLETED) | ((r->model[i] >= 0) & (r->model[i] < models));
+        is_good &= (r->status[i] >= 0) & (r->status[i] < statuses) & whose & by_whom;
     }
     return is_good;
+}
+
+/* Whole numbers have the same sum in any order, hence side by side. */
+MS_CLONES static void add_counts(const ms_records *r, int64_t start, int64_t end, int64_t counts[MS_TALLY_COUNTS])
+{
+    const int8_t *status = r->status;
+    const int32_t *prompt = r->prompt_tokens, *output = r->output_tokens;
+    int64_t with_feedback = 0, preemptions = 0, asked = 0, answered = 0, started = 0, cached = 0, recomputed = 0;
+    for (int64_t i = start; i < end; i++) {
+        with_feedback += r->feedback_s[i] == r->feedback_s[i];
+        preemptions += r->preemptions[i];
+        asked += status[i] == MS_COMPLETED ? prompt[i] : 0;
+        answered += status[i] == MS_COMPLETED ? output[i] : 0;
+        started += r->start_s[i] == r->start_s[i] ? prompt[i] : 0;
+        cached += r->cached_prompt_tokens[i];
+        recomputed += r->cached_recompute_tokens[i];
+    }
+    counts[MS_COUNT_WITH_FEEDBACK] += with_feedback;
+    counts[MS_COUNT_PREEMPTIONS] += preemptions;
+    counts[MS_COUNT_PROMPT_TOKENS] += asked;
+    counts[MS_COUNT_OUTPUT_TOKENS] += answered;
+    counts[MS_COUNT_STARTED_PROMPT_TOKENS] += started;
+    counts[MS_COUNT_CACHED_PROMPT_TOKENS] += cached;
+    counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] += recomputed;
+}
+
+static void add_costs(const ms_records *r, int64_t start, int64_t end, double sums[MS_TALLY_SUMS])
+{
+    double all = sums[MS_SUM_COST], exploration = sums[MS_SUM_EXPLORATION_COST], lost = sums[MS_SUM_LOST_COST];
+    double paper = sums[MS_SUM_PAPER_COST], energy_j = sums[MS_SUM_ENERGY_J];
+    for (int64_t i = start; i < end; i++) {
+        const double cost = r->cost[i], visible = cost - r->exploration_cost[i];
+        all += cost;
+        exploration += r->exploration_cost[i];
+        energy_j += r->energy_j[i];
+        if (r->status[i] == MS_COMPLETED) {
+            paper += r->explored[i] ? 0.0 : visible;
+        } else if (r->status[i] != MS_IN_FLIGHT) {
+            lost += cost;
+        }
+    }
+    sums[MS_SUM_COST] = all;
+    sums[MS_SUM_EXPLORATION_COST] = exploration;
+    sums[MS_SUM_LOST_COST] = lost;
+    sums[MS_SUM_PAPER_COST] = paper;
+    sums[MS_SUM_ENERGY_J] = energy_j;
+}
+
+static void add_answers(ms_tally *self, const ms_records *r, int64_t start, int64_t end)
+{
+    for (int64_t i = start; i < end; i++) {
+        self->by_status[r->status[i]]++;
+        if (r->status[i] == MS_COMPLETED) {
+            const int32_t model = r->model[i];
+            self->answered[model]++;
+            self->satisfied[model] += r->satisfied[i];
+            self->visible_cost[model] += r->cost[i] - r->exploration_cost[i];
+        }
+    }
+}
+
+/* From a tenant's last sum to its next is a way through memory, which is long where all requests are one tenant's. */
+static void add_tenants(ms_tally *self, const ms_records *r, int64_t start, int64_t end)
+{
+    int64_t next;
+    for (int64_t i = start; i < end; i = next) {
+        const int32_t whose = r->tenant[i];
+        int64_t answered = self->tenant_answered[whose];
+        double satisfied = self->tenant_satisfied[whose];
+        for (next = i; next < end && r->tenant[next] == whose; next++) {
+            const int is_answered = r->status[next] == MS_COMPLETED;
+            answered += is_answered;
+            satisfied = is_answered ? satisfied + r->satisfied[next] : satisfied;
+        }
+        self->tenant_answered[whose] = answered;
+        self->tenant_satisfied[whose] = satisfied;
+    }
 }
 
 int ms_tally_add(ms_tally *self, const ms_records *r)
@@ -30,38 +108,15 @@ int ms_tally_add(ms_tally *self, const ms_records *r)
         return -1;
     }
     double sums[MS_TALLY_SUMS] = {0.0};
-    int64_t counts[MS_TALLY_COUNTS] = {0};
-    for (int64_t i = 0; i < r->n; i++) {
-        const int8_t status = r->status[i];
-        const double cost = r->cost[i], visible = cost - r->exploration_cost[i];
-        self->by_status[status]++;
-        sums[MS_SUM_COST] += cost;
-        sums[MS_SUM_EXPLORATION_COST] += r->exploration_cost[i];
-        sums[MS_SUM_ENERGY_J] += r->energy_j[i];
-        counts[MS_COUNT_WITH_FEEDBACK] += r->feedback_s[i] == r->feedback_s[i];
-        counts[MS_COUNT_PREEMPTIONS] += r->preemptions[i];
-        counts[MS_COUNT_STARTED_PROMPT_TOKENS] += r->start_s[i] == r->start_s[i] ? r->prompt_tokens[i] : 0;
-        counts[MS_COUNT_CACHED_PROMPT_TOKENS] += r->cached_prompt_tokens[i];
-        counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] += r->cached_recompute_tokens[i];
-        if (status != MS_COMPLETED) {
-            sums[MS_SUM_LOST_COST] += status == MS_IN_FLIGHT ? 0.0 : cost;
-            continue;
-        }
-        const int32_t model = r->model[i], tenant = r->tenant[i];
-        sums[MS_SUM_PAPER_COST] += r->explored[i] ? 0.0 : visible;
-        counts[MS_COUNT_PROMPT_TOKENS] += r->prompt_tokens[i];
-        counts[MS_COUNT_OUTPUT_TOKENS] += r->output_tokens[i];
-        self->answered[model]++;
-        self->satisfied[model] += r->satisfied[i];
-        self->visible_cost[model] += visible;
-        self->tenant_answered[tenant]++;
-        self->tenant_satisfied[tenant] += r->satisfied[i];
+    for (int64_t start = 0; start < r->n; start += TILE) { /* whose columns stay in the cache for all of these */
+        const int64_t end = least(start + TILE, r->n);
+        add_counts(r, start, end, self->counts);
+        add_costs(r, start, end, sums);
+        add_answers(self, r, start, end);
+        add_tenants(self, r, start, end);
     }
     for (int k = 0; k < MS_TALLY_SUMS; k++) {
         self->sums[k] += sums[k];
-    }
-    for (int k = 0; k < MS_TALLY_COUNTS; k++) {
-        self->counts[k] += counts[k];
     }
     return 0;
 }

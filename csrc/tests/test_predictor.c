@@ -387,8 +387,34 @@ static void a_label_alone_teaches_as_one_among_many(void)
     }
 }
 
+static void scores_in_two_steps_are_those_in_one(void)
+{
+    enum { MOST = 9, FEATURES = 6 };
+    lcg chance = {13};
+    for (int32_t models = 1; models <= MOST; models++) {
+        ms_predictor p = made(&chance, models, FEATURES);
+        double row[FEATURES], logits[MOST + 1], scores[MOST + 1], alone[MOST];
+        fill(&chance, row, FEATURES);
+        logits[models] = scores[models] = 7.0;
+        ms_predictor_logits_row(&p, row, logits);
+        ms_predictor_scores_of(models, logits, scores);
+        ms_predictor_score_row(&p, 0, models, row, alone, 1);
+        CHECK(memcmp(scores, alone, (size_t)models * sizeof(double)) == 0);
+        CHECK(logits[models] == 7.0 && scores[models] == 7.0);
+        for (int32_t m = 0; m < models; m++) {
+            double sum = 0.0;
+            for (int j = 0; j < FEATURES; j++) {
+                sum += p.weights[m * FEATURES + j] * row[j];
+            }
+            CHECK(same_bits(logits[m], sum + p.bias[m]));
+        }
+        ms_predictor_free(&p);
+    }
+}
+
 int main(void)
 {
+    RUN(scores_in_two_steps_are_those_in_one);
     RUN(a_label_alone_teaches_as_one_among_many);
     RUN(all_starts_at_a_half);
     RUN(blocks_give_the_bits_of_the_plain_sum);

@@ -59,6 +59,7 @@ class _Run:
         self.draws = setup.draws(self._unread())
         self.pages: dict[int, tuple[_core.Page, Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
+        self.alphas = np.array([t.alpha or 0.0 for t in self.scenario.promises])
         self.policies = setup.policy.copies(self.scenario.router.instances)
         self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
         self.loop = self._make_loop()
@@ -155,7 +156,7 @@ class _Run:
         closed = law.kind == "closed"
         config = {
             "models": len(s.models),
-            "tenants": len(s.promises),
+            "tenants": len(self.alphas),
             "features": setup.workload.features,
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
@@ -192,7 +193,7 @@ class _Run:
         priority, ttft_objective_s = setup.urgency or (None, None)
         return _core.Loop(
             config,
-            np.array([t.alpha or 0.0 for t in s.promises]),
+            self.alphas,
             router.discount,
             router.window or 0,
             [self._pool(p) for p in setup.pools],
@@ -323,7 +324,7 @@ class _Run:
     # ---- what it tells ------------------------------------------------------------------------------------
 
     def _tell(self, progress: Callable[[Progress], None]) -> None:
-        loop, tenants = self.loop, range(len(self.scenario.promises))
+        loop, tenants = self.loop, range(len(self.alphas))
         ledgers = [loop.ledger(k, tracked=False) for k in tenants]
         rated = sum(k.rated for k in ledgers)
         progress(

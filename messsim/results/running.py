@@ -14,6 +14,9 @@ MOST = 4096
 class Running(_core.RunningSums):
     """Sums over requests in id order, and curves of at most 4,096 of them.
 
+    Of every `stride`-th request, `ids`, there is what came of all up to it: the mean `satisfaction` of the answers, the
+    mean alpha of their `promise`, and the `cost_per_request` answered, in the scenario's unit.
+
     `answered` counts requests, `satisfied` sums satisfaction and `promised` the alphas of those; after `last_short`
     satisfaction so far was below the promise so far for the last time (-1: never).
     """
@@ -21,27 +24,21 @@ class Running(_core.RunningSums):
     def __init__(self) -> None:
         super().__init__()
         self.stride = 1
-        self.ids: list[int] = []
-        self.satisfaction: list[float] = []
-        self.promise: list[float] = []
-        self.cost_per_request: list[float] = []
+        self.ids = np.empty(0, np.int64)
+        self.satisfaction, self.promise, self.cost_per_request = np.empty((3, 0))
 
     def add(self, ids: NDArray[np.int64], satisfied: Floats, alphas: Floats, costs: Floats) -> None:
         """Requests in id order; satisfied is NaN where there was no answer."""
         satisfied, alphas, costs = (np.ascontiguousarray(column) for column in (satisfied, alphas, costs))
         at, curves = self.sum_up(ids, satisfied, alphas, costs, self.stride)
-        kept = (self.satisfaction, self.promise, self.cost_per_request)
+        kept = np.stack([self.satisfaction, self.promise, self.cost_per_request])
         while len(self.ids) + len(at) > MOST:
             self.stride *= 2
-            keep = [k for k, i in enumerate(self.ids) if i % self.stride == 0]
-            self.ids = [self.ids[k] for k in keep]
-            for values in kept:
-                values[:] = [values[k] for k in keep]
-            some = at % self.stride == 0
+            keep, some = self.ids % self.stride == 0, at % self.stride == 0
+            self.ids, kept = self.ids[keep], kept[:, keep]
             at, curves = at[some], curves[:, some]
-        self.ids += at.tolist()
-        for values, curve in zip(kept, curves, strict=True):
-            values += curve.tolist()
+        self.ids = np.concatenate([self.ids, at])
+        self.satisfaction, self.promise, self.cost_per_request = np.concatenate([kept, curves], axis=1)
 
     @property
     def mean(self) -> float | None:

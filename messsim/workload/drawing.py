@@ -50,6 +50,8 @@ class Drawing:
         self._reprices = any(p.price_factor for p in phases)
         self._states_costs = any(m.cost_per_request is not None for m in scenario.models)
         self._states_costs |= any(p.cost_per_request for p in phases)
+        satisfaction = scenario.satisfaction
+        self._difficulties = moments(tasks_of(satisfaction)) if satisfaction.kind == "irt" else (0.0, 1.0)
         self.uniforms = 2
         self.tells: frozenset[str] = frozenset()
 
@@ -129,7 +131,7 @@ class Drawing:
     def _features(self, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
         features = self._scenario.features
         if features.kind == "difficulty" and difficulty is not None and self._scenario.satisfaction.kind == "irt":
-            centre, spread = moments(tasks_of(self._scenario.satisfaction))
+            centre, spread = self._difficulties
             standardised = (difficulty - centre) / spread
             return difficulty_features(standardised, features.signal, features.dimensions, self._chance, first)
         if self._table is not None and features.kind != "none":

@@ -30,7 +30,8 @@ class TokenCounts:
         self._table = table
         self._chance = chance
         self._in_order = scenario.satisfaction.kind == "table" and scenario.satisfaction.order == "file"
-        self._samplers: dict[tuple[str, str], TokenSampler] = {}
+        # each law is kept beside its sampler, so that no other gets its id
+        self._samplers: dict[tuple[int | None, int], tuple[TokenLaw, TokenSampler]] = {}
         limit = scenario.tokens.max_new_tokens
         self._limit = None if limit is None else token_sampler(limit, chance, chance.column("max_new_tokens"))
 
@@ -125,18 +126,21 @@ class TokenCounts:
 
     def _sampler(self, stage: Stage, model: int | None) -> TokenSampler:
         law = _law(stage, model)
-        family, name = ("prompt", "") if model is None else ("output", self._names[model])
-        key = (f"{family}/{name}", law.model_dump_json())
+        key = (model, id(law))
         if key not in self._samplers:
-            column = self._chance.column(family, name)
-            if law.kind == "builtin" and model is not None:
-                known = answers_of(law, self._known_as[model])
-                self._samplers[key] = histogram_sampler(known.tokens, known.weights, self._chance, column)
-            else:
-                self._samplers[key] = token_sampler(law, self._chance, column)
-            if self._limit is not None and model is not None:
-                self._samplers[key] = limited_sampler(self._samplers[key], self._limit)
-        return self._samplers[key]
+            self._samplers[key] = (law, self._made(law, model))
+        return self._samplers[key][1]
+
+    def _made(self, law: TokenLaw, model: int | None) -> TokenSampler:
+        column = (
+            self._chance.column("prompt", "") if model is None else self._chance.column("output", self._names[model])
+        )
+        if law.kind == "builtin" and model is not None:
+            known = answers_of(law, self._known_as[model])
+            sampler = histogram_sampler(known.tokens, known.weights, self._chance, column)
+        else:
+            sampler = token_sampler(law, self._chance, column)
+        return limited_sampler(sampler, self._limit) if self._limit is not None and model is not None else sampler
 
 
 def _law(stage: Stage, model: int | None) -> TokenLaw:

@@ -94,7 +94,7 @@ def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], 
     running = tally.running
     latencies: Mapping[str, Any] = tally.latencies.summary() if scenario.cluster.mode != "none" else {}
     pools = scenario.fleet if last is not None and last.in_system else []
-    promised = running.promise[-1] if running.promise else None
+    promised = _last(running.promise)
     return Snapshot(
         scenario=scenario.name,
         policy=scenario.router.policy_name,
@@ -107,7 +107,7 @@ def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], 
         queue=progress.queue,
         certificate=None if last is None or scenario.feedback.raters_err else _known(last.certificate),
         explored=0 if last is None else last.explored,
-        cost_per_request=_known(running.cost_per_request[-1]) if running.cost_per_request else None,
+        cost_per_request=_last(running.cost_per_request),
         cost_unit=scenario.cost.unit,
         models=[LiveModel(name=n, answered=int(a)) for n, a in zip(scenario.model_names, answered, strict=True)],
         latencies=_latencies(latencies),
@@ -120,7 +120,7 @@ def snapshot_of(scenario: Scenario, tally: Tally, handed_on: NDArray[np.int64], 
             )
             for k, p in enumerate(pools)
         ],
-        satisfaction_curve=_thin(running.satisfaction),
+        satisfaction_curve=_thin(running.satisfaction.tolist()),
         queue_curve=_thin(seen["queue"].tolist()),
         done=False,
     )
@@ -146,6 +146,10 @@ def _thin(values: Sequence[float]) -> list[float]:
     known = [v for v in list(values) if v is not None and math.isfinite(v)]
     step = -(-len(known) // MOST_POINTS) or 1
     return known[::-step][::-1]  # the last one stays
+
+
+def _last(values: NDArray[np.float64]) -> float | None:
+    return _known(float(values[-1])) if len(values) else None
 
 
 def _known(value: float | None) -> float | None:
