@@ -32,7 +32,7 @@ ms_memory_keep()
 
 
 cdef int check(int code) except -1:
-    if code < 0:
+    if code != 0:
         raise getattr(errors, ms_error_exception(code).decode())(ms_error_text(code).decode())
     return 0
 
