@@ -75,7 +75,7 @@ PYTHON_TESTS = [  # those that compare the engines come first: they notice most
 ]
 # Of each process, as a mutant may loop for ever or take all memory: that is noticed, too. Seconds of the processor,
 # however busy the machine is; and of the clock, for one that only waits.
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 10, 600, 3600
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 5, 600, 3600
 BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 8 << 30
 
 
