@@ -335,16 +335,19 @@ static void a_failure_clears_the_account_of_the_router(void)
 /* A failure and its end come by their replica, in this order; what it hits by request and model. */
 static void errands_of_failures_have_an_order(void)
 {
-    ms_run loop;
-    ask_eighth(1);
-    make(&loop, &plain, 1, MS_LEAST_LOADED);
-    break_down(&loop, 2, 8.5, 1.0);
-    begin(&loop);
-    CHECK(is_due_as(&loop, MS_DO_FAIL, ms_order(MS_ENDS, 2), 1));
-    CHECK(is_due_as(&loop, MS_DO_RETRY, ms_order(MS_RETRIES, 8), 1));
-    CHECK(is_due_as(&loop, MS_DO_REPAIR, ms_order(MS_ENDS, 2), 2));
-    end(&loop);
-    ms_run_free(&loop);
+    for (int32_t model = 0; model < 2; model++) {
+        ms_run loop;
+        const int32_t replica = 2 * model;
+        ask_eighth(model);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        break_down(&loop, replica, 8.5, 1.0);
+        begin(&loop);
+        CHECK(is_due_as(&loop, MS_DO_FAIL, ms_order(MS_ENDS, replica), 1));
+        CHECK(is_due_as(&loop, MS_DO_RETRY, ms_order(MS_RETRIES, 8), (uint64_t)model));
+        CHECK(is_due_as(&loop, MS_DO_REPAIR, ms_order(MS_ENDS, replica), 2));
+        end(&loop);
+        ms_run_free(&loop);
+    }
 }
 
 int main(void)
