@@ -1,9 +1,9 @@
 """Mutants of the compiled core: changes one line of csrc/ at a time, and sees whether the tests notice.
 
-What is drawn stands in c_faults.py. Each is compiled alone (-O1) and meets the C tests first; one that survives them is
-linked into an extension of its own and meets a fast part of the Python tests. What does not compile, or compiles to the
-same code (-O2), does not count. What survives both is printed with its place: each is a missing test, or a change
-that changes nothing, to be judged by hand.
+What is drawn stands in c_faults.py. Each is compiled alone (-O1) and meets the C tests first; one that survives them
+meets them again under sanitizers, is then linked into an extension of its own and meets a fast part of the Python
+tests. What does not compile, or compiles to the same code (-O2), does not count. What survives all is printed with its
+place: it is a missing test, or a change that changes nothing, to be judged by hand.
 
     python tools/mutants.py --sample 60 --seed 1              # a random sample over the core
     python tools/mutants.py --at csrc/loop.c:378              # all mutants of one line
@@ -174,6 +174,12 @@ class Bench:
         """Which C test notices the mutant that was compiled; None if none does."""
         return self._failing_test(self._objects(mutant), mutant.file)
 
+    def noticed_by_sanitizers(self, mutant: Mutant) -> str | None:
+        """Whether the same tests do where memory is watched, which takes longer."""
+        make = ["make", "-s", "-C", f"{self.folder / 'csrc'}", "sanitize", "WARNINGS=-w"]
+        with self._written(mutant):
+            return None if self._run(make) else "make sanitize"
+
     def noticed_in_python(self, mutant: Mutant) -> str | None:
         """Which file of Python tests does."""
         return self._noticed_in_python(self._objects(mutant))
@@ -269,6 +275,7 @@ def main() -> int:
             noticed = bench.noticed_in_c(mutant)
             if not noticed and not bench.changes_code(mutant):
                 continue
+            noticed = noticed or bench.noticed_by_sanitizers(mutant)
             if not noticed and not options.c_only:
                 noticed = bench.noticed_in_python(mutant)
             print(f"{time.monotonic() - started:6.0f} s  {noticed or 'SURVIVED':24s} {mutant}", flush=True)
