@@ -314,6 +314,30 @@ static void the_next_model_takes_what_one_does_not(void)
     }
 }
 
+/* A chain is not sent elsewhere as a whole, and nobody to a model that cannot be had. */
+static void a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had(void)
+{
+    for (int is_chain = 0; is_chain < 2; is_chain++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.asks_next_model = 1;
+        config.max_waiting = 0;
+        ask(1, 1.0, 4, 3);
+        plans_are(is_chain ? MS_PLAN_CHAIN | 0 : 0, 0, 0, 0);
+        if (!is_chain) {
+            sheets[0].known[1] = INFINITY;
+        }
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[0].unfinished = 6;
+        begin(&loop);
+        run_until(&loop, 0.0);
+        loop.fleet.pool[0].unfinished -= 6;
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_REJECTED && sheets[0].model[0] == 0);
+        ms_run_free(&loop);
+    }
+}
+
 /* ---- the timeline ---------------------------------------------------------------------------------------------- */
 
 /* A sample before each request: both queues, requests in the system and energy by pool, replicas that are up. */
@@ -528,5 +552,6 @@ int main(void)
     RUN(the_nearest_model_takes_what_one_does_not);
     RUN(one_model_that_takes_it_is_enough);
     RUN(without_servers_all_that_can_be_had_answer);
+    RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     return report();
 }

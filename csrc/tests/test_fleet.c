@@ -671,6 +671,23 @@ static void to_refresh_twice_changes_nothing(void)
     ms_fleet_free(&fleet);
 }
 
+/* A replica that drains is up no more, but has what it keeps for others until they have it. */
+static void who_drains_gets_its_memory_back(void)
+{
+    ms_pool_plan plan = pool_of(0, 2, 4);
+    ms_fleet fleet;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    jobs[0] = ms_job_new(0, 0, 10, 3);
+    jobs[0].source = 1;
+    fleet.replica[1].sequences.set_aside = 10;
+    ms_fleet_keep(&fleet, &jobs[0]);
+    fleet.failures[1] = 1;
+    fleet.phase[1] = MS_DRAINING;
+    ms_fleet_let_go(&fleet, &jobs[0], 1.0);
+    CHECK(fleet.replica[1].sequences.set_aside == 0 && fleet.kept[1] == NULL && fleet.pool[0].crossing == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -697,5 +714,6 @@ int main(void)
     RUN(who_is_held_is_withdrawn_with_its_model);
     RUN(who_stands_behind_one_that_leaves_is_offered);
     RUN(to_refresh_twice_changes_nothing);
+    RUN(who_drains_gets_its_memory_back);
     return report();
 }
