@@ -110,9 +110,7 @@ static int answer_by(ms_run *run, ms_open *open, int32_t first, int32_t last)
             error = ms_labels_give(run, open, m);
         }
     }
-    if (error < 0) {
-        return error;
-    }
+    MS_TRY(error);
     ms_open_put_down(open);
     ms_store_give(&run->opens, open);
     return 0;

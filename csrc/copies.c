@@ -275,7 +275,9 @@ static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
     }
     ms_run_count(run, 1);
     const int how = ms_dispatch_place(&run->fleet, job, run->config.max_waiting, run->now_s);
-    MS_TRY(how);
+    if (how < 0) {
+        return how;
+    }
     if (how == MS_CALLS_API) {
         return call_api(run, job);
     }

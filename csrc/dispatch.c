@@ -285,7 +285,9 @@ int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t
     if (choice.n > 0) {
         const ms_dispatch_rule *rule = rules[servers->rule];
         *replica = choice.n == 1 ? choice.up[0] : rule->look != NULL ? rule->look(&choice) : rule->pick(&choice);
-        MS_TRY(*replica);
+        if (*replica < 0) {
+            return *replica;
+        }
         *pool = fleet->pool_of[*replica];
     }
     return 0;

@@ -4,7 +4,7 @@
 
 #include "fleet.h"
 
-enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API, MS_TO_FRONT_END };
+enum ms_placed { MS_PLACED, MS_TURNED_AWAY, MS_CALLS_API, MS_TO_FRONT_END };
 
 /* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but by APIs that are down or
  * have had as much as they take.

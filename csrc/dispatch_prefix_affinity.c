@@ -28,9 +28,6 @@ static int32_t longest_match(const ms_choice *self, int64_t *matched)
                 best = replica;
             }
         }
-        if (reach == part.from) {
-            break;
-        }
         *matched = reach;
         if (reach < part.to) {
             break;

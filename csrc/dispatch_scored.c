@@ -146,7 +146,7 @@ static int32_t narrow_matched(const ms_choice *self, int32_t matched, int64_t to
     ms_ties *prefills = &self->servers->prefills;
     int32_t n = 0;
     int64_t least = INT64_MAX;
-    for (int32_t i = 0; i < matched && total > 0; i++) {
+    for (int32_t i = 0; i < matched; i++) {
         const int32_t replica = fleet->matches[i];
         if (ms_choice_has(self, replica) && is_sticky(self, replica, total)) {
             int32_t at = n++;

@@ -42,11 +42,11 @@ const char *ms_error_exception(int code);
 /* The i-th code of the list, or 0 past its end: for tests that walk all of them. */
 int ms_error_code(int i);
 
-/* Returns from the function that stands here if a call fails. */
+/* Returns from the function that stands here if a call fails: returns anything but 0. */
 #define MS_TRY(call)               \
     do {                           \
         const int error_ = (call); \
-        if (__builtin_expect(error_ < 0, 0)) { \
+        if (__builtin_expect(error_ != 0, 0)) { \
             return error_;         \
         }                          \
     } while (0)

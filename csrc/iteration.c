@@ -74,16 +74,12 @@ static double series_range(ms_series series, double from, double to)
     return ms_series_sum(series, to) - ms_series_sum(series, from);
 }
 
-/* The first j in (0, n) where a linear series that changes its sign has the other one. */
+/* The first j in (0, n) where a linear series that changes its sign has the other one: no earlier than its root. */
 static double sign_change(ms_series gap, double n)
 {
     const int starts_below = gap.first < 0.0;
     double j = floor(-gap.first / gap.slope);
     j = j < 1.0 ? 1.0 : j;
-    j = j > n - 1.0 ? n - 1.0 : j;
-    while (j > 1.0 && (gap.first + (j - 1.0) * gap.slope < 0.0) != starts_below) {
-        j -= 1.0;
-    }
     while (j < n - 1.0 && (gap.first + j * gap.slope < 0.0) == starts_below) {
         j += 1.0;
     }

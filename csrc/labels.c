@@ -148,7 +148,7 @@ int ms_labels_deliver(ms_run *run, ms_open *open, int32_t model)
     run->labels_to_come--;
     open->labels_under_way--;
     const int error = ms_labels_give(run, open, model);
-    if (error < 0) {
+    if (error != 0) {
         if (open->closed && open->labels_under_way == 0) {
             ms_labels_end_lesson(run, open); /* neither the list of open requests nor the heap leads to it any more */
         }

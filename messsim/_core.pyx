@@ -32,7 +32,7 @@ ms_memory_keep()
 
 
 cdef int check(int code) except -1:
-    if code < 0:
+    if code != 0:
         raise getattr(errors, ms_error_exception(code).decode())(ms_error_text(code).decode())
     return 0
 
@@ -1311,7 +1311,7 @@ cdef class Loop(_ms_run):
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
             kind = {MS_ERR_NEXT: "next", MS_ERR_CHAIN: "chain", MS_ERR_LABEL: "label"}.get(status, "plan")
             raise errors.illegal(kind, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
-        check(status)
+        check(min(status, 0))  # what is left to do is no error
         return status
 
     def failure(self) -> str | None:

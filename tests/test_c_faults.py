@@ -70,6 +70,7 @@ def test_a_line_has_the_mutant(tmp_path: Path, line: str, kind: str, after: str)
         ("self->colour = MS_RED;", "self->colour = MS_BLUE;"),  # which a comment names
         ("free(self->first);", ";"),  # the sanitizers see to memory
         ("ms_memory_give(self);", ";"),
+        ("self->first = ms_memory_take(n + 1);", "self->first = ms_memory_take(n);"),
         ("__builtin_prefetch(self + n);", ";"),  # changes no result
         ("ms_early(self + n);", ";"),
         ("self->first = self->first;", "self->first = self->width_s;"),

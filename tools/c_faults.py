@@ -75,7 +75,7 @@ STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 HINT, HINTS = re.compile(r"prefetch|ms_early|ms_(?:page|cache)_expect|ms_expect_"), {"expect"}
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 FREED = re.compile(r"free\(|ms_(?:store|memory)_give\(")
-MEMORY = re.compile(rf"{FREED.pattern}|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
+MEMORY = re.compile(rf"{FREED.pattern}|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\||ms_memory_take\(")
 ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")

@@ -1,9 +1,9 @@
 """Mutants of the compiled core: changes one line of csrc/ at a time, and sees whether the tests notice.
 
-What is drawn stands in c_faults.py. What does not compile, or compiles to the same code, does not count. Each other is
-compiled alone (-O1) and meets the C tests first; one that survives them is linked into an extension of its own and
-meets a fast part of the Python tests. What survives both is printed with its place: each is a missing test, or a change
-that changes nothing, to be judged by hand.
+What is drawn stands in c_faults.py. Each is compiled alone (-O1) and meets the C tests first; one that survives them
+meets them again under sanitizers, is then linked into an extension of its own and meets a fast part of the Python
+tests. What does not compile, or compiles to the same code (-O2), does not count. What survives all is printed with its
+place: it is a missing test, or a change that changes nothing, to be judged by hand.
 
     python tools/mutants.py --sample 60 --seed 1              # a random sample over the core
     python tools/mutants.py --at csrc/loop.c:378              # all mutants of one line
@@ -26,7 +26,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 
 import door
@@ -75,7 +75,7 @@ PYTHON_TESTS = [  # those that compare the engines come first: they notice most
 ]
 # Of each process, as a mutant may loop for ever or take all memory: that is noticed, too. Seconds of the processor,
 # however busy the machine is; and of the clock, for one that only waits.
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 10, 600, 3600
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 5, 600, 3600
 BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 8 << 30
 
 
@@ -87,14 +87,13 @@ class Bench:
         shutil.copytree(HERE / "csrc", folder / "csrc", ignore=shutil.ignore_patterns("build*"))
         self.sources = {p.stem: p for p in sorted((folder / "csrc").glob("*.c"))}
         self.tests = {p.stem: p for p in sorted((folder / "csrc/tests").glob("test_*.c"))}
-        self.same = {}
         for name, path in self.sources.items():
             self._compile(path, folder / f"{name}.o")
-            self.same[name] = self._code_of(path)
         for name, path in self.tests.items():
             self._compile(path, folder / f"{name}.o", [f"-Dmain={name}"])
         (folder / "program.c").write_text(program_of(list(self.tests)))
         self._compile(folder / "program.c", folder / "program.o")
+        self.seconds = dict.fromkeys(self.tests, 0.0)
         if failing := self._failing_test([self.folder / f"{name}.o" for name in self.sources]):
             raise RuntimeError(f"{failing} fails without a mutant")
         if python:
@@ -114,22 +113,33 @@ class Bench:
         self._compile(source, target, ["-O2"])
         return target.read_bytes()
 
-    def compile(self, mutant: Mutant) -> bool:
-        """Compiles the mutant of its file; whether it is one, neither refused nor the same code."""
+    @contextmanager
+    def _written(self, mutant: Mutant) -> Iterator[Path]:
+        """The file of a mutant, with it."""
         source = self.sources[mutant.file]
         original = source.read_text()
         lines = original.splitlines()
         lines[mutant.number - 1] = mutant.after
+        source.write_text("\n".join(lines) + "\n")
         try:
-            source.write_text("\n".join(lines) + "\n")
-            if self._code_of(source) == self.same[mutant.file]:
-                return False
-            self._compile(source, self.folder / "mutant.o")
-        except subprocess.CalledProcessError:
-            return False
+            yield source
         finally:
             source.write_text(original)
+
+    def compile(self, mutant: Mutant) -> bool:
+        """Compiles the mutant of its file; whether the compiler takes it."""
+        try:
+            with self._written(mutant) as source:
+                self._compile(source, self.folder / "mutant.o")
+        except subprocess.CalledProcessError:
+            return False
         return True
+
+    def changes_code(self, mutant: Mutant) -> bool:
+        """Whether a mutant is one: the best that the compiler makes of it is not that of the original."""
+        with self._written(mutant) as source:
+            code = self._code_of(source)
+        return code != self._code_of(self.sources[mutant.file])
 
     def _prepare_python(self) -> None:
         """A package beside the tests whose other files are links to the real ones."""
@@ -156,21 +166,35 @@ class Bench:
         if failing := self._noticed_in_python([self.folder / f"{name}.o" for name in self.sources]):
             raise RuntimeError(f"{failing} fails without a mutant")
 
-    def noticed_by(self, mutant: Mutant, python: bool) -> str | None:
-        """Who notices the mutant that was compiled: the name of a test file; None if nobody does."""
+    def _objects(self, mutant: Mutant) -> list[Path]:
         target = self.folder / "mutant.o"
-        objects = [target if name == mutant.file else self.folder / f"{name}.o" for name in self.sources]
-        return self._failing_test(objects, mutant.file) or (self._noticed_in_python(objects) if python else None)
+        return [target if name == mutant.file else self.folder / f"{name}.o" for name in self.sources]
+
+    def noticed_in_c(self, mutant: Mutant) -> str | None:
+        """Which C test notices the mutant that was compiled; None if none does."""
+        return self._failing_test(self._objects(mutant), mutant.file)
+
+    def noticed_by_sanitizers(self, mutant: Mutant) -> str | None:
+        """Whether the same tests do where memory is watched, which takes longer."""
+        make = ["make", "-s", "-C", f"{self.folder / 'csrc'}", "sanitize", "WARNINGS=-w"]
+        with self._written(mutant):
+            return None if self._run(make) else "make sanitize"
+
+    def noticed_in_python(self, mutant: Mutant) -> str | None:
+        """Which file of Python tests does."""
+        return self._noticed_in_python(self._objects(mutant))
 
     def _failing_test(self, objects: list[Path], file: str = "") -> str | None:
-        """The first C test that these objects do not pass, those of a file first."""
+        """The first C test that these objects do not pass, those of a file first, then by the time they take."""
         tests = [self.folder / f"{name}.o" for name in self.tests]
         program = self.folder / "program"
         if not self._run([COMPILER[0], self.folder / "program.o", *tests, *objects, "-lm", "-o", program]):
             raise RuntimeError("the tests do not link")
-        for test in sorted(self.tests, key=lambda t: (t != f"test_{file}", t != "test_loop", t)):
+        for test in sorted(self.tests, key=lambda t: (t != f"test_{file}", self.seconds[t], t)):
+            before = time.monotonic()
             if not self._run([program, test], preexec_fn=limit):
                 return f"{test}.c"
+            self.seconds[test] = time.monotonic() - before
         return None
 
     def _noticed_in_python(self, objects: list[Path]) -> str | None:
@@ -247,12 +271,18 @@ def main() -> int:
     survivors, tried, started = [], 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         bench = Bench(Path(folder), not options.c_only)
-        mutants = (mutant for mutant in asked_for(options) if bench.compile(mutant))
-        for mutant in mutants if options.at else islice(mutants, options.sample):
-            noticed = bench.noticed_by(mutant, not options.c_only)
+        for mutant in filter(bench.compile, asked_for(options)):
+            noticed = bench.noticed_in_c(mutant)
+            if not noticed and not bench.changes_code(mutant):
+                continue
+            noticed = noticed or bench.noticed_by_sanitizers(mutant)
+            if not noticed and not options.c_only:
+                noticed = bench.noticed_in_python(mutant)
             print(f"{time.monotonic() - started:6.0f} s  {noticed or 'SURVIVED':24s} {mutant}", flush=True)
             survivors += [] if noticed else [mutant]
             tried += 1
+            if tried == options.sample and not options.at:
+                break
     share = 1.0 - len(survivors) / tried if tried else 1.0
     print(f"{tried - len(survivors)} of {tried} noticed ({share:.1%}); survivors:", *survivors, sep="\n")
     return 0 if share >= options.require else 1

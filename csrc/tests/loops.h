@@ -320,6 +320,32 @@ static inline void run_until(ms_run *loop, double t_s)
     }
 }
 
+/* Whether the next errand of a kind comes at this place among those of its instant. */
+static inline int is_due_as(ms_run *loop, enum ms_errand errand, uint64_t order, uint64_t suborder)
+{
+    for (int status = MS_LOOP_PAUSED; status != MS_LOOP_OVER; status = ms_loop_run(loop, 1)) {
+        for (int64_t k = 0; k < loop->heap.length; k++) {
+            const ms_event *event = &loop->heap.events[k];
+            if (event->errand == (int32_t)errand) {
+                return event->when.order == order && event->when.suborder == suborder;
+            }
+        }
+        if (status == MS_LOOP_NEEDS_PAGE) {
+            ms_loop_no_more(loop);
+        }
+    }
+    return 0;
+}
+
+/* Request 8, whose chain ends with the second model, is alone on the first page. */
+static inline void ask_eighth(int64_t plan)
+{
+    fill(&sheets[0], 8, 1, 1.0);
+    plans_are(plan, plan, plan, plan);
+    sheets[0].prompt[0] = 4;
+    sheets[0].outputs[0] = sheets[0].outputs[1] = 3;
+}
+
 /* Of many replicas an index is kept of their loads: it has what is there. */
 static inline int64_t check_loads(const ms_run *loop)
 {

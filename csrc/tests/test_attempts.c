@@ -201,6 +201,24 @@ static void a_decision_sees_the_load_of_all_models(void)
     }
 }
 
+/* Decided 0.125 s late, a request sees the loads of then: the second, of 0.25 s, the first one's. */
+static void a_late_decision_sees_the_load_of_then(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.decision = seconds(0.125);
+    ask(2, 0.25, 4, 3);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.decide = watch;
+    begin(&loop);
+    run_until(&loop, 0.25);
+    CHECK(seen_loads[0] == 0.0);
+    run_until(&loop, 0.375);
+    CHECK(seen_loads[0] == 1.0 / 6.0 && seen_loads[1] == 0.0);
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 /* Each attempt has uniforms of its own: the first those of its page, the k-th pairs those of its blocks from k *
  * pairs on. */
 static void each_attempt_draws_its_own_uniforms(void)
@@ -311,6 +329,30 @@ static void the_next_model_takes_what_one_does_not(void)
                 ms_run_free(&loop);
             }
         }
+    }
+}
+
+/* A chain is not sent elsewhere as a whole, and nobody to a model that cannot be had. */
+static void a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had(void)
+{
+    for (int is_chain = 0; is_chain < 2; is_chain++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.asks_next_model = 1;
+        config.max_waiting = 0;
+        ask(1, 1.0, 4, 3);
+        plans_are(is_chain ? MS_PLAN_CHAIN | 0 : 0, 0, 0, 0);
+        if (!is_chain) {
+            sheets[0].known[1] = INFINITY;
+        }
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[0].unfinished = 6;
+        begin(&loop);
+        run_until(&loop, 0.0);
+        loop.fleet.pool[0].unfinished -= 6;
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_REJECTED && sheets[0].model[0] == 0);
+        ms_run_free(&loop);
     }
 }
 
@@ -528,5 +570,7 @@ int main(void)
     RUN(the_nearest_model_takes_what_one_does_not);
     RUN(one_model_that_takes_it_is_enough);
     RUN(without_servers_all_that_can_be_had_answer);
+    RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
+    RUN(a_late_decision_sees_the_load_of_then);
     return report();
 }

@@ -352,6 +352,21 @@ static void a_rush_may_come_in_the_first_second(void)
     ms_autoscale_free(&scaler);
 }
 
+/* Who wants more replicas than are counted remembers the most that are. */
+static void a_rush_beyond_all_bounds_is_remembered_as_a_bound(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_CONCURRENCY, 1.0);
+    plan.up_most_factor = 1e10;
+    CHECK(ms_autoscale_init(&scaler, &plan) == 0);
+    for (int k = 0; k < 2; k++) {
+        const ms_autoscale_look look = {.t_s = 0.5 + 60.0 * k, .ready = 1, .unfinished = k == 0 ? 5000000000 : 3};
+        CHECK(ms_autoscale_concurrency(&scaler, &plan, &look) == (k == 0 ? 5e9 : 1e9));
+        CHECK(scaler.panic_most == 1000000000);
+    }
+    ms_autoscale_free(&scaler);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -367,5 +382,6 @@ int main(void)
     RUN(who_loads_to_help_others_is_not_idle);
     RUN(another_pool_grows_or_shrinks_in_its_place);
     RUN(a_rush_may_come_in_the_first_second);
+    RUN(a_rush_beyond_all_bounds_is_remembered_as_a_bound);
     return report();
 }

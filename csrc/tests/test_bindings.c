@@ -17,6 +17,7 @@ static void bindings_expire_in_order_of_use(void)
     ms_bindings_expire(&bindings, INFINITY);
     CHECK(bindings.count == 0 && bindings.oldest == NULL && ms_bindings_find(&bindings, 10) == -1);
     ms_bindings_free(&bindings);
+    CHECK(bindings.bucket == NULL && bindings.buckets == 0 && bindings.newest == NULL);
 }
 
 int main(void)

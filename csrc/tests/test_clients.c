@@ -133,6 +133,24 @@ static void a_client_whose_request_is_too_long_goes_on(void)
     ms_run_free(&loop);
 }
 
+/* The page is over at once, its one request at 1 s, its label comes at 1.5 s: the next page is wanted at 3 s. */
+static void a_page_is_asked_for_when_a_client_asks(void)
+{
+    ms_run loop;
+    ms_run_config config = closed(1, 2);
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    config.keeps_delays = 1;
+    ask(1, 0.0, 4, 1);
+    sheets[0].page.arrival_s = NULL;
+    sheets[0].delay[0] = 0.5;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    while (loop.now_s < 1.5 && CHECK(ms_loop_run(&loop, 1) == MS_LOOP_PAUSED)) {
+    }
+    CHECK(loop.labels_to_come == 0 && ms_loop_run(&loop, 1) == MS_LOOP_NEEDS_PAGE && loop.now_s == 1.5);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(clients_wait_for_their_answers);
@@ -141,5 +159,6 @@ int main(void)
     RUN(a_client_without_an_answer_goes_on);
     RUN(errands_of_one_request_have_an_order);
     RUN(a_client_whose_request_is_too_long_goes_on);
+    RUN(a_page_is_asked_for_when_a_client_asks);
     return report();
 }

@@ -30,6 +30,7 @@ static void beyond_the_most_the_oldest_goes(void)
     CHECK(cold.length == 2 && cold.position[2] == 0 && cold.position[3] == 1);
     CHECK(cold.position[0] == -1 && cold.position[1] == -1);
     ms_cold_free(&cold);
+    CHECK(cold.next == NULL && cold.previous == NULL && cold.position == NULL);
 }
 
 int main(void)

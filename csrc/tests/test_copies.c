@@ -485,6 +485,19 @@ static void without_servers_an_answer_costs_what_is_known(void)
     }
 }
 
+/* A chain's next model comes by its request and model, an API's answer by its server and request. */
+static void errands_of_copies_have_an_order(void)
+{
+    ms_run loop;
+    ask_eighth(MS_PLAN_CHAIN | 0);
+    make(&loop, &plain, 2, MS_LEAST_LOADED);
+    begin(&loop);
+    CHECK(is_due_as(&loop, MS_DO_CHAIN, ms_order(MS_RETRIES, 8), 1));
+    CHECK(is_due_as(&loop, MS_DO_API, ms_order(MS_ENDS, 2), 3 + 8));
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(an_api_takes_over_from_a_replica_that_fails);
@@ -506,5 +519,6 @@ int main(void)
     RUN(a_long_chain_adds_up_what_came_before);
     RUN(a_copy_may_be_allowed_more_than_it_gives);
     RUN(without_servers_an_answer_costs_what_is_known);
+    RUN(errands_of_copies_have_an_order);
     return report();
 }

@@ -109,6 +109,28 @@ static void an_answer_of_an_api_clears_its_account(void)
     ms_fleet_free(&fleet);
 }
 
+/* A replica that drains computes what waits for it, so that its cache has the prompt again; the next goes elsewhere. */
+static void who_drains_gets_nobody_for_what_it_has(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    ms_fleet fleet;
+    make_world(&fleet, 20, &(ms_dispatch_plan){.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0});
+    for (int32_t i = 0; i < 2; i++) {
+        jobs[i] = ms_job_new(i, 0, 11, 2);
+        jobs[i].path = path;
+        jobs[i].path_length = 1;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 10.0 * i) == MS_PLACED);
+        if (i == 0) {
+            fleet.failures[jobs[0].server] = 1;
+            fleet.phase[jobs[0].server] = MS_DRAINING;
+            ms_fleet_refresh(&fleet, jobs[0].server);
+        }
+        CHECK(run_out(&fleet) == 1 && cached_of(&fleet, &jobs[0], jobs[0].server) == 8);
+    }
+    CHECK(jobs[1].server != jobs[0].server);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
@@ -116,5 +138,6 @@ int main(void)
     RUN(of_many_only_those_with_some_of_the_prompt_are_looked_at);
     RUN(a_holder_that_costs_more_is_passed_by);
     RUN(an_answer_of_an_api_clears_its_account);
+    RUN(who_drains_gets_nobody_for_what_it_has);
     return report();
 }

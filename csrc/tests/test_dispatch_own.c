@@ -9,8 +9,10 @@ static struct shown {
     double cached[REPLICAS_MOST], uniforms[2];
     int64_t calls;
 } shown, due;
+enum { BELOW_ALL = -1000 };
 static int64_t answer;
-static double constants[] = {1.0, 7.5}, memory[] = {1.0, 0.0};
+static double constants[] = {1.0, 7.5}, room[] = {2.0, 1.0, 0.0};
+static double *const memory = room + 1; /* its length stands before it */
 
 static int64_t watch(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
                      int64_t replicas, const double *numbers, const double *loads, const double *waiting,
@@ -32,6 +34,9 @@ static int64_t watch(int64_t request, int64_t attempt, int64_t session, int64_t 
         CHECK(memcmp(cached, due.cached, bytes) == 0);
     }
     state[1] += 1.0;
+    if (answer == BELOW_ALL) {
+        return -7;
+    }
     return answer >= 0 ? answer % replicas : -answer + replicas - 1; /* the last of them is -1 */
 }
 
@@ -119,6 +124,13 @@ static void an_answer_that_names_nobody_is_an_error(void)
     answer = -1; /* as many as there are */
     CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_PICK);
     CHECK(fleet.wrong_request == 17 && fleet.wrong_pick == 3);
+    jobs[2] = ms_job_new(19, 0, 4, 5);
+    answer = BELOW_ALL;
+    CHECK(ms_dispatch_place(&fleet, &jobs[2], -1, 0.0) == MS_ERR_PICK);
+    CHECK(fleet.wrong_request == 19 && fleet.wrong_pick == -7);
+    int32_t pool, replica;
+    memory[1] = 5.0;
+    CHECK(ms_dispatch_look(&fleet, &jobs[2], -1, 0.0, &pool, &replica) == MS_ERR_PICK && memory[1] == 5.0);
     answer = 3; /* 0 */
     jobs[1] = ms_job_new(18, 0, 4, 5);
     CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 0.0) == MS_PLACED && jobs[1].server == 0);

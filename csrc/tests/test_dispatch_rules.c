@@ -241,6 +241,20 @@ static void an_api_has_no_queue_no_memory_and_no_cache(void)
     ms_fleet_free(&fleet);
 }
 
+/* What stands behind the choice, of an earlier one, does not count. */
+static void who_stands_behind_the_choice_is_not_in_it(void)
+{
+    const ms_pool_plan plan = pool_of(0, 3, 4);
+    ms_fleet fleet;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    for (int32_t i = 0; i < 3; i++) {
+        fleet.scratch[i] = i;
+    }
+    const ms_choice choice = {.fleet = &fleet, .servers = &fleet.servers[0], .up = fleet.scratch, .n = 2};
+    CHECK(ms_choice_has(&choice, 0) && ms_choice_has(&choice, 1) && !ms_choice_has(&choice, 2));
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(round_robin_takes_turns_among_those_that_are_up);
@@ -251,5 +265,6 @@ int main(void)
     RUN(packed_does_what_it_says);
     RUN(simple_rules_do_what_they_say);
     RUN(an_api_has_no_queue_no_memory_and_no_cache);
+    RUN(who_stands_behind_the_choice_is_not_in_it);
     return report();
 }

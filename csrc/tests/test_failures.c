@@ -332,6 +332,24 @@ static void a_failure_clears_the_account_of_the_router(void)
     ms_run_free(&loop);
 }
 
+/* A failure and its end come by their replica, in this order; what it hits by request and model. */
+static void errands_of_failures_have_an_order(void)
+{
+    for (int32_t model = 0; model < 2; model++) {
+        ms_run loop;
+        const int32_t replica = 2 * model;
+        ask_eighth(model);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        break_down(&loop, replica, 8.5, 1.0);
+        begin(&loop);
+        CHECK(is_due_as(&loop, MS_DO_FAIL, ms_order(MS_ENDS, replica), 1));
+        CHECK(is_due_as(&loop, MS_DO_RETRY, ms_order(MS_RETRIES, 8), (uint64_t)model));
+        CHECK(is_due_as(&loop, MS_DO_REPAIR, ms_order(MS_ENDS, replica), 2));
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(what_a_failure_hits_begins_again);
@@ -347,5 +365,6 @@ int main(void)
     RUN(what_a_failure_hits_begins_again_in_order);
     RUN(what_a_failure_loses_is_lost_in_order);
     RUN(a_failure_clears_the_account_of_the_router);
+    RUN(errands_of_failures_have_an_order);
     return report();
 }

@@ -1,5 +1,6 @@
 #include "fleets.h"
 #include "meters.h"
+#include "transit.h"
 
 #include <stdlib.h>
 
@@ -455,6 +456,31 @@ static void who_crosses_leaves_at_the_end(void)
     ms_fleet_free(&fleet);
 }
 
+/* Whose KV is there, and waits for the next iteration, leaves at once; what was kept for it is free. */
+static void who_has_crossed_leaves_now(void)
+{
+    ms_pool_plan plan = pool_of(0, 2, 4);
+    plan.limits.role = MS_ROLE_DECODE;
+    ms_fleet fleet;
+    int left = 0;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    ms_replica *there = &fleet.replica[1];
+    jobs[0] = ms_job_new(0, 0, 10, 3);
+    jobs[0].pool = 0;
+    jobs[0].server = 1;
+    jobs[0].generated_tokens = 1;
+    fleet.pool[0].unfinished = 5;
+    ms_queue_push_tail(there->queue, &jobs[0]);
+    int64_t used = 0;
+    ms_transit_begin(there, &used);
+    CHECK(used == 10 + 1 && there->sequences.set_aside == 11 && ms_transit_depart(there) == &jobs[0]);
+    ms_transit_arrive(there, &jobs[0]);
+    ms_fleet_abort(&fleet, &jobs[0], 1.0, &left);
+    CHECK(left && !jobs[0].aborted && fleet.pool[0].unfinished == 4 && there->arrived.length == 0);
+    CHECK(there->sequences.set_aside == 0 && there->kept_places == 0);
+    ms_fleet_free(&fleet);
+}
+
 /* Under a shared queue, who is sent back by a replica that drains waits in that one's own queue, and may leave it. */
 static void who_is_preempted_while_it_drains_waits_there(void)
 {
@@ -645,6 +671,23 @@ static void to_refresh_twice_changes_nothing(void)
     ms_fleet_free(&fleet);
 }
 
+/* A replica that drains is up no more, but has what it keeps for others until they have it. */
+static void who_drains_gets_its_memory_back(void)
+{
+    ms_pool_plan plan = pool_of(0, 2, 4);
+    ms_fleet fleet;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    jobs[0] = ms_job_new(0, 0, 10, 3);
+    jobs[0].source = 1;
+    fleet.replica[1].sequences.set_aside = 10;
+    ms_fleet_keep(&fleet, &jobs[0]);
+    fleet.failures[1] = 1;
+    fleet.phase[1] = MS_DRAINING;
+    ms_fleet_let_go(&fleet, &jobs[0], 1.0);
+    CHECK(fleet.replica[1].sequences.set_aside == 0 && fleet.kept[1] == NULL && fleet.pool[0].crossing == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -663,6 +706,7 @@ int main(void)
     RUN(who_waits_for_memory_is_let_in);
     RUN(who_is_held_may_leave);
     RUN(who_crosses_leaves_at_the_end);
+    RUN(who_has_crossed_leaves_now);
     RUN(who_is_preempted_while_it_drains_waits_there);
     RUN(a_failure_is_known_to_the_router);
     RUN(replicas_are_numbered_over_pools);
@@ -670,5 +714,6 @@ int main(void)
     RUN(who_is_held_is_withdrawn_with_its_model);
     RUN(who_stands_behind_one_that_leaves_is_offered);
     RUN(to_refresh_twice_changes_nothing);
+    RUN(who_drains_gets_its_memory_back);
     return report();
 }

@@ -291,6 +291,24 @@ static void an_answer_is_out_before_who_comes_at_that_instant(void)
     ms_run_free(&loop);
 }
 
+/* They come by their replica, then by request and attempt: the second, after a failure of 1 s at 8.25 s. */
+static void errands_of_a_front_end_have_an_order(void)
+{
+    ms_run loop;
+    ask_eighth(1);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.fleet.pool[1].plan.front_end = seconds(0.5);
+    loop.fleet.pool[1].plan.detokenize_s = 0.25;
+    break_down(&loop, 2, 8.25, 1.0);
+    begin(&loop);
+    CHECK(is_due_as(&loop, MS_DO_FRONT_END, ms_order(MS_ARRIVES, 2), (uint64_t)9 << 24));
+    CHECK(is_due_as(&loop, MS_DO_RETRY, ms_order(MS_RETRIES, 8), 1));
+    CHECK(is_due_as(&loop, MS_DO_FRONT_END, ms_order(MS_ARRIVES, 2), ((uint64_t)9 << 24) + 1));
+    CHECK(is_due_as(&loop, MS_DO_DETOKENIZED, ms_order(MS_ENDS, 2), ((uint64_t)9 << 24) + 1));
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -305,5 +323,6 @@ int main(void)
     RUN(who_is_through_at_one_instant_queues_in_order);
     RUN(every_pool_has_a_front_end_of_its_own);
     RUN(an_answer_is_out_before_who_comes_at_that_instant);
+    RUN(errands_of_a_front_end_have_an_order);
     return report();
 }

@@ -202,6 +202,17 @@ static void what_is_cut_off_has_no_answer(void)
     }
 }
 
+/* Of equals the earlier request goes first, and of one request the earlier attempt. */
+static void attempts_of_one_request_go_in_turn(void)
+{
+    ms_job first = ms_job_new(7, 0, 1, 1), second = ms_job_new(7, 0, 1, 1), other = ms_job_new(8, 0, 1, 1);
+    second.attempt = 1;
+    for (int32_t order = MS_ORDER_FCFS; order <= MS_ORDER_EDF; order++) {
+        CHECK(ms_job_precedes(order, &first, &second) && !ms_job_precedes(order, &second, &first));
+        CHECK(ms_job_precedes(order, &second, &other) && !ms_job_precedes(order, &other, &second));
+    }
+}
+
 int main(void)
 {
     RUN(a_queue_knows_whom_it_holds);
@@ -213,5 +224,6 @@ int main(void)
     RUN(a_queue_by_urgency_gives_the_most_urgent);
     RUN(a_job_is_put_before_another);
     RUN(what_is_cut_off_has_no_answer);
+    RUN(attempts_of_one_request_go_in_turn);
     return report();
 }

@@ -367,6 +367,20 @@ static void a_policy_may_refuse_a_complaint(void)
     }
 }
 
+/* Labels come by request and model. */
+static void labels_have_an_order(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.keeps_delays = 1;
+    ask_eighth(1);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    CHECK(is_due_as(&loop, MS_DO_LABEL, ms_order(MS_LABEL, 8), 1));
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(raters_may_err);
@@ -381,5 +395,6 @@ int main(void)
     RUN(who_is_turned_away_is_left_out_of_the_lesson);
     RUN(a_chain_teaches_its_last_answer);
     RUN(a_policy_may_refuse_a_complaint);
+    RUN(labels_have_an_order);
     return report();
 }

@@ -67,6 +67,7 @@ static void a_windowed_queue_looks_back_so_far(void)
     CHECK(ledger.plain == 1.0); /* 2.0 after the four zeros, 0.5 after the ones, and one more zero */
     CHECK(ledger.plain_max == 2.0);
     ms_ledger_free(&ledger);
+    CHECK(ledger.recent == NULL);
 }
 
 static void the_certificate_leaves_out_what_the_queue_began_with(void)

@@ -35,6 +35,7 @@ static void who_is_stirred_is_watched_once(void)
     ms_looks_stir(&looks, 2);
     CHECK(looks.n_watched == 2 && looks.watched[1] == 2 && ms_looks_until_s(&looks, 1) == 1.5);
     ms_looks_free(&looks);
+    CHECK(looks.unfinished == NULL && looks.is_changed == NULL);
 }
 
 int main(void)

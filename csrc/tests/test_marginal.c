@@ -34,6 +34,14 @@ static void it_pays_what_it_adds(void)
     }
 }
 
+/* Of two tokens the second takes an iteration: 0.25 + 0.5 s, and 0.125 s for each of 5 + 2 / 2 tokens. */
+static void a_short_answer_is_paid_too(void)
+{
+    ms_server_cost brief = server;
+    brief.known.mean_output_tokens = 2.0;
+    CHECK_NEAR(ms_marginal_cost(&brief, 5, 0, 2), 0.25 * 5.0 + 0.75 + 0.125 * 6.0, 1e-12);
+}
+
 /* A budget of 8 that 3 who decode share leaves 5 for a prompt of 8; one for prompts alone has room for all of it. */
 static void who_decodes_may_share_the_budget_of_prompts(void)
 {
@@ -144,5 +152,6 @@ int main(void)
     RUN(it_is_priced_where_it_would_go);
     RUN(the_work_of_a_prompt_is_counted_by_chunks);
     RUN(nothing_is_saved_by_a_request);
+    RUN(a_short_answer_is_paid_too);
     return report();
 }

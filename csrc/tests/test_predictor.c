@@ -383,6 +383,7 @@ static void a_label_alone_teaches_as_one_among_many(void)
             }
         }
         ms_predictor_free(&named);
+        CHECK(named.weights == NULL && named.rows == NULL);
         ms_predictor_free(&sought);
     }
 }

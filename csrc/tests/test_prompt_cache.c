@@ -72,6 +72,14 @@ static void what_is_sold_goes_in_steps(void)
     }
 }
 
+static void of_what_was_never_sent_nothing_is_sold(void)
+{
+    ms_prompt_cache cache;
+    ms_prompt_cache_init(&cache, &(ms_prompt_cache_plan){.keep_s = 10.0, .least_tokens = 1, .step_tokens = 1});
+    CHECK(SEND(&cache, 0.0, 1, {1, 20}) == 0 && SEND(&cache, 0.0, 1, {1, 20}) == 20);
+    ms_prompt_cache_free(&cache);
+}
+
 static void a_provider_that_keeps_nothing_says_nothing(void)
 {
     ms_prompt_cache cache;
@@ -158,5 +166,6 @@ int main(void)
     RUN(no_node_hides_another);
     RUN(prompts_are_remembered_as_long_as_they_are_kept);
     RUN(nothing_is_there_that_was_not_sent);
+    RUN(of_what_was_never_sent_nothing_is_sold);
     return report();
 }

@@ -319,6 +319,24 @@ static void a_failure_charges_the_iteration_under_way(void)
     ms_replica_free(&r);
 }
 
+/* With the cache goes all that its jobs used of it. */
+static void a_failure_ends_what_is_used_of_a_cache(void)
+{
+    ms_limits limits = wide;
+    limits.prefix_cache = 1;
+    ms_replica r;
+    make(&r, limits);
+    ms_queue evicted = {0};
+    ms_job jobs[] = {ms_job_new(0, 0, 4, 10), ms_job_new(1, 0, 4, 10)};
+    submit(&r, &jobs[0], 0.0);
+    submit(&r, &jobs[1], 0.0);
+    start(&r, 0.0);
+    CHECK(jobs[0].holds != NULL && jobs[1].holds != NULL && r.sequences.cache.nodes == 2);
+    ms_replica_evict(&r, 0.5, &evicted);
+    CHECK(jobs[0].holds == NULL && jobs[1].holds == NULL && r.sequences.cache.nodes == 0);
+    ms_replica_free(&r);
+}
+
 static void a_failure_during_a_prefill_frees_what_was_reserved(void)
 {
     ms_limits limits = wide;
@@ -776,6 +794,7 @@ int main(void)
     RUN(a_shared_queue_feeds_whoever_has_room);
     RUN(a_replica_woken_in_vain_sleeps_again);
     RUN(a_failure_charges_the_iteration_under_way);
+    RUN(a_failure_ends_what_is_used_of_a_cache);
     RUN(a_failure_during_a_prefill_frees_what_was_reserved);
     RUN(reading_the_meter_changes_nothing);
     RUN(the_batch_grows_past_its_first_room);

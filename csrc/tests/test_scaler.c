@@ -42,6 +42,7 @@ static void what_does_not_move_is_nothing(void)
         CHECK(scaler.standard[0] == 0.0 && scaler.standard[1] == 0.0 && scaler.standard[2] == 0.0);
     }
     ms_scaler_free(&scaler);
+    CHECK(scaler.mean == NULL && scaler.standard == NULL);
 }
 
 int main(void)

@@ -492,6 +492,16 @@ static void pools_that_never_scale_are_passed_over(void)
     }
 }
 
+/* A decision comes by its pool, after the router's own, and a replica that has loaded by itself. */
+static void errands_of_scaling_have_an_order(void)
+{
+    make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_TARGET, 2.0);
+    CHECK(ms_loop_begin(&loop) == 0 && is_due_as(&loop, MS_DO_SCALE, ms_order(MS_RECONCILES, 1), 0));
+    decide(2.0, 3);
+    CHECK(phases() == RLO && is_due_as(&loop, MS_DO_READY, ms_order(MS_ENDS, 1), 2));
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -510,5 +520,6 @@ int main(void)
     RUN(pools_of_one_instant_go_by_one_look);
     RUN(who_is_up_or_off_is_not_made_ready);
     RUN(pools_that_never_scale_are_passed_over);
+    RUN(errands_of_scaling_have_an_order);
     return report();
 }

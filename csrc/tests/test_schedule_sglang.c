@@ -1,5 +1,6 @@
 #include "schedule_sglang.h"
 
+#include "jump.h"
 #include "replicas.h"
 #include "transit.h"
 
@@ -321,6 +322,31 @@ static void who_is_retracted_waits_among_its_like(void)
     ms_replica_free(&r);
 }
 
+/* At 5 s the first holds 9 tokens and needs a tenth: with memory for 9 it goes on alone, as nobody is refused by an empty
+ * replica; where the KV of another is on its way, that one will run, and the first is sent back. */
+static void the_last_is_retracted_for_who_is_on_its_way(void)
+{
+    for (int is_coming = 0; is_coming < 2; is_coming++) {
+        ms_replica r;
+        ms_job first, second = from_elsewhere(1, 4, 3);
+        ms_queue done = {0};
+        make_decoding(&r, 2000, &first);
+        if (is_coming) {
+            CHECK(submit(&r, &second, 0.5) == MS_RESCHEDULE && ms_replica_finish(&r, &done) == 0);
+            start(&r, 1.0);
+            CHECK(r.kept_places == 1 && r.sequences.set_aside == 5);
+        }
+        r.sequences.capacity_blocks = 9;
+        r.limit_iterations = ms_jump_until(&r, 5.0);
+        ms_jump_aim(&r, r.limit_iterations);
+        CHECK(ms_replica_finish(&r, &done) == 0 && r.boundary_s == 5.0);
+        start(&r, 5.0);
+        CHECK(r.sequences.running == !is_coming && r.preemptions == is_coming && r.sequences.decoders == !is_coming);
+        CHECK(r.state == (is_coming ? MS_IDLE : MS_RUNNING) && r.own_queue.length == is_coming);
+        ms_replica_free(&r);
+    }
+}
+
 /* Who comes back from the host's memory needs its whole text, its answer too; nobody is refused by an empty replica. */
 static void who_was_retracted_needs_all_of_its_tokens(void)
 {
@@ -366,5 +392,6 @@ int main(void)
     RUN(who_comes_while_others_decode_must_fit);
     RUN(who_is_retracted_waits_among_its_like);
     RUN(who_was_retracted_needs_all_of_its_tokens);
+    RUN(the_last_is_retracted_for_who_is_on_its_way);
     return report();
 }

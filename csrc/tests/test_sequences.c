@@ -340,6 +340,7 @@ static void who_is_preempted_has_not_answered(void)
     CHECK(ms_sequences_preempt(&s, 0, 1) == &job && s.cache.cached == 3);
     CHECK(ms_cache_find(&s.cache, &turn, 20).present == 2);
     ms_sequences_free(&s);
+    CHECK(s.room == 0);
 }
 
 int main(void)

@@ -214,6 +214,7 @@ static void texts_against_lists(void)
             compare(&texts, &lists);
         }
         ms_texts_free(&texts);
+        CHECK(texts.list == NULL && texts.node_bucket == NULL && texts.text_bucket == NULL);
     }
 }
 

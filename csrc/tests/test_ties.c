@@ -64,6 +64,7 @@ static void what_changes_nothing_above_goes_no_further(void)
     ms_ties_set(&ties, 4, 2.0); /* one 1 less */
     CHECK(ties.values[root] == 1.0 && ms_ties_count(&ties) == 4);
     ms_ties_free(&ties);
+    CHECK(ties.values == NULL && ties.counts == NULL);
 }
 
 int main(void)

@@ -334,6 +334,26 @@ static void a_promise_is_kept(void)
     ms_run_free(&loop);
 }
 
+/* A transfer comes by where it goes, then by request and attempt; the next end on a link by the link, behind these. */
+static void transfers_have_an_order(void)
+{
+    for (int is_shared = 0; is_shared < 2; is_shared++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.transfer_links = is_shared ? MS_LINK_DECODE : MS_LINK_EACH;
+        ask_eighth(0);
+        make_split(&loop, config, 1, 0);
+        break_down(&loop, 1, 9.125, 1.0); /* while it crosses for the first time */
+        begin(&loop);
+        if (is_shared) {
+            CHECK(is_due_as(&loop, MS_DO_LINK, ms_order(MS_ENDS, 1), 3));
+        }
+        CHECK(is_due_as(&loop, MS_DO_TRANSFERRED, ms_order(MS_ENDS, 1), ((uint64_t)9 << 24) + (uint64_t)is_shared));
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -352,5 +372,6 @@ int main(void)
     RUN(a_transfer_that_ends_early_leaves_its_link);
     RUN(what_is_lost_amid_a_transfer_leaves_its_link);
     RUN(a_promise_is_kept);
+    RUN(transfers_have_an_order);
     return report();
 }

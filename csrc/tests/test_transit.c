@@ -364,6 +364,32 @@ static void what_is_used_twice_is_set_aside_once(void)
     }
 }
 
+/* By vLLM what has come is there for others from then on: the second of one text, looked at in the same instant, need not send
+ * the 8 tokens of its node. */
+static void what_has_come_is_found_at_once(void)
+{
+    const ms_node_of_path path[] = {{7, 8}};
+    ms_replica r;
+    const ms_limits limits = {.max_num_seqs = 2,
+                              .max_batched_tokens = 16,
+                              .kv_capacity_tokens = 100,
+                              .kv_block_tokens = 4,
+                              .prefix_cache = 1,
+                              .role = MS_ROLE_DECODE};
+    CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+    ms_job first = prefilled(0, 10, 2), second = prefilled(1, 10, 2);
+    first.path = second.path = path;
+    first.path_length = second.path_length = 1;
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_transit_depart(&r) == &first && ms_replica_arrive(&r, &first, 1.0) == MS_WAKE);
+    ms_queue_push_tail(r.queue, &second);
+    start(&r, 1.0);
+    CHECK(first.missing_tokens == 10 && ms_transit_depart(&r) == &second && second.missing_tokens == 2);
+    CHECK(ms_cache_check(&r.sequences.cache) == 0);
+    ms_replica_free(&r);
+}
+
 /* What was prefilled is in the cache of its replica, used until the other has it, and can be evicted from then on. */
 static void what_was_handed_over_stays_in_the_cache(void)
 {
@@ -425,6 +451,7 @@ int main(void)
     RUN(what_is_set_aside_is_counted_in_blocks);
     RUN(what_is_used_twice_is_set_aside_once);
     RUN(what_was_handed_over_stays_in_the_cache);
+    RUN(what_has_come_is_found_at_once);
     RUN(room_for_answers_is_in_tokens_with_drafts_too);
     return report();
 }

@@ -318,6 +318,41 @@ static void what_is_measured_ends_with_the_last_turn(void)
     ms_run_free(&loop);
 }
 
+/* Those on their way in time are due: after the answer at 3 s, 5 s of thought end at 8 s, or never. */
+static void a_turn_that_comes_too_late_is_not_due(void)
+{
+    const double horizons_s[] = {INFINITY, 7.5, INFINITY, 8.0};
+    for (int k = 0; k < 4; k++) {
+        sheet *s = two_sessions();
+        ms_run_config config = plain;
+        ms_run loop;
+        config.horizon_s = horizons_s[k];
+        wait_s[1] = k == 2 ? INFINITY : 5.0;
+        plans_are(0, 0, 0, 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        run_until(&loop, 4.0);
+        CHECK(s->finish[0] == 3.0 && loop.turns_due == (k % 3 == 0) && loop.turns_to_come == 2);
+        ms_run_free(&loop);
+    }
+}
+
+/* A turn whose model cannot be had goes by its plan. */
+static void a_turn_leaves_a_model_that_cannot_be_had(void)
+{
+    sheet *s = two_sessions();
+    ms_run_config config = plain;
+    ms_run loop;
+    config.keeps_session_model = 1;
+    s->page.turns.new_tokens = NULL; /* what a prompt costs stays */
+    s->known[TURNS + 1] = INFINITY;
+    plans_are(1, 0, 1, 0);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(s->model[0] == 1 && s->model[1] == 0 && s->model[2] == 0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -334,5 +369,7 @@ int main(void)
     RUN(turns_wait_for_their_decision);
     RUN(a_turn_may_stand_before_the_one_it_follows);
     RUN(what_is_measured_ends_with_the_last_turn);
+    RUN(a_turn_that_comes_too_late_is_not_due);
+    RUN(a_turn_leaves_a_model_that_cannot_be_had);
     return report();
 }

@@ -1,5 +1,6 @@
 #include "loops.h"
 
+#include "clients.h"
 #include "workers.h"
 
 /* A decision takes 2.5 s. */
@@ -129,6 +130,45 @@ static void a_late_decision_finds_the_queue_of_its_tenant(void)
     ms_run_free(&loop);
 }
 
+/* What is decided at one instant comes by its attempt, after a client of the same number who asks then. */
+static void decisions_of_one_instant_come_by_attempt(void)
+{
+    ms_run loop;
+    const ms_run_config config = decides(0);
+    ms_open opens[4];
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    for (int k = 3; k >= 0; k--) {
+        opens[k] = (ms_open){.request = 5, .attempt = k, .brain = loop.instances.brain};
+        CHECK(ms_workers_enter(&loop, &opens[k]) == 0);
+    }
+    CHECK(ms_clients_ask_at(&loop, 5, 2.5) == 0 && loop.heap.events[0].errand == MS_DO_CLIENT);
+    for (int k = 0; k < 4; k++) {
+        ms_heap_pop(&loop.heap);
+        CHECK(loop.heap.events[0].subject == &opens[k] && loop.heap.events[0].errand == MS_DO_DECIDE);
+    }
+    ms_run_free(&loop);
+}
+
+/* The first of two who wait gives up and asks again: behind the other, and before nobody. */
+static void who_asks_again_stands_last(void)
+{
+    ms_run loop;
+    const ms_run_config config = decides(1);
+    ms_open opens[3];
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    const ms_desk *desk = &loop.desks[0];
+    for (int k = 0; k < 3; k++) {
+        opens[k] = (ms_open){.request = k, .brain = loop.instances.brain};
+        CHECK(ms_workers_enter(&loop, &opens[k]) == 0);
+    }
+    CHECK(desk->first == &opens[1] && opens[1].behind == &opens[2]);
+    ms_workers_leave(&loop, &opens[1]);
+    CHECK(ms_workers_enter(&loop, &opens[1]) == 0 && opens[1].waits);
+    CHECK(desk->first == &opens[2] && opens[2].before == NULL && opens[2].behind == &opens[1]);
+    CHECK(desk->last == &opens[1] && opens[1].before == &opens[2] && opens[1].behind == NULL);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(decisions_wait_for_workers);
@@ -136,5 +176,7 @@ int main(void)
     RUN(nobody_decides_for_who_has_given_up);
     RUN(each_instance_has_its_own_workers);
     RUN(a_late_decision_finds_the_queue_of_its_tenant);
+    RUN(decisions_of_one_instant_come_by_attempt);
+    RUN(who_asks_again_stands_last);
     return report();
 }
