@@ -86,6 +86,8 @@ typedef struct ms_saturated {
     int32_t dearest;
 } ms_saturated;
 
+enum { MS_LOOKED_AT = 2 };
+
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t rule;          /* enum ms_dispatch */
@@ -114,7 +116,7 @@ typedef struct ms_servers {
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
     int32_t *stale;        /* scored: places that have changed since */
-    int8_t *is_stale;
+    int8_t *is_stale;      /* MS_LOOKED_AT: it may be the best */
     int32_t n_stale;
     ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
