@@ -287,7 +287,9 @@ void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
         ms_offers_begin(self, pool, t_s);
     }
     notify(self, idle, t_s);
-    notify(self, ms_offers_next(self, pool, t_s), t_s);
+    if (pool->last_look_s >= t_s) {
+        notify(self, ms_offers_next(self, pool, t_s), t_s);
+    }
 }
 
 void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s)
@@ -333,18 +335,15 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     ms_replica *server = &self->replica[replica];
     const int64_t preemptions = server->preemptions;
     int32_t pulled;
-    const int error = ms_replica_start(server, t_s, &pulled);
+    MS_TRY(ms_replica_start(server, t_s, &pulled));
     ms_view_stir(self, replica);
-    if (error) {
-        return error;
-    }
     ms_fleet_await_boundary(self, replica);
     if (self->dispatch.rule == MS_SHARED_QUEUE) {
         if (pulled > 0 || server->preemptions > preemptions) {
             ms_view_note_load(self, replica);
-            ms_offers_looked(self, replica);
+            self->look_s[replica] = INFINITY;
             ms_fleet_offer(self, ms_pool_of(self, replica), t_s);
-        } else {
+        } else if (self->look_s[replica] < INFINITY) {
             ms_fleet_look_no_more(self, replica, t_s);
         }
     }

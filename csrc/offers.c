@@ -30,7 +30,7 @@ void ms_offers_begin(ms_fleet *self, ms_pool *pool, double t_s)
 
 int32_t ms_offers_next(ms_fleet *self, ms_pool *pool, double t_s)
 {
-    if (pool->shared.length == 0 || pool->last_look_s < t_s) {
+    if (pool->shared.length == 0) {
         return -1;
     }
     double least_s = INFINITY;
