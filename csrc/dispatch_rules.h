@@ -50,6 +50,13 @@ static inline double ms_choice_usage(const ms_choice *self, int32_t replica)
     return looks->delay_s > 0.0 ? looks->usage[replica] : ms_choice_usage_now(self, replica);
 }
 
+/* What is seen now is of then. */
+static inline double ms_choice_as_of_s(const ms_choice *self)
+{
+    const ms_looks *looks = &self->fleet->looks;
+    return looks->delay_s > 0.0 ? ms_looks_s(looks) : self->t_s;
+}
+
 /* Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API. */
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica);
 

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "expect.h"
 #include "memory.h"
+#include "offers.h"
 #include "view.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
@@ -39,12 +40,14 @@ static int allocate(ms_fleet *self)
     self->held_tokens = calloc(n + 1, sizeof(int64_t));
     self->kept = calloc(n + 1, sizeof *self->kept);
     self->promised = calloc(n + 1, sizeof(int64_t));
+    self->look_s = calloc(n + 1, sizeof(double));
     if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
         self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
-        self->kept == NULL || self->promised == NULL || self->rest == NULL || self->is_at_rest == NULL) {
+        self->kept == NULL || self->promised == NULL || self->look_s == NULL || self->rest == NULL ||
+        self->is_at_rest == NULL) {
         return MS_ERR_MEMORY;
     }
     if (self->dispatch.rule == MS_OWN_RULE) {
@@ -75,7 +78,7 @@ static int32_t first_alike(const ms_fleet *self, int32_t number)
 static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, int32_t first)
 {
     ms_pool *pool = &self->pool[number];
-    *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
+    *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas, .looker = -1};
     pool->servers = plan->model + (plan->limits.role == MS_ROLE_DECODE ? self->models : 0);
     ms_api_limits_init(&pool->api_limits, &plan->api_limits);
     ms_prompt_cache_init(&pool->prompt_cache, &plan->prompt_cache);
@@ -86,6 +89,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     ms_pool *alike = &self->pool[pool->alike];
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
+        self->look_s[first + i] = INFINITY;
         ms_replica *replica = &self->replica[first + i];
         if (!plan->is_api) {
             MS_TRY(ms_replica_init(replica, first + i, &alike->plan.coefficients, &plan->limits, shared));
@@ -193,6 +197,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->held_tokens);
     free(self->kept);
     free(self->promised);
+    free(self->look_s);
     ms_tournament_free(&self->moments);
     ms_looks_free(&self->looks);
     *self = (ms_fleet){0};
@@ -216,14 +221,9 @@ static void set_moment(ms_fleet *self, int32_t replica, double time_s, enum ms_k
     ms_expect_turns(self, replica);
 }
 
-static void await_boundary(ms_fleet *self, int32_t replica)
+void ms_fleet_await_boundary(ms_fleet *self, int32_t replica)
 {
     set_moment(self, replica, self->replica[replica].boundary_s, MS_ENDS);
-}
-
-void ms_fleet_forget_moment(ms_fleet *self, int32_t replica)
-{
-    await_boundary(self, replica);
 }
 
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
@@ -232,7 +232,7 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
     if (notice == MS_WAKE) {
         set_moment(self, replica, t_s, MS_STARTS);
     } else if (notice == MS_RESCHEDULE) {
-        await_boundary(self, replica);
+        ms_fleet_await_boundary(self, replica);
     }
 }
 
@@ -268,20 +268,13 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */
 
-/* Who is up and has no next moment, which stands close to those of others. */
-static int is_idle(const ms_fleet *self, int32_t replica)
+/* Who is to look at the head of a queue that is shared; -1: nobody. */
+static void notify(ms_fleet *self, int32_t replica, double t_s)
 {
-    return self->failures[replica] == 0 && self->moments.values[replica] == INFINITY;
-}
-
-int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool)
-{
-    for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
-        if (is_idle(self, i)) {
-            return i;
-        }
+    if (replica >= 0) {
+        ms_expect_replica(self, replica);
+        ms_fleet_act(self, replica, ms_replica_notify(&self->replica[replica], t_s), t_s);
     }
-    return -1;
 }
 
 void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
@@ -289,15 +282,20 @@ void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
     if (self->dispatch.rule != MS_SHARED_QUEUE || pool->shared.length == 0) {
         return;
     }
-    const int32_t idle = ms_fleet_first_idle(self, pool);
-    if (idle >= 0) {
-        ms_fleet_act(self, idle, ms_replica_notify(&self->replica[idle], t_s), t_s);
-        return;
+    const int32_t idle = ms_offers_first_idle(self, pool);
+    if (idle < 0) {
+        ms_offers_begin(self, pool, t_s);
     }
-    for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
-        if (self->failures[i] == 0) {
-            ms_fleet_act(self, i, ms_replica_notify(&self->replica[i], t_s), t_s);
-        }
+    notify(self, idle, t_s);
+    if (pool->last_look_s >= t_s) {
+        notify(self, ms_offers_next(self, pool, t_s), t_s);
+    }
+}
+
+void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s)
+{
+    if (ms_offers_looked(self, replica)) {
+        notify(self, ms_offers_next(self, ms_pool_of(self, replica), t_s), t_s);
     }
 }
 
@@ -337,15 +335,17 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     ms_replica *server = &self->replica[replica];
     const int64_t preemptions = server->preemptions;
     int32_t pulled;
-    const int error = ms_replica_start(server, t_s, &pulled);
+    MS_TRY(ms_replica_start(server, t_s, &pulled));
     ms_view_stir(self, replica);
-    if (error) {
-        return error;
-    }
-    await_boundary(self, replica);
-    if (self->dispatch.rule == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
-        ms_view_note_load(self, replica);
-        ms_fleet_offer(self, ms_pool_of(self, replica), t_s);
+    ms_fleet_await_boundary(self, replica);
+    if (self->dispatch.rule == MS_SHARED_QUEUE) {
+        if (pulled > 0 || server->preemptions > preemptions) {
+            ms_view_note_load(self, replica);
+            self->look_s[replica] = INFINITY;
+            ms_fleet_offer(self, ms_pool_of(self, replica), t_s);
+        } else if (self->look_s[replica] < INFINITY) {
+            ms_fleet_look_no_more(self, replica, t_s);
+        }
     }
     return 0;
 }
@@ -441,9 +441,10 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
         ms_replica_evict(&self->replica[replica], t_s, evicted);
-        await_boundary(self, replica);
+        ms_fleet_await_boundary(self, replica);
     }
     ms_fleet_refresh(self, replica);
+    ms_fleet_look_no_more(self, replica, t_s);
     ms_texts_forget(&servers_for(self, replica)->texts, self->place_of[replica]);
 }
 

@@ -42,17 +42,17 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
 /* A replica may take requests from now on, or may not any more. */
 void ms_fleet_refresh(ms_fleet *self, int32_t replica);
 
-/* A replica has nothing to do at any time. */
-void ms_fleet_forget_moment(ms_fleet *self, int32_t replica);
+/* The next moment of a replica is the boundary that it announced; if it runs nothing, there is none. */
+void ms_fleet_await_boundary(ms_fleet *self, int32_t replica);
 
 /* A job that was prefilled for another replica is kept where that was; or its blocks there are let go, if it was. */
 void ms_fleet_keep(ms_fleet *self, ms_job *job);
 void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s);
 
-/* The first idle replica of a pool; -1: none is. */
-int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);
-
 /* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
 void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s);
+
+/* A replica has looked at the head of its pool's queue, or will not as it is not up any more. */
+void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s);
 
 #endif

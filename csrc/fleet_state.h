@@ -51,15 +51,17 @@ typedef struct ms_pool_plan {
 
 typedef struct ms_pool {
     ms_pool_plan plan;
+    ms_autoscaler autoscaler;
     int32_t first;      /* its first replica */
     int32_t servers;    /* among those of the fleet */
-    int32_t up;
     int32_t loading;
     int32_t draining;
-    ms_autoscaler autoscaler;
+    int32_t up;         /* with the next, and what is shared, read for every request where queues are */
     int64_t unfinished; /* running, waiting or held, in a front end or being detokenized; a prefill's until its KV is away */
-    int64_t crossing;   /* of these, the ones that it has prefilled and whose KV it holds still */
-    ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
+    ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE, */
+    double last_look_s; /* when the last of them looks at its head (offers.c), */
+    int32_t looker;     /* and who does next; -1: nobody */
+    int64_t crossing;   /* of the unfinished, the ones that it has prefilled and whose KV it holds still */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
     double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h), and those of */
@@ -83,6 +85,8 @@ typedef struct ms_saturated {
     int32_t cheapest;    /* the one that grows, and the one that shrinks, if one is to; -1: none can */
     int32_t dearest;
 } ms_saturated;
+
+enum { MS_LOOKED_AT = 2 };
 
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
@@ -112,7 +116,7 @@ typedef struct ms_servers {
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
     int32_t *stale;        /* scored: places that have changed since */
-    int8_t *is_stale;
+    int8_t *is_stale;      /* MS_LOOKED_AT: it may be the best */
     int32_t n_stale;
     ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
@@ -169,6 +173,7 @@ typedef struct ms_fleet {
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
     ms_job **kept;           /* [replicas] the first of the jobs that each has prefilled for another and still holds */
+    double *look_s;          /* [replicas] when each looks at the head of a queue that it shares; infinite: not for that head */
     int64_t *promised;       /* [replicas] jobs before their prefill that are to decode there */
     int32_t *scratch;        /* [replicas + 1], and so are those that follow */
     int32_t *matches;

@@ -64,6 +64,20 @@ static enum ms_notice aim_sooner(ms_replica *self, int64_t n)
     return MS_RESCHEDULE;
 }
 
+static int may_be_joined(const ms_replica *self)
+{
+    return self->state == MS_RUNNING && ms_jump_may_be_joined(self);
+}
+
+double ms_replica_look_s(const ms_replica *self, double t_s)
+{
+    if (!may_be_joined(self)) {
+        return INFINITY;
+    }
+    const int64_t n = ms_jump_until(self, t_s);
+    return n < self->target_iterations ? ms_jump_end_s(self, n) : self->boundary_s;
+}
+
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
 {
     if (self->state == MS_IDLE) {
@@ -72,7 +86,7 @@ enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
         self->limit_iterations = self->target_iterations = 0;
         return MS_WAKE;
     }
-    return self->state == MS_RUNNING && ms_jump_may_be_joined(self) ? aim_sooner(self, ms_jump_until(self, t_s)) : MS_NOTHING;
+    return may_be_joined(self) ? aim_sooner(self, ms_jump_until(self, t_s)) : MS_NOTHING;
 }
 
 /* Likewise, where it plans ahead: somebody may have come, or be the first of those who come, since another left at t_s. */
@@ -81,7 +95,7 @@ static enum ms_notice notice_coming(ms_replica *self, double t_s)
     if (self->state == MS_IDLE) {
         return ms_replica_notify(self, t_s);
     }
-    if (self->state != MS_RUNNING || !ms_jump_may_be_joined(self) || !ms_lookahead_matters(self)) {
+    if (!may_be_joined(self) || !ms_lookahead_matters(self)) {
         return MS_NOTHING;
     }
     const int64_t now = ms_jump_until(self, t_s), seen = ms_lookahead_until(self);

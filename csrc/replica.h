@@ -45,6 +45,9 @@ enum ms_notice ms_replica_submit(ms_replica *self, ms_job *job, double t_s);
 /* The head of its queue is new at time t_s. */
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s);
 
+/* When it would look at that head, if another may join it; else infinite. */
+double ms_replica_look_s(const ms_replica *self, double t_s);
+
 /* At boundary_s: appends what is done to `done`, in running order, then what was aborted. Returns 0 or an error. */
 int ms_replica_finish(ms_replica *self, ms_queue *done);
 

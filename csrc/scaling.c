@@ -22,13 +22,14 @@ static void turn_off(ms_fleet *fleet, int32_t replica, double t_s)
 }
 
 /* It takes no more. What it has it serves to the end. */
-static void close_replica(ms_fleet *fleet, int32_t replica)
+static void close_replica(ms_fleet *fleet, int32_t replica, double t_s)
 {
     ms_pool *pool = ms_pool_of(fleet, replica);
     fleet->failures[replica] = 1;
     pool->up--;
     ms_fleet_refresh(fleet, replica);
     ms_texts_forget(&fleet->servers[pool->servers].texts, fleet->place_of[replica]);
+    ms_fleet_look_no_more(fleet, replica, t_s);
     fleet->replica[replica].queue = &fleet->replica[replica].own_queue;
     fleet->phase[replica] = MS_DRAINING;
     pool->draining++;
@@ -39,7 +40,7 @@ static void finish_draining(ms_fleet *fleet, int32_t replica, double t_s)
 {
     ms_queue none = {0};
     ms_replica_evict(&fleet->replica[replica], t_s, &none);
-    ms_fleet_forget_moment(fleet, replica);
+    ms_fleet_await_boundary(fleet, replica);
     ms_pool_of(fleet, replica)->draining--;
     fleet->draining--;
     turn_off(fleet, replica, t_s);
@@ -94,7 +95,7 @@ static void remove_one(ms_run *run, ms_pool *pool)
         pool->loading--;
         turn_off(fleet, replica, run->now_s);
     } else {
-        close_replica(fleet, replica);
+        close_replica(fleet, replica, run->now_s);
     }
 }
 
@@ -116,7 +117,7 @@ int ms_scaling_begin(ms_run *run)
             continue;
         }
         for (int32_t i = pool->first + pool->plan.autoscale.initial; i <= last_of(pool); i++) {
-            close_replica(fleet, i);
+            close_replica(fleet, i, 0.0);
             finish_draining(fleet, i, 0.0);
         }
         MS_TRY(await_decision(run, p));

@@ -164,13 +164,19 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
     return terms;
 }
 
+/* Whose terms have only risen since they were known, but for who waits, may stand where it stands: it will be looked at before it
+ * is chosen. */
 static void stand_anew(const ms_choice *self, int32_t place)
 {
     ms_servers *servers = self->servers;
     const int32_t replica = servers->replica[place];
-    const int is_up = self->fleet->failures[replica] == 0;
+    const int is_up = self->fleet->failures[replica] == 0, is_wanted = servers->is_stale[place] == MS_LOOKED_AT;
     double until_s;
     const ms_terms terms = terms_of(self, replica, &until_s);
+    servers->is_stale[place] = 0;
+    if (is_up && !is_wanted && ms_standings_bound(&servers->standings, place, &terms, ms_choice_as_of_s(self))) {
+        return;
+    }
     if (is_up) {
         ms_standings_put(&servers->standings, place, &terms, until_s);
     } else {
@@ -183,7 +189,6 @@ static void update_standings(const ms_choice *self)
     ms_servers *servers = self->servers;
     servers->busiest = busiest_of(self);
     for (int32_t i = 0; i < servers->n_stale; i++) {
-        servers->is_stale[servers->stale[i]] = 0;
         stand_anew(self, servers->stale[i]);
     }
     servers->n_stale = 0;
@@ -207,7 +212,7 @@ static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_
 typedef struct ms_search {
     const ms_choice *choice;
     int64_t total;
-    double as_of_s; /* what is seen now is of then */
+    double as_of_s;
     double best;
     ms_terms terms; /* of those who cost that, */
     int32_t count;  /* so many */
@@ -234,6 +239,7 @@ static void look_at(ms_search *self, int32_t place)
     const ms_terms terms = terms_of(choice, choice->servers->replica[place], &until_s);
     self->best = ms_less(self->best, cost_of_terms(choice, &terms, self->total));
     ms_servers_mark(choice->servers, place);
+    choice->servers->is_stale[place] = MS_LOOKED_AT;
 }
 
 /* Whether all who cost so little below a node are those with the least of all terms, as they are now. */
@@ -317,9 +323,7 @@ static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms
 {
     const ms_listed listed = list_of(self, n, known);
     const double best = price(self, listed, total, known);
-    const ms_looks *looks = &self->fleet->looks;
-    const ms_search anew = {
-        .choice = self, .total = total, .as_of_s = looks->delay_s > 0.0 ? ms_looks_s(looks) : self->t_s, .best = best};
+    const ms_search anew = {.choice = self, .total = total, .as_of_s = ms_choice_as_of_s(self), .best = best};
     ms_search search = anew;
     weigh_below(&search, self->servers->standings.tree.top, 0);
     while (self->servers->n_stale > 0) {

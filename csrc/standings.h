@@ -19,10 +19,10 @@ typedef struct ms_terms {
 /* Of a place, or of all below a node. */
 typedef struct ms_standing {
     ms_terms least;
-    ms_terms next;  /* among those whose terms are others; infinite: there are none */
-    double until_s; /* those with the least of all terms have them */
+    int64_t count;  /* who has the least of all terms; 0: nobody, */
+    double until_s; /* and until when they have them */
     double most;    /* of MS_TERM_WAITING */
-    int64_t count;  /* who has the least of all terms; 0: nobody */
+    ms_terms next;  /* among those whose terms are others; infinite: there are none */
 } ms_standing;
 
 typedef struct ms_standings {
@@ -37,6 +37,15 @@ void ms_standings_free(ms_standings *self);
 /* A place has these terms; or it has none. */
 void ms_standings_put(ms_standings *self, int32_t place, const ms_terms *terms, double until_s);
 void ms_standings_remove(ms_standings *self, int32_t place);
+
+/* Whether what is known of a place holds no more, but none of these terms is less, and as many wait. */
+static inline int ms_standings_bound(const ms_standings *self, int32_t place, const ms_terms *terms, double as_of_s)
+{
+    const ms_standing *one = &self->node[place];
+    return one->until_s < as_of_s && one->least.of[MS_TERM_WAITING] == terms->of[MS_TERM_WAITING] &&
+           one->least.of[MS_TERM_UNFINISHED] <= terms->of[MS_TERM_UNFINISHED] &&
+           one->least.of[MS_TERM_PREFILL] <= terms->of[MS_TERM_PREFILL] && one->least.of[MS_TERM_USAGE] <= terms->of[MS_TERM_USAGE];
+}
 
 /* How many with these terms stand before a place; and the place of the k-th, from 0 on, of more than k. */
 int32_t ms_standings_before(const ms_standings *self, const ms_terms *terms, int32_t place);

@@ -176,11 +176,13 @@ static double weight_of(const ms_fleet *self, const ms_servers *servers, double 
     return servers->rule == MS_PACKED && load < (double)self->dispatch.packed_requests ? -load : load;
 }
 
-/* Whether the rule may ask who has the least of the loads, with nothing else to go by. */
-static int asks_for_least(int32_t rule)
+/* Whether the rule may ask who has the least of the loads, with nothing else to go by; where queues are shared, among APIs
+ * alone. */
+static int asks_for_least(const ms_servers *servers)
 {
+    const int32_t rule = servers->rule;
     return rule == MS_LEAST_LOADED || rule == MS_PACKED || rule == MS_SESSION || rule == MS_PREFIX_AFFINITY ||
-           rule == MS_SHARED_QUEUE;
+           (rule == MS_SHARED_QUEUE && servers->has_api);
 }
 
 void ms_view_show_load(ms_fleet *self, int32_t replica)
@@ -195,7 +197,7 @@ void ms_view_show_load(ms_fleet *self, int32_t replica)
         ms_view_show_account(self, replica);
     } else if (servers->rule == MS_POWER_OF_TWO) {
         servers->loads.values[self->place_of[replica]] = load;
-    } else if (asks_for_least(servers->rule)) {
+    } else if (asks_for_least(servers)) {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? weight_of(self, servers, load) : INFINITY);
     }
     if (servers->own.sees_loads) {

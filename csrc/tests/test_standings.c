@@ -106,8 +106,29 @@ static void a_node_knows_of_all_below_it(void)
     }
 }
 
+/* What stands may stand where it is not known any more, and nothing has fallen since. */
+static void what_has_only_risen_is_bound(void)
+{
+    const ms_terms terms = {{2.0, 3.0, 40.0, 0.5}};
+    ms_standings standings;
+    CHECK(ms_standings_init(&standings, 9) == 0);
+    ms_standings_put(&standings, 8, &terms, 5.0);
+    CHECK(ms_standings_bound(&standings, 8, &terms, 5.5) && !ms_standings_bound(&standings, 8, &terms, 5.0));
+    for (int k = 0; k < MS_TERMS; k++) {
+        ms_terms more = terms, less = terms;
+        more.of[k] += 0.25;
+        less.of[k] -= 0.25;
+        CHECK(ms_standings_bound(&standings, 8, &more, 5.5) == (k != MS_TERM_WAITING));
+        CHECK(!ms_standings_bound(&standings, 8, &less, 5.5));
+    }
+    ms_standings_remove(&standings, 8);
+    CHECK(!ms_standings_bound(&standings, 8, &terms, 5.5));
+    ms_standings_free(&standings);
+}
+
 int main(void)
 {
     RUN(a_node_knows_of_all_below_it);
+    RUN(what_has_only_risen_is_bound);
     return report();
 }

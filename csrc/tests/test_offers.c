@@ -1,0 +1,152 @@
+#include "offers.h"
+
+#include <math.h>
+
+#include "fleets.h"
+
+enum { REPLICAS = 6, MANY = 400 };
+
+static void until(ms_fleet *fleet, ms_queue *done, double t_s)
+{
+    while (fleet->moments.values[ms_tournament_best(&fleet->moments)] <= t_s) {
+        step(fleet, done);
+    }
+}
+
+/* Four replicas whose iterations end a quarter of a second after one another, and a job that finds none idle at 2.6 s. */
+static void crowd(ms_fleet *fleet, ms_queue *done)
+{
+    const ms_pool_plan plan = pool_of(0, 4, 2);
+    make(fleet, 1, &plan, MS_SHARED_QUEUE);
+    for (int32_t i = 0; i < 5; i++) {
+        const double t_s = i < 4 ? 0.25 * i : 2.6;
+        until(fleet, done, t_s);
+        CHECK(ms_offers_first_idle(fleet, &fleet->pool[0]) == (i < 4 ? i : -1));
+        jobs[i] = ms_job_new(i, 0, 4, 20);
+        CHECK(ms_dispatch_place(fleet, &jobs[i], -1, t_s) == MS_PLACED);
+    }
+}
+
+/* The others go on as if nobody had come. */
+static void only_who_looks_next_is_interrupted(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0};
+    crowd(&fleet, &done);
+    CHECK(fleet.pool[0].looker == 3 && fleet.moments.values[3] == 2.75);
+    for (int32_t i = 0; i < 3; i++) {
+        CHECK(fleet.moments.values[i] == 20.0 + 0.25 * i && fleet.look_s[i] == 3.0 + 0.25 * i);
+    }
+    CHECK(run_out(&fleet) == 5 && jobs[4].replica == 3 && jobs[4].start_s == 2.75);
+    ms_fleet_free(&fleet);
+}
+
+static void where_it_fails_the_next_one_looks(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0}, evicted = {0};
+    crowd(&fleet, &done);
+    ms_fleet_fail(&fleet, 2, 2.65, &evicted);
+    CHECK(fleet.pool[0].looker == 3 && fleet.look_s[2] == INFINITY);
+    ms_fleet_fail(&fleet, 3, 2.7, &evicted);
+    CHECK(fleet.pool[0].looker == 0 && fleet.moments.values[0] == 3.0);
+    CHECK(run_out(&fleet) == 3 && jobs[4].replica == 0 && jobs[4].start_s == 3.0);
+    ms_fleet_free(&fleet);
+}
+
+/* Who was to look has lost its turn as nobody waits; for who comes then an idle one is there, and nobody else is asked. */
+static void nobody_looks_where_nobody_waits(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0};
+    int left;
+    crowd(&fleet, &done);
+    ms_fleet_abort(&fleet, &jobs[4], 2.7, &left);
+    CHECK(left == 1 && ms_offers_next(&fleet, &fleet.pool[0], 2.7) == -1);
+    until(&fleet, &done, 2.9);
+    CHECK(fleet.moments.values[0] == 20.0 && fleet.moments.values[3] == 20.75);
+    ms_fleet_free(&fleet);
+}
+
+/* ---- beside asking everybody --------------------------------------------------------------------------------- */
+
+/* Who has the head in hand is asked no more until it is another. */
+static void ask_all(ms_fleet *fleet, const ms_job **head, double t_s)
+{
+    const ms_pool *pool = &fleet->pool[0];
+    const int is_new = pool->shared.head != *head;
+    *head = pool->shared.head;
+    for (int32_t i = 0; i < REPLICAS && *head != NULL && is_new && ms_offers_first_idle(fleet, pool) < 0; i++) {
+        if (fleet->failures[i] == 0) {
+            ms_fleet_act(fleet, i, ms_replica_notify(&fleet->replica[i], t_s), t_s);
+        }
+    }
+}
+
+/* Requests come close together, some leave and replicas fail; whether all replicas are asked after everything that happens, or
+ * those that the fleet asks. */
+static int64_t play(int asks_all, ms_job *played)
+{
+    ms_pool_plan plan = pool_of(0, REPLICAS, 3);
+    plan.limits.kv_capacity_tokens = 90;
+    ms_fleet fleet;
+    ms_queue done = {0}, evicted = {0};
+    int left;
+    const ms_job *head = NULL;
+    int64_t moments = 0;
+    double t_s = 0.0;
+    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    for (int32_t i = 0; i < MANY; i++) {
+        t_s += 0.3 + 0.7 * (i * 37 % 64) / 64.0 + i * 0x1p-20;
+        for (; fleet.moments.values[ms_tournament_best(&fleet.moments)] <= t_s; moments++) {
+            const double now_s = step(&fleet, &done);
+            if (asks_all) {
+                ask_all(&fleet, &head, now_s);
+            }
+        }
+        jobs[i] = ms_job_new(i, 0, 4 + i * 29 % 23, 2 + i * 13 % 9);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+        if (i % 11 == 10 && jobs[i - 1].place == MS_QUEUED) {
+            ms_fleet_abort(&fleet, &jobs[i - 1], t_s, &left);
+        }
+        if (i % 40 == 20) {
+            ms_fleet_fail(&fleet, i / 40 % REPLICAS, t_s, &evicted);
+        } else if (i % 40 == 39) {
+            repair(&fleet, i / 40 % REPLICAS, t_s);
+        }
+        if (asks_all) {
+            ask_all(&fleet, &head, t_s);
+        }
+    }
+    CHECK(done.length + run_out(&fleet) > MANY / 2);
+    for (int32_t i = 0; i < MANY; i++) {
+        played[i] = jobs[i];
+    }
+    ms_fleet_free(&fleet);
+    return moments;
+}
+
+static int is_same_s(double a, double b)
+{
+    return a == b || (a != a && b != b);
+}
+
+static void all_goes_as_if_everybody_were_asked(void)
+{
+    static ms_job few[MANY], all[MANY];
+    const int64_t moments = play(0, few);
+    CHECK(moments < play(1, all));
+    for (int32_t i = 0; i < MANY; i++) {
+        CHECK(few[i].replica == all[i].replica && is_same_s(few[i].start_s, all[i].start_s));
+        CHECK(is_same_s(few[i].finish_s, all[i].finish_s) && few[i].preemptions == all[i].preemptions);
+    }
+}
+
+int main(void)
+{
+    RUN(only_who_looks_next_is_interrupted);
+    RUN(where_it_fails_the_next_one_looks);
+    RUN(nobody_looks_where_nobody_waits);
+    RUN(all_goes_as_if_everybody_were_asked);
+    return report();
+}
