@@ -31,7 +31,8 @@ MS_INLINE double iteration_cost(const ms_known_cost *self, double gpu_s, double 
     const ms_coefficients *c = &self->coefficients;
     const double seconds = ms_with_host_s(c, gpu_s, ms_host_s(c, sequences));
     const double capped = c->p_cap_w * seconds;
-    const double drawn = c->p0_w * seconds + c->e_j_per_token * tokens + c->ek_j_per_token * context;
+    const double spared = c->spared_w * (seconds - gpu_s);
+    const double drawn = c->p0_w * seconds - spared + c->e_j_per_token * tokens + c->ek_j_per_token * context;
     const double joules = capped - drawn < 0.0 ? capped : drawn;
     return self->usd_per_s > 0.0 ? self->usd_per_s * seconds : joules;
 }

@@ -86,14 +86,17 @@ static double sign_change(ms_series gap, double n)
     return j;
 }
 
-/* Of n iterations of these durations, `context` tokens being cached before the first. */
-static double series_joules(const ms_coefficients *c, const ms_batch *batch, double context, ms_series tau, double n)
+/* Of n iterations that take the server `tau` and its GPUs `gpu`, `context` tokens being cached before the first. */
+static double series_joules(const ms_coefficients *c, const ms_batch *batch, double context, ms_series tau,
+                            ms_series gpu, double n)
 {
+    const ms_series spared = {c->spared_w * (tau.first - gpu.first), c->spared_w * (tau.slope - gpu.slope)};
     const ms_series capped = {c->p_cap_w * tau.first, c->p_cap_w * tau.slope};
     const double tokens = batch->prompt_tokens + batch->decoders + c->draft_tokens * batch->decoders;
-    const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * tokens +
+    const ms_series drawn = {c->p0_w * tau.first - spared.first + c->e_j_per_token * tokens +
                                  c->ek_j_per_token * context,
-                             c->p0_w * tau.slope + c->ek_j_per_token * (batch->decoders + batch->ahead)};
+                             c->p0_w * tau.slope - spared.slope +
+                                 c->ek_j_per_token * (batch->decoders + batch->ahead)};
     const ms_series gap = {capped.first - drawn.first, capped.slope - drawn.slope};
     const int cap_first = gap.first < 0.0;
     const int cap_last = gap.first + (n - 1.0) * gap.slope < 0.0;
@@ -107,15 +110,17 @@ static double series_joules(const ms_coefficients *c, const ms_batch *batch, dou
 double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)
 {
     if (d->floored == 0.0) {
-        return series_joules(c, batch, batch->context, d->busy, n);
+        return series_joules(c, batch, batch->context, d->busy, d->gpu, n);
     }
     const ms_series floor_s = {d->floor_s, 0.0};
     if (n <= d->floored) {
-        return series_joules(c, batch, batch->context, floor_s, n);
+        return series_joules(c, batch, batch->context, floor_s, d->gpu, n);
     }
     const ms_series rest = {ms_durations_nth_s(d, d->floored), d->busy.slope};
-    return series_joules(c, batch, batch->context, floor_s, d->floored) +
-           series_joules(c, batch, batch->context + d->floored * (batch->decoders + batch->ahead), rest, n - d->floored);
+    const ms_series gpu = {d->gpu.first + d->floored * d->gpu.slope, d->gpu.slope};
+    const double context = batch->context + d->floored * (batch->decoders + batch->ahead);
+    return series_joules(c, batch, batch->context, floor_s, d->gpu, d->floored) +
+           series_joules(c, batch, context, rest, gpu, n - d->floored);
 }
 
 static ms_batch decode_part(const ms_batch *batch)

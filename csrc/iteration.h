@@ -4,7 +4,7 @@
  *     g(n) = a0 + c0 n + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))         dense: aE = 0
  *            or, where knots are given, linear between them and beyond the last
  *     tau = gpu + host (sum)  or  after + max(gpu, host) (overlap),   host = h0 + h1 (B + prompts)
- *     eps = min( P_cap tau,  P0 tau + e (p + (k + 1) B) + ek K )            seconds, joules
+ *     eps = min( P_cap tau,  P0 tau - Ps (tau - gpu) + e (p + (k + 1) B) + ek K )            seconds, joules
  *
  * p prompt tokens, B decoding sequences, K their cached tokens, C = sum of c_i and W = sum of p_i (c_i + p_i/2)
  * over the prompts, c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish. Every
@@ -30,7 +30,8 @@ enum ms_host_kind {
 
 /* The coefficients of a replica: powers are those of all its GPUs together. ae_s is 0 for a dense model; a1, ac, akm, akx and
  * abk are of iterations that carry prompts; host_s is h0, host_s_per_sequence h1, and after_s counts with MS_HOST_OVERLAP
- * only. draft_tokens is k, draft_s d0, draft_s_per_sequence d1. */
+ * only. draft_tokens is k, draft_s d0, draft_s_per_sequence d1. spared_w is Ps, by how much a GPU that waits for its host
+ * draws less than P0. */
 typedef struct ms_coefficients {
     double a0_s, c0_s_per_token, c1_s_per_token, nstar_tokens;
     double ae_s, se, experts, top_k;
@@ -38,7 +39,7 @@ typedef struct ms_coefficients {
     double a1_s, ac_s_per_token, akx_s_per_token, abk_s_per_token;
     double draft_tokens, draft_s, draft_s_per_sequence;
     double host_s, host_s_per_sequence, after_s;
-    double p0_w, e_j_per_token, ek_j_per_token, p_cap_w, p_idle_w;
+    double p0_w, spared_w, e_j_per_token, ek_j_per_token, p_cap_w, p_idle_w;
     int32_t host_kind;                 /* enum ms_host_kind */
     int32_t knots;                     /* 0: g by a0, c0, c1, n*, aE; else at least 2 */
     double knot_tokens[MS_MOST_KNOTS]; /* rising */

@@ -724,7 +724,7 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
 
 # ---- servers --------------------------------------------------------------------------------------------
 
-cdef dict WITHOUT_DRAFTS = {"draft_tokens": 0.0, "draft_s": 0.0, "draft_s_per_sequence": 0.0}
+cdef dict UNLESS_GIVEN = {"spared_w": 0.0, "draft_tokens": 0.0, "draft_s": 0.0, "draft_s_per_sequence": 0.0}
 
 
 cdef int fill_ms_coefficients(ms_coefficients *c, object given) except -1:
@@ -732,7 +732,7 @@ cdef int fill_ms_coefficients(ms_coefficients *c, object given) except -1:
         return set_ms_coefficients(c, None)
     cdef tuple knots = given["knots"]
     check_shape(len(knots) != 1 and len(knots) <= MS_MOST_KNOTS, f"knots are none or 2 to {MS_MOST_KNOTS}")
-    return set_ms_coefficients(c, WITHOUT_DRAFTS | given | {
+    return set_ms_coefficients(c, UNLESS_GIVEN | given | {
         "host_kind": HOST_KINDS[given["host_kind"]], "knots": len(knots),
         "knot_tokens": [tokens for tokens, _ in knots], "knot_s": [seconds for _, seconds in knots]})
 

@@ -36,6 +36,7 @@ def coefficients(draw) -> dict[str, Any]:
         "h0_s": 0.03,
         "h1_s_per_sequence": 0.002,
         "after_s": 1e-3,
+        **draw(st.sampled_from([{}, {"wait_w_per_gpu": 40.0}])),
     }
     prompts = {"a1_s": 0.01, "ac_s_per_token": 1e-4, "akx_s_per_token": 2e-4, "abk_s_per_token": 1e-5}
     return {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 TOOLS = Path(__file__).parents[1] / "tools" / "profiles"
@@ -153,6 +154,57 @@ def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(m
     best, why = composing._best(Cell("Qwen3-8B", "H100", "bf16", 1, 400_000, (wild,)), tmp_path)
     assert best is None
     assert "% off in" in why
+
+
+def test_every_token_takes_the_shared_expert_too(monkeypatch):
+    import composing
+
+    class Engine:
+        """Milliseconds by the name of each part."""
+
+        def __init__(self, **parts: float) -> None:
+            self._parts = list(parts.items())
+
+        def parts(self, at: list[int], **load: int) -> list[tuple[str, float]]:
+            if max(at) >= len(self._parts):
+                raise IndexError("out of range")
+            return [self._parts[i] for i in at]
+
+        evaluate_context_ops = evaluate_generation_ops = parts
+
+    engines = {
+        "experts": Engine(qkv_gemm=1.0, attention=2.0, moe=4.0, logits_gemm=8.0),
+        "dense": Engine(
+            qkv_gemm=1.0, attention=2.0, gate_ffn1_gemm=16.0, act_gate=32.0, ffn2_gemm=64.0, logits_gemm=8.0
+        ),
+    }
+    monkeypatch.setattr(composing, "_engine", lambda path, *others: engines[path])
+    kernels = composing.Kernels("h100_sxm", "vllm", {})
+    assert composing.Composer("experts", kernels, 1, moe=True).tokens(8, 8) == 1.0 + 4.0 + 8.0
+    assert composing.Composer("experts", kernels, 1, moe=True, shared="dense").tokens(8, 8) == 13.0 + 112.0
+
+
+def test_all_reduces_of_more_than_two_cards_are_those_of_another_machine():
+    from tables import mended
+
+    def table(engine: str, seconds: float) -> pl.DataFrame:
+        kinds = (("graph", 0.0), ("eager", 0.5))
+        rows = [
+            (f"{engine}_{kind}", n, size, seconds * n * size + more)
+            for n in (2, 4, 8)
+            for size in (128, 256)
+            for kind, more in kinds
+        ]
+        return pl.DataFrame(rows, ["kernel_source", "num_gpus", "message_size", "latency"], orient="row")
+
+    slow, sound = table("vLLM_custom", 10.0), table("SGLang", 1.0).filter(pl.col("num_gpus") > 2)
+    result = mended(slow, sound.sample(fraction=1.0, shuffle=True, seed=1))
+    assert result.columns == slow.columns
+    assert result["kernel_source"].to_list() == slow["kernel_source"].to_list()
+    few = len(slow) - len(sound)  # of two cards, which come first
+    assert result["latency"].to_list() == slow["latency"].to_list()[:few] + sound["latency"].to_list()
+    plain = slow.filter(~pl.col("kernel_source").str.ends_with("eager")).with_columns(kernel_source=pl.lit("TRTLLM"))
+    assert mended(plain, sound)["latency"].to_list()[2:] == [4.0 * 128, 4.0 * 256, 8.0 * 128, 8.0 * 256]
 
 
 def metered(seconds: float, tokens: float, prompts: float, cached: float, task: str, slower: float = 1.0) -> dict:

@@ -11,6 +11,7 @@ from messsim.errors import ScenarioError
 from messsim.scenario import dump, parse
 from messsim.scenario.engines import GPU_MEMORY_GB, defaults_of
 from messsim.scenario.toml import read_toml
+from messsim.study import run
 from messsim.workload import Workload
 from messsim.zoo import load_gpus, load_hosts
 
@@ -135,6 +136,21 @@ def test_an_engine_brings_its_host_and_front_end(engine, host):
     pool = prepare(parse(scenario_with(served | {"engine": engine} | own))).pools[0]
     assert (pool.coefficients["host_kind"], pool.coefficients["host_s"]) == ("sum", 0.002)
     assert pool.serving.front_end_s.mean_s == 0.5
+
+
+def test_a_gpu_that_waits_for_its_host_draws_what_the_scenario_says():
+    """One request of 3 tokens: a prompt of 0.25 s and two more iterations, of which the host takes 0.75 s each."""
+
+    def joules(**host: object) -> float:
+        figures = {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "host": {"kind": "overlap", "h0_s": 0.75, **host}}
+        served = {"name": "m", "satisfaction": 0.5, "coefficients": figures, "tp": 2}
+        spec = scenario_with(served) | {"requests": 1, "tokens": {"prompt": 4, "output": 3}}
+        return float(run(parse(spec)).summary["energy"]["total_j"])
+
+    assert joules() == pytest.approx(3 * 2 * 100.0 * 0.75)
+    assert joules(wait_w_per_gpu=20.0) == pytest.approx(3 * 2 * (100.0 * 0.25 + 20.0 * 0.5))
+    assert joules(wait_w_per_gpu=0.0) == pytest.approx(3 * 2 * 100.0 * 0.25)
+    assert joules(wait_w_per_gpu=300.0) == joules()  # never more than while it works
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang", "tensorrt-llm"])

@@ -204,6 +204,30 @@ def test_servers_that_their_host_held_up_are_told_apart_and_not_fitted_to(data, 
     assert (row["load"] == HELD_UP, row["in_sample"]) == (held_up, not held_up)
 
 
+@pytest.mark.parametrize(
+    "change, waits",
+    [
+        ({}, True),
+        ({"p90_itl_ms": 25.0}, True),  # whatever its own readings say
+        ({"avg_output_len": 4999.0}, False),
+        ({"num_gpus": 2}, False),
+        ({"gpu_model": "H100"}, False),
+        ({"task": "lm-arena-chat"}, False),
+    ],
+)
+def test_long_answers_on_one_b200_wait_for_the_host_that_other_models_met_there(data, change, waits):
+    row = ENERGY | {"model_id": "Qwen/Qwen3-8B", "gpu_model": "B200", "task": "gpqa", "avg_output_len": 5000.0}
+    row |= change
+    write(data / ENERGY_FILE, [row])
+    write(data / LENGTHS_FILE, [r | {"model_id": row["model_id"], "task": row["task"]} for r in LENGTHS])
+    (point,) = energy_points(data, None, None)
+    if point.scenario is None:  # two GPUs are more than the model is sold on
+        assert change == {"num_gpus": 2}
+        return
+    host = point.scenario.models[0].host
+    assert (host.h0_s > 0.02, host.wait_w_per_gpu is not None) == (waits, waits)
+
+
 def test_a_cap_on_the_batch_above_the_default_counts(data):
     write(data / ENERGY_FILE, [ENERGY | {"max_num_seqs": 2048}])
     (point,) = energy_points(data, None, None)

@@ -57,13 +57,13 @@ def test_profiles_have_names_of_their_own_and_are_sorted() -> None:
     ("gpu", "kinds"),
     [
         ("A100", {"bf16", "mxfp4"}),
-        ("H100", {"bf16", "fp8", "mxfp4"}),
-        ("H200", {"bf16", "fp8", "mxfp4"}),
-        ("B200", {"bf16", "fp8", "nvfp4", "mxfp4"}),
-        ("B300", {"bf16", "fp8", "nvfp4", "mxfp4"}),
-        ("GB200", {"bf16", "fp8", "nvfp4", "mxfp4"}),
-        ("L40S", {"bf16", "fp8"}),
-        ("RTX-PRO-6000", {"bf16", "fp8", "nvfp4", "mxfp4"}),
+        ("H100", {"bf16", "fp8", "fp8_block", "mxfp4"}),
+        ("H200", {"bf16", "fp8", "fp8_block", "mxfp4"}),
+        ("B200", {"bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"}),
+        ("B300", {"bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"}),
+        ("GB200", {"bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"}),
+        ("L40S", {"bf16", "fp8", "fp8_block"}),
+        ("RTX-PRO-6000", {"bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"}),
     ],
 )
 def test_each_gpu_has_the_weights_that_it_computes(gpu: str, kinds: set[str]) -> None:
@@ -125,7 +125,16 @@ def test_more_gpus_smaller_weights_and_newer_gpus_are_quicker() -> None:
     assert prompt_s("Llama-3.1-8B/H100/tp1") > 1.5 * prompt_s("Llama-3.1-8B/B200/tp1")
 
 
-BYTES = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
+def test_cards_without_a_bridge_are_no_slower_for_being_many() -> None:
+    """Eight L40S that reach one another over PCIe: all-reduces cost a prompt less than its products save."""
+
+    def prompt_s(tp: int) -> float:
+        return gpu_seconds(BY_NAME[f"Qwen3-32B/L40S/tp{tp}"], 2048, 0, 0, 0)
+
+    assert prompt_s(8) < prompt_s(4) < prompt_s(2)
+
+
+BYTES = {"bf16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
 
 
 def test_memory_follows_from_the_model_and_the_gpu() -> None:
@@ -202,7 +211,7 @@ def test_combinations_of_several_models_are_told_once() -> None:
     with pytest.raises(UnknownProfile) as error:
         select_profiles("qwen3", tp=3)
     degrees = str(error.value).split("H100 with tp ")[1].split(";")[0].split(", ")
-    assert degrees == ["1", "1 (fp8)", "2", "2 (fp8)", "4", "4 (fp8)", "8", "8 (fp8)"]
+    assert degrees == [f"{tp}{kind}" for tp in (1, 2, 4, 8) for kind in ("", " (fp8)", " (fp8_block)")]
 
 
 def test_iterations_that_no_fit_has_seen_are_within_the_goals() -> None:
@@ -624,7 +633,10 @@ def test_the_zoo_imports_nothing_but_the_standard_library_and_the_errors() -> No
     [
         ("meta-llama/Llama-3.1-8B-Instruct", "H100-SXM", 1, "Llama-3.1-8B/H100/tp1"),
         ("meta-llama/Meta-Llama-3-70B-Instruct", "NVIDIA A100-SXM4-80GB", 4, "Llama-3-70B/A100/tp4"),
-        ("Qwen/Qwen3-32B-FP8", "NVIDIA H200 141GB HBM3e", 2, "Qwen3-32B/H200/tp2/fp8"),
+        ("Qwen/Qwen3-32B-FP8", "NVIDIA H200 141GB HBM3e", 2, "Qwen3-32B/H200/tp2/fp8_block"),
+        ("RedHatAI/Qwen3-32B-FP8-block", "H200", 2, "Qwen3-32B/H200/tp2/fp8_block"),
+        ("RedHatAI/Qwen3-32B-FP8-dynamic", "H200", 2, "Qwen3-32B/H200/tp2/fp8"),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507-FP8", "H200", 1, "Qwen3-30B-A3B/H200/tp1/fp8"),
         ("RedHatAI/Llama-4-Scout-17B-16E-Instruct-FP8-dynamic", "h100_sxm", 2, "Llama-4-Scout/H100/tp2/fp8"),
         ("nvidia/Llama-3.3-70B-Instruct-FP4", "B200-180GB-SXM", 2, "Llama-3.3-70B/B200/tp2/nvfp4"),
         ("openai/gpt-oss-120b", "b200_sxm", 1, "gpt-oss-120b/B200/tp1/mxfp4"),
@@ -697,4 +709,4 @@ def test_an_unknown_model_is_told_by_its_own_name_not_its_owners(asked: str, unk
 
 def test_selecting_by_a_checkpoint_is_selecting_by_its_model_and_weights() -> None:
     profiles = select_profiles("Qwen/Qwen3-32B-FP8", gpu="H100-SXM")
-    assert {(p.model, p.gpu, p.weights) for p in profiles} == {("Qwen3-32B", "H100", "fp8")}
+    assert {(p.model, p.gpu, p.weights) for p in profiles} == {("Qwen3-32B", "H100", "fp8_block")}

@@ -1,4 +1,4 @@
-"""Write the table of docs/accuracy.md on servers that messsim knows by model, GPU and engine alone.
+"""Write the tables of docs/accuracy.md on servers that messsim knows by model, GPU and engine alone.
 
     python tools/build_defaults.py SILICON_SAMPLE
 
@@ -7,6 +7,9 @@ Of its rows those of InferenceMAX are read, of Llama-3.1-70B and gpt-oss-120b wi
 each send the next request when the last is answered, prompts and answers uniform between 0.8 and 1 of the nominal
 length. Of each model, GPU, engine and number of GPUs at most `MOST` rows are simulated, every n-th. A scenario says the
 model, the GPU, the weights and the engine; everything else is messsim's default.
+
+Idle servers, which answer one client, are the rows of Qwen3-32B with one request under way (GB200, TensorRT-LLM 1.3
+behind Dynamo's front end), and what SGLang's documentation has of Llama-3.1-8B without speculative decoding.
 """
 
 import argparse
@@ -22,12 +25,22 @@ from messsim.study.validate.against_hardware import predict
 from messsim.zoo import UnknownProfile, find_profile
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
-_TABLE = re.compile(r"(<!-- table: defaults -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|alone) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODELS = ("meta-llama/Llama-3.1-70B", "openai/gpt-oss-120b")
 WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4"}
 ENGINES = {"vllm": "vllm", "sglang": "sglang", "trtllm": "tensorrt-llm"}
 GPUS = {"h100_sxm": "H100", "h200_sxm": "H200", "b200_sxm": "B200"}
+ALONE = re.compile(r"silicon_concurrency=1;")
+# Tokens a second of MT-Bench with one client; its lengths, some 300 and 400 tokens, hardly matter
+# (docs.sglang.io/advanced_features/speculative_decoding.html, first table).
+SGLANG = {
+    "group": ("Llama-3.1-8B", "bf16", "H100", "sglang"),
+    "gpus": 1,
+    "prompt": 300,
+    "answer": 400,
+    "e2e_s": 400 / 158.34,
+}
 MOST = 12
 REQUESTS_A_CLIENT = 8
 
@@ -66,21 +79,61 @@ def rows(path: Path) -> list[Row]:
 
 def errors(row: Row) -> dict[str, float]:
     """Predicted over measured, minus one."""
-    model, weights, gpu, engine = row["group"]
-    served = {"name": model, "profile": model, "gpu": gpu, "tp": row["gpus"], "weights": weights, "engine": engine}
-    requests = REQUESTS_A_CLIENT * row["clients"]
     lengths = {"prompt": _uniform(row["prompt"]), "output": _uniform(row["answer"])}
-    arrivals = {"kind": "closed", "clients": row["clients"]}
-    scenario = one_server("defaults", served, arrivals, requests, lengths, None, None)
-    predicted = predict(
-        Point("served", {"clients": row["clients"]}, {"ttft_s": 1.0, "tpot_s": 1.0}, scenario, (0, requests))
-    )
+    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s")
     tokens = 0.9 * row["answer"] - 1
-    whole = {"ttft_s": predicted["ttft_s"], "tpot_s": predicted["tpot_s"]}
     measured = {name: row[name] for name in whole}
     for each in (whole, measured):
         each["e2e_s"] = each["ttft_s"] + tokens * each["tpot_s"]
     return {name: whole[name] / measured[name] - 1 for name in whole}
+
+
+def _predicted(row: Row, clients: int, lengths: Row, *names: str) -> dict[str, float]:
+    """Means of the named readings of a server with so many clients."""
+    model, weights, gpu, engine = row["group"]
+    served = {"name": model, "profile": model, "gpu": gpu, "tp": row["gpus"], "weights": weights, "engine": engine}
+    requests = REQUESTS_A_CLIENT * clients
+    scenario = one_server("defaults", served, {"kind": "closed", "clients": clients}, requests, lengths, None, None)
+    return predict(Point("served", {"clients": clients}, dict.fromkeys(names, 1.0), scenario, (0, requests)))
+
+
+def idle_rows(path: Path) -> list[Row]:
+    """The rows with one request under way that a built-in profile speaks of, and SGLang's."""
+    with path.open(newline="", encoding="utf-8") as file:
+        alone = [r for r in csv.DictReader(file) if r["mode"] == "agg" and ALONE.search(r["silicon_data_source"])]
+    collected = []
+    for row in alone:
+        profile = find_profile(row["model_path"], row["system"], int(float(row["tp_size"])), "bf16")
+        ttft_s, tpot_s = float(row["silicon_ttft_ms"]) / 1e3, float(row["silicon_tpot_ms"]) / 1e3
+        collected.append(
+            {
+                "group": (profile.model, profile.weights, profile.gpu, ENGINES[row["backend"]]),
+                "gpus": profile.tp,
+                "prompt": int(float(row["isl"])),
+                "answer": int(float(row["osl"])),
+                "ttft_s": ttft_s,
+                "e2e_s": ttft_s + (int(float(row["osl"])) - 1) * tpot_s,
+            }
+        )
+    return [*collected, SGLANG]
+
+
+def idle_table(path: Path) -> str:
+    """TTFT, and milliseconds a token of whole answers, of one client, as Markdown."""
+    readings = "".join(f" {reading}, ms | predicted | error |" for reading in ("TTFT", "a token"))
+    lines = [f"| model, weights, GPUs, engine | prompt | answer |{readings}", "| --- " + "| ---: " * 8 + "|"]
+    for row in idle_rows(path):
+        made = _predicted(row, 1, {"prompt": row["prompt"], "output": row["answer"]}, "ttft_s", "e2e_s")
+        model, weights, gpu, engine = row["group"]
+        cells = [f"{model}, {weights}, {row['gpus']} {gpu}, {engine}", f"{row['prompt']:,}", f"{row['answer']:,}"]
+        for name, each in (("ttft_s", 1), ("e2e_s", row["answer"])):
+            if name in row:
+                measured, forecast = 1e3 * row[name] / each, 1e3 * made[name] / each
+                cells += [f"{measured:.1f}", f"{forecast:.1f}", f"{100 * (forecast / measured - 1):+.0f} %"]
+            else:
+                cells += ["-"] * 3
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _uniform(nominal: int) -> Row:
@@ -113,12 +166,13 @@ def _cell(values: list[float]) -> str:
 
 
 def main() -> None:
-    """Write the table into the page."""
-    parser = argparse.ArgumentParser(description="Write the table of servers at engines' defaults.")
+    """Write the tables into the page."""
+    parser = argparse.ArgumentParser(description="Write the tables of servers at engines' defaults.")
     parser.add_argument("sample", type=Path)
-    text = table(parser.parse_args().sample)
+    sample = parser.parse_args().sample
+    texts = {"defaults": table(sample), "alone": idle_table(sample)}
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page), encoding="utf-8")
+    PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ static void knots_terms_and_hosts_cost_what_iterations_do(void)
         ms_coefficients *c = &known.coefficients;
         c->c0_s_per_token = 0.25, c->a1_s = 1.0, c->ac_s_per_token = 0.5, c->p_idle_w = 0.5, c->e_j_per_token = 0.25;
         c->akm_s_per_token = 0.0, c->host_s = 3.0, c->host_s_per_sequence = 1.0, c->after_s = 0.5;
+        c->spared_w = 0.5; /* of a p0_w of 1 */
         c->host_kind = i & 1 ? MS_HOST_OVERLAP : MS_HOST_SUM;
         if (i & 2) {
             c->knots = 3;

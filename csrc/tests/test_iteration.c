@@ -233,6 +233,7 @@ static void host_time_adds_or_hides_the_gpu(void)
                                    .after_s = (double)lcg_between(&chance, 0, 2),
                                    .host_kind = lcg_between(&chance, 0, 1) ? MS_HOST_OVERLAP : MS_HOST_SUM,
                                    .p0_w = 2.0,
+                                   .spared_w = (double)lcg_between(&chance, 0, 2),
                                    .ek_j_per_token = (double)lcg_between(&chance, 0, 3),
                                    .p_cap_w = (double)lcg_between(&chance, 3, 8)};
         const ms_batch batch = {.decoders = (double)lcg_between(&chance, 1, 3),
@@ -254,7 +255,8 @@ static void host_time_adds_or_hides_the_gpu(void)
     CHECK(never > 500 && at_first > 500 && always > 500);
 }
 
-/* The GPU draws P0 while it waits for the host, up to the cap: decoders pay what they would alone. */
+/* The GPU draws P0 while it waits for the host, or less by what is spared, up to the cap: decoders pay what they would
+ * alone. */
 static void waiting_for_the_host_draws_as_work_does(void)
 {
     ms_coefficients k = {.a0_s = 4.0, .host_s = 2.0, .host_s_per_sequence = 1.0, .p0_w = 2.0, .p_cap_w = 9.0, .p_idle_w = 1.0};
@@ -264,6 +266,9 @@ static void waiting_for_the_host_draws_as_work_does(void)
     CHECK(joules.decode == 2.0 * 8.0 && joules.prompt == 2.0);
     const ms_shares seconds = ms_iteration_second_shares(&k, &batch, &tau, 1.0);
     CHECK(seconds.decode == 8.0 && seconds.prompt == 1.0);
+    k.spared_w = 1.5; /* of 9 s the GPU works 4, alone of 8 */
+    const ms_shares sparing = ms_iteration_joule_shares(&k, &batch, &tau, 1.0);
+    CHECK(sparing.decode == 2.0 * 8.0 - 1.5 * 4.0 && sparing.prompt == 2.0 - 1.5);
     k.e_j_per_token = 100.0;
     CHECK(joules_of(&k, &batch, 1.0) == 9.0 * 9.0);
 }

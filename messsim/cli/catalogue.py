@@ -15,7 +15,9 @@ def profiles(
         str | None, typer.Argument(help="A model, a part of its name, or MODEL/GPU/tpN; none: list all.")
     ] = None,
     gpu: Annotated[str | None, typer.Option(help="Only on this GPU.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Only with these weights: bf16, fp8, nvfp4 or mxfp4.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Only with these weights: bf16, fp8, fp8_block, nvfp4 or mxfp4.")
+    ] = None,
     tp: Annotated[int | None, typer.Option(min=1, help="Only on so many GPUs.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -336,8 +336,9 @@ def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | N
 def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    host = {n: getattr(load_hosts()[HOSTS[engine]] if engine else profile.host, n) for n in Host.model_fields}
-    return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**host)})
+    host = load_hosts()[HOSTS[engine]] if engine else profile.host
+    times = {n: getattr(host, n) for n in Host.model_fields if hasattr(host, n)}
+    return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**times)})
 
 
 def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
@@ -345,10 +346,12 @@ def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
     gpu_powers = {"p0_w_per_gpu", "p_cap_w_per_gpu", "p_idle_w_per_gpu"}
     others = {"energy_measured", "knots", "host", "ek_j_per_cached_token"}
     whole: dict[str, object] = {name: float(v) for name, v in figures if name not in gpu_powers | others}
-    cap = figures.p_cap_w_per_gpu
+    cap, waiting = figures.p_cap_w_per_gpu, figures.host.wait_w_per_gpu
+    spared = 0.0 if waiting is None else max(0.0, figures.p0_w_per_gpu - waiting)
     return whole | {
         "ek_j_per_token": figures.ek_j_per_cached_token,
         "p0_w": figures.p0_w_per_gpu * gpus,
+        "spared_w": spared * gpus,
         "p_cap_w": (NO_CAP_W if cap is None else cap) * gpus,
         "p_idle_w": figures.p_idle_w_per_gpu * gpus,
         "knots": tuple(figures.knots or ()),

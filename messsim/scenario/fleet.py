@@ -43,6 +43,9 @@ class Host(Part):
     h0_s: NonNegative = Field(0.0, description="time of the host for an iteration, s")
     h1_s_per_sequence: NonNegative = Field(0.0, description="and for each sequence in it, prompts too, s")
     after_s: NonNegative = Field(0.0, description="overlap: what the host adds to each iteration all the same, s")
+    wait_w_per_gpu: NonNegative | None = Field(
+        None, description="power while the GPU waits for the host, W per GPU; none, or above p0_w_per_gpu: that"
+    )
 
 
 Knot = Annotated[tuple[Positive, Positive], Field(strict=False)]  # a list in TOML and JSON
@@ -153,7 +156,7 @@ class Serving(Part):
     )
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
-    weights: Literal["bf16", "fp8", "nvfp4", "mxfp4"] | None = Field(
+    weights: Literal["bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"] | None = Field(
         None,
         description="kind of the profile's weights; none: what the model's name says, else as published (gpt-oss "
         "mxfp4, DeepSeek fp8, others bf16)",

@@ -1,7 +1,7 @@
 """Models and GPUs as people name them: checkpoints of Hugging Face in any kind of weights, cards in full."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 __all__ = ["gpu_named", "model_named", "weights_named"]
 
@@ -46,9 +46,15 @@ def model_named(name: str, known: Iterable[str]) -> str | None:
     return exactly or next((each for each in names if _shape(each) == _shape(name)), None)
 
 
-def weights_named(name: str) -> str | None:
-    """The kind of weights that a checkpoint's name tells, such as "fp8" of "Qwen/Qwen3-32B-FP8"; or none."""
-    return next((_WEIGHTS[word] for word in _words(name) if word in _WEIGHTS), None)
+def weights_named(name: str, known: Container[str] = ()) -> str | None:
+    """The kind of weights that a checkpoint's name tells, such as "nvfp4" of "nvidia/Llama-3.3-70B-FP4"; or none.
+
+    Qwen's own checkpoints in fp8, and those whose name says so, have scales by block: "fp8_block" where that is known.
+    """
+    words = _words(name)
+    kind = next((_WEIGHTS[word] for word in words if word in _WEIGHTS), None)
+    by_block = "block" in words or name.lower().startswith("qwen/")
+    return "fp8_block" if kind == "fp8" and by_block and "fp8_block" in known else kind
 
 
 def gpu_named(name: str, known: Mapping[str, str]) -> str | None:

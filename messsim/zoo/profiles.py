@@ -159,7 +159,7 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     alike = [key for key in of_model if key[1] == short and key[2] == tp]
     kinds = [key[3] for key in alike]
     published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
-    kind = weights or weights_named(model) or published
+    kind = weights or weights_named(model, {key[3] for key in of_model}) or published
     if kind in kinds:
         return _profile(*alike[kinds.index(kind)])
     wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
@@ -218,8 +218,8 @@ def _named(name: str | None) -> list[Key]:
     if collected:
         return collected
     if checkpoint := model_named(name, load_models()):
-        kind = weights_named(name)
         of_name = [key for key in _rows() if key[0] == checkpoint]
+        kind = weights_named(name, {key[3] for key in of_name})
         return [key for key in of_name if kind in (None, key[3])] or of_name
     is_checkpoint = len(parts) == 2 and not (_gpu_named(parts[1]) or parts[1].startswith("tp"))
     raise UnknownProfile(_unknown_model(name.split("/")[is_checkpoint]))

@@ -48,7 +48,7 @@ GPUS: dict[str, Gpu] = {
 }  # fmt: skip
 
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
-_BYTES = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
+_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
 LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
@@ -94,7 +94,7 @@ def _kinds(shape: Shape, gpu: Gpu) -> tuple[str, ...]:
         return tuple(w for w in ("fp8", "nvfp4") if w in gpu.weights)
     kinds = ["bf16"]
     if "fp8" in gpu.weights and shape.parameters > 2_000_000_000:
-        kinds.append("fp8")
+        kinds += ["fp8", "fp8_block"] if shape.blocks else ["fp8"]
     if "nvfp4" in gpu.weights and shape.parameters > 7_000_000_000:
         kinds.append("nvfp4")
     return tuple(kinds)
@@ -122,6 +122,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     if weights == "mxfp4":
         eight = of("trtllm", moe_quant_mode="w4a8_mxfp4_mxfp8") if "nvfp4" in gpu.weights else ()
         return eight + of("vllm", "sglang", "trtllm", moe_quant_mode="w4a16_mxfp4")
+    if weights == "fp8_block":
+        return of("sglang", "trtllm", gemm_quant_mode="fp8_block")
     if weights == "fp8" and shape.latent:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block", "fmha_quant_mode": "bfloat16"}
         return of("trtllm", "sglang", **block)

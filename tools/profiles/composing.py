@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Container
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import repeat
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from fitting import KNOTS, TERMS, Kernel, checked, closer, fitted, judged
 from minimax import nearest_everywhere
 from shapes import MODELS, Shape
+from tables import systems_path
 
 if TYPE_CHECKING:
     from cells import Cell
@@ -64,23 +65,21 @@ class Kernels:
 
 
 class Composer:
-    """Milliseconds of iterations on one GPU system."""
+    """Milliseconds of iterations on one GPU system; `shared` is a dense model whose MLP every token takes too."""
 
-    def __init__(self, model_path: str, kernels: Kernels, tp: int, moe: bool) -> None:
-        from aiconfigurator_core.sdk import EngineHandle  # type: ignore[import-not-found]
-
-        options: dict[str, Any] = dict(kernels.options)
-        if moe:
-            options |= {"moe_tp_size": tp, "moe_ep_size": 1}
-        self._engine = EngineHandle.compile(
-            model_path=model_path, system=kernels.system, backend=kernels.backend, tp_size=tp, **options
-        )
+    def __init__(self, model_path: str, kernels: Kernels, tp: int, moe: bool, shared: str | None = None) -> None:
+        split = {"moe_tp_size": tp, "moe_ep_size": 1} if moe else {}
+        self._engine = _engine(model_path, kernels, tp, split)
         context = self._names(self._engine.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
         decode = self._names(self._engine.evaluate_generation_ops, {"batch_size": 4, "s": 512})
         self._rest = [i for i, name in enumerate(context) if not _is_attention(name) and "logits" not in name]
         self._prompt_attention = [i for i, name in enumerate(context) if _is_attention(name)]
         self._decode_attention = [i for i, name in enumerate(decode) if _is_attention(name)]
         self._logits = [i for i, name in enumerate(decode) if "logits" in name]
+        self._shared = None if shared is None else _engine(shared, kernels, tp, {"moe_quant_mode": None})
+        if self._shared is not None:
+            dense = self._names(self._shared.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
+            self._mlp = [i for i, name in enumerate(dense) if "ffn" in name or "act" in name]
         self.tokens = cache(self._tokens)  # iterations share most of their parts
         self.prompt = cache(self._prompt)
         self.decoding = cache(self._decoding)
@@ -100,7 +99,10 @@ class Composer:
         """All new tokens together, `outputs` of which ask for a next token."""
         rest = self._engine.evaluate_context_ops(self._rest, batch_size=1, s=n, prefix=0, x=n)
         logits = self._engine.evaluate_generation_ops(self._logits, batch_size=max(outputs, 1), s=1024)
-        return _sum(rest) + _sum(logits)
+        parts = [rest, logits]
+        if self._shared is not None:
+            parts.append(self._shared.evaluate_context_ops(self._mlp, batch_size=1, s=n, prefix=0, x=n))
+        return sum(_sum(part) for part in parts)
 
     def _prompt(self, p: int, prior: int) -> float:
         """Attention of p prompt tokens after `prior` cached ones."""
@@ -145,6 +147,20 @@ class Behind:
     def prompt(self, p: int, prior: int) -> float:
         """As `Composer.prompt`."""
         return max(self._kernel.prompt(p, prior), self._kernel.prompt(p, 0))
+
+
+def _engine(model_path: str, kernels: Kernels, tp: int, more: dict[str, Any]) -> Any:
+    """The kernels of a model on `tp` GPUs; `more` options stand in for those of the kernels."""
+    from aiconfigurator_core.sdk import EngineHandle  # type: ignore[import-not-found]
+
+    return EngineHandle.compile(
+        model_path=model_path,
+        system=kernels.system,
+        backend=kernels.backend,
+        tp_size=tp,
+        systems_path=systems_path(kernels.system),
+        **kernels.options | more,
+    )
 
 
 def _is_attention(name: str) -> bool:
@@ -271,14 +287,19 @@ def _mixing(cell: "Cell") -> dict[str, float] | None:
 
 def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Kernel]], str]:
     """Each choice of kernels and what is said of it, and why where there are none."""
-    path = configuration(MODELS[cell.model], folder)
+    shape = MODELS[cell.model]
+    path = configuration(shape, folder)
+    shared = None
+    if shape.shared:
+        dense = replace(shape, public=f"{shape.public}-shared", inter=shape.shared, experts=0, top_k=0, config=None)
+        shared = configuration(dense, folder)
     collected: list[tuple[dict[str, Any], Kernel]] = []
     why = ""
     for choice in cell.kernels:
         composers = []
         for kernels in choice:
             try:
-                composers.append(Composer(path, kernels, cell.tp, MODELS[cell.model].experts > 0))
+                composers.append(Composer(path, kernels, cell.tp, shape.experts > 0, shared))
             except Exception as error:  # a table that this shape has no row in
                 why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
         if composers:

@@ -43,7 +43,7 @@ Ratios = dict[str, float]
 
 # Energy of a token with weights of 8 and of 4 bits over that with 16: assumed, in between the bytes and the arithmetic.
 EIGHT_BITS, FOUR_BITS = 0.7, 0.6
-OF_WEIGHTS = {"bf16": 1.0, "fp8": EIGHT_BITS, "nvfp4": FOUR_BITS, "mxfp4": FOUR_BITS}
+OF_WEIGHTS = {"bf16": 1.0, "fp8": EIGHT_BITS, "fp8_block": EIGHT_BITS, "nvfp4": FOUR_BITS, "mxfp4": FOUR_BITS}
 LIKE_B200 = ("B200", "B300", "GB200")
 
 # The metered checkpoints and the models of the zoo whose shapes they have.

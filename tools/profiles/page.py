@@ -12,7 +12,7 @@ from messsim.zoo import Profile, load_gpus, load_profiles
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "profiles.md"
 _TABLE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-KINDS = ("bf16", "fp8", "nvfp4", "mxfp4")
+KINDS = ("bf16", "fp8", "fp8_block", "nvfp4", "mxfp4")
 MOST, MOST_BIAS = 5.0, 4.0  # percent: the goals of a region
 
 

@@ -36,6 +36,10 @@ class Shape:
         Cached numbers a token and layer of multi-head latent attention, on every GPU; 0: keys and values of each head.
     full_layers
         Layers that look back at every token; the others of gpt-oss, whose window is 128, hold next to nothing. 0: all.
+    shared
+        Width of the expert that every token uses beside its own, where aiconfigurator-core leaves it out.
+    blocks
+        Whether its publisher also offers it in fp8 with a scale for each block of 128 x 128 weights.
     alike
         Models of the same shape, which share its profiles.
     """
@@ -59,6 +63,8 @@ class Shape:
     config: str | None = None
     latent: int = 0
     full_layers: int = 0
+    shared: int = 0
+    blocks: bool = False
     alike: tuple[str, ...] = ()
 
     @property
@@ -98,6 +104,7 @@ def _llama3(size: str, public: str, **sizes: Any) -> Shape:
 _APACHE, _GEMMA, _MIT = "Apache-2.0", "Gemma Terms of Use", "MIT"
 _QWEN25: dict[str, Any] = {"bias": True}
 _QWEN3: dict[str, Any] = {"qk_norm": True, "vocab": 151_936, "head_dim": 128}
+_QWEN3_DENSE = _QWEN3 | {"blocks": True}
 
 MODELS: dict[str, Shape] = {
     "DeepSeek-V3": Shape(
@@ -142,7 +149,7 @@ MODELS: dict[str, Shape] = {
     ),
     "Llama-4-Scout": Shape(
         "meta-llama/Llama-4-Scout-17B-16E-Instruct", _LLAMA.format("4"), 5120, 48, 40, 8, 128, 8192, 202_048,
-        experts=16, top_k=1, stated=(107_769_861_120, 17_170_000_000),
+        experts=16, top_k=1, stated=(107_769_861_120, 17_170_000_000), shared=8192,
         config="meta-llama/Llama-4-Scout-17B-16E-Instruct",
     ),
     "Mistral-7B": Shape("mistralai/Mistral-7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000),
@@ -177,15 +184,17 @@ MODELS: dict[str, Shape] = {
         "Qwen/Qwen2.5-72B", "Qwen License Agreement", 8192, 80, 64, 8, 128, 29_568, 152_064, **_QWEN25
     ),
     "Qwen3-0.6B": Shape(
-        "Qwen/Qwen3-0.6B", _APACHE, 1024, 28, 16, 8, inter=3072, tied=True, config="Qwen/Qwen3-0.6B", **_QWEN3
+        "Qwen/Qwen3-0.6B", _APACHE, 1024, 28, 16, 8, inter=3072, tied=True, config="Qwen/Qwen3-0.6B", **_QWEN3_DENSE
     ),
     "Qwen3-1.7B": Shape(
-        "Qwen/Qwen3-1.7B", _APACHE, 2048, 28, 16, 8, inter=6144, tied=True, config="Qwen/Qwen3-1.7B", **_QWEN3
+        "Qwen/Qwen3-1.7B", _APACHE, 2048, 28, 16, 8, inter=6144, tied=True, config="Qwen/Qwen3-1.7B", **_QWEN3_DENSE
     ),
-    "Qwen3-4B": Shape("Qwen/Qwen3-4B", _APACHE, 2560, 36, 32, 8, inter=9728, tied=True, **_QWEN3),
-    "Qwen3-8B": Shape("Qwen/Qwen3-8B", _APACHE, 4096, 36, 32, 8, inter=12_288, config="Qwen/Qwen3-8B", **_QWEN3),
-    "Qwen3-14B": Shape("Qwen/Qwen3-14B", _APACHE, 5120, 40, 40, 8, inter=17_408, **_QWEN3),
-    "Qwen3-32B": Shape("Qwen/Qwen3-32B", _APACHE, 5120, 64, 64, 8, inter=25_600, config="Qwen/Qwen3-32B", **_QWEN3),
+    "Qwen3-4B": Shape("Qwen/Qwen3-4B", _APACHE, 2560, 36, 32, 8, inter=9728, tied=True, **_QWEN3_DENSE),
+    "Qwen3-8B": Shape("Qwen/Qwen3-8B", _APACHE, 4096, 36, 32, 8, inter=12_288, config="Qwen/Qwen3-8B", **_QWEN3_DENSE),
+    "Qwen3-14B": Shape("Qwen/Qwen3-14B", _APACHE, 5120, 40, 40, 8, inter=17_408, **_QWEN3_DENSE),
+    "Qwen3-32B": Shape(
+        "Qwen/Qwen3-32B", _APACHE, 5120, 64, 64, 8, inter=25_600, config="Qwen/Qwen3-32B", **_QWEN3_DENSE
+    ),
     "Qwen3-30B-A3B": Shape(
         "Qwen/Qwen3-30B-A3B", _APACHE, 2048, 48, 32, 4, inter=768, experts=128, top_k=8, config="Qwen/Qwen3-30B-A3B",
         **_QWEN3,

@@ -192,7 +192,7 @@ def closed_loop(
     *,
     slower: float = 1.0,
     prefixes: Mapping[str, object] | None = None,
-    **limits: int | float | str,
+    **limits: object,
 ) -> Scenario:
     """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed.
 

@@ -92,7 +92,7 @@ def _burst(
     row: Mapping[str, Any], shape: pl.DataFrame, sets: list[str] | None, seed: int | None, slower: float = 1.0
 ) -> Point:
     """One row, its GPU `slower` times as slow as its profile."""
-    weights = "fp8" if row["model"].endswith("-FP8") else "bf16"
+    weights = "fp8_block" if row["model"].endswith("-FP8") else "bf16"
     profile = profile_of(row["model"], row["gpu"], 1, weights)
     clients = row["requests"]
     means = {"prompt": row["prompt_tokens_total"] / clients, "output": row["output_tokens_total"] / clients}

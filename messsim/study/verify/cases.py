@@ -184,7 +184,7 @@ def _profile(name: str, gpu: str) -> Table:
     names = {"p0_w": "p0_w_per_gpu", "p_cap_w": "p_cap_w_per_gpu", "p_idle_w": "p_idle_w_per_gpu"}
     names |= {"ek_j_per_token": "ek_j_per_cached_token"}
     host = {"host_kind": "kind", "host_s": "h0_s", "host_s_per_sequence": "h1_s_per_sequence", "after_s": "after_s"}
-    figures: Table = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
+    figures: Table = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in {*host, "spared_w"}}
     figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
     figures["knots"] = [list(knot) for knot in figures["knots"]]
     figures["host"] = {key: plan.coefficients[name] for name, key in host.items()}
