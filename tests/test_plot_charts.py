@@ -216,7 +216,11 @@ def test_many_pools_that_change_their_size_are_folded_and_have_greys():
     sizes = {column.replace("8b", name): values for name in names for column, values in SIZES.items()}
     timeline = TIMELINE.with_columns(pl.Series(name, values) for name, values in sizes.items())
     many = {"pools": [pool(name) for name in names], "models": [model_by_hand(name) for name in names]}
-    (colour,) = [layer["encoding"]["color"] for layer in layers(replicas(run(timeline, **many))) if "strokeDash" in layer["encoding"]]
+    (colour,) = [
+        layer["encoding"]["color"]
+        for layer in layers(replicas(run(timeline, **many)))
+        if "strokeDash" in layer["encoding"]
+    ]
     assert colour["scale"]["range"] == "ordinal"
     assert len(colour["scale"]["domain"]) < 12
 

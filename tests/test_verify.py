@@ -218,7 +218,9 @@ def test_bias_is_no_wider_than_a_step():
 
 def test_the_page_of_the_full_run_has_the_cases_theories_and_biases_of_today():
     page = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
-    rows = [re.split(r" *\| *", line)[1:-1] for line in page.split("| case |")[1].splitlines()[2:] if line.startswith("| ")]
+    rows = [
+        re.split(r" *\| *", line)[1:-1] for line in page.split("| case |")[1].splitlines()[2:] if line.startswith("| ")
+    ]
     of_page = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
     every = [case for e in experiments() for case in e.cases]
     for case, name, theory, bias in zip(every, *(of_page[c] for c in ("case", "theory", "bias")), strict=True):
