@@ -105,6 +105,13 @@ def test_rows_of_several_servers_are_told(change, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(("count", "listed"), [(4, "(0, 1, 2, 3)"), (5, "(0, 1, 2, 3, ...)")])
+def test_four_of_many_servers_are_named(count, listed):
+    with pytest.raises(DataError) as error:
+        rows([bench(512, 0, 1e9, n_gpu_layers=k) for k in range(count)])
+    assert f"holds {count} values of n_gpu_layers {listed}" in str(error.value)
+
+
 def test_what_is_no_number_is_told_with_its_row():
     with pytest.raises(DataError, match="column 'avg_ns' has 'x' in row 2"):
         rows([bench(512, 0, "5"), bench(512, 0, "x")])

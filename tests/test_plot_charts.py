@@ -197,6 +197,11 @@ def test_replicas_are_drawn_by_phase_where_they_come_and_go():
         replicas(run())
 
 
+def colours(figure):
+    """Of the layers that have dashes too."""
+    return [layer["encoding"]["color"] for layer in layers(figure) if "strokeDash" in layer["encoding"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "scale"),
     [
@@ -206,7 +211,7 @@ def test_replicas_are_drawn_by_phase_where_they_come_and_go():
 )
 def test_replicas_have_the_colours_of_all_models_where_pools_are_named_as_they_are(changes, scale):
     figure = replicas(run(TIMELINE.with_columns(pl.Series(name, sizes) for name, sizes in SIZES.items()), **changes))
-    (colour,) = [layer["encoding"]["color"] for layer in layers(figure) if "strokeDash" in layer["encoding"]]
+    (colour,) = colours(figure)
     assert colour["scale"] == scale
     assert (colour["field"], colour["type"], colour["title"]) == ("pool", "nominal", None)
 
