@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from runs import summary_by_hand, tenant_by_hand
 
+from messsim.plot import FIGURES
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
-from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _since
+from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _sections, _since
 
 # ---- since when -----------------------------------------------------------------------------------------
 
@@ -28,6 +29,24 @@ def test_since_when_the_promise_is_kept(first, text):
     assert _since(run) == text
     run.summary["tenants"] *= 2
     assert _since(run) == text.replace("so far", "so far, of all tenants together,", 1)
+
+
+def test_marks_stand_on_every_chart_along_the_run(monkeypatch):
+    def drawing(name):
+        return lambda run, marks=None, which=None: (name, marks)
+
+    marks = Marks([PhaseMark("rush", 10, None)], [])
+    monkeypatch.setattr("messsim.report.run.page.FIGURES", {name: drawing(name) for name in FIGURES})
+    monkeypatch.setattr("messsim.report.run.page.latency", drawing("latency"))
+    monkeypatch.setattr("messsim.report.run.page.latency_in_time", drawing("latency in time"))
+    pools = [{"name": "8b", "energy_j": 1.0, "idle_energy_j": 0.0}]
+    summary = summary_by_hand(tenants=[tenant_by_hand("a"), tenant_by_hand("b")], pools=pools)
+    made = _sections(SimpleNamespace(summary=summary, timeline=TIMELINE), "name = 's'", marks, None)
+    drawn = [figure for section in made for figure in section.figures]
+    assert [name for name, given in drawn if given is marks] == [
+        *("satisfaction", "queue", "cost", "answers", "tenants", "latency in time", "load", "power"),
+    ]
+    assert {name for name, given in drawn if given is None} == {"latency"}, "a histogram has no time"
 
 
 # ---- tables ---------------------------------------------------------------------------------------------
