@@ -64,7 +64,7 @@ def figures():
 
 def furniture(figure):
     """A line for what is said of a chart, and one for each mark and channel, without data and numbered names."""
-    whole = themed(figure).to_dict()
+    whole = themed(figure).to_dict(validate=False)
     yield json.dumps([figure.title, figure.height, figure.note], ensure_ascii=False)
     for layer in whole["layer"]:
         yield f"  {json.dumps(layer['mark'], sort_keys=True)}"
