@@ -8,6 +8,7 @@ from runs import summary_by_hand, tenant_by_hand
 
 from messsim.plot import FIGURES
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
+from messsim.report.pages import report
 from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _sections, _since
 
 # ---- since when -----------------------------------------------------------------------------------------
@@ -29,6 +30,24 @@ def test_since_when_the_promise_is_kept(first, text):
     assert _since(run) == text
     run.summary["tenants"] *= 2
     assert _since(run) == text.replace("so far", "so far, of all tenants together,", 1)
+
+
+def test_phases_that_begin_within_a_run_are_marked(monkeypatch):
+    def phase(name, request=None, time_s=None):
+        return SimpleNamespace(name=name, from_request=request, from_s=time_s)
+
+    monkeypatch.setattr(report, "outages", lambda scenario, end_s: [("until", end_s)])
+    phases = [phase(None, 0), phase("last", 99), phase("never", 100), phase("at the end", None, 9.0)]
+    scenario = SimpleNamespace(phases=[*phases, phase("after it", None, 9.5)])
+    timeline = pl.DataFrame({"time_s": [0.0, 9.0]})
+    result = SimpleNamespace(summary={"requests": {"arrived": 100}}, timeline=timeline)
+    made = report._marks(scenario, result)
+    assert [(p.name, p.request, p.time_s) for p in made.phases] == [
+        *(("phase 1", 0, None), ("last", 99, None), ("at the end", None, 9.0)),
+    ]
+    assert made.outages == [("until", 9.0)]
+    nobody = SimpleNamespace(summary={"requests": {"arrived": 0}}, timeline=timeline.clear())
+    assert [p.name for p in report._marks(scenario, nobody).phases] == ["phase 1"]
 
 
 def test_marks_stand_on_every_chart_along_the_run(monkeypatch):
