@@ -306,3 +306,8 @@ def test_benchmarks_that_are_no_list_are_a_column(tmp_path):
     notes = []
     ((_, frame),) = blocks(tmp_path / "f.json", None, notes)
     assert (frame.rows(), notes) == ([(5,)], [])
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(49, "jsonl"), (50, "csv")])
+def test_a_log_of_no_kind_has_its_first_object_within_fifty_lines(noise, kind):
+    assert room._kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind

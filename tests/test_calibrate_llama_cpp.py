@@ -10,6 +10,7 @@ import pytest
 from messsim.errors import DataError
 from messsim.study.calibrate import calibrate
 from messsim.study.calibrate.llama_cpp import as_iterations
+from messsim.zoo.fitting import ENERGY
 
 FILE = Path("bench.json")
 A0, C1, AK, AQ = 0.008, 4e-5, 2e-8, 1e-9  # of a server made up: s an iteration, a prompt token, a cached token, a pair
@@ -89,7 +90,9 @@ def test_a_table_of_batches_in_markdown(tmp_path):
     rule = "|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|\n"
     line = "|   128 |    128 | {b:4} | {n:6} |    0.{b}08 |  1186.64 |    3.079 |    41.57 |    3.187 |    80.32 |\n"
     file.write_text(head + rule + "".join(line.format(b=b, n=256 * b) for b in (1, 2, 4)))
-    assert calibrate(file)["up_to"]["batch"] == 4.0
+    fit = calibrate(file)
+    assert fit["up_to"]["batch"] == 4.0
+    assert {fit["coefficients"][name]["how"] for name in ENERGY} == {"not measured"}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,13 @@ def test_rows_of_several_servers_are_told(change, message):
     with pytest.raises(DataError) as error:
         rows([bench(512, 0, 1e9), bench(0, 9, 1e9, **change)])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "listed"), [(4, "(0, 1, 2, 3)"), (5, "(0, 1, 2, 3, ...)")])
+def test_four_of_many_servers_are_named(count, listed):
+    with pytest.raises(DataError) as error:
+        rows([bench(512, 0, 1e9, n_gpu_layers=k) for k in range(count)])
+    assert f"holds {count} values of n_gpu_layers {listed}" in str(error.value)
 
 
 def test_what_is_no_number_is_told_with_its_row():

@@ -121,7 +121,8 @@ def test_a_profile_guesses_nothing_and_has_no_cap_below_its_power():
         "no profile to write: m.csv does not determine a0_s (because). Expected such measurements, or --fix "
         "NAME=VALUE, or --base PROFILE"
     )
-    with pytest.raises(OutputError, match=r"a base with knots, as all built-in profiles, gives terms of attention"):
+    of_knots = "; a base with knots, as all built-in profiles, gives terms of attention and energy alone"
+    with pytest.raises(OutputError, match=f" --base PROFILE{of_knots}$"):
         profile_text(calibrated(not_determined=["a0_s"], base="p"))
     capped = calibrated()
     capped["coefficients"]["p_cap_w_per_gpu"]["value"] = 100.0

@@ -1,5 +1,7 @@
 """What a plan may choose from, what it costs, and which of it keeps to bounds that are known before any run."""
 
+from types import SimpleNamespace
+
 import pytest
 from builders import api, model, scenario
 
@@ -7,7 +9,7 @@ from messsim.errors import ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse
 from messsim.study.plan.candidates import Axis, Candidate, Kind, axes_of, candidates_of, usd_per_hour
-from messsim.study.plan.cheapest import _affordable, _gpus, _helped, _prices, _replicas, plan
+from messsim.study.plan.cheapest import BestSoFar, _affordable, _best_so_far, _gpus, _helped, _prices, _replicas, plan
 from messsim.study.plan.goal import Goal
 
 H1, H2, A1 = Kind("H100", 1), Kind("H100", 2), Kind("A100", 1)
@@ -287,3 +289,11 @@ def test_what_is_no_plan_is_told_before_anything_runs(requirements, options, mes
     with pytest.raises(ScenarioError) as caught:
         plan(served(), Goal([PLAIN], requirements, **options))
     assert str(caught.value) == message
+
+
+def test_what_is_best_so_far_is_told_by_pool():
+    search = SimpleNamespace(best=None, evaluated={0: SimpleNamespace(value=7.5), 1: SimpleNamespace(value=2.5)})
+    few, many = SimpleNamespace(replicas=(1, 2)), SimpleNamespace(replicas=(3, 4))
+    assert _best_so_far([PLAIN, TWO_KINDS], [few, many], search) == BestSoFar(None, None, 2)
+    search.best = 1
+    assert _best_so_far([PLAIN, TWO_KINDS], [few, many], search) == BestSoFar({"8b": 3, "70b": 4}, 2.5, 2)

@@ -197,6 +197,39 @@ def test_replicas_are_drawn_by_phase_where_they_come_and_go():
         replicas(run())
 
 
+def colours(figure):
+    """Of the layers that have dashes too."""
+    return [layer["encoding"]["color"] for layer in layers(figure) if "strokeDash" in layer["encoding"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "scale"),
+    [
+        ({}, {"domain": ["8b", "70b"]}),
+        ({"models": [model_by_hand("70b"), model_by_hand("8b")]}, {"domain": ["8b"], "range": "ordinal"}),
+    ],
+)
+def test_replicas_have_the_colours_of_all_models_where_pools_are_named_as_they_are(changes, scale):
+    figure = replicas(run(TIMELINE.with_columns(pl.Series(name, sizes) for name, sizes in SIZES.items()), **changes))
+    (colour,) = colours(figure)
+    assert colour["scale"] == scale
+    assert (colour["field"], colour["type"], colour["title"]) == ("pool", "nominal", None)
+
+
+def test_many_pools_that_change_their_size_are_folded_and_have_greys():
+    names = [f"p{k}" for k in range(12)]
+    sizes = {column.replace("8b", name): values for name in names for column, values in SIZES.items()}
+    timeline = TIMELINE.with_columns(pl.Series(name, values) for name, values in sizes.items())
+    many = {"pools": [pool(name) for name in names], "models": [model_by_hand(name) for name in names]}
+    (colour,) = [
+        layer["encoding"]["color"]
+        for layer in layers(replicas(run(timeline, **many)))
+        if "strokeDash" in layer["encoding"]
+    ]
+    assert colour["scale"]["range"] == "ordinal"
+    assert len(colour["scale"]["domain"]) < 12
+
+
 # ---- answers and tenants --------------------------------------------------------------------------------
 
 

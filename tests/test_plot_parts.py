@@ -375,6 +375,15 @@ def test_the_label_of_the_promise_hangs_where_no_curve_crosses_it(certificate, e
     assert replications._free_below(thin, ["satisfaction", "certificate"], 0.5, [0.0, 1.0]) == expected
 
 
+def test_the_label_of_the_promise_takes_the_last_fifth_and_one_row_at_least():
+    def below(values):
+        return replications._free_below(pl.DataFrame({"satisfaction_p50": values}), ["satisfaction"], 0.5, [0.0, 1.0])
+
+    assert below([0.46, 0.46, 0.48]) == 0.48
+    assert below([0.5] * 15 + [0.46, 0.48, 0.48, 0.48, 0.48]) == 0.48
+    assert below([0.5] * 15 + [0.48, 0.46, 0.48, 0.48, 0.48]) == 0.46
+
+
 @pytest.mark.parametrize(
     ("since", "text"), [(None, "is kept never for good."), (1200, "is kept for good from request 1,200 on.")]
 )

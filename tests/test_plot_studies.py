@@ -7,7 +7,7 @@ from test_plot_parts import points
 
 from messsim.plot.challenge import kept_chart, ranks_chart
 from messsim.plot.clusters import against_price
-from messsim.plot.parts import SECONDS
+from messsim.plot.parts import SECONDS, UNSIGNED_ZERO
 from messsim.plot.points import along, forest, shares
 
 # ---- points ---------------------------------------------------------------------------------------------
@@ -39,6 +39,8 @@ def test_margins_have_a_line_at_the_promise():
     assert (line["x"], rows) == ("zero", [{"zero": 0}])
     assert "Right of the dashed line the promise is kept" in figure.note
     assert drawn(forest(points(), "cost", "J"), "promise") == []
+    (dots,) = [layer for layer in layers(figure) if layer["mark"].get("style") == "dot"]
+    assert dots["encoding"]["x"]["axis"] == {"format": "+%", "tickCount": 5, "labelExpr": UNSIGNED_ZERO}
 
 
 def test_points_beyond_the_first_forty_are_counted():

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -306,6 +308,30 @@ def test_a_signal_ends_a_policy_that_never_returns(tmp_path, engine, number):
         process.kill()
     assert process.returncode == 128 + number
     assert "a function of the policy did not return within 2 s" in reported
+
+
+def test_what_stops_in_time_is_told_as_it_came(monkeypatch):
+    class Waits(threading.Event):
+        """Hears Ctrl-C at its first wait."""
+
+        heard = False
+
+        def wait(self, timeout=None):
+            if self.heard:
+                return super().wait(timeout)
+            self.heard = True
+            raise KeyboardInterrupt("by hand")
+
+    def steps():
+        while True:
+            time.sleep(0.001)
+
+    module = sys.modules["messsim.routing.interruptible"]
+    names = ("Thread", "current_thread", "main_thread")
+    threads = SimpleNamespace(Event=Waits, **{name: getattr(threading, name) for name in names})
+    monkeypatch.setattr(module, "threading", threads)
+    with pytest.raises(KeyboardInterrupt, match=r"^by hand$"):
+        module.interruptible(steps)
 
 
 # ---- looking at a directory runs nothing ------------------------------------------------------------------

@@ -102,7 +102,10 @@ def test_what_did_not_happen_is_null(tmp_path):
 
 def test_replicas_of_no_servers_are_null():
     data = scenario(models=[{"name": "a", "satisfaction": 0.5, "cost_per_request": 1.0}], cluster={"mode": "none"})
-    assert simulate(data).requests.collect()["replica"].null_count() == 40
+    result = simulate(data)
+    assert result.requests.collect()["replica"].null_count() == 40
+    nothing = dict.fromkeys(("total_j", "idle_j", "j_per_output_token", "measured"))
+    assert (result.summary["pools"], result.summary["energy"]) == ([], nothing)
 
 
 def test_names_stand_for_numbers():

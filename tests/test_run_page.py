@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 from runs import summary_by_hand, tenant_by_hand
 
+from messsim.plot import FIGURES
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
-from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _since
+from messsim.report.pages import report
+from messsim.report.run.page import _conversations, _events, _footer, _objectives, _provenance, _sections, _since
 
 # ---- since when -----------------------------------------------------------------------------------------
 
@@ -28,6 +30,42 @@ def test_since_when_the_promise_is_kept(first, text):
     assert _since(run) == text
     run.summary["tenants"] *= 2
     assert _since(run) == text.replace("so far", "so far, of all tenants together,", 1)
+
+
+def test_phases_that_begin_within_a_run_are_marked(monkeypatch):
+    def phase(name, request=None, time_s=None):
+        return SimpleNamespace(name=name, from_request=request, from_s=time_s)
+
+    monkeypatch.setattr(report, "outages", lambda scenario, end_s: [("until", end_s)])
+    phases = [phase(None, 0), phase("last", 99), phase("never", 100), phase("at the end", None, 9.0)]
+    scenario = SimpleNamespace(phases=[*phases, phase("after it", None, 9.5)])
+    timeline = pl.DataFrame({"time_s": [0.0, 9.0]})
+    result = SimpleNamespace(summary={"requests": {"arrived": 100}}, timeline=timeline)
+    made = report._marks(scenario, result)
+    assert [(p.name, p.request, p.time_s) for p in made.phases] == [
+        *(("phase 1", 0, None), ("last", 99, None), ("at the end", None, 9.0)),
+    ]
+    assert made.outages == [("until", 9.0)]
+    nobody = SimpleNamespace(summary={"requests": {"arrived": 0}}, timeline=timeline.clear())
+    assert [p.name for p in report._marks(scenario, nobody).phases] == ["phase 1"]
+
+
+def test_marks_stand_on_every_chart_along_the_run(monkeypatch):
+    def drawing(name):
+        return lambda run, marks=None, which=None: (name, marks)
+
+    marks = Marks([PhaseMark("rush", 10, None)], [])
+    monkeypatch.setattr("messsim.report.run.page.FIGURES", {name: drawing(name) for name in FIGURES})
+    monkeypatch.setattr("messsim.report.run.page.latency", drawing("latency"))
+    monkeypatch.setattr("messsim.report.run.page.latency_in_time", drawing("latency in time"))
+    pools = [{"name": "8b", "energy_j": 1.0, "idle_energy_j": 0.0}]
+    summary = summary_by_hand(tenants=[tenant_by_hand("a"), tenant_by_hand("b")], pools=pools)
+    made = _sections(SimpleNamespace(summary=summary, timeline=TIMELINE), "name = 's'", marks, None)
+    drawn = [figure for section in made for figure in section.figures]
+    assert [name for name, given in drawn if given is marks] == [
+        *("satisfaction", "queue", "cost", "answers", "tenants", "latency in time", "load", "power"),
+    ]
+    assert {name for name, given in drawn if given is None} == {"latency"}, "a histogram has no time"
 
 
 # ---- tables ---------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def test_an_unknown_gpu_is_refused_and_versions_are_stated():
         defaults_of("vllm", "TPU")
     assert followed("vllm") == "vllm 0.32"
     assert followed("sglang") == "sglang 0.5.23"
+    assert followed("tensorrt-llm") == "tensorrt-llm 1.2"
 
 
 # ---- words of errors ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -293,6 +294,19 @@ def test_a_watched_kernel_notes_one_decision_with_the_v_of_its_tenant():
     watch.decide(5, 9, 0.6, 2.0, *facts)
     assert noted[-1]["V"] == 0.25, "of the first tenant where none is told"
     assert watch.other == "else"
+
+
+# ---- at most two snapshots a second ---------------------------------------------------------------------
+
+
+def test_who_watches_is_told_at_most_twice_a_second(monkeypatch):
+    clock, taken = [10.0], []
+    monkeypatch.setattr(watching.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(watching, "snapshot_of", lambda *of: of[-1])
+    watcher = watching.Watcher(None, None, None, threading.Lock(), None, taken.append)
+    for clock[0] in (10.25, 10.5, 10.75, 10.99, 11.0, 11.25):
+        watcher(clock[0])
+    assert taken == [10.5, 11.0]
 
 
 # ---- how a run stands -----------------------------------------------------------------------------------

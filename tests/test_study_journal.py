@@ -1,6 +1,7 @@
 """The directory that a study fills run by run: lines, check sums, what a kill leaves, what is written at the end."""
 
 import json
+from io import FileIO
 
 import polars as pl
 import pytest
@@ -121,6 +122,41 @@ def test_a_line_that_cannot_be_written_whole_is_taken_back(tmp_path, monkeypatch
         kept.add((1, 0), {"x": 3})
     with opened(tmp_path / "out") as kept:
         assert kept.rows == {(0, 0): {"x": 1}, (1, 0): {"x": 3}}
+
+
+FULL = OSError(28, "No space left on device")
+
+
+class FullDisk(FileIO):
+    """Can be read and locked; nothing about it can be changed."""
+
+    def truncate(self, size=None):
+        raise FULL
+
+
+class NoLocks(FileIO):
+    """Of a file system that knows none."""
+
+    def fileno(self):
+        raise FULL
+
+
+def unopened(path, mode):
+    raise FULL
+
+
+@pytest.mark.parametrize("file", [FullDisk, NoLocks, unopened])
+def test_a_directory_that_cannot_be_opened_keeps_its_runs(tmp_path, monkeypatch, file):
+    with opened(tmp_path / "out") as kept:
+        kept.add((0, 0), {"x": 1})
+    with monkeypatch.context() as patched:
+        patched.setattr("messsim.study.runs.journal.FileIO", file)
+        with pytest.raises(OutputError) as caught, opened(tmp_path / "out"):
+            pass
+    reason = "cannot be written: No space left on device; its finished runs are kept"
+    assert str(caught.value) == f"{tmp_path / 'out'}: {reason}"
+    with opened(tmp_path / "out") as kept:
+        assert kept.rows == {(0, 0): {"x": 1}}
 
 
 def test_the_directory_of_something_else_is_refused(tmp_path):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from runs import cells, shown
 
+from messsim.report.reproduce import theory_plots
 from messsim.report.reproduce.theory import PICTURES, theory_page, theory_tables
 from messsim.results.intervals import replication_interval
 from messsim.study.reproduce import theory
@@ -174,3 +175,51 @@ def test_the_terminal_has_the_same():
     made = theory_tables(orders())
     assert cells(made)[1:5] == [["it", "V", "-1", m] for m in ("-0.88", "-", "-0.88", "-0.88")]
     assert " ".join(shown(made, 300).splitlines()[-1].split()) == FACTS
+
+
+# ---- what the pictures draw -----------------------------------------------------------------------------
+
+
+def along(**columns):
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+GAPS = along(V=[1.0, 10.0], measured=[6.0, 0.0])
+PREDICTED = along(V=[1.0, 2.0, 3.0, 4.0, 5.0], predicted=[18.0, 17.9, 1.1, 1.0, 0.5])
+BY_C = along(c=[0.1], measured=[2.0], predicted=[3.0])
+BY_T = along(t=[100.0], measured=[4.0], predicted=[5.0])
+QUEUES = along(V=[1.0, 2.0], measured=[6.0, 7.0], predicted=[0.1, 0.2])
+SHORT = along(V=[1.0, 1.0, 2.0], t=[4.0, 100.0, 25.0], measured=[0.2, 0.1, 0.0], predicted=[0.7, 0.6, 0.1])
+THEORY = {
+    "alpha": 0.7,
+    "gap": {"points": GAPS, "predicted": PREDICTED, "floor_j": 3.0},
+    "overhead": {"points": BY_C, "by_t": BY_T},
+    "queue": {"points": QUEUES},
+    "shortfall": {"points": SHORT},
+}
+LAW = "c T^(-κ) / (1 - κ) · (ΣE - E)"
+DRAWN = {
+    "_gap": [
+        (1.0, 6.0, "measured"),
+        (2.0, 17.9, "1 / V"),
+        (3.0, 1.1, "1 / V"),
+        (1.0, 3.0, "floor"),
+        (10.0, 3.0, "floor"),
+    ],
+    "_overhead_by_c": [(0.1, 2.0, "measured"), (0.1, 3.0, LAW)],
+    "_overhead_by_t": [(100.0, 4.0, "measured"), (100.0, 5.0, LAW)],
+    "_queue": [(1.0, 6.0, "measured"), (2.0, 7.0, "measured"), (2.0, 0.2, "V λ")],
+    "_shortfall": [
+        (4.0, 0.2, "measured"),
+        (100.0, 0.1, "measured"),
+        (100.0, 0.6, "V λ / T"),
+        (4.0, 0.5, "1 / √T"),
+        (100.0, 0.1, "1 / √T"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_pictures_draw_what_was_measured_and_the_law_where_it_is_near(monkeypatch, name):
+    monkeypatch.setattr(theory_plots, "_lines", lambda alt, rows, *of: [(r["x"], r["y"], r["law"]) for r in rows])
+    assert getattr(theory_plots, name)(None, THEORY | {"alpha": 0.65}) == DRAWN[name]

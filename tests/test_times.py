@@ -220,10 +220,14 @@ def test_which_local_times_come_twice_and_which_never():
 def test_units_that_look_like_seconds_are_doubted():
     made = times([1_700_000_000, 1_700_000_100], column="t_ms")
     made.seconds()
-    assert "is read as milliseconds by its name, but looks like seconds since 1970: --time-format s" in made.notes[0]
+    assert made.notes == [
+        "column 't_ms' is read as milliseconds by its name, but looks like seconds since 1970: --time-format s"
+    ]
     made = times([1_700_000_000, 1_700_000_100], form="us")
     made.seconds()
-    assert "by --time-format, but looks like seconds" in made.notes[0]
+    assert made.notes == [
+        "column 't' is read as microseconds by --time-format, but looks like seconds since 1970: --time-format s"
+    ]
     far = times([1_000_000_000, 2_000_000_000], column="t_ms")  # of times far apart it is no doubt
     far.seconds()
     assert far.notes == []

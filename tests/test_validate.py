@@ -29,10 +29,11 @@ from messsim.study.calibrate.metered import (
     requests_of,
 )
 from messsim.study.validate import shared_prompts
-from messsim.study.validate.against_hardware import predict, validate
+from messsim.study.validate.against_hardware import _rows, predict, validate
 from messsim.study.validate.measured_loads import (
     ADMITTED_S,
     BURSTS_FILE,
+    ITERATIONS_FILE,
     REQUESTS_FILE,
     SLOWER,
     burst_points,
@@ -412,6 +413,58 @@ def test_mean_errors_of_whole_bursts_stay_within_bounds():
         mine = [(int(n), float(error)) for name, n, error in rows if name == gpu]
         assert sum(n for n, _ in mine) > 10
         assert sum(n * error for n, error in mine) / sum(n for n, _ in mine) <= 12, gpu
+
+
+# ---- requests one by one --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_by_one(tmp_path) -> Path:
+    """Iterations of 10 ms, and 0.1 ms a token of a prompt; three requests, of which the second is done first."""
+    zero = {"prompt_tokens": 0, "prompt_prior": 0, "batch": 0, "cached_tokens": 0}
+    decodes = [zero | {"batch": b, "cached_tokens": c * b, "duration_s": 0.01} for b in (1, 2, 8) for c in (16, 900)]
+    prompts = [zero | {"prompt_tokens": p, "duration_s": 0.01 + 1e-4 * p} for p in (1, 16, 64, 256, 1024, 2048)]
+    write(tmp_path / ITERATIONS_FILE, [*decodes, *prompts])
+    lengths = [(0.0, 100, 201), (0.5, 300, 11), (50.0, 1000, 2)]
+    readings = {"ttft_s": 0.02, "tpot_s": 0.005, "e2e_s": 4.0}
+    rows = [{"arrival_s": at, "prompt_tokens": p, "output_tokens": o} | readings for at, p, o in lengths]
+    write(tmp_path / REQUESTS_FILE, rows)
+    return tmp_path
+
+
+def test_requests_are_one_point_of_a_server_fitted_to_its_iterations(one_by_one):
+    (point,) = request_points(one_by_one, ["models.0.max_num_seqs=9"], 7)
+    assert (point.table, point.window, point.scenario.seed, point.scenario.requests) == ("requests", (0, 3), 7, 3)
+    facts = {"model": "Llama-3.1-8B", "gpu": "RTX-4090", "gpus": 1, "engine": "vllm 0.19", "clients": None}
+    facts |= {"load": "ShareGPT, one by one", "in_sample": False}
+    assert point.facts == facts | {"prompt_tokens": [100, 300, 1000], "output_tokens": [201, 11, 2]}
+    assert point.measured == {"ttft_s": [0.02] * 3, "tpot_s": [0.005] * 3, "e2e_s": [4.0] * 3}
+    (model,) = point.scenario.models
+    assert (model.name, model.gpu, model.host.kind, model.lookahead) == ("Llama-3.1-8B", "RTX-4090", "overlap", 1)
+    assert (model.max_num_seqs, model.max_batched_tokens, model.kv_capacity_tokens) == (9, 2048, 41_408)
+    assert (model.kv_block_tokens, model.prefix_cache) == (16, True)
+    arrivals = point.scenario.arrivals
+    assert (arrivals.block_tokens, arrivals.repeat, arrivals.columns.hash_ids) == (16, False, "hash_ids")
+    trace = pl.read_ndjson(arrivals.file)
+    assert trace["arrival_s"].to_list() == [0.0, 0.5, 50.0]
+    assert [len(ids) for ids in trace["hash_ids"]] == [7, 19, 63]
+
+
+def test_each_request_is_predicted_in_its_place(one_by_one):
+    (point,) = request_points(one_by_one, None, None)
+    rows = list(_rows(point, predict(point)))
+    assert [(r["prompt_tokens"], r["output_tokens"]) for r in rows] == [(100, 201), (300, 11), (1000, 2)]
+    predicted = {name: [r["predicted"][name] for r in rows] for name in rows[0]["predicted"]}
+    step_s = predicted["tpot_s"][2]  # what is fitted to so few: 10.4 ms
+    assert predicted["tpot_s"] == pytest.approx([step_s] * 3, rel=0.001)
+    tokens = np.array([201, 11, 2])
+    answers_s = np.array(predicted["e2e_s"]) - predicted["ttft_s"]
+    assert answers_s == pytest.approx((tokens - 1) * step_s, rel=0.001)
+    assert rows[0]["error"]["tpot_s"] == pytest.approx(step_s / 0.005 - 1, rel=0.001)
+
+
+def test_without_its_tables_there_is_no_point(tmp_path):
+    assert request_points(tmp_path, None, None) == burst_points(tmp_path, None, None) == []
 
 
 # ---- requests that begin alike --------------------------------------------------------------------------

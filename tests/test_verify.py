@@ -6,6 +6,7 @@ Small sizes here; the full verification, and the full one of servers 3 % slower,
 import dataclasses
 import json
 import math
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import stats
 from test_cli import here, refused
 
 from messsim.errors import ScenarioError
-from messsim.report.verification import verification_page
+from messsim.report.verification import COLUMNS, verification_page
 from messsim.study.verify import cases, queues, verification, verify
 from messsim.study.verify import theory as formulas
 from messsim.study.verify.cases import Case, Experiment, experiments
@@ -213,6 +214,25 @@ def test_bias_is_no_wider_than_a_step():
             assert 0 <= case.bias <= 0.01
             if not any(word in case.name for word in ("Llama", "saturation", "setup")):
                 assert case.bias <= 5 / queues.TOKENS + 3.5e-4
+
+
+def test_the_page_of_the_full_run_has_the_cases_theories_and_biases_of_today():
+    page = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
+    rows = [
+        re.split(r" *\| *", line)[1:-1] for line in page.split("| case |")[1].splitlines()[2:] if line.startswith("| ")
+    ]
+    of_page = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    every = [case for e in experiments() for case in e.cases]
+    for case, name, theory, bias in zip(every, *(of_page[c] for c in ("case", "theory", "bias")), strict=True):
+        number = float(theory) if callable(case.theory) else case.theory
+        assert (name, theory, bias) == (
+            f"{case.name}, {case.unit}" if case.unit else case.name,
+            f"{number:.6g}",
+            f"{100 * case.bias:.2g} %" if case.bias else "0",
+        )
+    assert f"{sum(e.requests for e in experiments()) * verification.REPLICATIONS:,} requests" in page
+    timing = sum(case.timing for case in every)
+    assert f"noticed by {timing} of {timing} timing cases" in page
 
 
 # ---- the command ----------------------------------------------------------------------------------------

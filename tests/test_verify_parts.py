@@ -9,7 +9,7 @@ import pytest
 from messsim.errors import ScenarioError
 from messsim.study.verify import measures as seen
 from messsim.study.verify import theory, verify
-from messsim.study.verify.cases import Case, Experiment
+from messsim.study.verify.cases import Case, Experiment, experiments
 from messsim.study.verify.measures import Figure, Observed
 from messsim.study.verify.queues import queue, slower
 from messsim.study.verify.verification import _observed, _Setting, _Task, _verdict
@@ -220,6 +220,76 @@ def test_slower_servers_have_every_time_longer_and_nothing_else():
     assert (c.host.kind, c.host.h0_s, c.host.h1_s_per_sequence, c.host.after_s) == ("overlap", 0.002, 2e-5, 0.004)
     assert made.router.decision_s.mean_s == 1.0
     assert slower(queue("q", 0.5), 3.0).router.decision_s is None
+
+
+TWO_SECONDS = {"mean_s": 2.0}
+AT_ONCE = {"weights_gb": 0.0, "compile_s": {"mean_s": 0.0}, "init_s": {"mean_s": 0.0}}
+OFF_WHEN_IDLE = {
+    "rule": "target", "target": 1.0, "tolerance": 0.0, "min_replicas": 0, "period_s": 0.02, "down_window_s": 0.0,
+    "up_most_factor": 2.0, "zero_after_s": 0.0, "cold_start": {"fixed_s": TWO_SECONDS} | AT_ONCE,
+}  # fmt: skip
+MISHAPS = {"failures": {"mtbf_s": 400.0, "mttr_s": 60.0}}
+BLOCK = 650_000
+# What is asked of which servers: a rate, or another table of arrivals, then what is not as with one shared queue.
+ASKED = {
+    "M/M/1": (0.7, {}),
+    "M/Geom/1": (0.6, {}),
+    "M/D/1": (0.6, {}),
+    "M/G/1": (0.6, {}),
+    "M/G/1, profile": (0.446542, {"kv_capacity_tokens": 432_959}),  # 0.6 over the mean service
+    "G/M/1": ({"rate_rps": 0.5, "cv": 2.0}, {}),
+    "departures": (0.7, {}),
+    "M/M/2": (1.2, {"replicas": 2}),
+    "M/M/16": (14.4, {"replicas": 16}),
+    "shorter queue": (1.2, {"replicas": 2, "dispatch": None}),
+    "turns": (1.2, {"replicas": 2, "dispatch": "round_robin"}),
+    "M/M/4/12": (4.0, {"replicas": 4, "admission": {"max_waiting": 8}}),
+    "M/G/16/16": (14.0, {"replicas": 16, "admission": {"max_waiting": 0}}),
+    "machine repair": ({"clients": 12, "think_s": 4.0, "think": "exponential"}, {"replicas": 2}),
+    "processor sharing": (0.6, {"max_num_seqs": None}),
+    "batching server, saturation": ({"clients": 192}, {"max_num_seqs": 64, "max_batched_tokens": 4096}),
+    "Llama-3.1-8B, saturation": (
+        {"clients": 192},
+        {"max_num_seqs": 64, "max_batched_tokens": 4096, "kv_capacity_tokens": 432_959},
+    ),
+    "M/M/4+M": (4.0, {"replicas": 4, "patience_s": TWO_SECONDS, "until": "first_token"}),
+    "M/M/1+M": (0.9, {"patience_s": TWO_SECONDS}),
+    "M/M/1+D": (0.9, {"patience_s": TWO_SECONDS, "until": "first_token"}),
+    "retrials": (
+        0.5,
+        {"admission": {"max_waiting": 0}, "retries": 100, "backoff_s": TWO_SECONDS, "backoff_growth": 1.0},
+    ),
+    "router": (1.2, {"decision_s": {"mean_s": 1.0}, "workers": 2}),
+    "interrupted": (
+        0.6,
+        {"max_num_seqs": 2, "max_batched_tokens": 6 * BLOCK, "kv_capacity_tokens": 3 * BLOCK}
+        | {"kv_block_tokens": BLOCK, "order": "priority"},
+    ),
+    "next": (0.6, {"order": "priority"}),
+    "cache": (0.5, {"kv_capacity_tokens": 101 * 16, "kv_block_tokens": 16, "prefix_cache": True}),
+    "M/M/4 with setups": (2.0, {"replicas": 4, "autoscale": OFF_WHEN_IDLE}),
+    "pools": (20.0, {}),
+    "everything": (20.0, MISHAPS | {"admission": {"max_waiting": 40}}),
+    "no copies": (20.0, MISHAPS),
+}
+
+
+def test_every_queue_is_asked_what_its_theory_is_of():
+    for experiment in experiments():
+        made = experiment.scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        asked, more = ASKED[experiment.scenario.name]
+        arrivals = asked if isinstance(asked, dict) else {"rate_rps": asked}
+        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in made["arrivals"].items()}
+        assert rounded == arrivals
+        usual = {"dispatch": "shared_queue", "max_num_seqs": 1, "policy": "largest"}
+        facts = made.get("cluster", {}) | made.get("clients", {}) | made.get("router", {})
+        if len(made["models"]) > 1:
+            usual = {key: facts[key] for key in ("policy",) if key in facts}
+            assert [(m["replicas"], m["satisfaction"]) for m in made["models"]] == [(2, 0.5), (2, 0.6), (2, 0.7)]
+        else:
+            facts |= {k: v for k, v in made["models"][0].items() if k not in ("name", "satisfaction", "coefficients")}
+        assert facts == {k: v for k, v in (usual | more).items() if v is not None}, experiment.scenario.name
+    assert {e.scenario.name for e in experiments()} == ASKED.keys()
 
 
 # ---- verdicts -------------------------------------------------------------------------------------------

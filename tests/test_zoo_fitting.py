@@ -277,3 +277,11 @@ def test_what_is_known_to_half_of_itself_only_is_not_known(value, far, how):
     assert small["a"].how == "fitted"  # vague, but no row feels it
     used = judge([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4, values=(0.001, 1.0), misfits=[0.01, -0.01] * 4, far=("a",))
     assert used["a"].how == "not determined"
+
+
+@pytest.mark.parametrize("se", [0.05, 0.051, 0.3, 4.0, 19.0, 20.0])
+def test_the_best_se_is_found_anywhere_on_the_grid_its_ends_included(monkeypatch, se):
+    monkeypatch.setattr(durations, "_with_best_nstar", lambda rows, held, _: (abs(np.log(held["se"] / se)), held))
+    _, figures = durations._with_best_se(None, {"given": 1.0}, None)
+    assert figures == {"given": 1.0, "se": pytest.approx(se, rel=1e-4)}
+    assert durations._with_best_se(None, {"se": 0.7}, None)[1] == {"se": 0.7}

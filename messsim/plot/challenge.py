@@ -28,7 +28,7 @@ def ranks_chart(standings: pl.DataFrame) -> Figure:
     alt = library()
     names = standings["policy"].to_list()
     most = max(2, len(names))
-    y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=names), axis=_names(grid=True))
+    y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=names), axis=_names())
     scale = alt.Scale(domain=[1, most], nice=False, padding=8)
 
     def x(column: str) -> Any:
@@ -65,7 +65,7 @@ def kept_chart(cells: pl.DataFrame, policies: list[str]) -> Figure:
     conditions = cells["condition"].unique(maintain_order=True).to_list()
     x = alt.X("condition:N", title=None, sort=None, scale=alt.Scale(domain=conditions),
               axis=alt.Axis(labelAngle=-90, labelLimit=130, ticks=False, domain=False))  # fmt: skip
-    y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=policies), axis=_names(grid=True))
+    y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=policies), axis=_names())
     fill = alt.FillOpacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None)
     tips = ["policy:N", "condition:N", alt.Tooltip("told:N", title="promise kept")]
     base = alt.Chart(rows(cells)).encode(x=x, y=y)
@@ -82,5 +82,5 @@ def kept_chart(cells: pl.DataFrame, policies: list[str]) -> Figure:
     )
 
 
-def _names(*, grid: bool) -> Any:
-    return library().Axis(labelLimit=NAMES, ticks=False, domain=False, grid=grid)
+def _names() -> Any:
+    return library().Axis(labelLimit=NAMES, ticks=False, domain=False, grid=True)

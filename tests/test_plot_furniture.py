@@ -1,0 +1,88 @@
+"""What stands around the data of every chart: marks, axes, legends, tips, titles and notes, as `charts.txt` has them.
+
+`python tests/test_plot_furniture.py` writes the file anew: what changes in it was meant to, or is a fault.
+"""
+
+import json
+from pathlib import Path
+
+import polars as pl
+from runs import tenant_by_hand
+from test_plot_charts import SIZES, TIMELINE, run
+from test_plot_encodings import POINT, SUMMARY, curves, oracle
+from test_plot_parts import points
+from test_plot_studies import clusters
+
+from messsim.plot.challenge import kept_chart, ranks_chart
+from messsim.plot.charts.answers import answers
+from messsim.plot.charts.cost import cost
+from messsim.plot.charts.hits import hits
+from messsim.plot.charts.latency import latency, latency_in_time
+from messsim.plot.charts.load import load
+from messsim.plot.charts.power import power
+from messsim.plot.charts.queue import queue
+from messsim.plot.charts.replicas import replicas
+from messsim.plot.charts.satisfaction import satisfaction
+from messsim.plot.charts.tenants import tenants
+from messsim.plot.clusters import against_price
+from messsim.plot.figure import themed
+from messsim.plot.marks import Marks, OutageMark, PhaseMark
+from messsim.plot.points import along, forest, shares
+from messsim.plot.replications import certified_gap, cost_bands, probability, queue_bands, satisfaction_bands
+from messsim.plot.tradeoff import tradeoff
+
+FILE = Path(__file__).parent / "charts.txt"
+MARKS = Marks([PhaseMark("rush", 150, None)], [OutageMark("8b", 0, 50.0, 70.0, False)])
+RANKS = {"policy": ["a", "b"], "rank": [1.25, 1.75], "low": [1.0, 1.5], "high": [1.5, 2.0]}
+SHARES = {"point": ["a", "b"], "share 8b_mean": [0.75, 0.5], "share 70b_mean": [0.25, 0.5]}
+KEPT = {"condition": ["late", "late"], "policy": ["a", "b"], "share": [1.0, 0.5], "told": ["2 of 2", "1 of 2"]}
+
+
+def figures():
+    resized = TIMELINE.with_columns(pl.Series(name, sizes) for name, sizes in SIZES.items())
+    eventful = run(resized, tenants=[tenant_by_hand(name, queue_final=0.0) for name in "ab"])
+    drawn = (answers, cost, hits, latency, load, power, queue, replicas, satisfaction, tenants)
+    of_run = {draw.__name__: draw(eventful, marks=MARKS) for draw in drawn}
+    keyed = points().with_columns(pl.Series("policy", ["p", "q"]), alpha=pl.lit(0.6))
+    return of_run | {
+        "latency in time": latency_in_time(eventful, MARKS),
+        "satisfaction of replications": satisfaction_bands(curves(), SUMMARY),
+        "probability": probability(curves(), SUMMARY),
+        "queue of replications": queue_bands(curves(), SUMMARY),
+        "cost of replications": cost_bands(curves(), SUMMARY),
+        "certified gap": certified_gap(curves(), SUMMARY),
+        "trade-off": tradeoff(pl.DataFrame(POINT), ["policy"], "J", [0.5], [oracle("o", 1.0, 0.5)]),
+        "margins": forest(points(), "margin"),
+        "costs of points": forest(points(), "cost", "J"),
+        "along a key": along(keyed, ["router.V", "policy"], "router.V", "satisfaction"),
+        "shares": shares(pl.DataFrame(SHARES), ["8b", "70b"]),
+        "price": against_price(clusters([1.0, 2.0]), "latency_s.ttft.p95", 1.5, "USD/h", "price", "TTFT p95"),
+        "ranks": ranks_chart(pl.DataFrame(RANKS)),
+        "kept": kept_chart(pl.DataFrame(KEPT), ["a", "b"]),
+    }
+
+
+def furniture(figure):
+    """A line for what is said of a chart, and one for each mark and channel, without data and numbered names."""
+    whole = themed(figure).to_dict(validate=False)
+    yield json.dumps([figure.title, figure.height, figure.note], ensure_ascii=False)
+    for layer in whole["layer"]:
+        yield f"  {json.dumps(layer['mark'], sort_keys=True)}"
+        for channel, encoding in sorted(layer.get("encoding", {}).items()):
+            yield f"    {channel}: {json.dumps(encoding, sort_keys=True, ensure_ascii=False)}"
+    for param in whole.get("params", []):
+        named = {key: value for key, value in param.items() if key != "views"}
+        yield f"  {json.dumps(named, sort_keys=True)}"
+
+
+def text():
+    parts = [f"# {name}\n" + "\n".join(furniture(figure)) for name, figure in figures().items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def test_the_furniture_of_charts_is_as_it_was_looked_at():
+    assert text().splitlines() == FILE.read_text(encoding="utf-8").splitlines()
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
