@@ -215,6 +215,11 @@ PERIODS = {"window_s": 60.0, "window_requests": None, "count": 40, "violated": 1
         ({"sla.time_to_compliance": None}, "kept for good", "never"),
         ({"sla.time_to_compliance": 0}, "kept for good", "from request 0 on"),
         (
+            {"tenants": [{"name": name} for name in "abcdefghijklmnopqrstu"]},
+            "kept for good",
+            "from request 12 on, all 21 tenants taken together",
+        ),
+        (
             {"sla.windows": PERIODS},
             "windows",
             "10 of 40 periods of 60 s miss the promise (25.0 %), 40.00 % satisfied in the worst",
