@@ -328,10 +328,10 @@ def challenge(
     from messsim.study.challenge.routers import challenge as run_all
     from messsim.study.runs.rows import frame_of
 
-    scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
+    scenarios = read(CONDITIONS if conditions is None else conditions, requests=requests, seed=seed)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
-            *(scenarios, _names(policies or POLICIES), _whole("seeds", seeds)),
+            *(scenarios, _names(POLICIES if policies is None else policies), _whole("seeds", seeds)),
             out=_path(out),
             workers=workers,
             on_progress=on_progress,
