@@ -407,10 +407,9 @@ def _names(given: Sequence[Given] | str) -> list[str]:
     """Policies and files in a list, or as a command line takes them: one text with commas."""
     if isinstance(given, str):
         return [name for part in given.split(",") if (name := part.strip())]
-    for name in given:
-        if not isinstance(name, (str, Path)):
-            raise ScenarioError(f"policies = {given!r}: expected names and files")
-    return [str(name) for name in given]
+    if not all(isinstance(policy, (str, Path)) for policy in given):
+        raise ScenarioError(f"policies = {given!r}: expected names and files")
+    return list(map(str, given))
 
 
 def _path(out: Given | None) -> Path | None:
