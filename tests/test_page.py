@@ -259,7 +259,7 @@ def test_records_of_some_requests_alone(run_dir, tmp_path):
     part = damaged(run_dir, tmp_path) / "requests" / "part-00000.parquet"
     whole = pl.read_parquet(part)
     whole.head(50).write_parquet(part)
-    with pytest.raises(OutputError, match=f"requests: holds records of 50 requests, not of {len(whole):,}; it is damaged"):
+    with pytest.raises(OutputError, match=f"holds records of 50 requests, not of {len(whole):,}; it is damaged"):
         report(part.parents[1])
 
 
