@@ -42,7 +42,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
     own_seeds = {s.seed for s in scenarios.values()}
     return Challenge(
         version=__version__,
-        scenarios_sha256=hashed([_said(s) for s in bare]),
+        scenarios_sha256=hashed([_content(s) for s in bare]),
         policies_sha256={Path(p).name: sha256(Path(p)) for p in policies if p.endswith(".py")},
         seed=own_seeds.pop() if len(own_seeds) == 1 else None,
         replications=seeds,
@@ -56,7 +56,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
     )
 
 
-def _said(scenario: Scenario) -> list[object]:
+def _content(scenario: Scenario) -> list[object]:
     """What a scenario says beside the defaults, and the figures of the built-in profiles that it names."""
     named = [p for p in scenario.fleet if p.profile is not None and p.gpu is not None]
     profiles = [find_profile(str(p.profile), str(p.gpu), p.tp, p.weights) for p in named]
