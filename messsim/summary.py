@@ -135,7 +135,8 @@ class Sla(TypedDict):
     time_to_compliance: Annotated[
         int | None,
         "",
-        "first request after which the running satisfaction never again falls below alpha; null if none",
+        "first request after which the running satisfaction, of all tenants together, never again falls below alpha; "
+        "null if none",
     ]
     windows: Windows | None
 
@@ -207,7 +208,7 @@ class Cost(TypedDict):
     unit: Annotated[str, "", "J or USD"]
     total: Annotated[float, "unit", "everything: answers, exploration, lost work, idle replicas"]
     exploration: Annotated[float, "unit", "copies that the user did not see"]
-    lost: Annotated[float, "unit", "requests that were rejected or lost"]
+    lost: Annotated[float, "unit", "requests without an answer: rejected, lost, or given up by their clients"]
     idle: Annotated[
         float | None,
         "unit",

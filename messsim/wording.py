@@ -17,6 +17,7 @@ __all__ = [
     "scaled_unit",
     "seconds",
     "shown",
+    "together",
     "virtual_queue",
     "visible",
 ]
@@ -183,6 +184,11 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _IDLE_JOINER.sub(lambda match: _escape(ord(match[0])), text.translate(_VISIBLE))
+
+
+def together(tenants: int) -> str:
+    """After a figure that is one of all tenants, where there are several."""
+    return f", all {tenants:,} tenants taken together" if tenants > 1 else ""
 
 
 def virtual_queue(final: float, most: float, tenants: int) -> str:

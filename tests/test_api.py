@@ -251,6 +251,47 @@ def test_what_is_no_count_of_replications_is_told(seeds):
             study()
 
 
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True])
+def test_what_is_no_count_of_workers_is_told(tmp_path, workers):
+    with pytest.raises(ScenarioError, match=r"workers = .*: expected a whole number of at least 1"):
+        messsim.replicate(SMALL, 2, workers=workers, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ScenarioError, match="workers = "):
+        messsim.compare(SMALL, ["oracle"], seeds=2, workers=workers)
+
+
+def test_workers_may_be_a_number_of_numpy():
+    assert "2 replications" in str(messsim.replicate(SMALL, 2, workers=np.int64(1)))
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({}, "grid = {}: expected values by key path"),
+        ([], r"grid = \[\]: expected values"),
+        (None, "grid = None: expected values"),
+        ("alpha", "grid = 'alpha': expected values"),
+        ([0.5], "grid = .*: expected values"),
+        ({"alpha": [0.5, 0.5]}, "sla.alpha = 0.5 is given twice"),
+        ([{"alpha": 0.5}, {"sla.alpha": 0.5}], "sla.alpha = 0.5 is given twice"),
+        ({"alpha": [0.5], "sla.alpha": [0.6]}, "sla.alpha: given twice"),
+        ([{"alpha": 0.5, "sla.alpha": 0.6}], "sla.alpha: given twice"),
+    ],
+)
+def test_points_are_some_and_each_of_its_own(grid, message):
+    """As on the command line; of two names of one key the first was forgotten."""
+    with pytest.raises(ScenarioError, match=message):
+        messsim.sweep(SMALL, grid, seeds=1, workers=1)
+
+
+def test_policies_may_be_paths(tmp_path):
+    (tmp_path / "own.py").write_text("from messsim.routing.simple import random as build\n")
+    compared = messsim.compare(SMALL, [tmp_path / "own.py", "random"], seeds=1, workers=1)
+    assert compared.table["sla_satisfaction"].n_unique() == 1
+    with pytest.raises(ScenarioError, match=r"policies = \[None\]: expected names and files"):
+        messsim.compare(SMALL, [None], seeds=1, workers=1)
+
+
 @pytest.mark.parametrize("seeds", [0, -1])
 def test_a_study_has_a_replication_at_least(seeds):
     for study in (lambda: messsim.sweep(SMALL, {"V": [1.0]}, seeds=seeds), lambda: messsim.replicate(SMALL, seeds)):

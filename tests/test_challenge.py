@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -24,6 +25,7 @@ from messsim.study.challenge.files import read_challenge, write_challenge
 from messsim.study.challenge.routers import challenge
 from messsim.study.challenge.table import table_of
 from messsim.study.compare.policies import with_policy
+from messsim.zoo import find_profile
 
 POLICIES = ["length-only", "cheapest", "largest"]
 
@@ -143,6 +145,19 @@ def test_the_hash_is_of_the_scenarios_and_of_nothing_else(scenarios, challenged)
     assert table_of(other, POLICIES, 2, rows).scenarios_sha256 != table.scenarios_sha256
     assert table.scenarios_sha256[:12] in quote(table)
     assert "replications 0 to 1 of seed 1" in quote(table)
+
+
+def test_the_hash_is_of_built_in_profiles_too(monkeypatch):
+    """A fit that is made anew changes what is run, whatever the scenarios say."""
+    overload = conditions(["overload"])
+    before = table_of(overload, ["mess+"], 1, [row()]).scenarios_sha256
+
+    def fitted_anew(*name):
+        profile = find_profile(*name)
+        return replace(profile, energy=replace(profile.energy, measured=not profile.energy.measured))
+
+    monkeypatch.setattr("messsim.study.challenge.table.find_profile", fitted_anew)
+    assert table_of(overload, ["mess+"], 1, [row()]).scenarios_sha256 != before
 
 
 def test_the_page_quotes_the_conditions_that_ship():
@@ -313,6 +328,9 @@ def test_the_command_takes_a_policy_of_ones_own(tmp_path):
         (["--conditions", "nothing"], "expected any of stationary"),
         (["none.py"], "there is no such file"),
         (["--policies", "mess"], "did you mean"),
+        (["--requests", "0"], "requests = 0: expected at least 1"),  # none of these is taken for its default
+        (["--conditions", ","], "names none; expected any of stationary"),
+        (["--policies", ""], "expected a policy and a condition"),
     ],
 )
 def test_wrong_input_is_refused_with_code_2(args, message):

@@ -267,14 +267,28 @@ def test_a_known_cost_is_told_and_an_unknown_one_is_none():
     assert [m["known_cost"] for m in checking._models(setup)] == [None, 3.0]
 
 
+JUDGED = {"slo": {"ttft_s": 1.0}}
+TENANTS = [{"name": "a"}, {"name": "b", "objectives": {"ttft_s": 0.5}}]
+IMPATIENT = {"clients": {"patience_s": 9.0, "until": "first_token"}, "feedback": {"delay": 0}}
+
+
 @pytest.mark.parametrize(
-    ("served", "count"),
-    [({}, 1), ({"engine": "vllm"}, 0), ({"front_end_s": 0.01}, 0), ({"schedule": "sglang"}, 0)],
+    ("served", "judged", "count"),
+    [
+        ({}, JUDGED, 1),
+        ({}, {"tenants": TENANTS}, 1),
+        ({}, IMPATIENT, 1),
+        ({}, {}, 0),  # nobody asks for the first token
+        ({}, {"slo": {"e2e_s": 20.0}, "clients": {"until": "first_token"}}, 0),
+        ({"engine": "vllm"}, JUDGED, 0),
+        ({"front_end_s": 0.01}, JUDGED, 0),
+        ({"schedule": "sglang"}, JUDGED, 0),
+    ],
 )
-def test_a_real_gpu_without_an_engine_is_told(served, count):
+def test_a_real_gpu_without_an_engine_is_told_where_first_tokens_are_judged(served, judged, count):
     """A profile times kernels: who names no engine gets a first token with no front end before it."""
     of_profile = model("8b", 0.5, profile="Llama-3.1-8B", gpu="H100", coefficients=None, **served)
-    made = parse(scenario(requests=20, models=[of_profile, model("own", 0.8)]))
+    made = parse(scenario(requests=20, models=[of_profile, model("own", 0.8)], **judged))
     notes = [n for n in check(made)["notes"] if "engine" in n]
     assert len(notes) == count
     assert all(n.startswith("8b: no engine is named") for n in notes)

@@ -207,10 +207,10 @@ def saved(tmp_path_factory):
         (("state",), [1.0], "state = [1.0]: expected 2 numbers"),
         (("predictor", "bias"), [0.0, float("inf")], "predictor.bias.1 = inf: expected a finite number"),
         (("predictor", "bias"), [0.0], "as many models and features"),
-        (("predictor", "bias"), None, "predictor.bias: missing; expected"),
-        (("predictor", "velocity"), None, "predictor.velocity: missing; expected"),
-        (("predictor", "mean"), None, "predictor.mean: missing; expected"),
-        (("predictor", "seen"), None, "predictor.seen: missing; expected"),
+        (("predictor", "bias"), None, "predictor.bias: missing"),
+        (("predictor", "velocity"), None, "predictor.velocity: missing"),
+        (("predictor", "mean"), None, "predictor.mean: missing"),
+        (("predictor", "seen"), None, "predictor.seen: missing"),
         (("predictor", "seen"), -1, "predictor.seen = -1: expected at least 0"),
         (("predictor", "seen"), 0.5, "predictor.seen = 0.5: expected"),
         (("predictor", "squares"), [1.0, -1.0], "predictor.squares = [1.0, -1.0]: expected sums of squares"),
@@ -252,6 +252,14 @@ def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, m
     (folder / "changed.json").write_text(json.dumps(whole))
     refuse(message, lambda: MessPlus.load(folder / "changed.json"))
     refuse("changed.json", lambda: MessPlus.load(folder / "changed.json"))
+
+
+def test_a_missing_key_without_a_description_is_told_alone(saved):
+    folder, texts = saved
+    (folder / "changed.json").write_text(json.dumps(json.loads(texts[0]) | {"ledger": {}}))
+    with pytest.raises(ScenarioError) as refused:
+        MessPlus.load(folder / "changed.json")
+    assert "ledger.queue: missing\n" in str(refused.value)  # it said: expected None
 
 
 def places(value, path=()):

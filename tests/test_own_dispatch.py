@@ -281,7 +281,7 @@ def test_no_page_and_no_chart_runs_the_files_of_a_scenario(tmp_path):
     )
     messsim.run(parse(data, folder=tmp_path), out=tmp_path / "out")
     (tmp_path / "ran").unlink()
-    files._loaded.cache_clear()  # as in a process of its own
+    files._own.cache_clear()  # as in a process of its own
     page(tmp_path / "out", tmp_path / "page.html")
     assert "Can routing pay here?" in (tmp_path / "page.html").read_text()
     result = Result.read(tmp_path / "out")

@@ -7,6 +7,7 @@ import itertools
 import re
 import shutil
 
+import polars as pl
 import pytest
 from builders import scenario
 from runs import EVIL, eventful, made
@@ -251,6 +252,15 @@ def test_a_file_that_is_cut(run_dir, tmp_path, file):
     with pytest.raises(OutputError, match=str(copy)):
         report(copy)
     assert not (copy / "report.html").exists()
+
+
+def test_records_of_some_requests_alone(run_dir, tmp_path):
+    """As of a copy that lacks a part: charts of the rest would look like the run's."""
+    part = damaged(run_dir, tmp_path) / "requests" / "part-00000.parquet"
+    whole = pl.read_parquet(part)
+    whole.head(50).write_parquet(part)
+    with pytest.raises(OutputError, match=f"holds records of 50 requests, not of {len(whole):,}; it is damaged"):
+        report(part.parents[1])
 
 
 def test_a_summary_of_another_version(run_dir, tmp_path):

@@ -8,9 +8,6 @@ import pytest
 from pages import ROOT
 
 import messsim
-from messsim.study.challenge.conditions import CONDITIONS, conditions
-from messsim.study.compare.policies import with_policy
-from messsim.study.runs.identity import hashed
 
 NUMBER = re.compile(r"[\d,]+(?:\.\d+)?")
 JOULES, GPUS, RENT, KEPT, BEST_MIX = "J a request", "GPUs", "USD an hour", "promise kept", "best mix, J"
@@ -130,13 +127,6 @@ def test_pages_tell_the_quickstarts_fleet(page):
 @pytest.mark.parametrize("page", [README, ROOT / "docs" / "index.md", QUICKSTART, NOTEBOOK], ids=lambda p: p.name)
 def test_pages_tell_the_quickstarts_promise(page):
     assert f"{100 * messsim.load(ROOT / 'scenarios' / 'quickstart.toml').sla.alpha:g} %" in words(page)
-
-
-def test_the_challenges_page_is_of_the_conditions_that_ship():
-    bare = [with_policy(s, "mess+").changed(replication=0) for s in conditions(CONDITIONS).values()]
-    digest = hashed([s.model_dump(mode="json", by_alias=True, exclude_defaults=True) for s in bare])
-    page = words(ROOT / "docs" / "challenge.md")
-    assert f"challenge of {len(CONDITIONS)} conditions {digest[:12]}," in page
 
 
 def test_a_request_that_a_page_follows_is_one_of_its_run():

@@ -388,11 +388,13 @@ def test_the_label_of_the_promise_takes_the_last_fifth_and_one_row_at_least():
     ("since", "text"), [(None, "is kept never for good."), (1200, "is kept for good from request 1,200 on.")]
 )
 def test_the_words_of_the_promise(since, text):
-    made = promise._title(summary_by_hand(**{"sla.time_to_compliance": since})["sla"])
+    sla = summary_by_hand(**{"sla.time_to_compliance": since})["sla"]
+    made = promise._title(sla, 1)
     assert made.startswith(
         "Running share of satisfying answers, 60.00 % at the end, against the promised 50.0 %, which"
     )
     assert made.endswith(text)
+    assert promise._title(sla, 3) == f"{made[:-1]}, all 3 tenants taken together."
 
 
 def test_models_have_a_table_with_utilisation_where_there_are_servers():

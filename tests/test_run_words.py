@@ -215,6 +215,11 @@ PERIODS = {"window_s": 60.0, "window_requests": None, "count": 40, "violated": 1
         ({"sla.time_to_compliance": None}, "kept for good", "never"),
         ({"sla.time_to_compliance": 0}, "kept for good", "from request 0 on"),
         (
+            {"tenants": [{"name": name} for name in "abcdefghijklmnopqrstu"]},
+            "kept for good",
+            "from request 12 on, all 21 tenants taken together",
+        ),
+        (
             {"sla.windows": PERIODS},
             "windows",
             "10 of 40 periods of 60 s miss the promise (25.0 %), 40.00 % satisfied in the worst",
@@ -509,6 +514,7 @@ def test_a_decision_is_told_with_its_terms_and_its_end():
     [
         ({"instance": 2_000, "instances": 3_000}, "decision 1,300 of instance 2,000 (of 3,000): chosen"),
         ({"V": None}, "alpha = 0.6, Q = 12.5\n"),
+        ({"models": [SCORED | {"q_shortfall": -0.0}]}, "8b     0.2500     3     0.5                  0  2.5"),
         ({"record": RECORD | {"satisfied": 0.49}}, "it did not satisfy"),
         ({"record": RECORD | {"replica": None}}, "\n70b: 1,200 prompt"),
         ({"record": RECORD | {"status": "timed_out"}}, "\ntimed out at 70b"),

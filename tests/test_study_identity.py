@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import tomli_w
@@ -377,3 +378,46 @@ def test_a_study_that_starts_from_labels_is_that_of_their_file(tmp_path):
     assert list(before["data files"]) == ["router.predictor.warm_start = labels.csv"]
     (tmp_path / "labels.csv").write_text("b\n")
     assert difference(contents("sweep", parsed, [{}], [parsed]), before).endswith("warm_start = labels.csv")
+
+
+OF_A_HELPER = """
+from helper import K
+from messsim.routing.plugin import compile_policy
+def decide(models):
+    return K
+def build(options, models, features):
+    return compile_policy('own', decide)
+"""
+OF_A_LATE_HELPER = """
+from messsim.routing.plugin import compile_policy
+def decide(params):
+    return int(params[0])
+def prepare(kernel, knowledge):
+    from package.inner import K
+    kernel.params[0] = K
+def build(options, models, features):
+    from package import inner
+    return compile_policy('own', decide, params=[1 - inner.K], prepare=prepare)
+"""
+
+
+@pytest.mark.parametrize("own", [OF_A_HELPER, OF_A_LATE_HELPER])
+def test_policies_of_two_folders_have_each_their_own_helpers(tmp_path, monkeypatch, own):
+    """Modules of one name: that of the other folder was taken for both. Nobody need write to `sys.path`."""
+    monkeypatch.setitem(sys.modules, "helper", elsewhere := ModuleType("helper"))  # a notebook's
+    before = [*sys.path]
+    for k, folder in enumerate(("a", "b")):
+        (tmp_path / folder / "package").mkdir(parents=True)
+        (tmp_path / folder / "package" / "__init__.py").touch()
+        for name in ("helper.py", "package/inner.py"):
+            (tmp_path / folder / name).write_text(f"K = {k}\n")
+        (tmp_path / folder / "own.py").write_text(own)
+    parsed = parse(scenario(requests=30), folder=tmp_path)
+    answered = [
+        [m["answered"] for m in messsim.run(parsed.changed(policy=f"{folder}/own.py")).summary["models"]]
+        for folder in ("a", "b", "a")
+    ]
+    assert answered == [[30, 0], [0, 30], [30, 0]]
+    assert sys.modules["helper"] is elsewhere
+    assert "package" not in sys.modules
+    assert sys.path == before

@@ -139,6 +139,9 @@ def test_the_rate_of_the_first_requests():
     trace = rows([0, 1, 3, 6], 8.0)
     assert trace.rate_rps(2) == 1.0
     assert trace.rate_rps(3) == pytest.approx(2 / 3)
+    repeated_twice_and_two_rows = 2 * len(trace) + 2  # the run is that much longer, not as fast as the whole trace
+    assert trace.rate_rps(repeated_twice_and_two_rows) == pytest.approx(9 / (2 * trace.period_s + 1.0))
+    assert trace.rate_rps(2 * len(trace)) == len(trace) / trace.period_s
     assert trace.rate_rps(1) == 0.5  # one has no rate
     assert trace.rate_rps(4) == 0.5
     assert trace.rate_rps(40) == 0.5

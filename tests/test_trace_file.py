@@ -193,11 +193,7 @@ def test_each_tenants_queue_begins_at_nothing(tmp_path):
 
 
 def test_sequences_of_an_api_do_not_overlap(tmp_path):
-    api = {"kind": "api", "latency_s": 1.0, "tpot_s": 0.5, "coefficients": None}
-    data = only(tmp_path, [0.0, 0.5, 2.25], **api) | {"cost": {"unit": "USD"}}
-    data["models"][0].pop("coefficients")
-    data["models"][0].pop("max_num_seqs")
-    assert spans(written(data, tmp_path)) == [
+    assert spans(written(of_an_api(tmp_path, [0.0, 0.5, 2.25]), tmp_path)) == [
         ("only, API", 1, "decode 0", 4.0, 8.0),
         ("only, API", 1, "decode 2", 13.0, 17.0),
         ("only, API", 1, "prefill 0", 0.0, 4.0),
@@ -205,6 +201,30 @@ def test_sequences_of_an_api_do_not_overlap(tmp_path):
         ("only, API", 2, "decode 1", 6.0, 10.0),
         ("only, API", 2, "prefill 1", 2.0, 6.0),
     ]
+
+
+def of_an_api(folder, times, **more) -> dict:
+    """4 iterations of a quarter of a second until the first token, 4 until the last."""
+    api = {"kind": "api", "latency_s": 1.0, "tpot_s": 0.5, "coefficients": None}
+    data = only(folder, times, **api) | {"cost": {"unit": "USD"}} | more
+    data["models"][0].pop("coefficients")
+    data["models"][0].pop("max_num_seqs")
+    return data
+
+
+def test_calls_of_an_api_that_go_on_at_the_end_of_the_window_are_drawn_up_to_it(tmp_path):
+    """As sequences of a replica are: one has its first token by then, one has not."""
+    assert spans(written(of_an_api(tmp_path, [0.0, 1.0]), tmp_path, (0.5, 1.5))) == [
+        ("only, API", 1, "decode 0", 4.0, 6.0),
+        ("only, API", 1, "prefill 0", 0.0, 4.0),
+        ("only, API", 2, "prefill 1", 4.0, 6.0),
+    ]
+
+
+def test_an_outage_of_an_api_ends_what_it_answers(tmp_path):
+    outage = {"schedule": [{"pool": "only", "at_s": 1.5, "for_s": 1.0}], "on_failure": "lose"}
+    events = written(of_an_api(tmp_path, [0.0], cluster={"failures": outage}), tmp_path)
+    assert [s[2:] for s in spans(events)] == [("decode 0", 4.0, 6.0), ("prefill 0", 0.0, 4.0)]
 
 
 def test_a_window_leaves_out_what_does_not_touch_it(tmp_path):

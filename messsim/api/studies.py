@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ def sweep(
     from messsim.study.sweep import sweep as run_all
 
     settings = _scenario(scenario)
-    points = list(_points(grid))
+    points = _points(grid)
     with study_progress(progress) as on_progress:
         result = run_all(
             *(settings, points),
@@ -158,13 +158,21 @@ def sweep(
     return StudyResult(result, lambda: points_table(result["points"]), lambda: sweep_table(result, command), "sweep")
 
 
-def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    from messsim.study.runs.points import refuse_twice, refuse_twins
+
+    if not grid or isinstance(grid, str) or not all(isinstance(point, (Mapping, str)) for point in grid):
+        raise ScenarioError(f"grid = {grid!r}: expected values by key path, such as {{'alpha': [0.5, 0.6]}}, or points")
     if isinstance(grid, Mapping):
+        refuse_twice([_axis(key) for key in grid])
         axes = [[(_axis(key), v) for v in _values(key, axis)] for key, axis in grid.items()]
-        yield from map(dict, itertools.product(*axes))
-        return
-    for point in grid:
-        yield {_axis(key): without_numpy(value) for key, value in point.items()}
+        points = list(map(dict, itertools.product(*axes)))
+    else:
+        for point in grid:
+            refuse_twice([_axis(key) for key in point])
+        points = [{_axis(key): without_numpy(value) for key, value in point.items()} for point in grid]
+    refuse_twins(points)
+    return points
 
 
 def _axis(key: str) -> str:
@@ -328,10 +336,10 @@ def challenge(
     from messsim.study.challenge.routers import challenge as run_all
     from messsim.study.runs.rows import frame_of
 
-    scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
+    scenarios = read(CONDITIONS if conditions is None else conditions, requests=requests, seed=seed)
     with study_progress(progress) as on_progress:
         result, rows = run_all(
-            *(scenarios, _names(policies or POLICIES), _whole("seeds", seeds)),
+            *(scenarios, _names(POLICIES if policies is None else policies), _whole("seeds", seeds)),
             out=_path(out),
             workers=workers,
             on_progress=on_progress,
@@ -395,9 +403,13 @@ def _whole(name: str, value: Any) -> int:
         raise ScenarioError(f"{name} = {value!r}: expected a whole number") from None
 
 
-def _names(given: Sequence[str] | str) -> Sequence[str]:
-    """Names in a list, or as a command line takes them: one text with commas."""
-    return [name for part in given.split(",") if (name := part.strip())] if isinstance(given, str) else given
+def _names(given: Sequence[Given] | str) -> list[str]:
+    """Policies and files in a list, or as a command line takes them: one text with commas."""
+    if isinstance(given, str):
+        return [name for part in given.split(",") if (name := part.strip())]
+    if not all(isinstance(policy, (str, Path)) for policy in given):
+        raise ScenarioError(f"policies = {given!r}: expected names and files")
+    return list(map(str, given))
 
 
 def _path(out: Given | None) -> Path | None:

@@ -53,8 +53,10 @@ def challenge(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
-    scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
-    named = [*([str(file.resolve())] if file is not None else []), *(_names(policies) or POLICIES)]
+    requests = QUICK if quick and requests is None else requests
+    scenarios = read(CONDITIONS if conditions is None else _names(conditions), requests=requests, seed=seed)
+    own = [] if file is None else [str(file.resolve())]
+    named = [*own, *(POLICIES if policies is None else _names(policies))]
     many = workers_on(on, workers, ray_address)
     unit = next(iter(scenarios.values())).cost.unit
     with so_far_bar(stderr, "challenge", unit) as (on_progress, on_known):
@@ -74,5 +76,5 @@ def challenge(
     )
 
 
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

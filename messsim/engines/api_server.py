@@ -45,6 +45,8 @@ class ApiServer:
         first_token_s = now + serving.latency_s
         finish_s = first_token_s + serving.tpot_s * (job.output_tokens - 1)
         job.served_elsewhere(self.index, now, first_token_s, finish_s)
+        if self.pool.observer is not None:
+            self.pool.observer.call_begins(now, job, first_token_s)
         order = (ENDS, self.index, 3 + job.request)
         self._calls[job] = self.calendar.call_at(lambda event: self._answer(job, event), finish_s, order)
 

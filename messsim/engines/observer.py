@@ -40,6 +40,10 @@ class Observer(Protocol):
         """
         ...
 
+    def call_begins(self, time_s: float, job: Job, first_token_s: float) -> None:
+        """An API begins with a job, whose first token comes then unless it fails before."""
+        ...
+
     def prefilled(self, time_s: float, job: Job) -> None:
         """A prompt is computed for another replica, and has left its batch."""
         ...

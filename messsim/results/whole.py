@@ -36,6 +36,8 @@ def check_whole(result: Result) -> None:
     OutputError
         Naming the file and what is wrong with it.
     """
+    import polars as pl
+
     path = result.directory or Path()
     try:
         Whole[Summary].model_validate(result.summary)
@@ -51,7 +53,10 @@ def check_whole(result: Result) -> None:
     _columns(f"{path}/timeline.parquet", result.timeline.collect_schema(), (*TIMELINE, *seen))
     with reading_records(path):
         schema = result.requests.collect_schema()
+        rows = result.requests.select(pl.len()).collect().item()
     _columns(f"{path}/requests", schema, RECORDS)
+    if rows != (arrived := result.summary["requests"]["arrived"]):
+        raise OutputError(f"{path}/requests: holds records of {rows:,} requests, not of {arrived:,}; it is damaged")
 
 
 @contextlib.contextmanager

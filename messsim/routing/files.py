@@ -10,10 +10,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -23,11 +24,11 @@ from messsim.files import sha256
 from messsim.scenario.routing import Router
 
 from .contract import Build, Knowledge, Policy, Prepare
-from .imports import modules_beside
+from .imports import module_name, modules_beside
 
 __all__ = ["built_by", "load_file", "load_function"]
 
-_as_loaded: dict[Path, str] = {}  # the SHA-256 of files when they were last loaded
+_importing = RLock()  # modules are Python's, not a thread's
 
 
 class _EndsPython(Exception):
@@ -42,7 +43,17 @@ def load_file(path: Path) -> Build:
     ScenarioError
         If there is no such file, it cannot be loaded or it has no such function.
     """
-    return load_function(path, "build", "router.policy", "build(options, models, features)")
+    build: Build = load_function(path, "build", "router.policy", "build(options, models, features)")
+    beside = _read(path).beside
+
+    def built(options: Router, models: int, features: int) -> Policy:
+        with beside():
+            policy = build(options, models, features)
+        if isinstance(policy, Policy) and policy.prepare is not None:
+            return replace(policy, prepare=beside()(policy.prepare))
+        return policy
+
+    return built
 
 
 def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[..., Any]:
@@ -64,15 +75,12 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
     """
     if not path.is_file():
         raise ScenarioError(f"{key}: no such file {path}; expected a Python file with a function {name}")
-    real = path.resolve()
     try:
-        content = tuple((file, sha256(file)) for file in (real, *modules_beside(real)))
+        own = _read(path)
     except OSError as error:
         raise ScenarioError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
     with _failing_as(f"{key}: {path} cannot be loaded", path), _without_bytecode():
-        _forget_what_changed(content)
-        module = _loaded(real, content)
-    function = getattr(module, name, None)
+        function = getattr(own.module, name, None)
     if not callable(function):
         raise ScenarioError(f"{key}: {path} has no function {shape or name}")
     if inspect.iscoroutinefunction(function):
@@ -81,31 +89,60 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
     return loaded
 
 
-@lru_cache(maxsize=64)
-def _loaded(path: Path, content: tuple[tuple[Path, str], ...]) -> ModuleType:
-    """A file as it stands, and what it imports from beside it: what it compiles is then compiled once for all runs of
-    this process.
+def _read(path: Path) -> "_Own":
+    """A file as it stands, with what it imports from beside it: in one process, all runs of it are of one module, and
+    what it compiles is compiled once.
     """
-    return _executed(path)
+    real = path.resolve()
+    return _own(real, tuple((file, sha256(file)) for file in (real, *modules_beside(real))))
 
 
-def _forget_what_changed(content: tuple[tuple[Path, str], ...]) -> None:
-    """What was imported before one of these files changed is imported anew: it may have taken something from it."""
-    if any(_as_loaded.get(file, now) != now for file, now in content):
-        beside = {str(file) for file, _ in content}
-        for name in [n for n, m in sys.modules.items() if getattr(m, "__file__", None) in beside]:
-            if name != "__main__":
-                del sys.modules[name]
-    _as_loaded.update(content)
+@lru_cache(maxsize=64)
+def _own(path: Path, content: tuple[tuple[Path, str], ...]) -> "_Own":
+    return _Own(path, [file for file, _ in content[1:]])
 
 
-def _executed(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Numba asks for it by its name
-    spec.loader.exec_module(module)
-    return module
+class _Own:
+    """A Python file of the user's and the modules beside it, which are this file's alone: another folder may have a
+    module of the same name, and one that changed is read again.
+    """
+
+    def __init__(self, path: Path, modules: list[Path]) -> None:
+        self.path = path
+        self._names = [module_name(path.parent, file) for file in modules]
+        self._modules: dict[str, ModuleType] = {}
+        self._module: ModuleType | None = None
+
+    @property
+    def module(self) -> ModuleType:
+        """The file's, which this runs when it is first asked for."""
+        name = f"messsim_policy_{self.path.stem}"
+        if self._module is None:
+            spec = importlib.util.spec_from_file_location(name, self.path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            with self.beside():
+                spec.loader.exec_module(module)
+            self._module = module
+        sys.modules[name] = self._module  # Numba asks for it by its name
+        return self._module
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Imports look in the file's folder first, as they do for a script."""
+        folder = str(self.path.parent)
+        with _importing:
+            others = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
+            sys.modules.update(self._modules)
+            sys.path.insert(0, folder)
+            try:
+                yield
+            finally:
+                with suppress(ValueError):  # the file may have changed the path itself
+                    sys.path.remove(folder)
+                self._modules = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
+                sys.modules.update(others)
 
 
 @contextmanager

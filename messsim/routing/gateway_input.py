@@ -37,6 +37,7 @@ MOST_PENDING = 100_000  # by default
 MOST_FEATURES = 4096  # as features.dimensions of a scenario
 # No feature and no cost is larger, and nothing learned of them further from 0: sums of squares stay finite.
 LARGEST, FARTHEST = 1e50, 1e100
+PLAIN = {int, float, np.float64}
 
 Floats = NDArray[np.float64]
 
@@ -156,6 +157,8 @@ def prices(values: ArrayLike, count: int) -> Floats:
         As `numbers` does; and for True and False, which are no costs.
     """
     array = numbers("costs", values, count, least=0.0)
+    if isinstance(values, (list, tuple)) and PLAIN.issuperset(map(type, values)):  # as most are: a tenth of a decision
+        return array
     for cost in np.asarray(values, dtype=object).reshape(-1):
         if isinstance(cost, (bool, np.bool_)):
             raise ScenarioError(f"costs: has {cost}; expected {count} numbers of at least 0")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
-__all__ = ["modules_beside"]
+__all__ = ["module_name", "modules_beside"]
 
 PACKAGE = Path(__file__).resolve().parents[1]  # a version of messsim is told apart by its number
 
@@ -26,6 +26,13 @@ def modules_beside(policy: Path) -> list[Path]:
         names |= new
         waiting += [path for path in sorted(new) if path.suffix == ".py"]
     return sorted(names)
+
+
+def module_name(folder: Path, file: Path) -> str:
+    """What a file that `modules_beside` gives is called where it is imported."""
+    *packages, last = file.relative_to(folder).parts
+    stem = last.split(".")[0]  # also of helper.cpython-311-x86_64-linux-gnu.so
+    return ".".join(packages if stem == "__init__" else [*packages, stem])
 
 
 def _imported(file: Path, folder: Path) -> Iterator[str]:

@@ -73,7 +73,7 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
         return [f"{key}: unknown key{_did_you_mean(root, path, tags)}"]
     if kind == "missing":
         field = _field_at(root, path, tags)
-        return [f"{key}: missing; expected {field.description}" if field else f"{key}: missing"]
+        return [f"{key}: missing; expected {field.description}" if field and field.description else f"{key}: missing"]
     if kind == "union_tag_not_found":
         return [f"{key}.kind: missing; expected one of {', '.join(_kinds(root, path))}"]
     if kind == "union_tag_invalid":

@@ -130,6 +130,12 @@ class Scenario(Part):
         own = self.cluster.own_rule
         return files if own is None else [*files, ("cluster.dispatch", own[0])]
 
+    @property
+    def judges_first_tokens(self) -> bool:
+        """Whether an objective, or a client's patience, asks when an answer's first token comes."""
+        impatient = self.clients.patience_s is not None and self.clients.until == "first_token"
+        return impatient or any(o.ttft_s for o in (self.slo, *(t.objectives or self.slo for t in self.tenants)))
+
     def path(self, file: str) -> Path:
         """A data file's path."""
         return self._folder / file

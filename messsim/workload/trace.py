@@ -78,8 +78,9 @@ class TraceRows:
         return turns * len(self) + rest
 
     def rate_rps(self, requests: int) -> float:
-        """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
-        span_s = float(self.time_s[:requests].max()) if requests < len(self) else 0.0
+        """Mean rate of the first `requests`, requests per second; of whole repetitions that of the trace."""
+        again, rest = divmod(requests, len(self))
+        span_s = again * self.period_s + float(self.time_s[:rest].max()) if rest else 0.0
         return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
 
     # ---- sessions, and what prompts share ---------------------------------------------------------------

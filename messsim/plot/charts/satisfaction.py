@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from messsim.summary import Sla
-from messsim.wording import percent
+from messsim.wording import percent, together
 
 from ..digest import thinned
 from ..figure import Figure, Run, library
@@ -57,7 +57,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
     return Figure(
         "Satisfaction and certificate",
         chart,
-        _title(sla),
+        _title(sla, len(run.summary["tenants"])),
         " ".join(
             [
                 BOUND if sla["certificate"] is not None else f"There is no certificate: {_why_not(sla)}.",
@@ -102,8 +102,8 @@ def _why_not(sla: Sla) -> str:
     return "raters err" if sla["rated"] else "no answer was rated"
 
 
-def _title(sla: Sla) -> str:
+def _title(sla: Sla, tenants: int) -> str:
     text = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
     since = sla["time_to_compliance"]
     when = "never for good" if since is None else f"for good from request {since:,} on"
-    return f"{text}, against the promised {percent(sla['alpha'])}, which is kept {when}."
+    return f"{text}, against the promised {percent(sla['alpha'])}, which is kept {when}{together(tenants)}."

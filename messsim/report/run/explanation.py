@@ -42,7 +42,7 @@ def _models(explained: Explanation) -> RenderableType:
             model["name"],
             f"{model['score']:.4f}",
             number(model["cost"]),
-            *["-" if t is None else f"{t:.6g}" for t in terms],
+            *["-" if t is None else f"{t + 0.0:.6g}" for t in terms],  # no -0
             style="bold" if model["chosen"] else "",
         )
     return table

@@ -18,7 +18,7 @@ from messsim.summary import (
     Windows,
 )
 from messsim.wording import cost as amount
-from messsim.wording import cost_heading, per_request, rate, request_unit, virtual_queue
+from messsim.wording import cost_heading, per_request, rate, request_unit, together, virtual_queue
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent, seconds
@@ -68,7 +68,8 @@ def _figures(summary: Summary) -> Table:
         figures.add_row("prefix cache", f"held {percent(summary['cache']['hit_rate'])} of all prompt tokens")
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]
-    figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
+    when = "never" if since is None else f"from request {since:,} on"
+    figures.add_row("kept for good", f"{when}{together(len(summary['tenants']))}")
     if sla["windows"] is not None:
         figures.add_row("windows", _windows(sla["windows"]))
     begun = f"{number(sla['queue_initial'])} to begin with, " if sla["queue_initial"] else ""

@@ -30,8 +30,10 @@ def conditions(
     Raises
     ------
     ScenarioError
-        If there is no such condition, or one is named twice.
+        If there is no such condition, one is named twice, or none is.
     """
+    if not names:
+        raise ScenarioError(f"--conditions: names none; expected any of {', '.join(CONDITIONS)}")
     for name in names:
         if name not in CONDITIONS:
             raise ScenarioError(f"--conditions: {name!r}: expected any of {', '.join(CONDITIONS)}")

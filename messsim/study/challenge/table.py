@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from messsim.files import sha256
@@ -11,6 +12,7 @@ from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import Scenario
 from messsim.shapes.challenge import Cell, Challenge, Standing
 from messsim.version import __version__
+from messsim.zoo import find_profile
 
 from ..compare.policies import with_policy
 from ..runs.identity import hashed
@@ -40,7 +42,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
     own_seeds = {s.seed for s in scenarios.values()}
     return Challenge(
         version=__version__,
-        scenarios_sha256=hashed([s.model_dump(mode="json", by_alias=True, exclude_defaults=True) for s in bare]),
+        scenarios_sha256=hashed([_content(s) for s in bare]),
         policies_sha256={Path(p).name: sha256(Path(p)) for p in policies if p.endswith(".py")},
         seed=own_seeds.pop() if len(own_seeds) == 1 else None,
         replications=seeds,
@@ -52,6 +54,14 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
         standings=standings,
         cells=cells,
     )
+
+
+def _content(scenario: Scenario) -> list[object]:
+    """What a scenario says beside the defaults, and the figures of the built-in profiles that it names."""
+    named = [p for p in scenario.fleet if p.profile is not None and p.gpu is not None]
+    profiles = [find_profile(str(p.profile), str(p.gpu), p.tp, p.weights) for p in named]
+    figures = [[asdict(part) for part in (p.duration, p.host, p.energy, p.memory)] for p in profiles]
+    return [scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True), figures]
 
 
 def _name(policy: str) -> str:

@@ -6,6 +6,7 @@ time of the first runs, and again whenever one ends: until then they are made by
 
 import contextlib
 import ctypes
+import operator
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from messsim.engines.pipeline import cores
-from messsim.errors import MesssimError, SimulationError
+from messsim.errors import MesssimError, ScenarioError, SimulationError
 
 from .workers import WAIT_S, Workers, guarded
 
@@ -70,8 +71,18 @@ class _Here:
 
 
 def workers_from(given: GivenWorkers) -> AbstractContextManager[Workers]:
-    """Whose context is given, or so many processes of this machine: see `local_workers`."""
-    return local_workers(given) if given is None or isinstance(given, int) else given
+    """Whose context is given, or so many processes of this machine: see `local_workers`.
+
+    Raises
+    ------
+    ScenarioError
+        If it is neither, or there would be no process.
+    """
+    if isinstance(given, AbstractContextManager):
+        return given
+    if given is not None and (isinstance(given, bool) or not hasattr(given, "__index__") or given < 1):
+        raise ScenarioError(f"workers = {given!r}: expected a whole number of at least 1")
+    return local_workers(None if given is None else operator.index(given))
 
 
 def pays(left_s: float, count: int, frees_gil: bool) -> bool:

@@ -224,7 +224,8 @@ def runs_of(
         If a worker dies. What is finished stays in the directory, as it does on KeyboardInterrupt or a full disk.
     """
     book = nullcontext() if out is None else journal(out, matrix.base, identity(), matrix.points)
-    with book as kept, workers_from(workers) as many:
+    pool = workers_from(workers)  # told before anything is written
+    with book as kept, pool as many:
         runs = Runs(matrix, many, kept, on_progress)
         with keeping(kept, lambda: table(runs), lambda: runs.count(keys)):
             yield runs

@@ -41,13 +41,10 @@ def points_of(grids: Sequence[str], file: Path | None = None) -> list[Point]:
     lines = [{}] if file is None else read_points(file)
     if not axes and file is None:
         raise ScenarioError("no points; expected --grid KEY.PATH=VALUE,VALUE or --points FILE.csv")
-    paths = [path for path, _ in axes] + list(lines[0])
-    for path in paths:
-        if paths.count(path) > 1:
-            raise ScenarioError(f"{path}: given twice; expected each key path once")
+    refuse_twice([path for path, _ in axes] + list(lines[0]))
     combinations = itertools.product(*([(path, value) for value in values] for path, values in axes))
     points = [line | dict(combination) for line, combination in itertools.product(lines, list(combinations))]
-    _refuse_twins(points)
+    refuse_twins(points)
     return points
 
 
@@ -107,7 +104,15 @@ def read_points(file: Path) -> list[Point]:
     return [{p: parse_value(cell) for p, cell in zip(paths, row, strict=True) if cell.strip()} for row in rows[1:]]
 
 
-def _refuse_twins(points: list[Point]) -> None:
+def refuse_twice(paths: Sequence[str]) -> None:
+    """Raises a ScenarioError where a key path stands twice."""
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ScenarioError(f"{path}: given twice; expected each key path once")
+
+
+def refuse_twins(points: Sequence[Point]) -> None:
+    """Raises a ScenarioError where a point stands twice."""
     seen: set[str] = set()
     for point in points:
         key = json.dumps(point, sort_keys=True, default=str)

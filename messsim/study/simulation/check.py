@@ -77,7 +77,7 @@ def check(scenario: Scenario) -> Checklist:
             "probe_wall_s": wall_s,
             "peak_rss_mib": peak_rss_mib(),
         },
-        "notes": [*setup.notes, *_too_long(setup), *_without_engine(setup.pools)],
+        "notes": [*setup.notes, *_too_long(setup), *_without_engine(setup)],
     }
 
 
@@ -105,9 +105,13 @@ def _too_long(setup: Setup) -> list[str]:
     return problems
 
 
-def _without_engine(pools: list[PoolPlan]) -> list[str]:
-    """Pools of built-in profiles, which time kernels, that say nothing of the engine around them."""
-    default = [p for p in pools if p.profile is not None and p.serving.schedule == "vllm"]
+def _without_engine(setup: Setup) -> list[str]:
+    """Where first tokens are judged: pools of built-in profiles, which time kernels, that say nothing of the engine
+    around them.
+    """
+    if not setup.scenario.judges_first_tokens:
+        return []
+    default = [p for p in setup.pools if p.profile is not None and p.serving.schedule == "vllm"]
     bare = [p.name for p in default if p.serving.engine is None and p.serving.front_end_s is None]
     if not bare:
         return []

@@ -21,11 +21,15 @@ PREFILL, DECODE = "prefill", "decode"
 
 @dataclass(slots=True)
 class _Phase:
-    """What a sequence has been doing since when, on which of its replica's tracks."""
+    """What a sequence has been doing since when, on which of its replica's tracks.
+
+    Of an API's prefill it is known when it ends; what follows is decoding.
+    """
 
     name: str
     since_s: float
     slot: int
+    until_s: float = math.inf
 
 
 @dataclass(slots=True)
@@ -65,8 +69,6 @@ class Tracks:
             plan.name: dict.fromkeys(range(plan.first_replica, plan.first_replica + plan.replicas), "ready")
             for plan in scaled
         }
-        self._apis = {plan.first_replica: plan.serving for plan in pools if plan.is_api}
-        self._api_tracks: dict[int, list[float]] = {}  # by replica: when each track is free again
         file.name(ROUTER, None, "router")
         file.name(ROUTER, 1, "decisions")
 
@@ -134,6 +136,11 @@ class Tracks:
             percent = 100.0 * prompt_tokens[1] / prompt_tokens[0]
             self._file.counter(FIRST_REPLICA + replica, "cached of prompts so far (%)", time_s, {"hit rate": percent})
 
+    def call_begins(self, time_s: float, job: Job, first_token_s: float) -> None:
+        """A call of an API, which goes on to decoding by itself."""
+        drawn = self._replica(job.replica)
+        drawn.running[job] = _Phase(PREFILL, time_s, self._slot(job.replica, drawn), first_token_s)
+
     def prefilled(self, time_s: float, job: Job) -> None:
         """The end of a prefill for another replica."""
         if job in self._replica(job.source).running:
@@ -153,16 +160,9 @@ class Tracks:
         self._file.instant(FIRST_REPLICA + replica, None, name, "transfer", time_s, request=job.request)
 
     def finished(self, time_s: float, job: Job) -> None:
-        """The end of a sequence; an API's is drawn whole."""
-        if job.replica < 0:  # nobody serves it
-            return
-        if job in self._replica(job.replica).running:
+        """The end of a sequence."""
+        if job.replica >= 0 and job in self._replica(job.replica).running:  # else nobody serves it
             self._end(job.replica, job, time_s)
-        else:
-            start_s, first_token_s = self._call_of(job)
-            slot = self._api_slot(job, start_s)
-            self._draw(job.replica, job, _Phase(PREFILL, start_s, slot), first_token_s)
-            self._draw(job.replica, job, _Phase(DECODE, first_token_s, slot), job.finish_s)
 
     def lost(self, time_s: float, job: Job, rejected: bool) -> None:
         """A copy that nobody will answer."""
@@ -214,6 +214,10 @@ class Tracks:
         return phase.slot + 1
 
     def _draw(self, replica: int, job: Job, phase: _Phase, end_s: float) -> None:
+        if phase.until_s < end_s:
+            decoding = _Phase(DECODE, phase.until_s, phase.slot)
+            self._draw(replica, job, decoding, end_s)
+            end_s = phase.until_s
         self._file.span(
             FIRST_REPLICA + replica,
             phase.slot + 1,
@@ -241,21 +245,4 @@ class Tracks:
         if slot == drawn.named:
             drawn.named += 1
             self._file.name(FIRST_REPLICA + replica, slot + 1, "sequence")
-        return slot
-
-    def _call_of(self, job: Job) -> tuple[float, float]:
-        """When an API began and had its first token; a job's own times may be those of a replica that failed before."""
-        if job.attempt == 0:
-            return job.start_s, job.first_token_s
-        api = self._apis[job.replica]
-        first_token_s = job.finish_s - api.tpot_s * (job.output_tokens - 1)
-        return first_token_s - api.latency_s, first_token_s
-
-    def _api_slot(self, job: Job, start_s: float) -> int:
-        """A track on which nothing was going on as the call started."""
-        free = self._api_tracks.setdefault(job.replica, [])
-        slot = next((k for k, free_s in enumerate(free) if free_s <= start_s), len(free))
-        free[slot : slot + 1] = [job.finish_s]
-        if slot == len(free) - 1:
-            self._file.name(FIRST_REPLICA + job.replica, slot + 1, "sequence")
         return slot
