@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
 import gzip
 import json
 import re
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from io import BufferedReader, BytesIO
+from io import BufferedReader, BytesIO, StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from messsim import files
 from messsim.errors import DataError
@@ -30,6 +31,8 @@ from .parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
+
+    Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
@@ -54,7 +57,7 @@ JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its n
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
-OWN_WORDS = {"found more fields than defined in 'Schema'": "a row has more values than the header has names"}
+TOO_MANY = "found more fields than defined in 'Schema'"  # polars, of a row that is longer than the header
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -100,7 +103,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return dict(pl.scan_parquet(file).collect_schema())
+            return dict(_as_text(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
             return dict(_json(_unpacked(file, path)).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
@@ -130,7 +133,7 @@ def whole(path: Path) -> pl.DataFrame:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return pl.read_parquet(file)
+            return _as_text(pl.read_parquet(file))
         text = _unpacked(file, path)
         if kind == "json":
             return _json(text)
@@ -189,9 +192,8 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:
         raise DataError(files.why(error), str(path)) from None
-    except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error) as error:
+    except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error, csv.Error) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        reason = OWN_WORDS.get(reason, reason)
         raise DataError(f"cannot be read: {reason}", str(path)) from None
 
 
@@ -286,7 +288,7 @@ def _parquet_blocks(
     groups = check_layout(file)
     if sum(groups) > MOST_ROWS:
         raise DataError(f"has {sum(groups):,} rows; expected at most {MOST_ROWS:,}", str(path))
-    lazy = pl.scan_parquet(file)
+    lazy = _as_text(pl.scan_parquet(file))
     schema = lazy.collect_schema()
     lazy = lazy.select(pick(schema, list(schema) if columns is None else columns, path))
     start = end = 0
@@ -297,11 +299,19 @@ def _parquet_blocks(
             start = end
 
 
+def _as_text(table: Table) -> Table:
+    """Columns of labels, which the file numbers, as the text that they stand for."""
+    import polars as pl
+    from polars import selectors as cs
+
+    return table.with_columns(cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
+
+
 # ---- text -----------------------------------------------------------------------------------------------
 
 
 def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
-    header = b""
+    header, rows = b"", 0
     dialect = Dialect()
     for piece in (_utf8(p, notes) for p in _pieces(file, quoted=True)):
         if not header:
@@ -314,7 +324,8 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             read = dialect.original(have, wanted)
             twice = [n for n in read if f"{n}_duplicated_0" in have]
             notes += [f"its header has {n!r} more than once: the first is read" for n in twice]
-        frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read))
+        frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read, rows))
+        rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:
             yield frame.select(chosen)
@@ -426,8 +437,11 @@ def _header_of(text: bytes) -> tuple[bytes, bytes]:
     return (text[:end], text[end:]) if end else (text + b"\n", b"")
 
 
-def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.DataFrame:
-    """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them."""
+def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0) -> pl.DataFrame:
+    """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them.
+
+    Rows may end with separators that no name is above; `before` is how many rows of the file come before these.
+    """
     import polars as pl
 
     form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
@@ -436,9 +450,21 @@ def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.
         first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
         if frame.height <= FIRST_ROWS or not any(first.row(0)):
             return frame
-    except pl.exceptions.ComputeError:
-        pass
+    except pl.exceptions.ComputeError as error:
+        if str(error).startswith(TOO_MANY):
+            _check_lengths(text, dialect, before)
+            form = partial(form, truncate_ragged_lines=True)
     return form(infer_schema_length=None)
+
+
+def _check_lengths(text: bytes, dialect: Dialect, before: int) -> None:
+    """Raises ValueError for the first row with values that no name is above."""
+    rows = filter(None, csv.reader(StringIO(text.decode(), newline=""), delimiter=dialect.separator))
+    names = len(next(rows))
+    for number, row in enumerate(rows, start=before + 1):
+        if any(value.strip() for value in row[names:]):
+            hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
+            raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
 
 
 def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:
