@@ -38,7 +38,7 @@ NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
     r"|[_.-](eval_results|eval_all|jsonl_results|annotations)(_strict|_loose)?$"
 )
-LEAST_ALIKE = 2  # prompts with the same scores that are no chance
+LEAST_ALIKE = 3  # prompts with the same scores that are no chance
 IN_A_FOLDER = re.compile(r"model=([^,]+)")  # HELM's, of a run
 BY_FOLDER = (
     "per_instance_stats",

@@ -271,7 +271,9 @@ def _serving(s: Parts) -> Iterator[str]:
         if s.cluster.mode == "servers" and model.name not in pooled:
             yield f"models.{i}.profile: missing for {model.name}; expected a profile, coefficients or a pool"
         if s.cluster.mode == "none" and not _priced(s, model):
-            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile in models"
+            of_table = ", or satisfaction.costs of its table" if s.satisfaction.kind == "table" else ""
+            ways = f", or a profile in models{of_table}"
+            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it{ways}"
     for i, pool in enumerate(s.pools):
         if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"

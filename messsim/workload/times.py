@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,7 @@ LATEST_S = 1e11  # the year 5138
 MOST = 1e12
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
+NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
 
 
@@ -209,10 +211,12 @@ class Times:
         if series.dtype == pl.String:
             text, series = series, as_numbers(series)
             if series.null_count():
-                raise _bad(name, series.is_null(), text, EXPECTED, path, rows)
+                value = str(text[int(series.is_null().arg_max() or 0)])
+                raise _bad(name, series.is_null(), text, self._or_without(value), path, rows)
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
-            expected = f"{self._range()}, or a date and time" if series.dtype.is_nested() else self._range()
+            of_day = series.dtype == pl.Time
+            expected = "a date too, not a time of day alone" if of_day else f"{self._range()}, or a date and time"
             raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
         if self._values is None:
             self._values = Growing(np.float64)
@@ -261,6 +265,8 @@ class Times:
             self._per_second, self._unit_from = PER_SECOND[form.format], "option"
             return
         by_name = unit_of(self._column)
+        if self._column.lower() == NGINX and EPOCH_S[0] <= float(series.min()) <= float(series.max()) <= EPOCH_S[1]:  # type: ignore[arg-type]
+            return
         if by_name is not None:
             self._per_second, self._unit_from = PER_SECOND[by_name], "name"
             if by_name in LONG:
@@ -316,6 +322,8 @@ class Times:
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
         value = str(series[int(np.argmax(bad))])
+        if not re.search(r"\d", value) or re.fullmatch(r"[\s0:/.-]*", value):
+            return self._or_without(value)
         if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
             return "a date too, not a time of day alone"
         if re.search(r"\d\s*(CST|IST|BST)\b", value):
@@ -325,6 +333,12 @@ class Times:
         if "%" in self._form.format:
             return f"what {self._form.option} {self._form.format!r} describes"
         return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
+
+    def _or_without(self, value: str) -> str:
+        """What is expected where a value is no time at all, and how to leave out its row."""
+        if not self._form.option.startswith("--"):
+            return EXPECTED
+        return f"{EXPECTED}; such rows can be left out, --select {shlex.quote(f'{self._column}!={value.strip()}')}"
 
     def _parsed(self, series: pl.Series) -> Dates:
         import polars as pl
