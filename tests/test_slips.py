@@ -94,7 +94,7 @@ def test_a_table_without_costs_says_where_they_may_stand(tmp_path):
     (tmp_path / "o.csv").write_text("prompt,small,large\nq,0,1\n")
     text = SCENARIO.replace('kind = "irt"', 'kind = "table"\nfile = "o.csv"').replace("cost_per_request", "# ")
     (tmp_path / "q.toml").write_text(text)
-    with pytest.raises(ScenarioError, match=r"or satisfaction\.costs of its table"):
+    with pytest.raises(ScenarioError, match=r"or a profile in models, or satisfaction\.costs"):
         load(tmp_path / "q.toml")
 
 
@@ -304,3 +304,21 @@ def test_the_seconds_of_nginx_are_no_milliseconds(tmp_path):
     (tmp_path / "b.csv").write_text("msec,p,o\n0,1,2\n1500,1,2\n")
     plan = plan_reading(tmp_path / "b.csv", TraceColumns("msec", "p", "o"))
     assert read_requests(tmp_path / "b.csv", plan).frame["arrival_s"].to_list() == [0.0, 1.5]
+
+
+def test_a_quote_that_is_never_closed_is_told_by_its_row(tmp_path):
+    with pytest.raises(DataError, match="row 2 opens a quote that is never closed"):
+        requests(tmp_path, "t.csv", 't,p,o\n0,1,2\n1,"2,3\n')
+
+
+def test_a_text_of_dos_ends_with_its_mark(tmp_path):
+    assert requests(tmp_path, "t.csv", "t,p,o\r\n0,1,2\r\n1,3,4\r\n\x1a").frame.height == 2
+    assert whole(tmp_path / "t.csv").height == 2
+
+
+def test_names_of_columns_may_be_in_other_letters(tmp_path):
+    table = outcomes(tmp_path, "Prompt,Model,Score\nq1,a,1\nq1,b,0\n")
+    assert sorted(table.models) == ["a", "b"]
+    (tmp_path / "t.csv").write_text("T,P,O\n0,1,2\n")
+    with pytest.raises(DataError, match="column 'p' is missing; did you mean 'P'"):
+        plan_reading(tmp_path / "t.csv", COLUMNS)

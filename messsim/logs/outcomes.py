@@ -38,6 +38,7 @@ NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
     r"|[_.-](eval_results|eval_all|jsonl_results|annotations)(_strict|_loose)?$"
 )
+USUAL = frozenset((*PROMPT, *MODEL, *SCORE, *COST, *PROMPT_TOKENS, *OUTPUT_TOKENS))
 LEAST_ALIKE = 3  # prompts with the same scores that are no chance
 IN_A_FOLDER = re.compile(r"model=([^,]+)")  # HELM's, of a run
 BY_FOLDER = (
@@ -237,7 +238,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     frame = whole(path)
     if frame.height == 0:
         raise DataError("has no rows", str(path))
-    frame = chooser.of_file(frame, path)
+    frame = _in_lower_case(chooser.of_file(frame, path), options)
     notes: list[str] = []
     columns = set(frame.columns)
     if {"stats", "instance_id"} <= columns:
@@ -272,6 +273,13 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     if models and name is None:
         return _wide(frame, path, models, options), notes
     return _of_one(frame, score, path, name, options), notes
+
+
+def _in_lower_case(frame: pl.DataFrame, options: OutcomeOptions) -> pl.DataFrame:
+    """With the usual names where a column has one in other letters: Model, Score, Prompt."""
+    given = {options.prompt, options.model, options.score}
+    lower = {c: c.lower() for c in frame.columns if c.lower() in USUAL and c not in given}
+    return frame.rename({c: name for c, name in lower.items() if name not in frame.columns})
 
 
 def _of_one(

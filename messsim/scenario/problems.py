@@ -206,8 +206,8 @@ def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> st
         return f"; did you mean {leaf!r}?"
     if (table := (meant or path[-1]).partition(".")[0]) in root.model_fields:
         within = _models_at(root, [table], [])
-        where = f", a table [{table}] of its own" if within and not meant else "" if within else TOP
-        return f"; did you mean {meant or path[-1]!r}{where if len(path) > 1 else ''}?"
+        place = f", a table [{table}] of its own" if within and not meant else "" if within else TOP
+        return f"; did you mean {meant or path[-1]!r}{place if len(path) > 1 else ''}?"
     alike = [k for k in (path[-1], *_leaves(root)) if k.lower() == path[-1].lower()]
     elsewhere = {p for key in alike for p in paths_to(key, root) if not p.startswith(f"{path[0]}.")}
     if path[-1] not in names and len(elsewhere) == 1:

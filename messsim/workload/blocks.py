@@ -14,8 +14,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from functools import partial
-from io import BufferedReader, BytesIO, StringIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar, cast
 
@@ -28,6 +27,7 @@ from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, pick
 from .parquet import check_layout
+from .separated import FIRST_ROWS, separated
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +47,6 @@ LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
-FIRST_ROWS = 1000  # that types are guessed from
 PEEK = 1 << 20  # bytes from which the kind of a file is told
 MOST_NOISE = 50  # lines before the first row
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
@@ -57,7 +56,7 @@ JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its n
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
-TOO_MANY = "found more fields than defined in 'Schema'"  # polars, of a row that is longer than the header
+END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -107,7 +106,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         if kind == "json":
             return dict(_json(_unpacked(file, path)).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
-        lines = text.rstrip(b"\r\n").split(b"\n")
+        lines = text.rstrip(END).split(b"\n")
         if len(text) == PEEK and len(lines) > 1:
             lines.pop()  # that may go on
         if kind == "jsonl":
@@ -117,7 +116,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         header, rest = _header_of(dialect.beginning(text))
         header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
-        return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
+        return dict(dialect.named(separated(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
 def whole(path: Path) -> pl.DataFrame:
@@ -137,13 +136,13 @@ def whole(path: Path) -> pl.DataFrame:
         text = _unpacked(file, path)
         if kind == "json":
             return _json(text)
-        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
+        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(END)
         _check_lines(text)
         if kind == "jsonl":
             return _jsonl(text, 0, LeftOut())
         text = _utf8(text, [])
         dialect = Dialect.of(text)
-        return dialect.named(_csv(dialect.cleaned(dialect.beginning(text)), dialect))
+        return dialect.named(separated(dialect.cleaned(dialect.beginning(text)), dialect))
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -318,19 +317,19 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
             header = dialect.bare(header)
-            names = dialect.named(_csv(header, dialect))
+            names = dialect.named(separated(header, dialect))
             wanted = names.columns if columns is None else columns
-            have = _csv(header, dialect).columns
+            have = separated(header, dialect).columns
             read = dialect.original(have, wanted)
             twice = [n for n in read if f"{n}_duplicated_0" in have]
             notes += [f"its header has {n!r} more than once: the first is read" for n in twice]
-        frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read, rows))
+        frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows))
         rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:
             yield frame.select(chosen)
     if not header:
-        _csv(header, dialect)  # raises: it is empty
+        separated(header, dialect)  # raises: it is empty
 
 
 def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -398,7 +397,7 @@ def _pieces(file: IO[bytes], *, quoted: bool) -> Iterator[bytes]:
             hint = "; is there a quote that is never closed?" if quoted and b'"' in text else ""
             raise ValueError(f"line {lines + 1} is longer than {LONGEST_LINE >> 20} MiB{hint}")
         text += fresh
-    if text := text.rstrip(b"\r\n"):
+    if text := text.rstrip(END):
         yield text
 
 
@@ -435,36 +434,6 @@ def _header_of(text: bytes) -> tuple[bytes, bytes]:
     while end and text.count(b'"', 0, end) % 2:
         end = text.find(b"\n", end) + 1
     return (text[:end], text[end:]) if end else (text + b"\n", b"")
-
-
-def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0) -> pl.DataFrame:
-    """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them.
-
-    Rows may end with separators that no name is above; `before` is how many rows of the file come before these.
-    """
-    import polars as pl
-
-    form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
-    try:
-        frame = form(infer_schema_length=FIRST_ROWS)
-        first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
-        if frame.height <= FIRST_ROWS or not any(first.row(0)):
-            return frame
-    except pl.exceptions.ComputeError as error:
-        if str(error).startswith(TOO_MANY):
-            _check_lengths(text, dialect, before)
-            form = partial(form, truncate_ragged_lines=True)
-    return form(infer_schema_length=None)
-
-
-def _check_lengths(text: bytes, dialect: Dialect, before: int) -> None:
-    """Raises ValueError for the first row with values that no name is above."""
-    rows = filter(None, csv.reader(StringIO(text.decode(), newline=""), delimiter=dialect.separator))
-    names = len(next(rows))
-    for number, row in enumerate(rows, start=before + 1):
-        if any(value.strip() for value in row[names:]):
-            hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
-            raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
 
 
 def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dates", "local_to_utc", "parse_dates", "pattern_of"]
+__all__ = ["Dates", "local_to_utc", "parse_by", "parse_dates", "pattern_of"]
 
 Nanos = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -110,6 +110,20 @@ def parse_dates(series: pl.Series) -> Dates:
         if not len(rest):
             break
     return Dates(ns, day_first if either else None, bad, bad_day_first, local, twelve, dots, either)
+
+
+def parse_by(pattern: str, series: pl.Series) -> Dates:
+    """Dates as a pattern of the user's has them; a PolarsError where it is none."""
+    import polars as pl
+
+    if ",%f" in pattern:  # polars knows no fraction of a second behind a comma
+        series = series.str.replace(r"^(.*\d),(\d)", "${1}.${2}")
+    result = series.str.strip_chars().str.to_datetime(
+        pattern.replace(".%f", "%.f").replace(",%f", "%.f"), strict=False, time_unit="ns", ambiguous="earliest"
+    )
+    bad = result.is_null().to_numpy()
+    zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
+    return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(len(series), not zoned))
 
 
 def pattern_of(date: str, *, day_first: bool) -> str:

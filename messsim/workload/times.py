@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .chunk import Floats
-from .dates import Dates, local_to_utc, parse_dates, pattern_of
+from .dates import Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
 from .readers import as_numbers, first_bad
 
@@ -358,7 +358,7 @@ class Times:
                     dates = replace(dates, either=str(series.filter(bare == dates.either)[0]))
             return dates
         try:
-            return _parsed_by(self._form.format, series)
+            return parse_by(self._form.format, series)
         except pl.exceptions.PolarsError as error:
             raise DataError(
                 f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
@@ -448,7 +448,7 @@ class Times:
             return ""
         dates = pl.Series([self._either])
         try:
-            expected, read = parse_dates(dates), _parsed_by(pattern, dates)
+            expected, read = parse_dates(dates), parse_by(pattern, dates)
         except pl.exceptions.PolarsError:
             return ""
         assert expected.day_first_ns is not None
@@ -472,20 +472,6 @@ class Times:
                 "ended, "
                 f"{self._form.zone_option} such as Europe/Berlin puts it right"
             )
-
-
-def _parsed_by(pattern: str, series: pl.Series) -> Dates:
-    """Dates as a pattern of the user's has them; a PolarsError where it is none."""
-    import polars as pl
-
-    if ",%f" in pattern:  # polars knows no fraction of a second behind a comma
-        series = series.str.replace(r"^(.*\d),(\d)", "${1}.${2}")
-    result = series.str.strip_chars().str.to_datetime(
-        pattern.replace(".%f", "%.f").replace(",%f", "%.f"), strict=False, time_unit="ns", ambiguous="earliest"
-    )
-    bad = result.is_null().to_numpy()
-    zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
-    return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(len(series), not zoned))
 
 
 def _date(ns: int, zone: str) -> str:
