@@ -60,9 +60,9 @@ def problem(folder, old, new):
     ],
 )
 def test_a_slip_in_toml_is_told_with_its_cure(tmp_path, old, new, hint):
-    said = problem(tmp_path, old, new)
-    assert said.startswith("not valid TOML: ")
-    assert hint in said
+    line = problem(tmp_path, old, new)
+    assert line.startswith("not valid TOML: ")
+    assert hint in line
 
 
 @pytest.mark.parametrize(
