@@ -59,6 +59,9 @@ def _another_tool(path: Path, columns: Any, key: str, command: str) -> Iterator[
         yield
     except MissingColumns as error:
         several = len(error.meant) > 1
+        by_user = set() if columns is None else {getattr(columns, key) for key in columns.model_fields_set}
+        if not several and (columns is None or error.meant.keys() <= by_user):
+            raise
         ways = [f"messsim {command} {shlex.quote(path.name)} --out FILE reads files of other tools"] * several
         named = {} if columns is None else {key: name for key, name in columns if name in error.meant}
         if named and all(error.meant[name] for name in named.values()):

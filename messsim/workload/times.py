@@ -216,7 +216,8 @@ class Times:
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
             of_day = series.dtype == pl.Time
-            expected = "a date too, not a time of day alone" if of_day else f"{self._range()}, or a date and time"
+            expected = self._range() + ", or a date and time" * series.dtype.is_nested()
+            expected = "a date too, not a time of day alone" if of_day else expected
             raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
         if self._values is None:
             self._values = Growing(np.float64)
@@ -322,10 +323,10 @@ class Times:
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
         value = str(series[int(np.argmax(bad))])
-        if not re.search(r"\d", value) or re.fullmatch(r"[\s0:/.-]*", value):
-            return self._or_without(value)
         if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
             return "a date too, not a time of day alone"
+        if self._form.option.startswith("--") and not re.search(r"[1-9]", value):
+            return self._or_without(value)
         if re.search(r"\d\s*(CST|IST|BST)\b", value):
             return f"an offset such as +0100: this name stands for several; {self._form.zone_option} says which"
         if YEARLESS.match(value):
