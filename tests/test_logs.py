@@ -179,7 +179,8 @@ def test_units_that_are_doubted():
         ("2025-08-18 12:30 CST", {}, "expected an offset such as +0100: this name stands for several; --time-zone"),
         ("Aug 18 12:30:00", {}, "expected a date with its year too"),
         ("2025-08-18", {"format": "%d.%m.%Y"}, "expected what --time-format '%d.%m.%Y' describes"),
-        ("soon", {}, "expected a date and time such as 2023-11-16T18:15:46, or another with --time-format PATTERN"),
+        ("soon", {}, "2023-11-16T18:15:46; such rows can be left out, --select 't!=soon'"),
+        ("day 18", {}, "expected a date and time such as 2023-11-16T18:15:46, or another with --time-format PATTERN"),
         ("2025-08-18 12:30 ISTANBUL", {}, "expected a date and time such as"),
     ],
 )

@@ -37,8 +37,8 @@ def wrong(name: str, value, line: str, *more: str):
     [
         wrong("name", 5, "name = 5: expected a string"),
         wrong("requests", 0, "requests = 0: expected at least 1"),
-        wrong("requests", 1.0, "requests = 1.0: expected a whole number"),
-        wrong("requests", "5", "requests = '5': expected a whole number"),
+        wrong("requests", 1.0, "requests = 1.0: expected a whole number, written 1"),
+        wrong("requests", "5", "requests = '5': expected a whole number without quotes, 5"),
         wrong("requests", True, "requests = true: expected a whole number"),
         wrong("requests", 2**53 + 1, "requests = 9007199254740993: expected at most 9007199254740992"),
         wrong("requests", 1 << 40_000, "requests = a huge number: expected at most 9007199254740992"),
@@ -214,7 +214,10 @@ def test_laws_of_tokens(law, line):
         (float("nan"), "feedback.delay = nan: expected a finite number"),
         ({"kind": "exponential"}, "feedback.delay.mean_s: missing; expected mean, seconds"),
         ({"kind": "exponential", "mean_s": 0}, "feedback.delay.mean_s = 0: expected above 0"),
-        ({"kind": "constant", "mean": 3, "mean_s": 3}, "feedback.delay.mean: unknown key; did you mean 'mean_s'?"),
+        (
+            {"kind": "constant", "mean": 3, "mean_s": 3},
+            "feedback.delay.mean: unknown key; did you mean 'mean_s', in seconds?",
+        ),
         ({"mean_s": 3}, "feedback.delay.kind: missing; expected one of immediate, constant, exponential, lognormal"),
     ],
     ids=lambda x: str(x)[:50],

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError
+from messsim.routing.gateway_input import LARGEST
 from messsim.workload.choosing import Chooser
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
@@ -138,13 +139,13 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     unanswered = 0
     if "model" in frame.columns and not judged:
         frame, unanswered = _answered(frame, path)
-    answered = texts(frame, "model", path) if "model" in frame.columns else None
+    answered = [t.strip() for t in texts(frame, "model", path)] if "model" in frame.columns else None
     priced = [c.removeprefix(COST) for c in frame.columns if c.startswith(COST)]
     models = judged or priced or sorted(set(answered or []))
     costs = _costs(frame, models, answered, path, skips=bool(chooser.tokens))
     models = sorted(models, key=lambda m: float(costs[m].mean()))
     names = sorted(c for c in frame.columns if c.startswith(FEATURE))
-    features = [numbers(frame, c, path) for c in names]
+    features = [_feature(frame, c, path) for c in names]
     rates = answered is not None and "satisfied" in frame.columns
     return DecisionLog(
         models=models,
@@ -157,6 +158,24 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         unanswered=unanswered,
         notes=(*chooser.notes(), *notes),
     )
+
+
+def _feature(frame: pl.DataFrame, column: str, path: Path) -> Floats:
+    """A number of every row, yes being 1; what a router would refuse is refused with its row."""
+    import polars as pl
+
+    if frame[column].dtype == pl.Boolean:
+        frame = frame.with_columns(pl.col(column).cast(pl.Int8))
+    try:
+        values = numbers(frame, column, path)
+    except DataError as error:
+        gaps = frame[column].null_count()
+        hint = f"; such rows can be left out, --select {shlex.quote(f'{column}!=')}" if gaps else ""
+        raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+    if (far := np.abs(values) > LARGEST).any():
+        expected = f"a number no further from 0 than {LARGEST:g}"
+        raise first_bad(column, pl.Series(far), pl.Series(values), expected, path)
+    return values
 
 
 def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tuple[pl.DataFrame, list[str]]:

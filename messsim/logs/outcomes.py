@@ -11,13 +11,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.readers import as_numbers, first_bad
 
 from .helm import statistics
 from .pairs import judged_pairs
@@ -37,6 +38,8 @@ NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
     r"|[_.-](eval_results|eval_all|jsonl_results|annotations)(_strict|_loose)?$"
 )
+USUAL = frozenset((*PROMPT, *MODEL, *SCORE, *COST, *PROMPT_TOKENS, *OUTPUT_TOKENS))
+LEAST_ALIKE = 3  # prompts with the same scores that are no chance
 IN_A_FOLDER = re.compile(r"model=([^,]+)")  # HELM's, of a run
 BY_FOLDER = (
     "per_instance_stats",
@@ -93,7 +96,11 @@ def read_outcomes(
         parts.append(long)
         notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
-    notes += chooser.notes()
+    notes += [*chooser.notes(), *(_alike(long) if len(paths) > 1 else [])]
+    whole_rows = long.drop_nulls(["prompt", "model"])
+    if whole_rows.height < long.height:
+        notes.append(f"answers without a prompt or a model are left out: {long.height - whole_rows.height:,}")
+    long = whole_rows
     long = _with_scores(long, notes, [file for _, file in named])
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
@@ -110,6 +117,15 @@ def read_outcomes(
             f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}", ", ".join(files)
         )
     return _joined(_with_failures(long, only_resolved), options, notes)
+
+
+def _alike(long: pl.DataFrame) -> list[str]:
+    """A note on models whose answers all have the same scores, as where a file is given twice."""
+    scores: dict[tuple[Any, ...], list[str]] = {}
+    for (model,), own in long.drop_nulls("model").sort("prompt").group_by("model", maintain_order=True):
+        scores.setdefault(tuple(own.select("prompt", "score").rows()), []).append(str(model))
+    alike = [names for rows, names in scores.items() if len(names) > 1 and len(rows) >= LEAST_ALIKE]
+    return [f"{' and '.join(names)} have the same score on every prompt: is a file given twice?" for names in alike]
 
 
 def _with_scores(long: pl.DataFrame, notes: list[str], files: Sequence[Path]) -> pl.DataFrame:
@@ -200,7 +216,10 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
         )
     if "prompt_tokens" in whole_rows.columns and whole_rows["prompt_tokens"].null_count():
         whole_rows = whole_rows.drop("prompt_tokens")
-    costs = all(f"cost__{m}" in whole_rows.columns for m in models)
+    unpriced = [m for m in models if f"cost__{m}" not in whole_rows.columns]
+    costs = not unpriced
+    if unpriced and "cost" in long.columns and long["cost"].count():
+        notes.append(f"costs are left out: not every answer of {', '.join(unpriced)} has one that is a number")
     tokens = "prompt_tokens" in whole_rows.columns and all(f"output_tokens__{m}" in whole_rows.columns for m in models)
     mean = {m: whole_rows[f"cost__{m}" if costs else m].mean() for m in models}
     ranked = tuple(sorted(models, key=lambda m: float(mean[m])))  # type: ignore[arg-type]
@@ -219,7 +238,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     frame = whole(path)
     if frame.height == 0:
         raise DataError("has no rows", str(path))
-    frame = chooser.of_file(frame, path)
+    frame = _in_lower_case(chooser.of_file(frame, path), options)
     notes: list[str] = []
     columns = set(frame.columns)
     if {"stats", "instance_id"} <= columns:
@@ -256,12 +275,21 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     return _of_one(frame, score, path, name, options), notes
 
 
+def _in_lower_case(frame: pl.DataFrame, options: OutcomeOptions) -> pl.DataFrame:
+    """With the usual names where a column has one in other letters: Model, Score, Prompt."""
+    given = {options.prompt, options.model, options.score}
+    lower = {c: c.lower() for c in frame.columns if c.lower() in USUAL and c not in given}
+    return frame.rename({c: name for c, name in lower.items() if name not in frame.columns})
+
+
 def _of_one(
     frame: pl.DataFrame, score: str | None, path: Path, name: str | None, options: OutcomeOptions
 ) -> pl.DataFrame:
     import polars as pl
 
     own = name or _name_of(path, frame)
+    if score is None and name in frame.columns:  # of a table with a column for each model
+        score = name
     if score is None:
         raise DataError(no_scores(frame, WORDS, SCORE), str(path))
     return _rows(frame.with_columns(pl.lit(own).alias("\0model")), path, "\0model", score, options)
@@ -294,18 +322,29 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     scores = satisfaction(long["score"], score, path, options)
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
+    numbers = {c: _numbers_or_none(long[c]) for c in numeric}
+    if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
+        raise first_bad(wanted["cost"], below, numbers["cost"], "a cost, at least 0", path)
     if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
         several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
-    return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
+    return long.with_columns(**numbers)
+
+
+def _numbers_or_none(series: pl.Series) -> pl.Series:
+    """Numbers, also where they are text; null: none."""
+    import polars as pl
+
+    return (as_numbers(series) if series.dtype == pl.String else series).cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:
     """The column of prompts by the usual names; not one that numbers rows: several models answered, each value once."""
     who = column_of(frame.schema, model)
     several = who is not None and frame.select(who.n_unique()).item() > 1
-    numbering = {n for n in NUMBERING if several and n in frame.columns and frame[n].n_unique() == frame.height}
-    return first_of(frame.schema, tuple(name for name in PROMPT if name not in numbering))
+    numbering = {n for n in PROMPT if several and n in frame.columns and frame[n].n_unique() == frame.height}
+    joining = first_of(frame.schema, tuple(name for name in PROMPT if name not in numbering))
+    return joining or first_of(frame.schema, tuple(n for n in PROMPT if n not in numbering.intersection(NUMBERING)))
 
 
 def _harness(

@@ -99,6 +99,7 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
+    given = values
     mapped = dict(options.values or {})
     by_value = _by_value(values, mapped)
     if options.grades is not None:
@@ -111,7 +112,7 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     if not options.skip_failed:
         bad = bad | (values.is_null() & series.is_not_null())
     if bad.any():
-        low_high = grades_of(values)
+        low_high = grades_of(values if options.grades is None else given)
         expected = (
             f"a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map {low_high} what grades"
         )

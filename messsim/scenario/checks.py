@@ -262,7 +262,7 @@ def _keys_without_effect(s: Parts) -> Iterator[str]:
 
 
 def _serving(s: Parts) -> Iterator[str]:
-    pooled = {p.serves for p in s.pools}
+    pooled, also = {p.serves for p in s.pools}, ", or satisfaction.costs" * (s.satisfaction.kind == "table")
     for i, model in enumerate(s.models):
         if model.name in pooled and _described(model):
             yield f"models.{i}: {model.name} has pools of its own; expected no profile or coefficients here"
@@ -271,7 +271,7 @@ def _serving(s: Parts) -> Iterator[str]:
         if s.cluster.mode == "servers" and model.name not in pooled:
             yield f"models.{i}.profile: missing for {model.name}; expected a profile, coefficients or a pool"
         if s.cluster.mode == "none" and not _priced(s, model):
-            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile in models"
+            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile in models{also}"
     for i, pool in enumerate(s.pools):
         if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
@@ -382,9 +382,9 @@ def _described(serving: Serving) -> bool:
 
 def _priced(s: Parts, model: Model) -> bool:
     """Whether the known cost of a request is given, not reckoned from the model's servers."""
-    table = s.satisfaction if s.satisfaction.kind == "table" else None
-    measured = table is not None and (table.costs is not None or table.format == "capture")
-    return model.cost_per_request is not None or measured
+    table = s.satisfaction
+    has_costs = table.kind == "table" and (table.costs is not None or table.format == "capture")
+    return has_costs or model.cost_per_request is not None
 
 
 def _unknown_pools(s: Parts) -> bool:

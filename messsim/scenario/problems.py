@@ -1,5 +1,6 @@
 """pydantic's errors in the words of a scenario: key, value, what was expected, the nearest valid name."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from difflib import get_close_matches
@@ -16,6 +17,10 @@ AUTO_TAGS = ("number", "word")  # of a union of numbers and "auto", which pydant
 RULE_TAG = "rule's name"  # likewise, of a union of the rules of dispatch and of files
 MOST_TOLD = 100  # errors; to find what each of 300,000 keys may mean takes minutes
 LONGEST_SHOWN = 60  # characters of a value
+TOP = ", above the first [table]"
+IN_UNITS = {"s": "seconds", "rps": "requests per second"}  # of keys, by how they end
+UNIT_OF = re.compile(r"mean '[\w.]*_(s|rps)'")
+NUMBER = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,15})?)\s*(%?)\s*")
 
 # What was expected, by the type of pydantic's error and its context.
 _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -70,7 +75,10 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
         lines = error["msg"].removeprefix("Value error, ").split("\n")
         return [f"{key}: {line}" if key else line for line in lines]
     if kind == "extra_forbidden":
-        return [f"{key}: unknown key{_did_you_mean(root, path, tags)}"]
+        hint = _did_you_mean(root, path, tags)
+        if (unit := UNIT_OF.search(hint)) and not key.endswith(f"_{unit[1]}"):
+            hint = hint.replace("?", f", in {IN_UNITS[unit[1]]}?")
+        return [f"{key}: unknown key{hint}"]
     if kind == "missing":
         field = _field_at(root, path, tags)
         return [f"{key}: missing; expected {field.description}" if field and field.description else f"{key}: missing"]
@@ -89,7 +97,18 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:
         expected = f"a list of tables, [[{key}]]"
-    return [f"{key} = {_shown(value)}: expected {expected}"]
+    return [f"{key} = {_shown(value)}: expected {expected}{_written(kind, value, context)}"]
+
+
+def _written(kind: str, value: Any, context: Mapping[str, Any]) -> str:
+    """How a number is written that was meant, where that is plain: without quotes, without a point, not in percent."""
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f", written {int(value)}"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and (match := NUMBER.fullmatch(value)):
+        return f", written {float(match[1]) / 100:g}" if match[2] else f" without quotes, {match[1]}"
+    if kind == "less_than_equal" and context["le"] == 1 and 10 <= value <= 100:
+        return f"; {value:g} % is {value / 100:g}"
+    return ""
 
 
 def _shown(value: Any) -> str:
@@ -165,6 +184,10 @@ MEANT_KEYS = {
     "max_tokens": "max_new_tokens",
     "price": "cost_per_request",
     "cost": "cost_per_request",
+    "path": "file",
+    "filename": "file",
+    "usd_per_million_input_tokens": "usd_per_million_prompt_tokens",
+    "usd_per_million_completion_tokens": "usd_per_million_output_tokens",
     "input_price": "usd_per_million_prompt_tokens",
     "output_price": "usd_per_million_output_tokens",
 }
@@ -181,15 +204,17 @@ def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> st
     names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
     if (leaf := meant.rpartition(".")[2]) in names:
         return f"; did you mean {leaf!r}?"
-    if meant.partition(".")[0] in root.model_fields:
-        return f"; did you mean {meant!r}?"
+    if (table := (meant or path[-1]).partition(".")[0]) in root.model_fields:
+        within = _models_at(root, [table], [])
+        place = f", a table [{table}] of its own" if within and not meant else "" if within else TOP
+        return f"; did you mean {meant or path[-1]!r}{place if len(path) > 1 else ''}?"
     alike = [k for k in (path[-1], *_leaves(root)) if k.lower() == path[-1].lower()]
     elsewhere = {p for key in alike for p in paths_to(key, root) if not p.startswith(f"{path[0]}.")}
     if path[-1] not in names and len(elsewhere) == 1:
         return f"; did you mean {elsewhere.pop()!r}?"
     leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
     if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
-        return f"; did you mean {leaves.get(nearest[0], nearest[0])!r}?"
+        return f"; did you mean {nearest[0] if nearest[0] in names else leaves[nearest[0]]!r}?"
     return near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
 
 

@@ -14,6 +14,10 @@ __all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 
 DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz", ".zst", ".log")
 YAML = re.compile(r"[\w.-]+:(\s|$)")
+AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
+WORD = re.compile(r"([A-Za-z][\w.+/-]*)(\s*#.*)?")
+COMMA = re.compile(r"\d+,\d+")  # a decimal comma
 Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
 MOST_BYTES = 256 << 20
@@ -44,7 +48,8 @@ def read_toml(file: Path, what: str) -> Table:
         return tomllib.loads(text)
     except ValueError as error:
         raise ScenarioError(
-            f"not valid TOML: {what_is_wrong(error)}{_what_else(text, file, what)}", str(file)
+            f"not valid TOML: {what_is_wrong(error)}{_what_else(text, file, what) or _slip(text, str(error))}",
+            str(file),
         ) from None
     except RecursionError:
         raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
@@ -62,6 +67,28 @@ def _what_else(text: str, file: Path, what: str) -> str:
     if YAML.match(first):
         return f"; it looks like YAML: expected {what} in TOML, key = value below [table]"
     return ""
+
+
+def _slip(text: str, error: str) -> str:
+    """What is likely wrong with the line that the parser stopped at, and how it is written."""
+    number = AT_LINE.search(error)
+    if number is None:
+        return ""
+    line = text.split("\n")[int(number[1]) - 1].strip()
+    key, equals, value = (part.strip() for part in line.partition("="))
+    if error.startswith("Cannot overwrite a value"):
+        return (
+            f"; {key} stands twice" if equals else f"; {line} stands beside the same name in single brackets, or a key"
+        )
+    if "\\" in value and value.startswith('"'):
+        return "; a path takes slashes, or stands in single quotes: 'C:\\data'"
+    if value.startswith(CURLY):
+        return f'; the quotes of TOML are straight: "{value.strip("".join(CURLY))}"'
+    if value in ("True", "False"):
+        return f"; expected {value.lower()}"
+    if error.startswith("Invalid value") and (word := WORD.fullmatch(value)):
+        return f'; text stands in quotes: "{word[1]}"'
+    return f"; expected a point in {value}" if COMMA.fullmatch(value) else ""
 
 
 def has_deep_key(text: str) -> bool:

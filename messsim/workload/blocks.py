@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
 import gzip
 import json
 import re
 import zlib
 from collections.abc import Iterator
-from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from messsim import files
 from messsim.errors import DataError
@@ -27,9 +27,12 @@ from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, pick
 from .parquet import check_layout
+from .separated import FIRST_ROWS, separated
 
 if TYPE_CHECKING:
     import polars as pl
+
+    Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
@@ -44,7 +47,6 @@ LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
-FIRST_ROWS = 1000  # that types are guessed from
 PEEK = 1 << 20  # bytes from which the kind of a file is told
 MOST_NOISE = 50  # lines before the first row
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
@@ -54,7 +56,7 @@ JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its n
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
-OWN_WORDS = {"found more fields than defined in 'Schema'": "a row has more values than the header has names"}
+END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -100,11 +102,11 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return dict(pl.scan_parquet(file).collect_schema())
+            return dict(_as_text(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
             return dict(_json(_unpacked(file, path)).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
-        lines = text.rstrip(b"\r\n").split(b"\n")
+        lines = text.rstrip(END).split(b"\n")
         if len(text) == PEEK and len(lines) > 1:
             lines.pop()  # that may go on
         if kind == "jsonl":
@@ -114,7 +116,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         header, rest = _header_of(dialect.beginning(text))
         header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
-        return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
+        return dict(dialect.named(separated(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
 def whole(path: Path) -> pl.DataFrame:
@@ -130,17 +132,17 @@ def whole(path: Path) -> pl.DataFrame:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return pl.read_parquet(file)
+            return _as_text(pl.read_parquet(file))
         text = _unpacked(file, path)
         if kind == "json":
             return _json(text)
-        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
+        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(END)
         _check_lines(text)
         if kind == "jsonl":
             return _jsonl(text, 0, LeftOut())
         text = _utf8(text, [])
         dialect = Dialect.of(text)
-        return dialect.named(_csv(dialect.cleaned(dialect.beginning(text)), dialect))
+        return dialect.named(separated(dialect.cleaned(dialect.beginning(text)), dialect))
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -189,9 +191,8 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:
         raise DataError(files.why(error), str(path)) from None
-    except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error) as error:
+    except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error, csv.Error) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        reason = OWN_WORDS.get(reason, reason)
         raise DataError(f"cannot be read: {reason}", str(path)) from None
 
 
@@ -286,7 +287,7 @@ def _parquet_blocks(
     groups = check_layout(file)
     if sum(groups) > MOST_ROWS:
         raise DataError(f"has {sum(groups):,} rows; expected at most {MOST_ROWS:,}", str(path))
-    lazy = pl.scan_parquet(file)
+    lazy = _as_text(pl.scan_parquet(file))
     schema = lazy.collect_schema()
     lazy = lazy.select(pick(schema, list(schema) if columns is None else columns, path))
     start = end = 0
@@ -297,29 +298,38 @@ def _parquet_blocks(
             start = end
 
 
+def _as_text(table: Table) -> Table:
+    """Columns of labels, which the file numbers, as the text that they stand for."""
+    import polars as pl
+    from polars import selectors as cs
+
+    return table.with_columns(cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
+
+
 # ---- text -----------------------------------------------------------------------------------------------
 
 
 def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
-    header = b""
+    header, rows = b"", 0
     dialect = Dialect()
     for piece in (_utf8(p, notes) for p in _pieces(file, quoted=True)):
         if not header:
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
             header = dialect.bare(header)
-            names = dialect.named(_csv(header, dialect))
+            names = dialect.named(separated(header, dialect))
             wanted = names.columns if columns is None else columns
-            have = _csv(header, dialect).columns
+            have = separated(header, dialect).columns
             read = dialect.original(have, wanted)
             twice = [n for n in read if f"{n}_duplicated_0" in have]
             notes += [f"its header has {n!r} more than once: the first is read" for n in twice]
-        frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read))
+        frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows))
+        rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:
             yield frame.select(chosen)
     if not header:
-        _csv(header, dialect)  # raises: it is empty
+        separated(header, dialect)  # raises: it is empty
 
 
 def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -387,7 +397,7 @@ def _pieces(file: IO[bytes], *, quoted: bool) -> Iterator[bytes]:
             hint = "; is there a quote that is never closed?" if quoted and b'"' in text else ""
             raise ValueError(f"line {lines + 1} is longer than {LONGEST_LINE >> 20} MiB{hint}")
         text += fresh
-    if text := text.rstrip(b"\r\n"):
+    if text := text.rstrip(END):
         yield text
 
 
@@ -424,21 +434,6 @@ def _header_of(text: bytes) -> tuple[bytes, bytes]:
     while end and text.count(b'"', 0, end) % 2:
         end = text.find(b"\n", end) + 1
     return (text[:end], text[end:]) if end else (text + b"\n", b"")
-
-
-def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.DataFrame:
-    """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them."""
-    import polars as pl
-
-    form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
-    try:
-        frame = form(infer_schema_length=FIRST_ROWS)
-        first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
-        if frame.height <= FIRST_ROWS or not any(first.row(0)):
-            return frame
-    except pl.exceptions.ComputeError:
-        pass
-    return form(infer_schema_length=None)
 
 
 def _jsonl(text: bytes, rows: int, left_out: LeftOut) -> pl.DataFrame:

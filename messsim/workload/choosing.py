@@ -216,7 +216,7 @@ def _numbers(series: pl.Series) -> NDArray[np.float64]:
 
     if series.dtype == pl.String:
         series = as_numbers(series)
-    if series.dtype.is_nested() or series.dtype.is_temporal():
+    if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         return np.full(len(series), np.nan)
     return series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dates", "local_to_utc", "parse_dates", "pattern_of"]
+__all__ = ["Dates", "local_to_utc", "parse_by", "parse_dates", "pattern_of"]
 
 Nanos = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -22,21 +22,23 @@ Mask = NDArray[np.bool_]
 SECOND_NS, DAY_S = 1_000_000_000, 86_400
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # nanoseconds of later years do not fit into 64 bits
 
-CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\b\.?)?"
+CLOCK = (
+    r"(?P<H>\d{1,2})[:.](?P<M>\d{2})(?:[:.](?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\b\.?)?"
+)
 OFFSET = r"[+-]\d{2}:?\d{2}|[+-]\d{2}"
 # JavaScript puts GMT before an offset and its name behind it.
 ZONE = rf"(?:\s*(?P<z>(?:GMT|UTC)(?:{OFFSET})|{OFFSET}|[A-Za-z][\w+-]*(?:/[\w+-]+)*))?"
 ZONE += r"(?:\s+\(?[A-Z]{1,5}\)?|\s+\([A-Z][\w .'-]*\)|\[[\w/+-]+\])?"
 END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a bracket
-AFTER = rf"(?:(?:\s*[T,:_-]\s*|\s+){CLOCK})?{ZONE}{END}"
+AFTER = rf"(?:(?:\s*[T,:_@-]\s*|\s+){CLOCK})?{ZONE}{END}"  # Kibana puts an @ between
 MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
 FORMS = (
-    rf"^\s*\[?(?P<y>\d{{4}})[-/.] ?(?P<m>\d{{1,2}})[-/.] ?(?P<d>\d{{1,2}})\.?{AFTER}",
+    rf"^\s*\[?(?P<y>\d{{4}})[-/.年] ?(?P<m>\d{{1,2}})[-/.月] ?(?P<d>\d{{1,2}})[.日]?{AFTER}",
     rf"^\s*(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}})[T _-](?P<H>\d{{2}})(?P<M>\d{{2}})(?P<S>\d{{2}})"
     rf"(?:[.,](?P<f>\d{{1,9}})\d*)?{ZONE}{END}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.-])(?P<d>\d{{1,2}})[/.-](?P<y>\d{{4}}){AFTER}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.])(?P<d>\d{{1,2}})[/.](?P<y>\d{{2}}){AFTER}",
-    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})(?:[-/ ]|\.\s?){MONTH}[-/ ](?P<y>\d{{4}}){AFTER}",
+    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})(?:[-/ ]|\.\s?){MONTH}[-/ ](?P<y>\d{{4}}|\d{{2}}){AFTER}",
     rf"^\s*(?:[A-Za-z]{{3,9}},?\s+)?{MONTH}\s+(?P<d>\d{{1,2}}),?\s+(?P<y>\d{{4}}){AFTER}",
     rf"^\s*(?:[A-Za-z]{{3}}\s+)?{MONTH}\s+(?P<d>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<y>\d{{4}}){END}",
 )
@@ -108,6 +110,20 @@ def parse_dates(series: pl.Series) -> Dates:
         if not len(rest):
             break
     return Dates(ns, day_first if either else None, bad, bad_day_first, local, twelve, dots, either)
+
+
+def parse_by(pattern: str, series: pl.Series) -> Dates:
+    """Dates as a pattern of the user's has them; a PolarsError where it is none."""
+    import polars as pl
+
+    if ",%f" in pattern:  # polars knows no fraction of a second behind a comma
+        series = series.str.replace(r"^(.*\d),(\d)", "${1}.${2}")
+    result = series.str.strip_chars().str.to_datetime(
+        pattern.replace(".%f", "%.f").replace(",%f", "%.f"), strict=False, time_unit="ns", ambiguous="earliest"
+    )
+    bad = result.is_null().to_numpy()
+    zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
+    return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(len(series), not zoned))
 
 
 def pattern_of(date: str, *, day_first: bool) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["FIRST_BYTES", "what_else"]
 
 FIRST_BYTES = 64  # that tell
+METRICS = re.compile(rb"# (HELP|TYPE) [A-Za-z]\w*[_:]\w+ ")  # how Prometheus is told of its counters
 # How each begins, what it is, and what is expected instead.
 KINDS = (
     (b"PK\x03\x04", "a ZIP archive or a workbook of Excel", "the table in it, unpacked or saved as CSV"),
@@ -24,6 +27,8 @@ KINDS = (
 def what_else(start: bytes) -> str | None:
     """What a file is that begins so, and what is expected; None: it may be a data file."""
     plain = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if METRICS.match(plain):
+        return "is of Prometheus's counters, which sum up requests; expected a log that says them one by one"
     for begins, what, expected in KINDS:
         if start.startswith(begins) or plain.lower().startswith(begins):
             return f"is {what}; expected {expected}"

@@ -162,7 +162,7 @@ def name_missing(columns: list[str], names: list[str], missing: list[str]) -> li
         others = names if what is None else [n for n in names if meaning_of(n) in (None, what)]
         near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5 if what is None else LIKE_A_SLIP)
         if not near:
-            near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
+            near = [n for n in names if n.lower() == name.lower() or ("." in n and n.rsplit(".", 1)[-1] == name)][:1]
         hint = (
             f"did you mean {near[0]!r}?"
             if near

@@ -54,17 +54,21 @@ def table_of(scenario: Scenario) -> OutcomeTable | None:
 
 @contextlib.contextmanager
 def _another_tool(path: Path, columns: Any, key: str, command: str) -> Iterator[None]:
-    """Adds to an error of several missing columns, as of a file that another tool wrote, what would read it."""
+    """Adds to an error of missing columns what names them; of several, as in a file of another tool, what reads it."""
     try:
         yield
     except MissingColumns as error:
-        if len(error.meant) < 2:
+        several = len(error.meant) > 1
+        by_user = set() if columns is None else {getattr(columns, key) for key in columns.model_fields_set}
+        if not several and (columns is None or error.meant.keys() <= by_user):
             raise
-        ways = [f"messsim {command} {shlex.quote(path.name)} --out FILE reads files of other tools"]
+        ways = [f"messsim {command} {shlex.quote(path.name)} --out FILE reads files of other tools"] * several
         named = {} if columns is None else {key: name for key, name in columns if name in error.meant}
         if named and all(error.meant[name] for name in named.values()):
             table = ", ".join(f"{key} = {json.dumps(error.meant[name])}" for key, name in named.items())
-            ways.insert(0, f"{key} = {{ {table} }} names them")
+            ways.insert(0, f"{key} = {{ {table} }} {'names them' if several else 'names it'}")
+        if not ways:
+            raise
         raise MissingColumns([*error.problems, ", or ".join(ways)], str(path), error.meant) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +105,10 @@ def _scores(frame: pl.DataFrame, column: str, path: Path) -> Floats:
         return numbers(frame, column, path, least=0, most=1)
     except DataError as error:
         absent = frame[column].null_count() or (frame[column].dtype.is_float() and frame[column].is_nan().any())
-        way = "; messsim import --outcomes with --skip-failed leaves out prompts without a score" if absent else ""
+        one = shlex.quote(f"{column}={path.name}")
+        way = f"; messsim import --outcomes {one} and so on reads percents, grades and words (--map says which)"
+        if absent:
+            way = "; messsim import --outcomes with --skip-failed leaves out prompts without a score"
         raise DataError([f"{problem}{way}" for problem in error.problems], str(path)) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .chunk import Floats
-from .dates import Dates, local_to_utc, parse_dates, pattern_of
+from .dates import Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
 from .readers import as_numbers, first_bad
 
@@ -45,6 +46,7 @@ LATEST_S = 1e11  # the year 5138
 MOST = 1e12
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
+NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
 
 
@@ -209,10 +211,13 @@ class Times:
         if series.dtype == pl.String:
             text, series = series, as_numbers(series)
             if series.null_count():
-                raise _bad(name, series.is_null(), text, EXPECTED, path, rows)
+                value = str(text[int(series.is_null().arg_max() or 0)])
+                raise _bad(name, series.is_null(), text, self._or_without(value), path, rows)
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
-            expected = f"{self._range()}, or a date and time" if series.dtype.is_nested() else self._range()
+            of_day = series.dtype == pl.Time
+            expected = self._range() + ", or a date and time" * series.dtype.is_nested()
+            expected = "a date too, not a time of day alone" if of_day else expected
             raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
         if self._values is None:
             self._values = Growing(np.float64)
@@ -261,6 +266,8 @@ class Times:
             self._per_second, self._unit_from = PER_SECOND[form.format], "option"
             return
         by_name = unit_of(self._column)
+        if self._column.lower() == NGINX and EPOCH_S[0] <= float(series.min()) <= float(series.max()) <= EPOCH_S[1]:  # type: ignore[arg-type]
+            return
         if by_name is not None:
             self._per_second, self._unit_from = PER_SECOND[by_name], "name"
             if by_name in LONG:
@@ -318,6 +325,8 @@ class Times:
         value = str(series[int(np.argmax(bad))])
         if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
             return "a date too, not a time of day alone"
+        if self._form.option.startswith("--") and not re.search(r"[1-9]", value):
+            return self._or_without(value)
         if re.search(r"\d\s*(CST|IST|BST)\b", value):
             return f"an offset such as +0100: this name stands for several; {self._form.zone_option} says which"
         if YEARLESS.match(value):
@@ -325,6 +334,12 @@ class Times:
         if "%" in self._form.format:
             return f"what {self._form.option} {self._form.format!r} describes"
         return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
+
+    def _or_without(self, value: str) -> str:
+        """What is expected where a value is no time at all, and how to leave out its row."""
+        if not self._form.option.startswith("--"):
+            return EXPECTED
+        return f"{EXPECTED}; such rows can be left out, --select {shlex.quote(f'{self._column}!={value.strip()}')}"
 
     def _parsed(self, series: pl.Series) -> Dates:
         import polars as pl
@@ -344,7 +359,7 @@ class Times:
                     dates = replace(dates, either=str(series.filter(bare == dates.either)[0]))
             return dates
         try:
-            return _parsed_by(self._form.format, series)
+            return parse_by(self._form.format, series)
         except pl.exceptions.PolarsError as error:
             raise DataError(
                 f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
@@ -434,7 +449,7 @@ class Times:
             return ""
         dates = pl.Series([self._either])
         try:
-            expected, read = parse_dates(dates), _parsed_by(pattern, dates)
+            expected, read = parse_dates(dates), parse_by(pattern, dates)
         except pl.exceptions.PolarsError:
             return ""
         assert expected.day_first_ns is not None
@@ -458,20 +473,6 @@ class Times:
                 "ended, "
                 f"{self._form.zone_option} such as Europe/Berlin puts it right"
             )
-
-
-def _parsed_by(pattern: str, series: pl.Series) -> Dates:
-    """Dates as a pattern of the user's has them; a PolarsError where it is none."""
-    import polars as pl
-
-    if ",%f" in pattern:  # polars knows no fraction of a second behind a comma
-        series = series.str.replace(r"^(.*\d),(\d)", "${1}.${2}")
-    result = series.str.strip_chars().str.to_datetime(
-        pattern.replace(".%f", "%.f").replace(",%f", "%.f"), strict=False, time_unit="ns", ambiguous="earliest"
-    )
-    bad = result.is_null().to_numpy()
-    zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
-    return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(len(series), not zoned))
 
 
 def _date(ns: int, zone: str) -> str:

@@ -39,8 +39,10 @@ def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     import polars as pl
 
     sums = {"completed", "max_concurrency", *TOTALS}
-    if not sums <= set(frame.columns):
+    if not sums - {"max_concurrency"} <= set(frame.columns):
         return frame
+    if "max_concurrency" not in frame.columns:
+        frame = frame.with_columns(max_concurrency=pl.lit(None))
     # a result with details has been read as a row for each of its requests, with the sums of all in each
     frame = frame.unique([c for c in (*sums, *BENCHMARKS, "duration") if c in frame.columns], maintain_order=True)
     _check_clients(frame)

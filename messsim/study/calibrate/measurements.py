@@ -43,7 +43,7 @@ SILICON = {  # what the wheel's silicon_sample.csv calls them since its version 
     "tp_size": "tp",
 }
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
-MOST_NAMED = 8  # values of a column that an error names
+MOST_NAMED, MOST_LISTED = 8, 12  # values of a column, and columns, that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
 MOST_A_TOKEN_S = 10.0  # of a whole answer, by its tokens
 UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
@@ -134,8 +134,15 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
         _doubt_answers(frame, chosen.columns, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
+    if {f"{reading}_s" for reading in ("ttft", "tpot", "e2e")} & set(frame.columns):
+        expected = "a column clients, how many requests ran at once, beside prompt_tokens and output_tokens"
+        raise DataError(f"has times of answers; expected {expected}; it has {_listed(chosen.columns)}", str(path))
     rows, idle_w = _iterations(frame, path)
     return Measurements(whose, rows, idle_w)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_LISTED]) + (", ..." if len(names) > MOST_LISTED else "")
 
 
 def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:

@@ -26,7 +26,8 @@ TIME = re.compile(
 )
 MEAN = re.compile(r"^(mean|avg|average)_|_(mean|avg|average)$")
 READINGS = {"itl": "tpot", "e2el": "e2e", "e2e_latency": "e2e"}
-ITERATIONS = re.compile(r"duration(_ms|_us|_ns|_s)?|batch")  # columns that points have not
+BATCH = re.compile(r"(max_)?(batch|batch_size|bs)")  # requests at once, where answers are measured
+ITERATIONS = re.compile(r"duration(_ms|_us|_ns|_s)?|batch")  # columns that points have not, but where they say TTFT
 
 
 def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
@@ -38,9 +39,10 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
         Where two columns say how many requests ran at once, and differ.
     """
     columns = frame.columns
-    if any(ITERATIONS.fullmatch(c) for c in columns):
-        return frame
     words = {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
+    answers = any(TIME.fullmatch(word) for word in words.values())
+    if not answers and any(ITERATIONS.fullmatch(c) for c in columns):
+        return frame
     ranked = ["clients"] if "clients" in columns else _clients(words)
     means = {MEAN.sub("", words[c]): c for c in columns}  # by what they are the means of
     lengths = {
@@ -66,9 +68,10 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _clients(words: Mapping[str, str]) -> list[str]:
-    """Columns of how many requests ran at once, the surest first; of users where there are none."""
+    """Columns of how many requests ran at once, the surest first; of users, or a batch, where there are none."""
     ranked = [c for names in CLIENTS for c, word in words.items() if names.fullmatch(word)]
-    return ranked or [c for c, word in words.items() if USERS.fullmatch(word)]
+    others = ([c for c, word in words.items() if names.fullmatch(word)] for names in (USERS, BATCH))
+    return ranked or next(filter(None, others), [])
 
 
 def _check_alike(frame: pl.DataFrame, ranked: list[str]) -> None:
