@@ -3,7 +3,7 @@
  * Expects VERSION(name), TARGET (an attribute), LANES (of 64 bits in a vector) and MULTIPLY(a, b), the products of the
  * lower halves of lanes. What stands in upper halves between rounds reaches no product, and is cleared once, at the
  * end. A compiler cannot know that: from plain C, GCC makes three multiplications of each, and the words of 32 requests
- * do not stay in registers: 94 instructions a uniform on AVX2, of which these leave 34. */
+ * do not stay in registers: 94 instructions a uniform on AVX2. */
 
 typedef uint64_t VERSION(lanes) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 typedef double VERSION(reals) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
@@ -11,13 +11,13 @@ typedef double VERSION(reals) __attribute__((vector_size(8 * LANES), aligned(8),
 TARGET MS_INLINE VERSION(reals) VERSION(uniform52)(VERSION(lanes) high, VERSION(lanes) low)
 {
     const VERSION(lanes) k = (high << 32 >> 12) | (low << 32 >> 44);
-    return (((VERSION(reals))(k | 0x4330000000000000u) - 0x1p52) + 0.5) * 0x1p-52;
+    return ((VERSION(reals))(k | 0x4330000000000000u) - (0x1p52 - 0.5)) * 0x1p-52; /* k + 1/2, exactly */
 }
 
 TARGET MS_INLINE VERSION(reals) VERSION(uniform32)(VERSION(lanes) word)
 {
     const VERSION(lanes) k = word & 0xFFFFFFFFu;
-    return (((VERSION(reals))(k | 0x4330000000000000u) - 0x1p52) + 0.5) * 0x1p-32;
+    return ((VERSION(reals))(k | 0x4330000000000000u) - (0x1p52 - 0.5)) * 0x1p-32;
 }
 
 /* `left` values, or all that a vector holds. */
@@ -44,40 +44,47 @@ TARGET MS_INLINE VERSION(lanes) VERSION(load)(const uint64_t *values, int64_t le
     return loaded;
 }
 
-/* All pointers but the stream may be NULL; each caller knows which are, and this is compiled for each of them. Vectors
- * in a GROUP are computed at once, so that one multiplication does not wait for another. */
-TARGET MS_INLINE void VERSION(draw)(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n,
-                                    double *even, double *odd, double *choices)
+/* Counters first ... first + n - 1, whose upper halves are alike. All pointers but the stream may be NULL; each caller knows
+ * which are, and this is compiled for each of them. Vectors in a GROUP are computed at once, so that one multiplication does
+ * not wait for another. What of the first two rounds is the same for all counters is computed once. */
+TARGET MS_INLINE void VERSION(draw_alike)(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n,
+                                          double *even, double *odd, double *choices)
 {
-    enum { GROUP = 3 };
+    enum { GROUP = LANES == 8 ? 4 : 3, ROUNDS = 10 };
     const VERSION(lanes) zero = {0}, a = zero + 0xD2511F53u, b = zero + 0xCD9E8D57u;
-    VERSION(lanes) counting = {0};
+    VERSION(lanes) counting = {0}, k0[ROUNDS], k1[ROUNDS];
     for (unsigned i = 0; i < LANES; i++) {
         counting[i] = i;
     }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        k0[round] = zero + (stream->seed + round * 0x9E3779B9u);
+        k1[round] = zero + (columns == NULL ? stream->column : 0) + round * 0xBB67AE85u;
+    }
+    const VERSION(lanes) second = MULTIPLY(b, zero + stream->replication);
+    const VERSION(lanes) third = MULTIPLY(a, (second >> 32) ^ (first >> 32) ^ k0[0]);
     for (int64_t start = 0; start < n; start += GROUP * LANES) {
-        VERSION(lanes) w0[GROUP], w1[GROUP], w2[GROUP], w3[GROUP], k0 = zero + stream->seed, k1[GROUP];
+        VERSION(lanes) w0[GROUP], w1[GROUP], w2[GROUP], w3[GROUP], own[GROUP];
         for (int j = 0; j < GROUP; j++) {
             const int64_t at = start + j * LANES;
-            w0[j] = counting + (first + (uint64_t)at);
-            w1[j] = w0[j] >> 32;
-            w2[j] = zero + stream->replication;
-            w3[j] = zero + stream->sub;
-            k1[j] = zero + stream->column;
+            own[j] = zero;
             if (columns != NULL) {
-                k1[j] = VERSION(load)(columns + at, n - at);
+                own[j] = VERSION(load)(columns + at, n - at);
             }
+            const VERSION(lanes) x = MULTIPLY(a, counting + (first + (uint64_t)at));
+            const VERSION(lanes) y = MULTIPLY(b, (x >> 32) ^ (stream->sub ^ (k1[0] + own[j])));
+            w0[j] = (y >> 32) ^ (second ^ k0[1]);
+            w1[j] = y;
+            w2[j] = x ^ ((third >> 32) ^ (k1[1] + own[j]));
+            w3[j] = third;
         }
-        for (int round = 0; round < 10; round++) {
+        for (int round = 2; round < ROUNDS; round++) {
             for (int j = 0; j < GROUP; j++) {
                 const VERSION(lanes) x = MULTIPLY(a, w0[j]), y = MULTIPLY(b, w2[j]);
-                w0[j] = (y >> 32) ^ w1[j] ^ k0;
+                w0[j] = (y >> 32) ^ w1[j] ^ k0[round];
                 w1[j] = y;
-                w2[j] = (x >> 32) ^ w3[j] ^ k1[j];
+                w2[j] = (x >> 32) ^ w3[j] ^ (k1[round] + own[j]);
                 w3[j] = x;
-                k1[j] += 0xBB67AE85u;
             }
-            k0 += 0x9E3779B9u;
         }
         for (int j = 0; j < GROUP; j++) {
             const int64_t at = start + j * LANES;
@@ -91,6 +98,18 @@ TARGET MS_INLINE void VERSION(draw)(const ms_stream *stream, const uint64_t *col
                 VERSION(store)(VERSION(uniform32)(w0[j]), n - at, choices + at);
             }
         }
+    }
+}
+
+TARGET MS_INLINE void VERSION(draw)(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n,
+                                    double *even, double *odd, double *choices)
+{
+    for (int64_t start = 0, length; start < n; start += length) {
+        const uint64_t from = first + (uint64_t)start, alike = (UINT64_C(1) << 32) - (uint32_t)from;
+        length = alike < (uint64_t)(n - start) ? (int64_t)alike : n - start;
+        VERSION(draw_alike)(stream, columns != NULL ? columns + start : NULL, from, length,
+                            even != NULL ? even + start : NULL, odd != NULL ? odd + start : NULL,
+                            choices != NULL ? choices + start : NULL);
     }
 }
 

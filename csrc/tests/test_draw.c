@@ -189,6 +189,36 @@ static void outcomes_are_choices_against_a_sigmoid(void)
     }
 }
 
+/* Difficulties that bring the chance within any distance of the draw, down to one rounding, and far beyond all draws. */
+static void close_outcomes_are_those_of_the_sigmoid(void)
+{
+    static double difficulty[CHUNK], u[CHUNK], out[CHUNK];
+    const double far[] = {0.0, -0.0, 1e9, -1e9, 79.0, 81.0, -79.0, -81.0, 709.0, -709.0, INFINITY, -INFINITY, NAN};
+    const int n_far = (int)(sizeof far / sizeof *far);
+    lcg chance = {17};
+    ms_draw_choice(&stream, 9, CHUNK, u);
+    for (int digits = 0; digits < 18; digits++) {
+        const double slope = digits & 1 ? 1.5 : -2.0;
+        double distance = 1.0;
+        for (int k = 0; k < digits; k++) {
+            distance /= 10.0;
+        }
+        for (int i = 0; i < CHUNK; i++) {
+            difficulty[i] = 0.25 + ms_log(1.0 / u[i] - 1.0) / slope + distance * (lcg_unit(&chance) - 0.5);
+        }
+        for (int k = 0; k < n_far; k++) {
+            difficulty[7 * k + digits] = far[k];
+        }
+        ms_draw_logistic(&stream, 9, CHUNK, slope, 0.25, difficulty, out);
+        int ones = 0, equal = 1;
+        for (int i = 0; i < CHUNK; i++) {
+            equal &= out[i] == (u[i] < ms_sigmoid(slope * (0.25 - difficulty[i])) ? 1.0 : 0.0);
+            ones += out[i] == 1.0;
+        }
+        CHECK(equal && ones > CHUNK / 8 && ones < 7 * CHUNK / 8);
+    }
+}
+
 /* Blocks compute the centre for all and put the tails back: the same bits as one at a time, also where
  * all are tails, and on both sides of exp(-25), where the far range begins. */
 static void blocks_of_normals_equal_one_at_a_time(void)
@@ -275,6 +305,7 @@ int main(void)
     RUN(pairs_are_both_components);
     RUN(token_counts_are_rounded_draws);
     RUN(outcomes_are_choices_against_a_sigmoid);
+    RUN(close_outcomes_are_those_of_the_sigmoid);
     RUN(blocks_of_normals_equal_one_at_a_time);
     RUN(arrays_of_exp_and_log_equal_one_at_a_time);
     RUN(every_build_gives_the_same_bits);

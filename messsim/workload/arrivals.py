@@ -52,7 +52,7 @@ class RateArrivals:
             gaps[at:end] /= factor
         if n:
             gaps[0] += self._point
-        points = np.cumsum(gaps)
+        points = np.cumsum(gaps, out=gaps)
         self._next += n
         self._point = float(points[-1]) if n else self._point
         return self._clock.times(points)

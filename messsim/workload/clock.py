@@ -71,7 +71,10 @@ class Clock:
                     "are too short beside so long a time; expected longer ones, or higher rates in the others"
                 )
         if len(self._points) == 1:
-            return self._starts_s[0] + (points - self._points[0]) / self._rates[0]
+            only: Floats = points - self._points[0]
+            only /= self._rates[0]
+            only += self._starts_s[0]
+            return only
         # The last segment that starts at or before a point: segments of rate 0 are never it.
         at = np.searchsorted(self._points, points, side="right") - 1
         starts, origins, rates = (np.array(v)[at] for v in (self._starts_s, self._points, self._rates))
