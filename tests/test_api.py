@@ -83,7 +83,10 @@ def test_changes_by_field_by_key_and_by_path():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: messsim.Poisson(rate=4), "Poisson: rate: unknown key; did you mean 'rate_rps'?"),
+        (
+            lambda: messsim.Poisson(rate=4),
+            "Poisson: rate: unknown key; did you mean 'rate_rps', in requests per second?",
+        ),
         (lambda: messsim.Sla(alpha=2), "Sla: alpha = 2: expected at most 1"),
         (lambda: built(arrivals=3), "Scenario: arrivals = 3: expected a table"),
         (lambda: built(models=[]), "Scenario: models = []: expected at least 1 entry"),

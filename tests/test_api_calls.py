@@ -37,7 +37,7 @@ def test_compare(put, tmp_path):
     assert study.options == {"out": tmp_path / "o", "workers": 3, "on_progress": print}
     assert write.args == (tmp_path / "o", SMALL, {"policies": []})
     messsim.compare(SMALL)
-    assert study.args[1:] == (EVERY, 5)
+    assert study.args[1:] == (list(EVERY), 5)
     assert study.options == {"out": None, "workers": None, "on_progress": None}
     assert write.count == 1, "nothing is written unless it is asked for"
 

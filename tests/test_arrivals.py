@@ -331,7 +331,7 @@ def test_a_trace_repeats_after_its_span_and_a_mean_gap(tmp_path):
     once = np.array([0.0, 1.5, 1.5, 4.0, 10.0])
     np.testing.assert_array_equal(chunk.arrival_s, np.concatenate([once, once + 12.5, once[:2] + 25]))
     np.testing.assert_array_equal(chunk.prompt_tokens, [5, 6, 7, 8, 9, 5, 6, 7, 8, 9, 5, 6])
-    assert w.mean_rate_rps() == 5 / 12.5
+    assert w.mean_rate_rps() == 11 / 26.5  # of the rows that the run takes
 
 
 @pytest.mark.parametrize("end", [{"requests": 12}, {"requests": None, "horizon_s": 99.0}], ids=["requests", "horizon"])

@@ -699,7 +699,7 @@ def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, message):
         (Options(experts=8, top_k=8), "--experts 8 and --top-k 8: expected 0 < top-k < experts"),
         (Options(experts=8), "--experts 8 and --top-k 0: expected 0 < top-k < experts"),
         (Options(top_k=2), "--experts 0 and --top-k 2: expected 0 < top-k < experts"),
-        (Options(base="Qwen3-8B/H100"), "--base Qwen3-8B/H100: 5 profiles; expected one of Qwen3-8B/H100/tp1, "),
+        (Options(base="Qwen3-8B/H100"), "--base Qwen3-8B/H100: 7 profiles; expected one of Qwen3-8B/H100/tp1, "),
     ],
 )
 def test_bad_options_are_told(tmp_path, options, message):

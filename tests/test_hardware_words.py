@@ -1,7 +1,5 @@
 """What `validate`, `calibrate` and `profiles` say, word by word, of results that are made by hand."""
 
-from types import SimpleNamespace
-
 import polars as pl
 import pytest
 from builders import scenario
@@ -299,21 +297,18 @@ def test_a_sequence_is_a_span_of_prefill_and_one_of_decoding(tracks):
     assert file.events[-1] == ("close",)
 
 
-def test_a_call_after_a_failure_is_drawn_by_the_apis_own_times(tracks):
-    """Its first times are those of the replica that failed before."""
+def test_a_call_is_drawn_from_its_own_times(tracks):
     made, file = tracks
-    made._apis = {1: SimpleNamespace(tpot_s=0.5, latency_s=1.5)}
     job = Job(1, replica=1)
-    job.start_s, job.first_token_s, job.finish_s, job.output_tokens = 2.0, 3.0, 10.0, 5
-    for attempt in (0, 1):
-        job.attempt = attempt
-        made.finished(10.0, job)
+    made.call_begins(2.0, job, 3.0)
+    made.finished(10.0, job)
+    made.call_begins(11.0, job, 14.0)  # once more
+    made.abandoned(12.0, job)
     spans = [e[3:] for e in file.events if e[0] == "span"]
-    assert spans == [
+    assert sorted(spans, key=lambda span: span[2]) == [
         ("prefill 1", "prefill", 2.0, 3.0),
         ("decode 1", "decode", 3.0, 10.0),
-        ("prefill 1", "prefill", 6.5, 8.0),  # four of five tokens after the first take 2 s
-        ("decode 1", "decode", 8.0, 10.0),
+        ("prefill 1", "prefill", 11.0, 12.0),
     ]
 
 

@@ -147,7 +147,7 @@ def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(m
             return 40.0 if context % 1024 else 1.0
 
     whose = {"wild": Wild(), "tame": Kernels()}
-    monkeypatch.setattr(composing, "Composer", lambda path, kernels, tp, moe: whose[kernels.backend])
+    monkeypatch.setattr(composing, "Composer", lambda path, kernels, tp, moe, shared: whose[kernels.backend])
     wild, tame = ((composing.Kernels("h100_sxm", name, {}),) for name in ("wild", "tame"))
     best, _ = composing._best(Cell("Qwen3-8B", "H100", "bf16", 1, 400_000, (wild, tame)), tmp_path)
     assert best["backend"] == "tame"
