@@ -275,6 +275,7 @@ def test_workers_may_be_a_number_of_numpy():
         (None, "grid = None: expected values"),
         ("alpha", "grid = 'alpha': expected values"),
         ([0.5], "grid = .*: expected values"),
+        (["alpha=0.5"], "grid = .*: expected values"),
         ({"alpha": [0.5, 0.5]}, "sla.alpha = 0.5 is given twice"),
         ([{"alpha": 0.5}, {"sla.alpha": 0.5}], "sla.alpha = 0.5 is given twice"),
         ({"alpha": [0.5], "sla.alpha": [0.6]}, "sla.alpha: given twice"),
@@ -285,6 +286,11 @@ def test_points_are_some_and_each_of_its_own(grid, message):
     """As on the command line; of two names of one key the first was forgotten."""
     with pytest.raises(ScenarioError, match=message):
         messsim.sweep(SMALL, grid, seeds=1, workers=1)
+
+
+def test_points_may_come_one_by_one():
+    swept = messsim.sweep(SMALL, ({"alpha": a} for a in (0.3, 0.4)), seeds=1, workers=1)
+    assert swept.table["sla.alpha"].to_list() == [0.3, 0.4]
 
 
 def test_policies_may_be_paths(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ def check(scenario: Scenario | GivenScenario) -> StudyResult:
 
 def compare(
     scenario: Scenario | GivenScenario,
-    policies: Sequence[str] | str = EVERY,
+    policies: Sequence[Given] | Given = EVERY,
     *,
     seeds: int = 5,
     out: Given | None = None,
@@ -119,7 +119,7 @@ def compare(
 
 def sweep(
     scenario: Scenario | GivenScenario,
-    grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]],
+    grid: Mapping[str, Axis] | Iterable[Mapping[str, Any]],
     *,
     seeds: int = 5,
     show: Sequence[str] | None = None,
@@ -158,19 +158,19 @@ def sweep(
     return StudyResult(result, lambda: points_table(result["points"]), lambda: sweep_table(result, command), "sweep")
 
 
-def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _points(grid: Mapping[str, Axis] | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     from messsim.study.runs.points import refuse_twice, refuse_twins
 
-    if not grid or isinstance(grid, str) or not all(isinstance(point, (Mapping, str)) for point in grid):
+    given = [grid] if isinstance(grid, Mapping) and grid else list(grid) if isinstance(grid, Iterable) else []
+    if not given or not all(isinstance(point, Mapping) for point in given):
         raise ScenarioError(f"grid = {grid!r}: expected values by key path, such as {{'alpha': [0.5, 0.6]}}, or points")
+    for point in given:
+        refuse_twice([_axis(key) for key in point])
     if isinstance(grid, Mapping):
-        refuse_twice([_axis(key) for key in grid])
         axes = [[(_axis(key), v) for v in _values(key, axis)] for key, axis in grid.items()]
         points = list(map(dict, itertools.product(*axes)))
     else:
-        for point in grid:
-            refuse_twice([_axis(key) for key in point])
-        points = [{_axis(key): without_numpy(value) for key, value in point.items()} for point in grid]
+        points = [{_axis(key): without_numpy(value) for key, value in point.items()} for point in given]
     refuse_twins(points)
     return points
 
@@ -303,7 +303,7 @@ def plan(
 
 
 def challenge(
-    policies: Sequence[str] | str | None = None,
+    policies: Sequence[Given] | Given | None = None,
     *,
     conditions: Sequence[str] | None = None,
     seeds: int = 5,
@@ -403,10 +403,12 @@ def _whole(name: str, value: Any) -> int:
         raise ScenarioError(f"{name} = {value!r}: expected a whole number") from None
 
 
-def _names(given: Sequence[Given] | str) -> list[str]:
+def _names(given: Sequence[Given] | Given) -> list[str]:
     """Policies and files in a list, or as a command line takes them: one text with commas."""
     if isinstance(given, str):
         return [name for part in given.split(",") if (name := part.strip())]
+    if isinstance(given, Path):
+        return [str(given)]
     if not all(isinstance(policy, (str, Path)) for policy in given):
         raise ScenarioError(f"policies = {given!r}: expected names and files")
     return list(map(str, given))
