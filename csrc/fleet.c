@@ -294,8 +294,8 @@ void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
 
 void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s)
 {
-    if (ms_offers_looked(self, replica)) {
-        notify(self, ms_offers_next(self, ms_pool_of(self, replica), t_s), t_s);
+    for (int32_t i = ms_offers_looked(self, replica, t_s); i >= 0; i = ms_offers_too(self, i, t_s)) {
+        notify(self, i, t_s);
     }
 }
 
@@ -341,7 +341,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     if (self->dispatch.rule == MS_SHARED_QUEUE) {
         if (pulled > 0 || server->preemptions > preemptions) {
             ms_view_note_load(self, replica);
-            self->look_s[replica] = INFINITY;
+            ms_offers_start(self, replica, t_s);
             ms_fleet_offer(self, ms_pool_of(self, replica), t_s);
         } else if (self->look_s[replica] < INFINITY) {
             ms_fleet_look_no_more(self, replica, t_s);

@@ -60,7 +60,8 @@ typedef struct ms_pool {
     int64_t unfinished; /* running, waiting or held, in a front end or being detokenized; a prefill's until its KV is away */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE, */
     double last_look_s; /* when the last of them looks at its head (offers.c), */
-    int32_t looker;     /* and who does next; -1: nobody */
+    int32_t looker;     /* and who does next; -1: nobody, or all of them are told of it */
+    int32_t refusals;   /* who has looked and gone on without it */
     int64_t crossing;   /* of the unfinished, the ones that it has prefilled and whose KV it holds still */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */

@@ -123,3 +123,34 @@ def test_records_of_a_large_fleet_that_are_written_in_two_parts_are_whole(rule, 
     assert records.preemptions.max() > 0
     assert records.attempts.max() > 1
     assert len(set(records.status.tolist())) >= 3
+
+
+def test_who_starts_before_another_at_one_instant_has_looked_at_what_comes_back_to_a_shared_queue():
+    """Five replicas whose iterations end together, whose memory is short, and who come and go."""
+    cold_start = {"fixed_s": 0.25, "weights_gb": 4.0, "load_gb_per_s": 8.0, "compile_s": 0.5, "init_s": 0.5}
+    scaling = {"rule": "target", "target": 4.0, "tolerance": 0.0, "period_s": 1.0, "down_window_s": 0.0}
+    serving = {"max_num_seqs": 8, "max_batched_tokens": 16, "kv_capacity_tokens": 200, "kv_block_tokens": 16}
+    data = {
+        "seed": 2,
+        "sla": {"alpha": 0.6},
+        "arrivals": {"kind": "poisson", "rate_rps": 5.0},
+        "tokens": {"prompt": {"kind": "constant", "tokens": 5}},
+        "satisfaction": {"kind": "irt"},
+        "features": {"dimensions": 1},
+        "models": [{"name": "a", "satisfaction": 0.4, "output": {"kind": "constant", "tokens": 20}}],
+        "pools": [
+            {
+                "model": "a",
+                "coefficients": {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "p_idle_w_per_gpu": 10.0},
+                "replicas": 5,
+                "prefix_cache": True,
+                "schedule": "vllm",
+                "autoscale": scaling | {"min_replicas": 1, "zero_after_s": 0.5, "cold_start": cold_start},
+                **serving,
+            }
+        ],
+        "router": {"policy": "largest"},
+        "cluster": {"dispatch": "shared_queue"},
+        "requests": 60,
+    }
+    assert_equal(parse(data))

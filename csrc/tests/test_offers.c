@@ -68,6 +68,56 @@ static void nobody_looks_where_nobody_waits(void)
     ms_fleet_free(&fleet);
 }
 
+/* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. */
+static void all_are_told_of_what_several_refuse(void)
+{
+    enum { POOL = 12, TOLD_AFTER = 4 };
+    ms_pool_plan plan = pool_of(0, POOL, 4);
+    plan.limits.kv_capacity_tokens = 100;
+    plan.limits.kv_policy = MS_KV_RESERVE;
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    for (int32_t i = 0; i < POOL; i++) {
+        until(&fleet, &done, i / 16.0);
+        jobs[i] = ms_job_new(i, 0, 40, 50);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, i / 16.0) == MS_PLACED);
+    }
+    until(&fleet, &done, 2.99);
+    jobs[POOL] = ms_job_new(POOL, 0, 40, 50);
+    CHECK(ms_dispatch_place(&fleet, &jobs[POOL], -1, 2.99) == MS_PLACED);
+    for (int32_t refused = 0; refused < TOLD_AFTER; refused++) {
+        CHECK(fleet.pool[0].looker == refused && fleet.pool[0].refusals == refused);
+        CHECK(fleet.moments.values[POOL - 1] > 40.0);
+        until(&fleet, &done, 3.0 + refused / 16.0);
+    }
+    CHECK(fleet.pool[0].looker == -1);
+    for (int32_t i = TOLD_AFTER; i < POOL; i++) {
+        CHECK(fleet.moments.values[i] == 3.0 + i / 16.0);
+    }
+    CHECK(run_out(&fleet) == POOL + 1 && jobs[POOL].replica == 0 && jobs[POOL].start_s == jobs[0].finish_s);
+    ms_fleet_free(&fleet);
+}
+
+/* At one instant replicas start in the order of their numbers: who is before the one whose sequence comes back to the queue
+ * has looked already, who is behind it has not. */
+static void a_look_of_this_instant_is_over_for_those_before(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0};
+    crowd(&fleet, &done);
+    for (int32_t i = 0; i < 4; i++) {
+        fleet.look_s[i] = 2.75;
+    }
+    ms_offers_start(&fleet, 2, 2.75);
+    CHECK(fleet.look_s[0] == INFINITY && fleet.look_s[1] == INFINITY && fleet.look_s[2] == INFINITY);
+    CHECK(fleet.look_s[3] == 2.75 && ms_offers_next(&fleet, &fleet.pool[0], 2.75) == 3);
+    fleet.look_s[0] = 3.0;
+    ms_offers_start(&fleet, 2, 2.75);
+    CHECK(fleet.look_s[0] == 3.0);
+    ms_fleet_free(&fleet);
+}
+
 /* ---- beside asking everybody --------------------------------------------------------------------------------- */
 
 /* Who has the head in hand is asked no more until it is another. */
@@ -147,6 +197,8 @@ int main(void)
     RUN(only_who_looks_next_is_interrupted);
     RUN(where_it_fails_the_next_one_looks);
     RUN(nobody_looks_where_nobody_waits);
+    RUN(all_are_told_of_what_several_refuse);
+    RUN(a_look_of_this_instant_is_over_for_those_before);
     RUN(all_goes_as_if_everybody_were_asked);
     return report();
 }
