@@ -769,7 +769,7 @@ def test_a_value_is_checked_even_if_it_is_overridden():
     [
         (b"a = ", "not valid TOML: Invalid value (at end of document)"),
         (b"[sla\nalpha = 1", "not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 5)"),
-        (b"a = 1\na = 2", "not valid TOML: Cannot overwrite a value (at end of document)"),
+        (b"a = 1\na = 2", "not valid TOML: Cannot overwrite a value (at end of document); a stands twice"),
         (b"name = '\xff'", "not UTF-8 text: byte 8 is 0xff"),
         (b"\xff\xfen\x00", "is text in UTF-16; expected UTF-8, as most editors can save it"),
         (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),

@@ -53,16 +53,42 @@ def problem(folder, old, new):
         ('"poisson"', "poisson", 'text stands in quotes: "poisson"'),
         ('"poisson"', "\u201cpoisson\u201d", 'the quotes of TOML are straight: "poisson"'),
         ("0.6", "0,6", "expected a point in 0,6"),
+        ("0.6", "0,65  # as promised", "expected a point in 0,65"),
+        ("0.6", "0,650", "expected a point in 0,650"),
+        ("= 200", "= 20,000", "expected 20000, or 20_000"),
+        ("= 200", "= 1,000,000 # a lot", "expected 1000000, or 1_000_000"),
         ("= 200", "= 200\nrequests = 300", "; requests stands twice"),
+        (
+            "[sla]",
+            "sla = 1\nsla.alpha = 0.5\n[slo]",
+            "; sla.alpha makes a table of what is a value, or a value of a table",
+        ),
+        ("[sla]", "sla.alpha = 1\nsla.alpha = 0.5\n[slo]", "; sla.alpha stands twice"),
         ("[[models]]", "[models]", "; [[models]] stands beside the same name in single brackets"),
         ('name = "small"', 'name = "C:\\data\\small"', "a path takes slashes, or stands in single quotes"),
         ('name = "small"', "name = True", "expected true"),
+        ('name = "small"', "name = Yes # or no", "expected true"),
+        ('name = "small"', "name = no", "expected false"),
+        ('name = "small"', "name = \u201csmall\u201d # curly", 'the quotes of TOML are straight: "small"'),
+        ("= 200", "= 200\nseed = None", "; leave the key out"),
+        ("= 200", "= 200\nseed = null # any", "; leave the key out"),
     ],
 )
 def test_a_slip_in_toml_is_told_with_its_cure(tmp_path, old, new, hint):
     line = problem(tmp_path, old, new)
     assert line.startswith("not valid TOML: ")
-    assert hint in line
+    assert line.endswith(hint) or hint.startswith(("a path", "; [["))
+
+
+def test_an_escape_that_is_right_is_no_slip(tmp_path):
+    line = problem(tmp_path, 'name = "small"', 'name = "a\\tb" x')
+    assert line == "not valid TOML: Expected newline or end of document after a statement (at line 12, column 15)"
+
+
+def test_the_last_line_may_end_without_a_newline(tmp_path):
+    (tmp_path / "q.toml").write_text("requests = 200\nrequests = 300")
+    with pytest.raises(ScenarioError, match="; requests stands twice"):
+        load(tmp_path / "q.toml")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +97,14 @@ def test_a_slip_in_toml_is_told_with_its_cure(tmp_path, old, new, hint):
         ("= 200", "= 1e3", "requests = 1000.0: expected a whole number, written 1000"),
         ("= 200", '= "200"', "requests = '200': expected a whole number without quotes, 200"),
         ("alpha = 0.6", 'alpha = "60%"', "sla.alpha = '60%': expected a number, written 0.6"),
+        ("= 200", '= "007"', "requests = '007': expected a whole number without quotes, 7"),
+        ("= 200", '= "2e2"', "requests = '2e2': expected a whole number"),
+        (
+            "satisfaction = 0.6",
+            'satisfaction = "7 %"',
+            "models.0.satisfaction = '7 %': expected a number, written 0.07",
+        ),
+        ("= 4.0", '= "1234567.50"', "rate_rps = '1234567.50': expected a number without quotes, 1234567.5"),
         ("alpha = 0.6", "alpha = 60", "sla.alpha = 60: expected at most 1; 60 % is 0.6"),
         ("alpha = 0.6", "alpha = 0.6\nseed = 1", "did you mean 'seed', above the first [table]?"),
         ("alpha = 0.6", "alpha = 0.6\ntokens = {}", "did you mean 'tokens', a table [tokens] of its own?"),
@@ -84,10 +118,28 @@ def test_a_slip_in_toml_is_told_with_its_cure(tmp_path, old, new, hint):
             "usd_per_million_input_tokens = 1",
             "did you mean 'usd_per_million_prompt_tokens'?",
         ),
+        ("[cluster]", "[cost]\nusd_per_million_input_tokens = 1\n[cluster]", "'models.usd_per_million_prompt_tokens'?"),
+        ("cost_per_request = 1", "pools = []\ncost_per_request = 1", "mean 'pools', tables [[pools]] of their own?"),
+        ("cost_per_request = 1", "phases = []\ncost_per_request = 1", "'phases', tables [[phases]] of their own?"),
     ],
 )
 def test_a_slip_in_a_key_or_its_value_is_told_with_its_cure(tmp_path, old, new, line):
     assert line in problem(tmp_path, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("= 200", '= "60%"', "requests = '60%': expected a whole number"),
+        ("= 200", '= "200.5"', "requests = '200.5': expected a whole number"),
+        ("alpha = 0.6", 'alpha = "150%"', "sla.alpha = '150%': expected a number"),
+        ("alpha = 0.6", 'alpha = "-5%"', "sla.alpha = '-5%': expected a number"),
+        ("rate_rps = 4.0", 'rate_rps = "20%"', "arrivals.rate_rps = '20%': expected a number"),
+    ],
+)
+def test_no_number_is_proposed_that_the_key_does_not_take(tmp_path, old, new, line):
+    (problem_of_value,) = problem(tmp_path, old, new).splitlines()
+    assert problem_of_value.endswith(line)
 
 
 def test_a_table_without_costs_says_where_they_may_stand(tmp_path):

@@ -97,18 +97,31 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:
         expected = f"a list of tables, [[{key}]]"
-    return [f"{key} = {_shown(value)}: expected {expected}{_written(kind, value, context)}"]
+    most = context.get("le", _most(_field_at(root, path, tags)))
+    return [f"{key} = {_shown(value)}: expected {expected}{_written(kind, value, most)}"]
 
 
-def _written(kind: str, value: Any, context: Mapping[str, Any]) -> str:
+def _written(kind: str, value: Any, most: float | None) -> str:
     """How a number is written that was meant, where that is plain: without quotes, without a point, not in percent."""
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        return f", written {int(value)}"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and (match := NUMBER.fullmatch(value)):
-        return f", written {float(match[1]) / 100:g}" if match[2] else f" without quotes, {match[1]}"
-    if kind == "less_than_equal" and context["le"] == 1 and 10 <= value <= 100:
+    if kind == "less_than_equal" and most == 1 and 10 <= value <= 100:
         return f"; {value:g} % is {value / 100:g}"
-    return ""
+    if kind == "int_type" and isinstance(value, float):
+        return f", written {value:.15g}" if value.is_integer() and abs(value) < 1e15 else ""
+    if kind not in ("int_type", "float_type") or not isinstance(value, str) or not (match := NUMBER.fullmatch(value)):
+        return ""
+    number = float(match[1])
+    if match[2]:
+        return f", written {number / 100:.15g}" if kind == "float_type" and most == 1 and 0 <= number <= 100 else ""
+    return f" without quotes, {number:.15g}" if kind == "float_type" or number.is_integer() else ""
+
+
+def _most(field: FieldInfo | None) -> float | None:
+    """The largest value that a field takes, where it names one, also if it may be left out."""
+    if field is None:
+        return None
+    inner = [a for part in get_args(field.annotation) for a in get_args(part) if isinstance(a, FieldInfo)]
+    bounds = [bound for each in (field, *inner) for bound in each.metadata if hasattr(bound, "le")]
+    return bounds[0].le if bounds else None
 
 
 def _shown(value: Any) -> str:
@@ -206,12 +219,16 @@ def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> st
         return f"; did you mean {leaf!r}?"
     if (table := (meant or path[-1]).partition(".")[0]) in root.model_fields:
         within = _models_at(root, [table], [])
-        place = f", a table [{table}] of its own" if within and not meant else "" if within else TOP
+        several = get_origin(root.model_fields[table].annotation) is list
+        own = f", tables [[{table}]] of their own" if several else f", a table [{table}] of its own"
+        place = own if within and not meant else "" if within else TOP
         return f"; did you mean {meant or path[-1]!r}{place if len(path) > 1 else ''}?"
     alike = [k for k in (path[-1], *_leaves(root)) if k.lower() == path[-1].lower()]
     elsewhere = {p for key in alike for p in paths_to(key, root) if not p.startswith(f"{path[0]}.")}
     if path[-1] not in names and len(elsewhere) == 1:
         return f"; did you mean {elsewhere.pop()!r}?"
+    if any(leaf in _fields(model) for model in _models_at(root, ["models"], [])):
+        return f"; did you mean 'models.{leaf}'?"
     leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
     if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
         return f"; did you mean {nearest[0] if nearest[0] in names else leaves[nearest[0]]!r}?"

@@ -15,9 +15,13 @@ __all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz", ".zst", ".log")
 YAML = re.compile(r"[\w.-]+:(\s|$)")
 AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
-CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
-WORD = re.compile(r"([A-Za-z][\w.+/-]*)(\s*#.*)?")
-COMMA = re.compile(r"\d+,\d+")  # a decimal comma
+CURLED = re.compile(r"[\u201c-\u201e\u2018\u2019](.*?)(?:[\u201c-\u201e\u2018\u2019]\s*(?:#.*)?)?")
+COMMENT = re.compile(r"\s*#.*")
+WORD = re.compile(r"[A-Za-z][\w.+/-]*")
+MEANT_WORDS = {"true": "expected true", "yes": "expected true", "false": "expected false", "no": "expected false"}
+MEANT_WORDS |= dict.fromkeys(("none", "null", "nil"), "leave the key out")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+COMMA = re.compile(r"[+-]?\d+,\d+")  # a decimal comma
 Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
 MOST_BYTES = 256 << 20
@@ -71,23 +75,26 @@ def _what_else(text: str, file: Path, what: str) -> str:
 
 def _slip(text: str, error: str) -> str:
     """What is likely wrong with the line that the parser stopped at, and how it is written."""
-    number = AT_LINE.search(error)
-    if number is None:
-        return ""
-    line = text.split("\n")[int(number[1]) - 1].strip()
+    lines = text.split("\n")
+    number = AT_LINE.search(error)  # none at the end of the text
+    line = lines[int(number[1]) - 1 if number else -1].strip()
     key, equals, value = (part.strip() for part in line.partition("="))
     if error.startswith("Cannot overwrite a value"):
-        return (
-            f"; {key} stands twice" if equals else f"; {line} stands beside the same name in single brackets, or a key"
-        )
-    if "\\" in value and value.startswith('"'):
+        if not equals:
+            return f"; {line} stands beside the same name in single brackets, or a key"
+        if sum(other.partition("=")[0].strip() == key for other in lines) > 1:
+            return f"; {key} stands twice"
+        return f"; {key} makes a table of what is a value, or a value of a table"
+    if error.startswith(("Unescaped", "Invalid hex value")):
         return "; a path takes slashes, or stands in single quotes: 'C:\\data'"
-    if value.startswith(CURLY):
-        return f'; the quotes of TOML are straight: "{value.strip("".join(CURLY))}"'
-    if value in ("True", "False"):
-        return f"; expected {value.lower()}"
-    if error.startswith("Invalid value") and (word := WORD.fullmatch(value)):
-        return f'; text stands in quotes: "{word[1]}"'
+    if curled := CURLED.fullmatch(value):
+        return f'; the quotes of TOML are straight: "{curled[1]}"'
+    value = COMMENT.sub("", value)
+    if error.startswith("Invalid value") and WORD.fullmatch(value):
+        quoted = f'text stands in quotes: "{value}"'
+        return f"; {MEANT_WORDS.get(value.lower(), quoted)}"
+    if THOUSANDS.fullmatch(value):
+        return f"; expected {value.replace(',', '')}, or {value.replace(',', '_')}"
     return f"; expected a point in {value}" if COMMA.fullmatch(value) else ""
 
 
