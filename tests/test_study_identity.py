@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy
 import pytest
 import tomli_w
 from builders import scenario
 
 import messsim
 from messsim.errors import OutputError
-from messsim.routing.imports import modules_beside
+from messsim.routing.imports import is_beside, modules_beside
 from messsim.scenario import load, parse
 from messsim.study.runs import journal as journals
 from messsim.study.runs.identity import contents, difference
@@ -400,17 +401,36 @@ def build(options, models, features):
     return compile_policy('own', decide, params=[1 - inner.K], prepare=prepare)
 """
 
+IMPORTS = {
+    "of a folder without __init__.py": "from util import consts\nK = consts.K",
+    "by a star": "from star import *\nK = inner.K",
+    "by a computed name": "from importlib import import_module\nK = import_module('hid' + 'den').K",
+    "by a computed name of a package": "from importlib import import_module\nK = import_module('ut' + 'il.consts').K",
+    "from a folder that the file adds": "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/lib')\n"
+    "from added import K",
+}
 
-@pytest.mark.parametrize("own", [OF_A_HELPER, OF_A_LATE_HELPER])
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        OF_A_HELPER,
+        OF_A_LATE_HELPER,
+        *(pytest.param(OF_A_HELPER.replace("from helper import K", t), id=name) for name, t in IMPORTS.items()),
+    ],
+)
 def test_policies_of_two_folders_have_each_their_own_helpers(tmp_path, monkeypatch, own):
     """Modules of one name: that of the other folder was taken for both. Nobody need write to `sys.path`."""
     monkeypatch.setitem(sys.modules, "helper", elsewhere := ModuleType("helper"))  # a notebook's
+    monkeypatch.setattr(sys, "path", [*sys.path])
     before = [*sys.path]
     for k, folder in enumerate(("a", "b")):
-        (tmp_path / folder / "package").mkdir(parents=True)
+        for name in ("package", "star", "util", "lib"):
+            (tmp_path / folder / name).mkdir(parents=True)
         (tmp_path / folder / "package" / "__init__.py").touch()
-        for name in ("helper.py", "package/inner.py"):
-            (tmp_path / folder / name).write_text(f"K = {k}\n")
+        (tmp_path / folder / "star" / "__init__.py").write_text("__all__ = ['inner']\n")
+        for name in ("helper", "hidden", "package/inner", "star/inner", "util/consts", "lib/added"):
+            (tmp_path / folder / f"{name}.py").write_text(f"K = {k}\n")
         (tmp_path / folder / "own.py").write_text(own)
     parsed = parse(scenario(requests=30), folder=tmp_path)
     answered = [
@@ -419,5 +439,66 @@ def test_policies_of_two_folders_have_each_their_own_helpers(tmp_path, monkeypat
     ]
     assert answered == [[30, 0], [0, 30], [30, 0]]
     assert sys.modules["helper"] is elsewhere
-    assert "package" not in sys.modules
-    assert sys.path == before
+    assert not {"package", "star", "star.inner", "util", "util.consts", "hidden", "added"} & sys.modules.keys()
+    assert [entry for entry in sys.path if not entry.endswith("/lib")] == before
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+def test_a_policy_may_lie_beside_installed_packages(tmp_path, with_record):
+    """As by `pip install --target`: NumPy cannot be loaded twice in one process."""
+    source = Path(numpy.__file__).parent
+    (tmp_path / "numpy").symlink_to(source)
+    if with_record:
+        record = source.parent / f"numpy-{numpy.__version__}.dist-info"
+        (tmp_path / record.name).symlink_to(record)
+    (tmp_path / "own.py").write_text(
+        OF_A_HELPER.replace("from helper import K", "import numpy as np\nK = int(np.pi) - 2")
+    )
+    parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
+    assert [m["answered"] for m in messsim.run(parsed).summary["models"]] == [0, 30]
+    assert sys.modules["numpy"] is numpy
+
+
+def test_installed_packages_are_one_for_all_policies(tmp_path, monkeypatch):
+    """What compiled code they have may refuse to be loaded again, and their classes are one another's."""
+    for name in ("first_installed", "second_installed"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (tmp_path / f"{name}-1.dist-info" / "RECORD").write_text(f"{name}/__init__.py,,\n")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("users = []\n")
+    text = "import first_installed\nfrom importlib import import_module\nK = len(first_installed.users)\n"
+    text += "first_installed.users.append(import_module('second' + '_installed'))"
+    for name in ("own", "other"):
+        (tmp_path / f"{name}.py").write_text(OF_A_HELPER.replace("from helper import K", text))
+    parsed = parse(scenario(requests=30), folder=tmp_path)
+    answered = [
+        [m["answered"] for m in messsim.run(parsed.changed(policy=f"{name}.py")).summary["models"]]
+        for name in ("own", "other")
+    ]
+    assert answered == [[30, 0], [0, 30]]
+    first, second = (sys.modules.pop(f"{name}_installed") for name in ("first", "second"))
+    assert first.users == [second, second]
+
+
+def test_what_lies_in_a_folder_but_is_pythons_is_not_beside_a_policy(tmp_path):
+    """A project's folder has its .venv, which messsim runs in."""
+    module = ModuleType("m")
+    assert not is_beside(tmp_path, module)
+    module.__file__ = str(tmp_path / "lib" / "m.py")
+    assert is_beside(tmp_path, module)
+    assert not is_beside(tmp_path / "other", module)
+    assert is_beside(Path("/"), module)
+    assert not is_beside(Path("/"), json)
+    assert not is_beside(Path("/"), pytest)
+
+
+def test_another_messsim_beside_a_policy_is_not_loaded(tmp_path):
+    """A file in a clone of the repository: its `Policy` would be no `Policy` of the messsim that runs."""
+    (tmp_path / "messsim").mkdir()
+    (tmp_path / "messsim" / "__init__.py").touch()
+    (tmp_path / "own.py").write_text(OF_A_HELPER.replace("from helper import K", "import messsim\nK = 1"))
+    parsed = parse(scenario(requests=30, router={"policy": "own.py"}), folder=tmp_path)
+    assert [m["answered"] for m in messsim.run(parsed).summary["models"]] == [0, 30]
+    assert sys.modules["messsim"] is messsim

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
@@ -24,7 +25,7 @@ from messsim.files import sha256
 from messsim.scenario.routing import Router
 
 from .contract import Build, Knowledge, Policy, Prepare
-from .imports import module_name, modules_beside
+from .imports import is_beside, modules_beside, names_installed, top_name
 
 __all__ = ["built_by", "load_file", "load_function"]
 
@@ -104,12 +105,13 @@ def _own(path: Path, content: tuple[tuple[Path, str], ...]) -> "_Own":
 
 class _Own:
     """A Python file of the user's and the modules beside it, which are this file's alone: another folder may have a
-    module of the same name, and one that changed is read again.
+    module of the same name, and one that changed is read again. Installed packages are the process's.
     """
 
     def __init__(self, path: Path, modules: list[Path]) -> None:
         self.path = path
-        self._names = [module_name(path.parent, file) for file in modules]
+        self._installed = names_installed(path.parent)
+        self._names = {top_name(path.parent, file) for file in modules}  # with a module goes all that is in it
         self._modules: dict[str, ModuleType] = {}
         self._module: ModuleType | None = None
 
@@ -131,18 +133,34 @@ class _Own:
     @contextmanager
     def beside(self) -> Iterator[None]:
         """Imports look in the file's folder first, as they do for a script."""
-        folder = str(self.path.parent)
+        folder = self.path.parent
         with _importing:
-            others = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
+            shared = self._installed | _with_machine_code()
+            others = _taken_out(self._names - shared)
             sys.modules.update(self._modules)
-            sys.path.insert(0, folder)
+            before = {name.partition(".")[0] for name in [*sys.modules]}
+            sys.path.insert(0, str(folder))
             try:
                 yield
             finally:
                 with suppress(ValueError):  # the file may have changed the path itself
-                    sys.path.remove(folder)
-                self._modules = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
+                    sys.path.remove(str(folder))
+                tops = ((name.partition(".")[0], module) for name, module in [*sys.modules.items()])
+                # by computed names, for instance
+                self._names |= {top for top, module in tops if top not in before and is_beside(folder, module)}
+                self._modules = _taken_out(self._names - shared)
                 sys.modules.update(others)
+
+
+def _with_machine_code() -> set[str]:
+    """Packages with modules of machine code, messsim and NumPy among them: many cannot be loaded twice in a process."""
+    files = ((name, getattr(module, "__file__", None)) for name, module in [*sys.modules.items()])
+    return {name.partition(".")[0] for name, file in files if str(file).endswith(tuple(EXTENSION_SUFFIXES))}
+
+
+def _taken_out(names: set[str]) -> dict[str, ModuleType]:
+    """Modules of these names and all that are in them, which Python then has no longer."""
+    return {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in names}
 
 
 @contextmanager

@@ -1,13 +1,19 @@
 """Which modules a policy's file imports from beside it: what it decides depends on them too."""
 
 import ast
+import re
+import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import all_suffixes
+from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["module_name", "modules_beside"]
+__all__ = ["is_beside", "modules_beside", "names_installed", "top_name"]
 
 PACKAGE = Path(__file__).resolve().parents[1]  # a version of messsim is told apart by its number
+PYTHON = [Path(sysconfig.get_path(part)) for part in ("stdlib", "platstdlib")]
+INSTALLED = {"site-packages", "dist-packages"}
 
 
 def modules_beside(policy: Path) -> list[Path]:
@@ -28,11 +34,29 @@ def modules_beside(policy: Path) -> list[Path]:
     return sorted(names)
 
 
-def module_name(folder: Path, file: Path) -> str:
-    """What a file that `modules_beside` gives is called where it is imported."""
-    *packages, last = file.relative_to(folder).parts
-    stem = last.split(".")[0]  # also of helper.cpython-311-x86_64-linux-gnu.so
-    return ".".join(packages if stem == "__init__" else [*packages, stem])
+def top_name(folder: Path, file: Path) -> str:
+    """The first part of what a file that `modules_beside` gives is called where it is imported."""
+    return file.relative_to(folder).parts[0].split(".")[0]  # also of helper.cpython-311-x86_64-linux-gnu.so
+
+
+def names_installed(folder: Path) -> set[str]:
+    """Modules and packages that an installer put into a folder, by its records of what it wrote."""
+    records = (each.read_text("RECORD") or "" for each in distributions(path=[str(folder)]))
+    return {re.split("[/.,]", line)[0] for record in records for line in record.splitlines()}
+
+
+def is_beside(folder: Path, module: ModuleType) -> bool:
+    """Whether a module was read from a folder or one in it, other than Python's and installed ones (a .venv)."""
+    try:
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    except Exception:  # a module may be any object
+        return False
+    paths = [path for place in places if place and (path := Path(str(place))).is_relative_to(folder)]
+    python = [path for path in PYTHON if path.is_relative_to(folder)]
+    return any(
+        INSTALLED.isdisjoint(path.relative_to(folder).parts) and not any(path.is_relative_to(each) for each in python)
+        for path in paths
+    )
 
 
 def _imported(file: Path, folder: Path) -> Iterator[str]:
