@@ -311,6 +311,39 @@ def test_a_quote_that_is_never_closed_is_told_by_its_row(tmp_path):
         requests(tmp_path, "t.csv", 't,p,o\n0,1,2\n1,"2,3\n')
 
 
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ('0,1,2,x\n0,1,2,5" disk\n1,1,2,x\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,5" disk\n1,1,2,6" disk\n2,1,2,x\n', "row 1 opens a quote that is never closed"),
+        ('0,1,2,x\n1,1,2,"x\n2,1,2,x\n3,1,2,x\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,x\n1,1,5" d,"a\nb" x"\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,"x\ny"\n1,1,2,3,x\n', "row 2 has 5 values, and the header 4 names"),
+        ('0,1,2,"x"\n1,1,2,"3",x\n', "row 2 has 5 values, and the header 4 names"),
+        ("0,1,2\n" * 2000 + "1,1,2,3,x\n", "row 2001 has 5 values, and the header 4 names"),
+        ("0,1,2,x\n" + f'1,1,2,"{"y" * 200_000}\n', "row 2 opens a quote that is never closed"),
+    ],
+)
+def test_no_row_is_lost_where_some_columns_are_read(tmp_path, rows, problem):
+    with pytest.raises(DataError, match=problem):
+        requests(tmp_path, "t.csv", "t,p,o,more\n" + rows)
+    with pytest.raises(DataError, match=problem):
+        whole(tmp_path / "t.csv")
+
+
+def test_a_header_with_a_quote_that_is_never_closed_is_told(tmp_path):
+    (tmp_path / "t.csv").write_text('t,p,o,"more\n0,1,2,3\n')
+    with pytest.raises(DataError, match="the header opens a quote that is never closed"):
+        whole(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quotes_may_stand_around_values_and_in_pairs_within(tmp_path, end):
+    rows = ['0,1,2,"5"" disk"', f'1,1,2,"a,{end}b"', '2,1,2,say "hi" now', '3,1,2,"",,', f'4,1,2,"x{end}{end}""y"""']
+    text = end.join(["t,p,o,more", *rows, f'5,1,2,"{"z" * 200_000}"']) + end
+    assert requests(tmp_path, "t.csv", text).frame["arrival_s"].to_list() == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_text_of_dos_ends_with_its_mark(tmp_path):
     assert requests(tmp_path, "t.csv", "t,p,o\r\n0,1,2\r\n1,3,4\r\n\x1a").frame.height == 2
     assert whole(tmp_path / "t.csv").height == 2
