@@ -189,7 +189,7 @@ def test_a_column_of_a_wide_table_is_named_as_the_error_of_a_run_says(tmp_path):
     code, _, err = here("run", tmp_path / "q.toml")
     assert code == 2
     assert "column 'small' has 95 in row 1; expected a number, at least 0 and at most 1; messsim import" in err
-    assert "--outcomes small=o.csv and so on" in err
+    assert f"--outcomes small={tmp_path / 'o.csv'} and so on --map 0..100" in err
     files = [(name, tmp_path / "o.csv") for name in ("small", "large")]
     assert read_outcomes(files, OutcomeOptions(grades=(0, 100))).frame["small"].to_list() == pytest.approx([0.95, 0.8])
 
