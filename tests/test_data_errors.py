@@ -1,6 +1,7 @@
 """What can be wrong with a trace or a table, and the line that it earns: file, column, row, what was expected."""
 
 import gzip
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -291,6 +292,18 @@ def test_values_of_a_table(tmp_path, column, values, has, expected):
     result = error_of(with_table("t.parquet"), tmp_path)
     assert result.startswith(f"t.parquet: column {column!r} {has}; expected {expected}")
     assert ("messsim import --outcomes" in result) == (column == "small")
+
+
+@pytest.mark.parametrize(
+    ("values", "grades"),
+    [([80, 20, 100, 0], " --map 0..100"), ([5, 1, 2, 3], " --map LOWEST..HIGHEST"), (["1", "no", "1", "0"], "")],
+)
+def test_scores_of_another_scale_are_referred_to_the_import_that_reads_them(tmp_path, values, grades):
+    write(tmp_path / "t.parquet", TABLE | {"small": values})
+    with pytest.raises(DataError) as raised:
+        Workload(parse(with_table("t.parquet"), folder=tmp_path))
+    file = shlex.quote(f"small={tmp_path / 't.parquet'}")
+    assert f"messsim import --outcomes {file} and so on{grades} reads percents" in raised.value.problems[0]
 
 
 def test_numbers_in_quotes_are_numbers(tmp_path):

@@ -56,3 +56,22 @@ def test_months_have_names():
 )
 def test_the_day_has_two_halves(hour, half, expected):
     assert parsed(f"8/18/2025, {hour}:00:38 {half}") == ns_of(2025, 8, 18, expected, 0, 38)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5 Jan 10:05:30", "05/Jan 10:20:30", "Fri 5 Jan 10:05:30", "13 Mar 08:15:22", "5 Jan 10-11", "5 Jan 30",
+     "5-Jan 10:05:30", "5. Jan 10:05", "05/Jan/10:20:30", "05-Jan-10-11", "5 Jan 10:05:30 +0100", "[05/Jan 10:20:30]"],
+)  # fmt: skip
+def test_an_hour_is_no_year(text):
+    assert parsed(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["18-AUG-25 12.00.38 AM", "18-AUG-25 00:00:38", "18/Aug/25 00:00:38", "18 Aug 25 00:00:38", "18 Aug 25, 00:00:38",
+     "Mon, 18 Aug 25 00:00:38 GMT", "18-Aug-25T00:00:38Z", "18. Aug 25 00:00:38"],
+)  # fmt: skip
+def test_years_may_have_two_digits(text):
+    assert parsed(text) == ns_of(2025, 8, 18, 0, 0, 38)
+    assert parsed("18-AUG-25") == parsed("18/Aug/25") == parsed("18-AUG-25 UTC") == ns_of(2025, 8, 18)

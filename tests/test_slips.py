@@ -241,7 +241,7 @@ def test_a_column_of_a_wide_table_is_named_as_the_error_of_a_run_says(tmp_path):
     code, _, err = here("run", tmp_path / "q.toml")
     assert code == 2
     assert "column 'small' has 95 in row 1; expected a number, at least 0 and at most 1; messsim import" in err
-    assert "--outcomes small=o.csv and so on" in err
+    assert f"--outcomes small={tmp_path / 'o.csv'} and so on --map 0..100" in err
     files = [(name, tmp_path / "o.csv") for name in ("small", "large")]
     assert read_outcomes(files, OutcomeOptions(grades=(0, 100))).frame["small"].to_list() == pytest.approx([0.95, 0.8])
 
@@ -361,6 +361,39 @@ def test_the_seconds_of_nginx_are_no_milliseconds(tmp_path):
 def test_a_quote_that_is_never_closed_is_told_by_its_row(tmp_path):
     with pytest.raises(DataError, match="row 2 opens a quote that is never closed"):
         requests(tmp_path, "t.csv", 't,p,o\n0,1,2\n1,"2,3\n')
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ('0,1,2,x\n0,1,2,5" disk\n1,1,2,x\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,5" disk\n1,1,2,6" disk\n2,1,2,x\n', "row 1 opens a quote that is never closed"),
+        ('0,1,2,x\n1,1,2,"x\n2,1,2,x\n3,1,2,x\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,x\n1,1,5" d,"a\nb" x"\n', "row 2 opens a quote that is never closed"),
+        ('0,1,2,"x\ny"\n1,1,2,3,x\n', "row 2 has 5 values, and the header 4 names"),
+        ('0,1,2,"x"\n1,1,2,"3",x\n', "row 2 has 5 values, and the header 4 names"),
+        ("0,1,2\n" * 2000 + "1,1,2,3,x\n", "row 2001 has 5 values, and the header 4 names"),
+        ("0,1,2,x\n" + f'1,1,2,"{"y" * 200_000}\n', "row 2 opens a quote that is never closed"),
+    ],
+)
+def test_no_row_is_lost_where_some_columns_are_read(tmp_path, rows, problem):
+    with pytest.raises(DataError, match=problem):
+        requests(tmp_path, "t.csv", "t,p,o,more\n" + rows)
+    with pytest.raises(DataError, match=problem):
+        whole(tmp_path / "t.csv")
+
+
+def test_a_header_with_a_quote_that_is_never_closed_is_told(tmp_path):
+    (tmp_path / "t.csv").write_text('t,p,o,"more\n0,1,2,3\n')
+    with pytest.raises(DataError, match="the header opens a quote that is never closed"):
+        whole(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quotes_may_stand_around_values_and_in_pairs_within(tmp_path, end):
+    rows = ['0,1,2,"5"" disk"', f'1,1,2,"a,{end}b"', '2,1,2,say "hi" now', '3,1,2,"",,', f'4,1,2,"x{end}{end}""y"""']
+    text = end.join(["t,p,o,more", *rows, f'5,1,2,"{"z" * 200_000}"']) + end
+    assert requests(tmp_path, "t.csv", text).frame["arrival_s"].to_list() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_text_of_dos_ends_with_its_mark(tmp_path):

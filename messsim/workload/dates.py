@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dates", "local_to_utc", "parse_by", "parse_dates", "pattern_of"]
+__all__ = ["YEARLESS", "Dates", "local_to_utc", "parse_by", "parse_dates", "pattern_of"]
 
 Nanos = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -32,15 +32,23 @@ ZONE += r"(?:\s+\(?[A-Z]{1,5}\)?|\s+\([A-Z][\w .'-]*\)|\[[\w/+-]+\])?"
 END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a bracket
 AFTER = rf"(?:(?:\s*[T,:_@-]\s*|\s+){CLOCK})?{ZONE}{END}"  # Kibana puts an @ between
 MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
+DAY_MONTH = rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})(?:[-/ ]|\.\s?){MONTH}"
 FORMS = (
     rf"^\s*\[?(?P<y>\d{{4}})[-/.年] ?(?P<m>\d{{1,2}})[-/.月] ?(?P<d>\d{{1,2}})[.日]?{AFTER}",
     rf"^\s*(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}})[T _-](?P<H>\d{{2}})(?P<M>\d{{2}})(?P<S>\d{{2}})"
     rf"(?:[.,](?P<f>\d{{1,9}})\d*)?{ZONE}{END}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.-])(?P<d>\d{{1,2}})[/.-](?P<y>\d{{4}}){AFTER}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.])(?P<d>\d{{1,2}})[/.](?P<y>\d{{2}}){AFTER}",
-    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})(?:[-/ ]|\.\s?){MONTH}[-/ ](?P<y>\d{{4}}|\d{{2}}){AFTER}",
+    rf"{DAY_MONTH}[-/ ](?P<y>\d{{4}}){AFTER}",
+    # Two digits may be the hour of a date without a year; they are not before a clock, or behind - or / at the end.
+    rf"{DAY_MONTH}[-/ ](?P<y>\d{{2}})(?:\s*[T,_@]\s*|\s+){CLOCK}{ZONE}{END}",
+    rf"{DAY_MONTH}[-/](?P<y>\d{{2}})(?:\s+(?P<z>[A-Z]{{3,4}}))?{END}",
     rf"^\s*(?:[A-Za-z]{{3,9}},?\s+)?{MONTH}\s+(?P<d>\d{{1,2}}),?\s+(?P<y>\d{{4}}){AFTER}",
     rf"^\s*(?:[A-Za-z]{{3}}\s+)?{MONTH}\s+(?P<d>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<y>\d{{4}}){END}",
+)
+YEARLESS = re.compile(
+    r"^\s*\[?([A-Za-z]{3,9},?\s+)?([A-Za-z]{3,9}\.?\s+\d{1,2},?|\d{1,2}(\.\s?|[-/ ])(?!days?\b)[A-Za-z]{3,9}\.?)"
+    r"[ /:]\s*\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\b(?!.*\s\d{4}\b)"
 )
 EITHER_ORDER = (2, 3)  # of FORMS: the month first, or the day
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

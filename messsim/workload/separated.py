@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from functools import partial
 from io import StringIO
+from itertools import accumulate
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .dialect import Dialect
 
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_ROWS", "separated"]
 
 FIRST_ROWS = 1000  # that types are guessed from
-TOO_MANY = "found more fields than defined in 'Schema'"  # polars, of a row that is longer than the header
 
 
 def separated(text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0) -> pl.DataFrame:
@@ -26,34 +29,53 @@ def separated(text: bytes, dialect: Dialect, columns: list[str] | None = None, b
     import polars as pl
 
     form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
+    if text and (b'"' in text or _may_be_long(text, dialect)):
+        _check_rows(text, dialect, before)
+        form = partial(form, truncate_ragged_lines=True)
     try:
         frame = form(infer_schema_length=FIRST_ROWS)
         first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
         if frame.height <= FIRST_ROWS or not any(first.row(0)):
             return frame
-    except pl.exceptions.ComputeError as error:
-        if str(error).startswith(TOO_MANY):
-            _check_lengths(text, dialect, before)
-            form = partial(form, truncate_ragged_lines=True)
-    try:
-        return form(infer_schema_length=None)
     except pl.exceptions.ComputeError:
-        if text.count(b'"') % 2:
-            number = before + len(_rows(text, dialect)) - 1
-            raise ValueError(f"row {number} opens a quote that is never closed; expected two quotes, or none") from None
-        raise
+        pass  # a type that the first rows do not tell
+    return form(infer_schema_length=None)
 
 
-def _rows(text: bytes, dialect: Dialect) -> list[list[str]]:
-    """The rows of a text with its header, as Python reads them; blank lines are none."""
-    return [row for row in csv.reader(StringIO(text.decode(), newline=""), delimiter=dialect.separator) if row]
+def _may_be_long(text: bytes, dialect: Dialect) -> bool:
+    """Whether a row of a text without quotes has more separators than its header."""
+    letters = np.frombuffer(text, np.uint8)
+    starts = np.flatnonzero(letters[:-1] == ord("\n"))
+    counts = np.add.reduceat(letters == ord(dialect.separator), np.append(0, starts), dtype=np.int32)
+    return bool((counts > counts[0]).any())
 
 
-def _check_lengths(text: bytes, dialect: Dialect, before: int) -> None:
-    """Raises ValueError for the first row with values that no name is above."""
-    header, *rows = _rows(text, dialect)
-    names = len(header)
-    for number, row in enumerate(rows, start=before + 1):
-        if any(value.strip() for value in row[names:]):
+def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
+    """Raises ValueError for the first row with an odd quote, or with values that no name is above.
+
+    polars ends a row where quotes are even, wherever they stand: one within a value (5" disk) hides rows from it, and
+    what is beyond the header it drops without a word if only some columns are read.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    quotes: list[int] = []  # of the row's lines
+
+    def lines() -> Iterator[str]:
+        for line in StringIO(text.decode(), newline=""):
+            quotes.append(line.count('"'))
+            yield line
+
+    names, number = 0, before
+    for row in csv.reader(lines(), delimiter=dialect.separator):
+        if any(quotes):
+            odd = [count % 2 for count in accumulate(quotes)]
+            if odd.pop() or not all(odd):
+                which = f"row {number}" if names else "the header"
+                raise ValueError(f"{which} opens a quote that is never closed; expected two quotes, or none")
+        quotes.clear()
+        if not row:  # a blank line
+            continue
+        if names and any(value.strip() for value in row[names:]):
             hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
             raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
+        names = names or len(row)
+        number += 1

@@ -28,6 +28,7 @@ Rows = NDArray[np.int64]
 CAPTURE_LABEL = "label_{column}"
 CAPTURE_COST = "energy_consumption_{column}"
 CAPTURE_TEXT = "input_text"
+MOST_GRADE = 10  # a score above, up to 100, is a percentage
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,18 @@ def _scores(frame: pl.DataFrame, column: str, path: Path) -> Floats:
         return numbers(frame, column, path, least=0, most=1)
     except DataError as error:
         absent = frame[column].null_count() or (frame[column].dtype.is_float() and frame[column].is_nan().any())
-        one = shlex.quote(f"{column}={path.name}")
-        way = f"; messsim import --outcomes {one} and so on reads percents, grades and words (--map says which)"
+        one = shlex.quote(f"{column}={path}")
+        grades = f" --map {_grades(frame[column])}" if frame[column].dtype.is_numeric() else ""
+        way = f"; messsim import --outcomes {one} and so on{grades} reads percents, grades and words (--map says which)"
         if absent:
             way = "; messsim import --outcomes with --skip-failed leaves out prompts without a score"
         raise DataError([f"{problem}{way}" for problem in error.problems], str(path)) from None
+
+
+def _grades(scores: pl.Series) -> str:
+    """What `--map` takes for scores beyond 1."""
+    percents = scores.is_between(0, 100).all() and (scores > MOST_GRADE).any()
+    return "0..100" if percents else "LOWEST..HIGHEST"
 
 
 def _of(template: str, column: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .chunk import Floats
-from .dates import Dates, local_to_utc, parse_by, parse_dates, pattern_of
+from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
 from .readers import as_numbers, first_bad
 
@@ -39,7 +39,6 @@ DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|sec|min|m|h)\s*$
 IN_TEXT = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0, "min": 1 / 60, "m": 1 / 60, "h": 1 / 3600}
 ELAPSED = re.compile(r"^\s*(-?\d+) days? \+?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*$")  # as pandas writes timedeltas
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
-YEARLESS = re.compile(r"^\s*[A-Za-z]{3,9}\.? \s*\d{1,2},? \d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$")
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
 LATEST_S = 1e11  # the year 5138
