@@ -230,7 +230,7 @@ static MS_CLONES int bernoulli_roughly(const double *u, int64_t n, double slope,
         const double k = floor(clipped * 0x1.71547652b82fep0 + 0.5);
         const double r = clipped - k * 0x1.62e42fefa39efp-1; /* ln 2 */
         const double power = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0)))));
-        const double excess = u[i] * (power * ms_from_bits(ms_to_bits(k + (1023.0 + 0x1p52)) << 52)) + (u[i] - 1.0);
+        const double excess = u[i] * (power * ms_two_to(k)) + (u[i] - 1.0);
         out[i] = excess < 0.0 ? 1.0 : 0.0;
         any_close |= !(fabs(excess) > 1e-5); /* NaN is */
     }

@@ -37,6 +37,12 @@ MS_INLINE uint64_t ms_to_bits(double x)
 #define MS_LN2_HIGH 0x1.62e42fefa0000p-1
 #define MS_LN2_LOW 0x1.cf79abc9e3b3ap-40
 
+/* 2^k of a whole k with k + 1023 in [1, 2046]: adding 2^52 puts the integer into the low bits, without a cast. */
+MS_INLINE double ms_two_to(double k)
+{
+    return ms_from_bits(ms_to_bits(k + (1023.0 + 0x1p52)) << 52);
+}
+
 /* e^x: x = k ln 2 + r with |r| <= ln(2)/2, e^r by its Taylor polynomial of degree 13 (whose
  * remainder, 4e-18, is far below half an ulp), times 2^k in two exact factors. */
 MS_INLINE double ms_exp(double x)
@@ -58,9 +64,7 @@ MS_INLINE double ms_exp(double x)
     s = s * r + 1.0 / 6.0;
     s = s * r + 0.5;
     const double power = 1.0 + (r + r * r * s);
-    /* k + 1023 lies in [2, 2045]: adding 2^52 puts the integer into the low bits, without a cast. */
-    const uint64_t exponent = ms_to_bits(k + (1023.0 + 0x1p52)) << 52;
-    return power * ms_from_bits(exponent);
+    return power * ms_two_to(k);
 }
 
 /* ln x: x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), and with s = f / (2 + f)

@@ -1,9 +1,12 @@
-"""Amounts as people write them: ``1e6``, ``50k``, ``90%``, ``2 s``, ``1e-5..1e-3:5``; imports nothing of messsim."""
+"""Amounts and lists as people write them: ``1e6``, ``50k``, ``90%``, ``2 s``, ``1e-5..1e-3:5``, ``a, b``.
+
+Imports nothing of messsim.
+"""
 
 import math
 import re
 
-__all__ = ["SHARE", "TIME", "amount", "count", "spaced"]
+__all__ = ["SHARE", "TIME", "amount", "count", "names_in", "spaced"]
 
 TIME, SHARE = "a time", "a share"
 
@@ -88,6 +91,11 @@ def spaced(text: str) -> list[float | int] | None:
         raise ValueError(f"{text.strip()}: {spacing!r} is no spacing; expected log or linear")
     inner = [_between(low, high, k / (many - 1), spacing) for k in range(1, many - 1)]
     return [int(v) if whole and v == int(v) else v for v in (low, *inner, high)]
+
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between them, as a command line takes them."""
+    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def _refuse_steps(text: str) -> None:

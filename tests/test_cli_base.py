@@ -15,10 +15,10 @@ import typer
 from builders import scenario
 
 from messsim import cli
+from messsim.amounts import names_in
 from messsim.cli import base, outputs, signals, streams
 from messsim.cli.amounts import fraction, rate_of, whole_number
 from messsim.cli.base import _check_surroundings, _in_short, print_json
-from messsim.cli.challenge import _names
 from messsim.cli.help import meant
 from messsim.cli.importing import _refuse
 from messsim.cli.outputs import hand_over
@@ -207,8 +207,8 @@ def test_what_is_no_amount_is_told(read, text, message):
 
 
 def test_names_are_parted_by_commas():
-    assert _names(" a, b,,c ") == ["a", "b", "c"]
-    assert _names("") == []
+    assert names_in(" a, b,,c ") == ["a", "b", "c"]
+    assert names_in("") == []
 
 
 def test_the_first_option_that_does_not_belong_is_refused():

@@ -285,19 +285,21 @@ static void a_transfer_reserves_where_the_engine_does(void)
     }
 }
 
+/* Of a replica that decodes what others prefill, and keeps it for prompts that begin alike. */
+static const ms_limits cached = {.max_num_seqs = 2,
+                                 .max_batched_tokens = 16,
+                                 .kv_capacity_tokens = 100,
+                                 .kv_block_tokens = 4,
+                                 .prefix_cache = 1,
+                                 .role = MS_ROLE_DECODE};
+
 /* What the cache has of a prompt is used from the transfer's start on, and need not come: of 10 tokens 8 are cached,
  * so 2 are sent. Called off, it is there for the next. */
 static void a_cache_spares_what_it_has(void)
 {
     const ms_node_of_path path[] = {{7, 8}};
     ms_replica r;
-    const ms_limits limits = {.max_num_seqs = 2,
-                              .max_batched_tokens = 16,
-                              .kv_capacity_tokens = 100,
-                              .kv_block_tokens = 4,
-                              .prefix_cache = 1,
-                              .role = MS_ROLE_DECODE};
-    CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+    CHECK(ms_replica_init(&r, 1, &unit, &cached, NULL) == 0);
     ms_job jobs[3], elsewhere;
     ms_queue done = {0};
     const int64_t missing[] = {10, 2, 2};
@@ -370,13 +372,7 @@ static void what_has_come_is_found_at_once(void)
 {
     const ms_node_of_path path[] = {{7, 8}};
     ms_replica r;
-    const ms_limits limits = {.max_num_seqs = 2,
-                              .max_batched_tokens = 16,
-                              .kv_capacity_tokens = 100,
-                              .kv_block_tokens = 4,
-                              .prefix_cache = 1,
-                              .role = MS_ROLE_DECODE};
-    CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+    CHECK(ms_replica_init(&r, 1, &unit, &cached, NULL) == 0);
     ms_job first = prefilled(0, 10, 2), second = prefilled(1, 10, 2);
     first.path = second.path = path;
     first.path_length = second.path_length = 1;

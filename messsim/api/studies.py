@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.amounts import spaced
+from messsim.amounts import names_in, spaced
 from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
 from messsim.scenario import Scenario, load, parse
@@ -406,7 +406,7 @@ def _whole(name: str, value: Any) -> int:
 def _names(given: Sequence[Given] | Given) -> list[str]:
     """Policies and files in a list, or as a command line takes them: one text with commas."""
     if isinstance(given, str):
-        return [name for part in given.split(",") if (name := part.strip())]
+        return names_in(given)
     if isinstance(given, Path):
         return [str(given)]
     if not all(isinstance(policy, (str, Path)) for policy in given):

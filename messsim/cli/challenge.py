@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from messsim.amounts import names_in
+
 from .base import AsJson, On, RayAddress, Requests, Seed, Workers, command, stderr
 from .outputs import hand_over, tell_leftovers
 
@@ -54,9 +56,9 @@ def challenge(
 
     tell_leftovers(out)
     requests = QUICK if quick and requests is None else requests
-    scenarios = read(CONDITIONS if conditions is None else _names(conditions), requests=requests, seed=seed)
+    scenarios = read(CONDITIONS if conditions is None else names_in(conditions), requests=requests, seed=seed)
     own = [] if file is None else [str(file.resolve())]
-    named = [*own, *(POLICIES if policies is None else _names(policies))]
+    named = [*own, *(POLICIES if policies is None else names_in(policies))]
     many = workers_on(on, workers, ray_address)
     unit = next(iter(scenarios.values())).cost.unit
     with so_far_bar(stderr, "challenge", unit) as (on_progress, on_known):
@@ -74,7 +76,3 @@ def challenge(
         out,
         lambda target: write_challenge(target, scenarios, result, page=challenge_report),
     )
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

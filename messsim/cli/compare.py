@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from messsim.amounts import names_in
 from messsim.api import EVERY
 from messsim.errors import OutputError
 
@@ -69,11 +70,10 @@ def compare(
         return
     if replicas or require:
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
-    names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
         with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
             result, _ = run_all(
-                *(loaded, names, seeds),
+                *(loaded, names_in(policies), seeds),
                 out=out,
                 workers=nullcontext(many),
                 on_progress=on_progress,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from messsim.amounts import names_in
 from messsim.logs.defaults import DEFAULT_MODELS, DEFAULT_RATE_RPS
 
 from .amounts import fraction, rate_of
@@ -115,7 +116,7 @@ def _text(
             rate = rate_of(_answer("Requests per second", f"{DEFAULT_RATE_RPS:g}"))
         share = _answer("The promise, a share of the answers such as 60%", BETWEEN)
         alpha = None if share == BETWEEN else fraction(share)
-    profiles = profiles_of([name.strip() for name in names.split(",") if name.strip()])
+    profiles = profiles_of(names_in(names))
     if trace is None:
         return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or DEFAULT_RATE_RPS), None
     place = target.with_name(f"{target.stem}-trace.csv")

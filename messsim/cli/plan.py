@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from messsim.amounts import names_in
+
 from .amounts import fraction
 from .base import (
     AsJson,
@@ -49,9 +51,8 @@ def plan_fleets(
     from messsim.report.base.progress import runs_bar
     from messsim.study.compare.fleets import fleets
 
-    names = [name.strip() for name in policies.split(",") if name.strip()]
     with runs_bar(stderr, scenario.name) as on_progress:
-        return fleets(scenario, names, goal, out=out, workers=workers, on_progress=on_progress)
+        return fleets(scenario, names_in(policies), goal, out=out, workers=workers, on_progress=on_progress)
 
 
 Replicas = Annotated[

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 from messsim.routing.gateway_input import LARGEST
-from messsim.workload.choosing import Chooser
+from messsim.workload.choosing import Chooser, way_without
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
@@ -170,7 +170,7 @@ def _feature(frame: pl.DataFrame, column: str, path: Path) -> Floats:
         values = numbers(frame, column, path)
     except DataError as error:
         gaps = frame[column].null_count()
-        hint = f"; such rows can be left out, --select {shlex.quote(f'{column}!=')}" if gaps else ""
+        hint = f"; {way_without(column)}" if gaps else ""
         raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
     if (far := np.abs(values) > LARGEST).any():
         expected = f"a number no further from 0 than {LARGEST:g}"

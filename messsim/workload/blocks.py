@@ -317,9 +317,9 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
             header = dialect.bare(header)
-            names = dialect.named(separated(header, dialect))
+            bare = separated(header, dialect)
+            names, have = dialect.named(bare), bare.columns
             wanted = names.columns if columns is None else columns
-            have = separated(header, dialect).columns
             read = dialect.original(have, wanted)
             twice = [n for n in read if f"{n}_duplicated_0" in have]
             notes += [f"its header has {n!r} more than once: the first is read" for n in twice]

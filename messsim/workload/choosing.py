@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from .readers import as_numbers
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Chooser", "Condition", "conditions"]
+__all__ = ["Chooser", "Condition", "conditions", "way_without"]
 
 Mask = NDArray[np.bool_]
 
@@ -208,6 +209,11 @@ class Chooser:
                 raise DataError(f"no row has {condition}; {condition.column} is: {there}", str(path))
         reasons = "; ".join(self.notes())
         raise DataError(f"no request of it was answered{f' ({reasons})' if reasons else ''}; expected some", str(path))
+
+
+def way_without(column: str, value: str = "") -> str:
+    """How rows with a value in a column are left out; no value: those without one."""
+    return f"such rows can be left out, --select {shlex.quote(f'{column}!={value}')}"
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 
+from .choosing import way_without
 from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
@@ -338,7 +338,7 @@ class Times:
         """What is expected where a value is no time at all, and how to leave out its row."""
         if not self._form.option.startswith("--"):
             return EXPECTED
-        return f"{EXPECTED}; such rows can be left out, --select {shlex.quote(f'{self._column}!={value.strip()}')}"
+        return f"{EXPECTED}; {way_without(self._column, value.strip())}"
 
     def _parsed(self, series: pl.Series) -> Dates:
         import polars as pl
