@@ -64,6 +64,7 @@ void ms_brain_free(ms_brain *self)
 void ms_brain_turn_page(ms_brain *self)
 {
     self->scored_request = self->ahead_request = -1;
+    self->rows_end = 0;
     if (self->predictor != NULL) {
         ms_predictor_forget_rows(self->predictor);
     }
@@ -107,9 +108,13 @@ static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
 /* Of the i-th request of a page, whose neighbours are this router's too where it scores them in blocks. */
 static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int is_in_turn)
 {
-    const double *features = self->predictor->features > 0 ? page->features + i : NULL;
-    const int64_t n = is_in_turn && self->block_most > 1 ? page->n - i : 1;
-    return ms_predictor_row(self->predictor, request, features, page->n, n);
+    const ms_stretch features = ms_page_view_features(page, i, request);
+    const int64_t n = is_in_turn && self->block_most > 1 ? features.n : 1;
+    const double *row = ms_predictor_row(self->predictor, request, features.x, features.stride, features.step, n);
+    self->rows = row;
+    self->rows_first = request;
+    self->rows_end = row == features.x ? request + n : 0;
+    return row;
 }
 
 /* Where several heads of a tile score this request alone, all of them together take less time, and those whose block
@@ -141,11 +146,13 @@ static void score_tile_alone(ms_brain *self, const double *row, int64_t i, int32
 static void score_from(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request)
 {
     ms_scored *scored = self->scored;
+    const ms_stretch features = ms_page_view_features(page, i, request);
+    self->rows_end = 0; /* others may be drawn where they were */
     int any = 0;
     for (int32_t m = 0; m < self->models; m++) {
         scored[m].stale = 0;
         if (!stands(self, m, i)) {
-            begin_block(self, m, i, page->n);
+            begin_block(self, m, i, i + features.n);
             any = 1;
         }
     }
@@ -165,7 +172,8 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i, int6
         if (end == i + 1) {
             ms_predictor_score_row(self->predictor, first, m + 1, row_of(self, page, i, request, 1), scores, self->block_most);
         } else {
-            ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i, scores, self->block_most);
+            ms_predictor_score(self->predictor, first, m + 1, features.x, features.stride, features.step, end - i, scores,
+                               self->block_most);
         }
     }
 }
@@ -208,8 +216,11 @@ static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t 
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
         self->facts[m] = page->facts[m * page->n + i];
     }
-    for (int32_t j = 0; j < self->dimensions; j++) {
-        self->features[j] = page->features[j * page->n + i];
+    if (self->dimensions > 0) {
+        const ms_stretch features = ms_page_view_features(page, i, request);
+        for (int32_t j = 0; j < self->dimensions; j++) {
+            self->features[j] = features.x[j * features.stride];
+        }
     }
     self->step++;
     const ms_ledger *ledger = &self->tracked[tenant];
@@ -245,7 +256,9 @@ static int has_scores_of(const ms_brain *self, int64_t request)
  * begun here, and scores are made of them when the request comes. */
 static void begin_scores(ms_brain *self, int64_t request)
 {
-    const double *row = ms_predictor_row_kept(self->predictor, request);
+    const int is_there = request >= self->rows_first && request < self->rows_end;
+    const double *row = is_there ? self->rows + (request - self->rows_first) * self->predictor->features
+                                 : ms_predictor_row_kept(self->predictor, request);
     if (row != NULL && is_sooner_alone(self)) {
         ms_predictor_logits_row(self->predictor, row, self->ahead);
         self->ahead_request = request;

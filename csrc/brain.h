@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "difficulty.h"
 #include "ledger.h"
 #include "marginal.h"
 #include "policy.h"
@@ -53,6 +54,9 @@ typedef struct ms_brain {
     double *ahead;           /* [models] logits of the request after it, made as soon as it was learnt from */
     int64_t ahead_request;   /* whose they are; -1: nobody's */
     int64_t ahead_version;   /* of the weights that made them */
+    const double *rows;      /* features of requests rows_first ... rows_end - 1, where they lie side by side as they are */
+    int64_t rows_first;
+    int64_t rows_end;
     double *costs;
     double *known;
     const double *uniforms;  /* [policy.uniforms] */
@@ -72,12 +76,33 @@ void ms_brain_free(ms_brain *self);
 /* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
 typedef struct ms_page_view {
     int64_t n;
-    const double *features;    /* [features][n] */
+    const double *features;    /* [features][n]; NULL without any, and where they are drawn when they are asked for, */
+    ms_feature_rows *drawn;    /* here, of the run, */
+    const double *difficulty;  /* [n] by these */
     double *known_costs;       /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
     const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
+
+/* Where the features of some requests are: feature j of the k-th of `n`, x[j * stride + k * step]. */
+typedef struct ms_stretch {
+    const double *x; /* NULL without features */
+    int64_t stride;
+    int64_t step;
+    int64_t n;
+} ms_stretch;
+
+/* Those from the i-th request of a page on, whose number is `request`: all to its end, or as many as are drawn. */
+static inline ms_stretch ms_page_view_features(const ms_page_view *self, int64_t i, int64_t request)
+{
+    if (self->drawn == NULL) {
+        return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, 1, self->n - i};
+    }
+    ms_stretch drawn = {.stride = 1, .step = self->drawn->dimensions};
+    drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
+    return drawn;
+}
 
 /* A new page begins, or the predictor is another: nothing is scored. */
 void ms_brain_turn_page(ms_brain *self);

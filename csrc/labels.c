@@ -56,14 +56,18 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
     if (open->lesson == NULL) {
         return MS_ERR_MEMORY;
     }
-    const ms_page_view *view = &open->page->view;
-    ms_predictor *predictor = open->brain->predictor;
-    if (predictor != NULL && d > 0) {
-        const double *row = ms_predictor_row(predictor, open->request, view->features + open->i, view->n, 1);
-        memcpy(open->lesson, row, (size_t)d * sizeof(double));
-    }
-    for (int32_t j = 0; j < d && predictor == NULL; j++) {
-        open->lesson[j] = view->features[j * view->n + open->i];
+    if (d > 0) {
+        const ms_stretch features = ms_page_view_features(&open->page->view, open->i, open->request);
+        ms_predictor *predictor = open->brain->predictor;
+        const double *x = features.x;
+        int64_t stride = features.stride;
+        if (predictor != NULL) {
+            x = ms_predictor_row(predictor, open->request, x, stride, features.step, 1);
+            stride = 1;
+        }
+        for (int32_t j = 0; j < d; j++) {
+            open->lesson[j] = x[j * stride];
+        }
     }
     for (int32_t m = 0; m < models; m++) {
         open->lesson[d + m] = NAN;

@@ -47,6 +47,7 @@ void ms_loop_no_more(ms_run *run)
 void ms_loop_turn_page(ms_run *run, ms_page *page)
 {
     run->page = page;
+    page->view.drawn = run->config.draws_features ? &run->features : NULL;
     ms_run_go_to(run, 0);
     ms_turns_expect(run, page);
     ms_instances_turn_page(&run->instances);

@@ -34,7 +34,7 @@ static void prefetch_by_model(const ms_page *self, const double *column, int64_t
 
 void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int32_t features, int32_t uniforms)
 {
-    for (int32_t j = 0; j < features && j < MOST_FEATURES; j++) {
+    for (int32_t j = 0; j < features && j < MOST_FEATURES && self->view.features != NULL; j++) {
         ms_early(self->view.features + j * self->n + i);
     }
     prefetch_by_model(self, self->view.known_costs, i, models);

@@ -5,6 +5,7 @@
 
 #include "clones.h"
 #include "error.h"
+#include "fours.h"
 #include "maths.h"
 
 enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of 512 bits */
@@ -101,50 +102,41 @@ static double score_one(const ms_predictor *self, int32_t model, const double *x
     return ms_sigmoid(logit_one(self, model, x, stride));
 }
 
-typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
-
-#if defined(__clang__) || __GNUC__ >= 12
-#define OF_TWO(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-typedef int64_t places __attribute__((vector_size(32)));
-#define OF_TWO(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
-#endif
-
 /* w[m * features + k] x[k * stride] of four features k and MS_TILE heads m, added to each head's sum in the order of the
  * features. Weights are read as they lie and the products turned: read feature by feature they would come one at a time. */
-MS_INLINE void add_four(four *sum, const double *w, int64_t features, const double *x, int64_t stride)
+MS_INLINE void add_four(ms_four *sum, const double *w, int64_t features, const double *x, int64_t stride)
 {
-    const four y = stride == 1 ? *(const four *)x : (four){x[0], x[stride], x[2 * stride], x[3 * stride]};
-    const four a = *(const four *)w * y, b = *(const four *)(w + features) * y;
-    const four c = *(const four *)(w + 2 * features) * y, d = *(const four *)(w + 3 * features) * y;
-    const four even_ab = OF_TWO(a, b, 0, 4, 2, 6), odd_ab = OF_TWO(a, b, 1, 5, 3, 7);
-    const four even_cd = OF_TWO(c, d, 0, 4, 2, 6), odd_cd = OF_TWO(c, d, 1, 5, 3, 7);
-    *sum += OF_TWO(even_ab, even_cd, 0, 1, 4, 5);
-    *sum += OF_TWO(odd_ab, odd_cd, 0, 1, 4, 5);
-    *sum += OF_TWO(even_ab, even_cd, 2, 3, 6, 7);
-    *sum += OF_TWO(odd_ab, odd_cd, 2, 3, 6, 7);
+    const ms_four y = stride == 1 ? *(const ms_four *)x : (ms_four){x[0], x[stride], x[2 * stride], x[3 * stride]};
+    ms_four products[4];
+    for (int m = 0; m < 4; m++) {
+        products[m] = *(const ms_four *)(w + m * features) * y;
+    }
+    ms_fours_turn(products);
+    for (int k = 0; k < 4; k++) {
+        *sum += products[k];
+    }
 }
 
 /* Logits of MS_TILE heads of one request side by side, of the same bits as one by one. */
 MS_INLINE void logits_of_tile(const double *weights, const double *bias, int32_t features, const double *x,
-                              int64_t stride, four *logits)
+                              int64_t stride, ms_four *logits)
 {
     const int64_t d = features;
-    four sum = {0.0};
+    ms_four sum = {0.0};
     int32_t j = 0;
     for (; j + 4 <= features; j += 4) {
         add_four(&sum, weights + j, d, x + j * stride, stride);
     }
     for (; j < features; j++) {
-        sum += (four){weights[j], weights[d + j], weights[2 * d + j], weights[3 * d + j]} * x[j * stride];
+        sum += (ms_four){weights[j], weights[d + j], weights[2 * d + j], weights[3 * d + j]} * x[j * stride];
     }
-    *logits = sum + *(const four *)bias;
+    *logits = sum + *(const ms_four *)bias;
 }
 
 MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
                                   int64_t stride, double *scores, int64_t score_stride)
 {
-    four logits;
+    ms_four logits;
     double out[MS_TILE];
     logits_of_tile(weights, bias, features, x, stride, &logits);
     for (int m = 0; m < MS_TILE; m++) {
@@ -158,16 +150,16 @@ MS_CLONES static void score_heads(const double *weights, const double *bias, int
 MS_CLONES static void sum_heads(const double *weights, const double *bias, int32_t features, const double *row,
                                 double *logits)
 {
-    logits_of_tile(weights, bias, features, row, 1, (four *)logits);
+    logits_of_tile(weights, bias, features, row, 1, (ms_four *)logits);
 }
 
 MS_CLONES static void squash_heads(const double *logits, double *scores)
 {
-    four out;
+    ms_four out;
     for (int m = 0; m < MS_TILE; m++) {
         out[m] = ms_sigmoid(logits[m]);
     }
-    *(four *)scores = out;
+    *(ms_four *)scores = out;
 }
 
 MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,
@@ -184,20 +176,20 @@ MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t en
 }
 
 /* Without features x may be NULL, which takes no offset. */
-static const double *from_request(const ms_predictor *self, const double *x, int64_t i)
+static const double *from_request(const ms_predictor *self, const double *x, int64_t offset)
 {
-    return self->features > 0 ? x + i : x;
+    return self->features > 0 ? x + offset : x;
 }
 
-void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
-                        double *scores, int64_t score_stride)
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t step,
+                        int64_t n, double *scores, int64_t score_stride)
 {
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    for (; i + LANES <= n && (step == 1 || self->features == 0); i += LANES) {
         score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        score_request(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
+        score_request(self, first, end, from_request(self, x, i * step), stride, scores + i, score_stride);
     }
 }
 
@@ -214,8 +206,11 @@ static void gather(const double *restrict x, int64_t stride, int32_t features, i
     }
 }
 
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n)
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t step, int64_t n)
 {
+    if (stride == 1 && step == self->features) {
+        return x;
+    }
     int64_t i = request - self->rows_first;
     if (i < 0 || i >= self->rows_kept) {
         const int64_t rows = n < MS_ROWS ? 1 : MS_ROWS;

@@ -2,8 +2,8 @@
  *
  *     s_hat[m] = sigmoid(sum_j weights[m][j] x[j] + bias[m])
  *
- * Features are feature-major: x[j] of request i lies at x[j * stride + i], so that a block of requests
- * is scored side by side. The sum runs over j = 0 ... d - 1 and the bias comes last, in every kernel:
+ * Where features are feature-major, x[j] of request i at x[j * stride + i], a block of requests is scored side by side;
+ * else its heads are. The sum runs over j = 0 ... d - 1 and the bias comes last, in every kernel:
  * scoring one request or a block of any size gives the same bits.
  *
  * A predictor that standardizes takes its steps in the scale of scaler.h: momentum, decay, clip and AdaGrad's sums are
@@ -55,14 +55,15 @@ typedef struct ms_predictor {
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features);
 void ms_predictor_free(ms_predictor *self);
 
-/* scores[(m - first) * score_stride + i] of n requests by the heads m = first ... end - 1. Without features x may be
- * NULL, here and below. */
-void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
-                        double *scores, int64_t score_stride);
+/* scores[(m - first) * score_stride + i] of n requests by the heads m = first ... end - 1: x[j * stride + i * step] is
+ * feature j of request i. Without features x may be NULL, here and below. */
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t step,
+                        int64_t n, double *scores, int64_t score_stride);
 
-/* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from,
- * and behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. */
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n);
+/* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from, and
+ * `step` behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. Rows
+ * that lie side by side as they are, those of request after request, are handed back. */
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t step, int64_t n);
 
 /* The features of a request that were put side by side with an earlier one's; NULL: they were not. */
 static inline const double *ms_predictor_row_kept(const ms_predictor *self, int64_t request)

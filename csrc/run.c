@@ -51,6 +51,9 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     }
     MS_TRY(ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams));
     self->fleet.ask_for_record = ms_open_expect_end;
+    if (config->draws_features) {
+        MS_TRY(ms_feature_rows_init(&self->features, &config->difficulty, config->features));
+    }
     MS_TRY(ms_timeline_init(&self->timeline, pools, self->fleet.replicas, config->length));
     return lay_links(self);
 }
@@ -74,6 +77,7 @@ void ms_run_free(ms_run *self)
     free(self->links);
     ms_instances_free(&self->instances);
     ms_fleet_free(&self->fleet);
+    ms_feature_rows_free(&self->features);
     ms_heap_free(&self->heap);
     ms_timeline_free(&self->timeline);
     ms_store_free(&self->opens);

@@ -48,6 +48,8 @@ typedef struct ms_run_config {
     int32_t needs_destinations;  /* decisions look at where requests would go */
     int32_t keeps_session_model; /* a turn goes to the model whose answer it follows */
     int32_t needs_features;
+    int32_t draws_features;      /* they are drawn when they are asked for, by */
+    ms_difficulty_law difficulty;
     int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;
     int32_t keeps_delays;        /* labels come late */
@@ -134,6 +136,7 @@ typedef struct ms_run {
     double transfer_bytes;
     double transfer_wait_s;   /* how long prefilled requests waited for them to begin, */
     double transfer_s;        /* and how long those took that ended */
+    ms_feature_rows features; /* where they are drawn when they are asked for */
     double *loads;            /* [models] */
     ms_destination *destinations; /* [models] of the request that is decided */
     double *uniforms;         /* scratch: of a later attempt */

@@ -162,6 +162,15 @@ cdef class Stream(_ms_stream):
         with nogil:
             ms_draw_logistic(&self.c, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
 
+    def difficulty_features(self, uint64_t first, double signal, double mean, double deviation,
+                            const double[::1] difficulty not None, double[:, ::1] out not None):
+        """What a router sees of requests of a difficulty, out [features, n] (csrc/difficulty.h)."""
+        check_shape(difficulty.shape[0] == out.shape[1], "difficulty and out have one length")
+        cdef ms_difficulty_law law
+        law.stream, law.signal, law.mean, law.deviation = self.c, signal, mean, deviation
+        with nogil:
+            ms_difficulty_columns(&law, first, out.shape[1], out.shape[0], &difficulty[0], &out[0, 0])
+
     def one(self, uint64_t request, bint odd=False) -> float:
         """The 52-bit uniform of one request."""
         return ms_draw_one(&self.c, odd, request)
@@ -375,7 +384,7 @@ cdef class Predictor(_ms_predictor):
                     "x is [features, n] and scores [models, n]")
         cdef const double *at = &x[0, first] if self.c.features else NULL
         with nogil:
-            ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
+            ms_predictor_score(&self.c, 0, self.c.models, at, n, 1, end - first, &scores[0, first], n)
 
     cdef dict learnt(self):
         """The arrays that it learns, as they stand in C."""
@@ -1159,7 +1168,8 @@ cdef class Page(_ms_page):
         columns |= {name: flat(drawn.get(name), (models, n), name) for name in OF_MODELS}
         view = {name: flat(drawn[name], (models, n), name) for name in ("known_costs", "facts")}
         view["prompt_tokens"] = columns["prompt_tokens"]
-        view["features"] = flat(drawn["features"], (len(drawn["features"]), n), "features")
+        view["features"] = flat(drawn["features"], (len(drawn["features"]), n), "features") if len(drawn["features"]) else None
+        view["difficulty"] = flat(drawn.get("difficulty"), (n,), "difficulty")
         view["uniforms"] = flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")
         check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has rows")
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}

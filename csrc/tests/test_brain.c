@@ -74,7 +74,10 @@ static void pack(packed *page, int64_t first, int64_t n)
             page->satisfied[m * n + i] = satisfied[m * REQUESTS + first + i];
         }
     }
-    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL};
+    page->view = (ms_page_view){.n = n,
+                                .features = page->features,
+                                .known_costs = page->known_costs,
+                                .uniforms = uniforms + 2 * first};
 }
 
 static void make_of(ms_brain *brain, int32_t models, int64_t block_most)
@@ -107,7 +110,7 @@ static const double no_loads[MODELS] = {0};
 static int scored_alone(const ms_predictor *predictor, int64_t request)
 {
     double alone[MODELS];
-    ms_predictor_score(predictor, 0, MODELS, features + request, REQUESTS, 1, alone, 1);
+    ms_predictor_score(predictor, 0, MODELS, features + request, REQUESTS, 1, 1, alone, 1);
     int same = 1;
     for (int m = 0; m < MODELS; m++) {
         same = same && same_bits(alone[m], seen.scores[m]);
@@ -231,11 +234,11 @@ static void every_one_of_many_heads_keeps_its_own_scores(void)
     predictor.learning_rate = 0.5;
     brain.predictor = &predictor;
     brain.policy.decide = first_of_all;
-    const ms_page_view view = {N, x, costs, NULL, none, NULL};
+    const ms_page_view view = {.n = N, .features = x, .known_costs = costs, .uniforms = none};
     for (int64_t i = 0; i < N; i++) {
         double expected[HEADS];
         CHECK(ms_brain_decide(&brain, &view, i, i, 0, loads) == 0);
-        ms_predictor_score(&predictor, 0, HEADS, x + i, N, 1, expected, 1);
+        ms_predictor_score(&predictor, 0, HEADS, x + i, N, 1, 1, expected, 1);
         CHECK(memcmp(expected, brain.scores, sizeof expected) == 0);
         if (lcg_between(&chance, 0, 5) == 0) {
             for (int m = 0; m < HEADS; m++) {
@@ -593,7 +596,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
             predictor.bias[1] += 0.5; /* as a reconciliation does */
             ms_brain_turn_page(&brain);
         }
-        ms_predictor_score(&predictor, 0, FEW, features + i, REQUESTS, 1, fresh, 1);
+        ms_predictor_score(&predictor, 0, FEW, features + i, REQUESTS, 1, 1, fresh, 1);
         if (i % 4 != 3) {
             ms_brain_expect(&brain, i);
             CHECK((brain.scored_request == i) == is_ahead);

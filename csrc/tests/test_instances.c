@@ -165,7 +165,7 @@ static void scores_follow_a_reconciliation(void)
 {
     static const double x[FEATURES * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     double costs[MODELS * 4] = {0};
-    const ms_page_view page = {4, x, costs, NULL, x, NULL};
+    const ms_page_view page = {.n = 4, .features = x, .known_costs = costs, .uniforms = x};
     for (int32_t count = 2; count <= 20; count += 18) {
         ms_instances instances;
         ms_predictor own[20];
@@ -179,7 +179,7 @@ static void scores_follow_a_reconciliation(void)
             const double weight = i < 2 ? 0.5 : 0.5 / count;
             CHECK(same_bits(own[0].weights[0], weight));
             double alone[MODELS];
-            ms_predictor_score(&own[0], 0, own[0].models, x + i, 4, 1, alone, 1);
+            ms_predictor_score(&own[0], 0, own[0].models, x + i, 4, 1, 1, alone, 1);
             CHECK(same_bits(brain->scores[0], alone[0]) && alone[0] > 0.5);
             if (i == 1) {
                 ms_instances_reconcile(&instances);

@@ -108,7 +108,7 @@ static void lessons_are_learnt_in_order(void)
         for (int64_t i = 0; i < 300; i++) {
             double score[MODELS], labels[MODELS] = {NAN, NAN};
             const double x[] = {s->features[i], s->features[300 + i]};
-            ms_predictor_score(&expected, 0, MODELS, x, 1, 1, score, 1);
+            ms_predictor_score(&expected, 0, MODELS, x, 1, 1, 1, score, 1);
             CHECK(same_bits(s->score[i], score[s->model[i]]));
             for (int m = 0; m < MODELS; m++) {
                 if (i % 4 == 1 || (every_answer && m == s->model[i])) {

@@ -16,6 +16,8 @@ from messsim import _core
 from messsim.errors import SimulationError
 from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
+from messsim.workload.features import COLUMN as FEATURES
+from messsim.workload.features import DifficultyLaw
 
 from .autoscale import cold_phases
 from .cluster import PoolPlan
@@ -72,7 +74,14 @@ class _Run:
         waits = self.setup.workload.answers_can_wait and self.scenario.router.decision_s is None
         if not self.setup.pools and waits and not self.setup.costs.limited:
             unread.add("output_tokens")
+        if self._difficulty_law is not None:
+            unread.add("features")
         return frozenset(unread)
+
+    @property
+    def _difficulty_law(self) -> DifficultyLaw | None:
+        """By which the loop draws features when it asks for them; one router does so in order."""
+        return self.setup.workload.difficulty_law if self.scenario.router.instances == 1 else None
 
     # ---- the run ------------------------------------------------------------------------------------------
 
@@ -116,6 +125,7 @@ class _Run:
             "output_tokens": None if chunk.output_tokens is None else np.ascontiguousarray(chunk.output_tokens),
             "max_new_tokens": chunk.max_new_tokens,
             "features": chunk.features,
+            "difficulty": chunk.difficulty,
             "known_costs": known,
             "satisfied": np.ascontiguousarray(chunk.satisfied),
             "facts": None if chunk.facts is None else np.ascontiguousarray(chunk.facts),
@@ -164,6 +174,8 @@ class _Run:
             "needs_destinations": setup.needs_destinations,
             "keeps_session_model": router.keep_session_model,
             "needs_features": "features" in setup.policy.needs,
+            "draws_features": self._difficulty_law is not None,
+            "difficulty": self._sight(),
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
             "raters_err": s.feedback.raters_err,
@@ -210,6 +222,10 @@ class _Run:
             ttft_objective_s,
             [] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
         )
+
+    def _sight(self) -> dict[str, object]:
+        law = self._difficulty_law or DifficultyLaw(0.0, 0.0, 1.0)
+        return {"stream": self._stream(FEATURES), **law._asdict()}
 
     def _patience(self) -> dict[str, object]:
         clients, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column

@@ -73,9 +73,11 @@ class Chance:
         self._stream(column, sub).uniform_pair(first, out)
         return out
 
-    def normal_pair(self, column: int, first: int, even: Floats, odd: Floats, sub: int = 0) -> None:
-        """Fills two columns with what `normal` gives without and with `odd`."""
-        self._stream(column, sub).normal_pair(first, even, odd)
+    def difficulty_features(
+        self, column: int, first: int, law: tuple[float, float, float], difficulty: Floats, out: Floats
+    ) -> None:
+        """Fills `out` [features, n] with what a router sees of a difficulty by a law: signal, mean and deviation."""
+        self._stream(column).difficulty_features(first, *law, difficulty, out)
 
     def geometric(self, column: int, first: int, n: int, scale: float, most: float) -> Ints:
         """min(most, 1 + floor(scale x)), x exponential."""

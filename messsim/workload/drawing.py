@@ -8,7 +8,7 @@ from messsim.scenario.quality import Irt
 
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints
-from .features import difficulty_features
+from .features import DifficultyLaw, difficulty_features
 from .irt import moments, sigmoid, tasks_of
 from .laws import delay_sampler
 from .stages import Stage
@@ -66,7 +66,7 @@ class Drawing:
         """Requests first ... first + n - 1, without arrival times.
 
         `progress` [n] in [0, 1] says how far requests are on the way to the stage from the one before it; columns
-        that are `unread`, output_tokens or feedback_uniform, are None.
+        that are `unread`, output_tokens or feedback_uniform, are None, and unread features have no rows.
         """
         chance = self._chance
         row = self._rows(stage, first, n)
@@ -84,7 +84,7 @@ class Drawing:
             if "output_tokens" in unread
             else np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
             max_new_tokens=self._tokens.limits(first, n),
-            features=self._features(first, n, row, difficulty),
+            features=np.empty((0, n)) if "features" in unread else self._features(first, n, row, difficulty),
             satisfied=satisfied,
             labels=self._labels(satisfied, first),
             costs=self._costs(stage, n, row),
@@ -98,6 +98,13 @@ class Drawing:
             else chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
         )
+
+    @property
+    def difficulty_law(self) -> DifficultyLaw | None:
+        """By which features show a request's difficulty; None where they show something else."""
+        if self._scenario.features.kind != "difficulty" or self._scenario.satisfaction.kind != "irt":
+            return None
+        return DifficultyLaw(self._scenario.features.signal, *self._difficulties)
 
     def tenants(self, first: int, n: int) -> Ints:
         """Index of the tenant of n requests, or sessions, from `first` on."""
@@ -130,10 +137,8 @@ class Drawing:
 
     def _features(self, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
         features = self._scenario.features
-        if features.kind == "difficulty" and difficulty is not None and self._scenario.satisfaction.kind == "irt":
-            centre, spread = self._difficulties
-            standardised = (difficulty - centre) / spread
-            return difficulty_features(standardised, features.signal, features.dimensions, self._chance, first)
+        if self.difficulty_law is not None and difficulty is not None:
+            return difficulty_features(difficulty, self.difficulty_law, features.dimensions, self._chance, first)
         if self._table is not None and features.kind != "none":
             return np.ascontiguousarray(self._table.features[:, row])
         return np.empty((0, n))

@@ -16,6 +16,7 @@ from .chunk import Chunk, Floats, Ints, joined
 from .composing import Composing
 from .drawing import Drawing
 from .expectations import Rates
+from .features import DifficultyLaw
 from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
 from .spans import Span, mean_over, spans_of
@@ -100,6 +101,11 @@ class Workload:
     def policy_column(self) -> int:
         """The column of chance that the policy's uniforms are drawn from."""
         return self._drawing.policy_column
+
+    @property
+    def difficulty_law(self) -> DifficultyLaw | None:
+        """By which features show a request's difficulty, where they can be drawn one request after the other."""
+        return None if self.scenario.has_sessions else self._drawing.difficulty_law
 
     def uniforms_of_attempt(self, request: int, attempt: int) -> Floats:
         """[uniforms] of the policy, where a request is routed again; attempt 0 is the first."""
