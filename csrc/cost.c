@@ -122,6 +122,13 @@ static double remembered_cost(const ms_prompt_cost *pool, int32_t prompt_tokens,
     return *before;
 }
 
+void ms_cost_look_up(const double *by_length, const int32_t *prompt_tokens, int64_t n, double *costs)
+{
+    for (int64_t i = 0; i < n; i++) {
+        costs[i] = by_length[prompt_tokens[i]];
+    }
+}
+
 void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
                        double *costs, int64_t stride, double *memo)
 {

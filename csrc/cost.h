@@ -31,6 +31,10 @@ double ms_cost_of_batch(const ms_known_cost *self, const ms_batch *batch, double
 /* costs[i] of prompts of prompt_tokens[i], joules or USD. */
 void ms_cost_known(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
 
+/* costs[i] of prompts of prompt_tokens[i] by a table of costs by length, which has all of these lengths: requests are many,
+ * lengths are few. */
+void ms_cost_look_up(const double *by_length, const int32_t *prompt_tokens, int64_t n, double *costs);
+
 enum { MS_REMEMBERED_LENGTHS = 16384 };
 
 /* One pool of a model, for costs of prompts whose length follows from the run; those of one model stand together. */

@@ -251,6 +251,15 @@ void ms_draw_logistic(const ms_stream *stream, uint64_t first, int64_t n, double
     }
 }
 
+double ms_draw_sum_up(double *x, int64_t n, double before)
+{
+    for (int64_t i = 0; i < n; i++) {
+        before += x[i];
+        x[i] = before;
+    }
+    return before;
+}
+
 double ms_draw_one(const ms_stream *stream, int odd, uint64_t request)
 {
     const uint32_t key[2] = {stream->seed, stream->column};

@@ -57,6 +57,10 @@ void ms_draw_quantile_normal(const double *u, int64_t n, double *out);
 void ms_draw_exp_many(const double *x, int64_t n, double *out);
 void ms_draw_log_many(const double *x, int64_t n, double *out);
 
+/* Numbers become the sums of all up to each, from left to right, after those before them, whose sum is `before`: its
+ * successor is returned. */
+double ms_draw_sum_up(double *x, int64_t n, double before);
+
 /* One u of 52 bits: what ms_draw_uniform gives for one request. */
 double ms_draw_one(const ms_stream *stream, int odd, uint64_t request);
 

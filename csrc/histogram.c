@@ -21,15 +21,17 @@ void ms_log_histogram_add(ms_log_histogram *self, const double *values, int64_t 
     const double scale = self->bins_per_octave * 0x1.71547652b82fep0; /* 1 / ln 2 */
     const double offset = -ms_log(self->least) * scale;
     double bins[BLOCK], sum = self->sum;
-    int64_t none = 0; /* values that are no number */
+    int64_t nowhere[8] = {0}; /* zeros, and values that are no number: one place for all would wait for itself */
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t length = n - start < BLOCK ? n - start : BLOCK;
         find_bins(values + start, length, scale, offset, (double)(self->bins - 1), bins);
+        int64_t zeros = 0;
         for (int64_t i = 0; i < length; i++) { /* without a branch: nobody can foretell who waited */
-            int64_t *outside = bins[i] == -1.0 ? &self->zeros : &none;
-            ++*(bins[i] >= 0.0 ? self->counts + (int64_t)bins[i] : outside);
+            zeros += bins[i] == -1.0;
+            ++*(bins[i] >= 0.0 ? self->counts + (int64_t)bins[i] : &nowhere[i % 8]);
             sum += bins[i] >= 0.0 ? values[start + i] : 0.0;
         }
+        self->zeros += zeros;
     }
     self->sum = sum;
 }

@@ -64,19 +64,11 @@ typedef struct ms_series {
     double slope;
 } ms_series;
 
-typedef double ms_two __attribute__((vector_size(16), aligned(8), may_alias));
-typedef int64_t ms_two_counts __attribute__((vector_size(16)));
-
 /* Linear between knots, and beyond the last as before it; below the first knot its own value. */
 MS_INLINE double ms_knot_seconds(const ms_coefficients *c, double tokens)
 {
     int64_t k = 1;
-    ms_two_counts below = {0, 0};
-    int32_t i = 1;
-    for (; i + 2 < c->knots; i += 2) { /* of few, all are compared sooner than one after the other */
-        below -= *(const ms_two *)(c->knot_tokens + i) < tokens; /* true is -1 */
-    }
-    for (k += below[0] + below[1]; i < c->knots - 1; i++) {
+    for (int32_t i = 1; i < c->knots - 1; i++) { /* of few, all are compared sooner than one after the other */
         k += c->knot_tokens[i] < tokens;
     }
     const double from = c->knot_tokens[k - 1], past = tokens - from;

@@ -202,6 +202,11 @@ def exp(const double[::1] x not None) -> NDArray[np.float64]:
     return mapped(<elementwise>ms_draw_exp_many, x)
 
 
+def sum_up(double[::1] x not None, double before) -> float:
+    """Each of x becomes the sum of `before` and all up to it, from left to right; the last of them, or `before`."""
+    return ms_draw_sum_up(&x[0] if x.shape[0] else NULL, x.shape[0], before)
+
+
 def log(const double[::1] x not None) -> NDArray[np.float64]:
     """ln x of positive normal numbers, without libm."""
     return mapped(<elementwise>ms_draw_log_many, x)
@@ -770,6 +775,15 @@ def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, 
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     with nogil:
         ms_cost_known(&c, &prompt_tokens[0], costs.shape[0], &costs[0])
+
+
+def look_up_costs(const double[::1] by_length not None, const int32_t[::1] prompt_tokens not None,
+                  double[::1] costs not None):
+    """Cost of requests with these prompts into costs, by a table [most tokens + 1]."""
+    check_shape(prompt_tokens.shape[0] == costs.shape[0] > 0, "prompt_tokens and costs have one length")
+    check_shape(0 <= np.min(prompt_tokens) and np.max(prompt_tokens) < by_length.shape[0], "by_length has every length")
+    with nogil:
+        ms_cost_look_up(&by_length[0], &prompt_tokens[0], costs.shape[0], &costs[0])
 
 
 cdef class MarginalCosts(_all_ms_server_cost):

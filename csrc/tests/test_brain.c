@@ -615,8 +615,69 @@ static void scores_begun_are_those_of_the_next_decision(void)
     ms_brain_free(&brain);
 }
 
+/* Features that are drawn when they are asked for are those of columns: for decisions in order, of earlier requests and of
+ * another page, alone and in blocks, and for scores that are begun at a lesson. */
+static void drawn_features_give_the_same_decisions(void)
+{
+    enum { N = 400, FEW = 4 };
+    static packed page;
+    static double difficulty[2 * N], lesson[FEATURES];
+    const ms_difficulty_law law = {{.seed = 3, .column = 9}, .signal = 0.5, .mean = 0.0, .deviation = 1.0};
+    fill(difficulty, 2 * N, 12);
+    for (int rarely = 1; rarely <= 300; rarely *= 30) {
+        ms_brain brains[2];
+        ms_predictor predictors[2];
+        ms_feature_rows drawn;
+        CHECK(ms_feature_rows_init(&drawn, &law, FEATURES) == 0);
+        for (int k = 0; k < 2; k++) {
+            make_learning(&brains[k], &predictors[k], FEW, MS_BLOCK);
+        }
+        for (int64_t first = 0; first < 2 * N; first += N) {
+            pack(&page, first, N);
+            ms_difficulty_columns(&law, (uint64_t)first, N, FEATURES, difficulty + first, page.features);
+            ms_page_view rows = page.view;
+            rows.features = NULL, rows.drawn = &drawn, rows.difficulty = difficulty + first;
+            int equal = 1, begun = 0;
+            for (int k = 0; k < 2; k++) {
+                ms_brain_turn_page(&brains[k]);
+            }
+            for (int64_t i = 0; i < N; i++) {
+                const ms_page_view *views[] = {&page.view, &rows};
+                const int again = i % 7 == 6, is_behind = i % 11 == 10 && i > 20;
+                const int64_t whom = is_behind ? i - 20 : i;
+                double sum[2] = {0.0, 0.0};
+                for (int k = 0; k < 2; k++) {
+                    ms_brain_expect(&brains[k], first + whom);
+                    begun += brains[k].scored_request == first + whom;
+                    ms_brain_decide(&brains[k], views[k], whom, first + whom, 0, no_loads);
+                    if (again) {
+                        ms_brain_decide_again(&brains[k], views[k], i / 2, first + i / 2, 0, no_loads, uniforms);
+                    }
+                    for (int j = 0; j < FEATURES; j++) {
+                        sum[k] += seen.features[j];
+                        lesson[j] = page.features[j * N + whom];
+                    }
+                    if (i % rarely == 0) {
+                        const double labels[FEW] = {i % 2 == 0, i % 3 == 0, NAN, 1.0};
+                        CHECK(ms_brain_learn(&brains[k], first + whom, 0, lesson, labels, -1) == 0);
+                    }
+                }
+                equal &= same_bits(sum[0], sum[1]) && memcmp(brains[0].scores, brains[1].scores, FEW * sizeof(double)) == 0;
+            }
+            CHECK(equal);
+            CHECK(rarely > 1 || begun > N);
+        }
+        for (int k = 0; k < 2; k++) {
+            ms_predictor_free(&predictors[k]);
+            ms_brain_free(&brains[k]);
+        }
+        ms_feature_rows_free(&drawn);
+    }
+}
+
 int main(void)
 {
+    RUN(drawn_features_give_the_same_decisions);
     RUN(scores_begun_are_those_of_the_next_decision);
     RUN(a_score_does_not_depend_on_its_block);
     RUN(a_step_does_not_depend_on_who_scored);

@@ -142,8 +142,18 @@ static void knots_terms_and_hosts_cost_what_iterations_do(void)
     }
 }
 
+static void a_table_has_the_cost_of_each_length(void)
+{
+    const double by_length[] = {0.0, 1.5, 2.5, 4.0};
+    const int32_t prompts[] = {3, 1, 1, 2};
+    double costs[] = {-1.0, -1.0, -1.0, -1.0, -1.0};
+    ms_cost_look_up(by_length, prompts, 4, costs);
+    CHECK(costs[0] == 4.0 && costs[1] == 1.5 && costs[2] == 1.5 && costs[3] == 2.5 && costs[4] == -1.0);
+}
+
 int main(void)
 {
+    RUN(a_table_has_the_cost_of_each_length);
     RUN(a_prompt_is_prefilled_in_chunks);
     RUN(an_answer_of_one_token_is_all_prefill);
     RUN(drafts_cost_what_they_take);

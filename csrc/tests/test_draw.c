@@ -295,8 +295,18 @@ static void counts_of_each_model_have_its_column(void)
     }
 }
 
+/* From left to right, whatever was summed before. */
+static void sums_are_those_up_to_each(void)
+{
+    double x[] = {1e16, 1.0, 1.0, -9.0}, y[] = {0.5, 0.25, -9.0};
+    CHECK(ms_draw_sum_up(x, 3, 1.0) == 1e16 && x[0] == 1e16 && x[1] == 1e16 && x[2] == 1e16 && x[3] == -9.0);
+    CHECK(ms_draw_sum_up(y, 2, 4.0) == 4.75 && y[0] == 4.5 && y[1] == 4.75 && y[2] == -9.0);
+    CHECK(ms_draw_sum_up(NULL, 0, 3.0) == 3.0);
+}
+
 int main(void)
 {
+    RUN(sums_are_those_up_to_each);
     RUN(uniforms_are_52_bits_of_a_block);
     RUN(choices_are_the_first_word);
     RUN(chunks_do_not_show);

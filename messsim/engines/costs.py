@@ -104,11 +104,11 @@ class KnownCosts:
     def of_chunk_when_available(self, chunk: Chunk) -> Floats:
         """The same, as if every model could be had."""
         costs = np.empty((len(self._scenario.models), len(chunk)))
-        longest, lengths = int(chunk.prompt_tokens.max()), chunk.prompt_tokens.astype(np.intp)  # once for all models
+        longest = int(chunk.prompt_tokens.max())
         for m in range(len(costs)):
             stated = None if chunk.costs is None else chunk.costs[m]
             if stated is None or np.isnan(stated).any():
-                np.take(self._table(m, longest), lengths, out=costs[m], mode="clip")
+                _core.look_up_costs(self._table(m, longest), chunk.prompt_tokens, costs[m])
             if stated is not None:
                 np.copyto(costs[m], stated, where=~np.isnan(stated))
             elif chunk.price_factor is not None:

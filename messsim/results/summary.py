@@ -6,6 +6,7 @@ import sys
 from messsim.engines import Outcome
 from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
+from messsim.scenario.fleet import Pool
 from messsim.scenario.routing import Slo as Objectives
 from messsim.summary import (
     Cache,
@@ -43,7 +44,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
     """All figures of a run, as `messsim.summary` explains them; what does not apply is None."""
     tally.close()
     oracle = _clairvoyant(scenario, tally)
-    latencies = tally.latencies.summary()
+    latencies, fleet = tally.latencies.summary(), scenario.fleet
     return {
         "scenario": scenario.name,
         "engine": scenario.engine,
@@ -56,10 +57,10 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
         "throughput": _throughput(outcome, tally),
-        "cache": _cache(scenario, tally),
+        "cache": _cache(fleet, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "router": _router(scenario, outcome),
-        "transfers": _transfers(scenario, outcome),
+        "transfers": _transfers(fleet, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": _tenants(scenario, outcome, tally, latencies),
         "latency_s": latencies,
@@ -238,9 +239,9 @@ def _throughput(outcome: Outcome, tally: Tally) -> Throughput:
     }
 
 
-def _cache(scenario: Scenario, tally: Tally) -> Cache:
+def _cache(fleet: list[Pool], tally: Tally) -> Cache:
     """What prefix caches of replicas and prompt caches of APIs held of the prompts; null where no pool has one."""
-    if not any(p.prefix_cache or p.usd_per_million_cached_prompt_tokens is not None for p in scenario.fleet):
+    if not any(p.prefix_cache or p.usd_per_million_cached_prompt_tokens is not None for p in fleet):
         return {"hit_rate": None, "cached_prompt_tokens": None, "cached_recompute_tokens": None}
     started = tally.started_prompt_tokens
     return {
@@ -282,9 +283,9 @@ def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
     }
 
 
-def _transfers(scenario: Scenario, outcome: Outcome) -> Transfers:
+def _transfers(fleet: list[Pool], outcome: Outcome) -> Transfers:
     """Of KV from prefill to decode, where these are split."""
-    if all(pool.role == "both" for pool in scenario.fleet):
+    if all(pool.role == "both" for pool in fleet):
         return {"begun": None, "wait_s": None, "transfer_s": None, "gigabytes": None}
     done = outcome.transfers
     return {

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from messsim import _core
 from messsim.scenario import arrivals as scenario_arrivals
 
 from .chance import Chance
@@ -31,8 +32,7 @@ class ArrivalSource(Protocol):
 class RateArrivals:
     """Unit-rate points S_i = S_(i-1) + gap_i, sent through a clock.
 
-    The sum runs strictly from left to right: the carry is added to the first gap of a block before the
-    cumulative sum, so the block size changes no bit.
+    The sum runs strictly from left to right, so the block size changes no bit.
     """
 
     def __init__(self, gaps: Callable[[int, int], Floats], clock: Clock, by_request: Factors | None = None) -> None:
@@ -50,12 +50,9 @@ class RateArrivals:
             following = [s for s, _ in self._factors if s > start]
             end = max(int(following[0]) - self._next, 0) if following else n
             gaps[at:end] /= factor
-        if n:
-            gaps[0] += self._point
-        points = np.cumsum(gaps, out=gaps)
+        self._point = _core.sum_up(gaps, self._point)
         self._next += n
-        self._point = float(points[-1]) if n else self._point
-        return self._clock.times(points)
+        return self._clock.times(gaps)
 
 
 class TraceArrivals:

@@ -73,7 +73,6 @@ class Drawing:
         difficulty = stage.difficulty.draw(first, n, stage.shift_at(progress)) if stage.difficulty else None
         thetas = stage.thetas_at(progress)
         satisfied = self._satisfied(stage, thetas, first, n, row, difficulty)
-        models = range(len(stage.outputs))
         return Chunk(
             first=first,
             arrival_s=None,
@@ -82,7 +81,7 @@ class Drawing:
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
             output_tokens=None
             if "output_tokens" in unread
-            else np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
+            else self._tokens.draw_answers(stage, first, n, row),
             max_new_tokens=self._tokens.limits(first, n),
             features=np.empty((0, n)) if "features" in unread else self._features(first, n, row, difficulty),
             satisfied=satisfied,

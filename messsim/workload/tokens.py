@@ -43,6 +43,17 @@ class TokenCounts:
         at = row if _law(stage, model).kind == "table" else self._rows(first, n, len(given))
         return self._cut(np.asarray(given[at]), model, first)
 
+    def draw_answers(self, stage: Stage, first: int, n: int, row: Rows | None) -> Ints:
+        """What `draw` gives of every model, [models, n]."""
+        out = np.empty((len(stage.outputs), n), np.int32)
+        for m in range(len(out)):
+            law = self._sampler(stage, m).geometric if self._given(stage, m) is None else None
+            if law is None:
+                out[m] = self.draw(stage, m, first, n, row)
+            else:
+                self._chance.geometric(self._chance.column("output", self._names[m]), first, n, *law, out=out[m])
+        return out
+
     def limits(self, first: int, n: int) -> Ints | None:
         """The longest answer that the client of each request allows, tokens; None: nobody says."""
         return None if self._limit is None else self._limit.draw(first, n)

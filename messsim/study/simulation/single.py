@@ -156,10 +156,10 @@ def _clock_note(outcome: Outcome) -> list[str]:
     ]
 
 
-def _both(watcher: Watcher, progress: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
-    """Tells both."""
-    if progress is None:
-        return watcher
+def _both(watcher: Watcher, progress: Callable[[Progress], None] | None) -> Callable[[Progress], None] | None:
+    """Tells both, as far as anybody listens."""
+    if progress is None or not watcher.is_watched:
+        return watcher if watcher.is_watched else progress
 
     def tell(state: Progress) -> None:
         progress(state)

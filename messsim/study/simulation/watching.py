@@ -65,10 +65,14 @@ class Watcher:
         self._lock, self._folder, self._tell = lock, folder, tell
         self._last_s = time.monotonic()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody learns of the run before it is over."""
+        return self._folder is not None or self._tell is not None
+
     def __call__(self, progress: Progress) -> None:
         """What an engine calls."""
-        is_watched = self._folder is not None or self._tell is not None
-        if not is_watched or time.monotonic() - self._last_s < EVERY_S:
+        if not self.is_watched or time.monotonic() - self._last_s < EVERY_S:
             return
         with self._lock:
             snapshot = snapshot_of(self._scenario, self._tally, self._answered, progress)
