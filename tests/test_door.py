@@ -60,6 +60,34 @@ def test_pairs_are_in_their_order():
     assert odd.tolist() == _core.quantile_normal(pairs[:, 1].copy()).tolist()
 
 
+def test_features_show_a_difficulty():
+    difficulty, out, even, odd = np.array([0.5, -1.0, 2.0]), np.empty((3, 3)), np.empty(3), np.empty(3)
+    _core.Stream(7, 3).difficulty_features(4, 0.6, 0.5, 2.0, difficulty, out)
+    _core.Stream(7, 3).normal_pair(4, even, odd)
+    assert out[0].tolist() == pytest.approx((0.8 * even + 0.6 * (difficulty - 0.5) / 2.0).tolist(), rel=1e-15)
+    assert out[1].tolist() == odd.tolist()
+    _core.Stream(7, 3, 0, 1).normal(4, even)
+    assert out[2].tolist() == even.tolist()
+    with pytest.raises(KernelError, match="one length"):
+        _core.Stream(7, 3).difficulty_features(4, 0.6, 0.5, 2.0, difficulty, np.empty((3, 4)))
+
+
+def test_sums_go_on_from_those_before():
+    x = np.array([1.0, 0.5, 2.0])
+    assert _core.sum_up(x, 3.0) == 6.5
+    assert x.tolist() == [4.0, 4.5, 6.5]
+    assert _core.sum_up(np.empty(0), 3.0) == 3.0
+
+
+def test_costs_by_length():
+    costs = np.empty(3)
+    _core.look_up_costs(np.array([9.0, 1.0, 2.0]), np.array([2, 1, 0], np.int32), costs)
+    assert costs.tolist() == [2.0, 1.0, 9.0]
+    for lengths, room in (([3, 1, 0], 3), ([-1, 1, 0], 3), ([2, 1, 0], 4)):
+        with pytest.raises(KernelError, match=r"one length|every length"):
+            _core.look_up_costs(np.array([9.0, 1.0, 2.0]), np.array(lengths, np.int32), np.empty(room))
+
+
 def test_shapes_of_columns_are_checked():
     stream = _core.Stream(7, 3)
     with pytest.raises(KernelError, match="one length"):

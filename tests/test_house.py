@@ -284,7 +284,7 @@ def test_fewer_dictionaries_of_anything():
 
 # ---- functions that are read at a glance ----------------------------------------------------------------
 
-MOST_LINES_OF_THE_DOOR = 1370
+MOST_LINES_OF_THE_DOOR = 1390
 MOST_LINES_OF_A_FUNCTION = 60  # with its docstring; of C, with the comment above it
 
 

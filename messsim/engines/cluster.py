@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TypedDict
 
 from messsim.errors import ScenarioError
@@ -333,6 +334,7 @@ def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | N
     return figures.model_copy(update={"host": serving.host})
 
 
+@lru_cache(maxsize=256)
 def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}

@@ -173,9 +173,7 @@ class _Run:
             "needs_loads": setup.needs_loads,
             "needs_destinations": setup.needs_destinations,
             "keeps_session_model": router.keep_session_model,
-            "needs_features": "features" in setup.policy.needs,
-            "draws_features": self._difficulty_law is not None,
-            "difficulty": self._sight(),
+            **self._sight(),
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
             "raters_err": s.feedback.raters_err,
@@ -224,8 +222,13 @@ class _Run:
         )
 
     def _sight(self) -> dict[str, object]:
+        """Who looks at features, and by what they are drawn when they are asked for."""
         law = self._difficulty_law or DifficultyLaw(0.0, 0.0, 1.0)
-        return {"stream": self._stream(FEATURES), **law._asdict()}
+        return {
+            "needs_features": "features" in self.setup.policy.needs,
+            "draws_features": self._difficulty_law is not None,
+            "difficulty": {"stream": self._stream(FEATURES), **law._asdict()},
+        }
 
     def _patience(self) -> dict[str, object]:
         clients, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column

@@ -167,8 +167,8 @@ class Scenario(Part):
         """All pools, named; a model that says how it is served stands for one pool. Empty in mode none."""
         if self.cluster.mode == "none":
             return []
-        shorthand = [
-            Pool(**{k: getattr(m, k) for k in Serving.model_fields}, model=m.name)
+        shorthand = [  # of values that were checked as the model's
+            Pool.model_construct(**{k: getattr(m, k) for k in Serving.model_fields}, model=m.name)
             for m in self.models
             if m.name not in {p.serves for p in self.pools}
         ]

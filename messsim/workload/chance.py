@@ -79,9 +79,7 @@ class Chance:
         """Fills `out` [features, n] with what a router sees of a difficulty by a law: signal, mean and deviation."""
         self._stream(column).difficulty_features(first, *law, difficulty, out)
 
-    def geometric(
-        self, column: int, first: int, n: int, scale: float, most: float, out: Ints | None = None
-    ) -> Ints:
+    def geometric(self, column: int, first: int, n: int, scale: float, most: float, out: Ints | None = None) -> Ints:
         """min(most, 1 + floor(scale x)), x exponential; into `out` where it is given."""
         out = np.empty(n, np.int32) if out is None else out
         self._stream(column).geometric(first, scale, most, out)

@@ -79,9 +79,7 @@ class Drawing:
             tenant=self.tenants(first, n),
             instance=self._instances(first, n),
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
-            output_tokens=None
-            if "output_tokens" in unread
-            else self._tokens.draw_answers(stage, first, n, row),
+            output_tokens=None if "output_tokens" in unread else self._tokens.draw_answers(stage, first, n, row),
             max_new_tokens=self._tokens.limits(first, n),
             features=np.empty((0, n)) if "features" in unread else self._features(first, n, row, difficulty),
             satisfied=satisfied,

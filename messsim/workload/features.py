@@ -28,9 +28,7 @@ class DifficultyLaw(NamedTuple):
     deviation: float
 
 
-def difficulty_features(
-    difficulty: Floats, law: DifficultyLaw, dimensions: int, chance: Chance, first: int
-) -> Floats:
+def difficulty_features(difficulty: Floats, law: DifficultyLaw, dimensions: int, chance: Chance, first: int) -> Floats:
     """Features [dimensions, n] of requests first ... first + n - 1.
 
     Feature 0 is ``signal z + sqrt(1 - signal^2) e`` for the difficulty z in standard deviations from its mean:

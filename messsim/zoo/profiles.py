@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -136,6 +136,7 @@ def load_sources() -> Mapping[str, Source]:
     return MappingProxyType({name: Source(**row) for name, row in _tables()["sources"].items()})
 
 
+@lru_cache(maxsize=256)
 def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> Profile:
     """Return the profile of a model on `tp` GPUs of one kind.
 
