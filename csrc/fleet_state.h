@@ -87,8 +87,6 @@ typedef struct ms_saturated {
     int32_t dearest;
 } ms_saturated;
 
-enum { MS_LOOKED_AT = 2 };
-
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t rule;          /* enum ms_dispatch */
@@ -105,6 +103,7 @@ typedef struct ms_servers {
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
     ms_cold cold;          /* scored: who got prompts that nobody knew */
+    int64_t most_memory_tokens; /* of one */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt, */
@@ -117,9 +116,13 @@ typedef struct ms_servers {
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
     int32_t *stale;        /* scored: places that have changed since */
-    int8_t *is_stale;      /* MS_LOOKED_AT: it may be the best */
+    int8_t *is_stale;
     int32_t n_stale;
-    ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
+    ms_standings standings[2]; /* scored: where `loads` would not do, of those that are up and have something to do: where
+                                  nobody waits, and where somebody does. `loads` is 0 for who has nothing to do */
+    int32_t *behind;       /* scored: places of which these do not know what has changed */
+    int8_t *is_behind;
+    int32_t n_behind;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
@@ -245,17 +248,32 @@ static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
     return self->groups > self->models && self->servers[self->models + model].replicas > 0;
 }
 
+/* Whether its replicas stand in trees of what their scores are made of. */
+static inline int ms_servers_stand(const ms_servers *self)
+{
+    return self->standings[0].node != NULL;
+}
+
 /* A place has changed since its replicas were ranked. Where it stands, and the node above, will be read before long: at the
- * next request. */
+ * next request, unless that finds somebody who has nothing to do. */
 static inline void ms_servers_mark(ms_servers *self, int32_t place)
 {
-    if (self->standings.node != NULL && !self->is_stale[place]) {
-        ms_early_all(&self->standings.node[place], sizeof *self->standings.node);
-        ms_early_all(&self->standings.node[self->standings.tree.first[1] + place / 8], sizeof *self->standings.node);
+    const ms_standings *standings = &self->standings[0];
+    if (standings->node != NULL && !self->is_stale[place] && ms_ties_least(&self->loads) > 0.0) {
+        ms_early_all(&standings->node[place], sizeof *standings->node);
+        ms_early_all(&standings->node[standings->tree.first[1] + place / 8], sizeof *standings->node);
     }
     self->stale[self->n_stale] = place;
     self->n_stale += !self->is_stale[place];
     self->is_stale[place] = 1;
+}
+
+/* Nor do the trees know of it. */
+static inline void ms_servers_lag(ms_servers *self, int32_t place)
+{
+    self->behind[self->n_behind] = place;
+    self->n_behind += !self->is_behind[place];
+    self->is_behind[place] = 1;
 }
 
 #endif

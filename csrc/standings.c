@@ -5,11 +5,11 @@
 #include "error.h"
 #include "memory.h"
 
-static const ms_terms NONE = {{INFINITY, INFINITY, INFINITY, INFINITY}};
-static const ms_standing NOBODY = {.least = {{INFINITY, INFINITY, INFINITY, INFINITY}},
-                                   .next = {{INFINITY, INFINITY, INFINITY, INFINITY}},
+static const ms_terms NONE = {INFINITY, INFINITY, INT32_MAX, INT32_MAX};
+static const ms_standing NOBODY = {.least = {INFINITY, INFINITY, INT32_MAX, INT32_MAX},
+                                   .next = {INFINITY, INFINITY, INT32_MAX, INT32_MAX},
                                    .until_s = INFINITY,
-                                   .most = -INFINITY};
+                                   .most_waiting = -1};
 
 int ms_standings_init(ms_standings *self, int32_t places)
 {
@@ -38,17 +38,23 @@ static double lesser(double a, double b)
     return b < a ? b : a;
 }
 
+static int32_t fewer(int32_t a, int32_t b)
+{
+    return b < a ? b : a;
+}
+
 static void lower(ms_terms *least, const ms_terms *terms)
 {
-    for (int k = 0; k < MS_TERMS; k++) {
-        least->of[k] = lesser(least->of[k], terms->of[k]);
-    }
+    least->usage = lesser(least->usage, terms->usage);
+    least->prefill = lesser(least->prefill, terms->prefill);
+    least->waiting = fewer(least->waiting, terms->waiting);
+    least->unfinished = fewer(least->unfinished, terms->unfinished);
 }
 
 static int is_same(const ms_standing *a, const ms_standing *b)
 {
     return ms_terms_are_same(&a->least, &b->least) && ms_terms_are_same(&a->next, &b->next) && a->until_s == b->until_s &&
-           a->most == b->most && a->count == b->count;
+           a->most_waiting == b->most_waiting && a->count == b->count;
 }
 
 /* What a node knows of the eight below it. */
@@ -57,7 +63,7 @@ static ms_standing joined(const ms_standing *below)
     ms_standing made = NOBODY;
     for (int32_t i = 0; i < 8; i++) {
         lower(&made.least, &below[i].least);
-        made.most = below[i].most > made.most ? below[i].most : made.most;
+        made.most_waiting = below[i].most_waiting > made.most_waiting ? below[i].most_waiting : made.most_waiting;
     }
     for (int32_t i = 0; i < 8; i++) {
         if (ms_terms_are_same(&below[i].least, &made.least)) {
@@ -82,27 +88,36 @@ static int follow(double *least, double was, double is, int is_held)
     return is_held || was > *least || was == is;
 }
 
+/* The same of each term. */
+static int follow_terms(ms_terms *least, const ms_terms *was, const ms_terms *is, int is_held)
+{
+    double waiting = least->waiting, unfinished = least->unfinished;
+    const int are_told = follow(&least->usage, was->usage, is->usage, is_held) &&
+                         follow(&least->prefill, was->prefill, is->prefill, is_held) &&
+                         follow(&waiting, was->waiting, is->waiting, is_held) &&
+                         follow(&unfinished, was->unfinished, is->unfinished, is_held);
+    least->waiting = (int32_t)waiting;
+    least->unfinished = (int32_t)unfinished;
+    return are_told;
+}
+
 /* What a node knows once one below it is another: the other seven need not be read where nothing that only it had has gone,
  * and the least of all terms stays. Returns whether that is so. */
 static int follow_one(ms_standing *self, const ms_standing *was, const ms_standing *is)
 {
     const int was_least = ms_terms_are_same(&was->least, &self->least);
     const int is_least = ms_terms_are_same(&is->least, &self->least);
-    const int64_t others = self->count - (was_least ? was->count : 0);
-    const ms_terms *next_was = was_least ? &was->next : &was->least, *next_is = is_least ? &is->next : &is->least;
-    for (int k = 0; k < MS_TERMS; k++) {
-        double least = self->least.of[k];
-        if (!follow(&least, was->least.of[k], is->least.of[k], others > 0) || least != self->least.of[k] ||
-            !follow(&self->next.of[k], next_was->of[k], next_is->of[k], 0)) {
-            return 0;
-        }
-    }
-    double fewest = -self->most;
-    if (!follow(&self->until_s, was_least ? was->until_s : INFINITY, is_least ? is->until_s : INFINITY, 0) ||
-        !follow(&fewest, -was->most, -is->most, 0)) {
+    const int32_t others = self->count - (was_least ? was->count : 0);
+    ms_terms least = self->least;
+    double until_s = self->until_s, fewest = -self->most_waiting;
+    if (!follow_terms(&least, &was->least, &is->least, others > 0) || !ms_terms_are_same(&least, &self->least) ||
+        !follow_terms(&self->next, was_least ? &was->next : &was->least, is_least ? &is->next : &is->least, 0) ||
+        !follow(&until_s, was_least ? was->until_s : INFINITY, is_least ? is->until_s : INFINITY, 0) ||
+        !follow(&fewest, -was->most_waiting, -is->most_waiting, 0)) {
         return 0;
     }
-    self->most = -fewest;
+    self->until_s = until_s;
+    self->most_waiting = (int32_t)-fewest;
     self->count = others + (is_least ? is->count : 0);
     return 1;
 }
@@ -125,7 +140,7 @@ static void set(ms_standings *self, int32_t place, ms_standing here)
 void ms_standings_put(ms_standings *self, int32_t place, const ms_terms *terms, double until_s)
 {
     const ms_standing one = {
-        .least = *terms, .next = NONE, .until_s = until_s, .most = terms->of[MS_TERM_WAITING], .count = 1};
+        .least = *terms, .next = NONE, .until_s = until_s, .count = 1, .most_waiting = terms->waiting};
     set(self, place, one);
 }
 
@@ -138,7 +153,7 @@ void ms_standings_remove(ms_standings *self, int32_t place)
 
 static int is_at_most(const ms_terms *a, const ms_terms *b)
 {
-    return a->of[0] <= b->of[0] && a->of[1] <= b->of[1] && a->of[2] <= b->of[2] && a->of[3] <= b->of[3];
+    return a->usage <= b->usage && a->prefill <= b->prefill && a->waiting <= b->waiting && a->unfinished <= b->unfinished;
 }
 
 /* Of those with these terms below node i of a level, the ones at places before this. */
@@ -151,7 +166,7 @@ static int32_t count_below(const ms_standings *self, int32_t level, int32_t i, c
         return 0;
     }
     if (to <= place && is_least) {
-        return (int32_t)here->count;
+        return here->count;
     }
     int32_t count = 0;
     for (int32_t k = 0; k < 8; k++) { /* of a single one nothing is next: it does not come here */

@@ -10,19 +10,20 @@
 
 #include "eights.h"
 
-enum ms_term { MS_TERM_WAITING, MS_TERM_UNFINISHED, MS_TERM_PREFILL, MS_TERM_USAGE, MS_TERMS };
-
 typedef struct ms_terms {
-    double of[MS_TERMS];
+    double usage;
+    double prefill;
+    int32_t waiting;
+    int32_t unfinished;
 } ms_terms;
 
-/* Of a place, or of all below a node. */
+/* Of a place, or of all below a node: a line of the processor's cache. */
 typedef struct ms_standing {
     ms_terms least;
-    int64_t count;  /* who has the least of all terms; 0: nobody, */
-    double until_s; /* and until when they have them */
-    double most;    /* of MS_TERM_WAITING */
-    ms_terms next;  /* among those whose terms are others; infinite: there are none */
+    ms_terms next;        /* among those whose terms are others; infinite: there are none */
+    double until_s;       /* until when those with the least of all terms have them, */
+    int32_t count;        /* so many; 0: nobody has all of it */
+    int32_t most_waiting; /* -1: nobody */
 } ms_standing;
 
 typedef struct ms_standings {
@@ -42,9 +43,8 @@ void ms_standings_remove(ms_standings *self, int32_t place);
 static inline int ms_standings_bound(const ms_standings *self, int32_t place, const ms_terms *terms, double as_of_s)
 {
     const ms_standing *one = &self->node[place];
-    return one->until_s < as_of_s && one->least.of[MS_TERM_WAITING] == terms->of[MS_TERM_WAITING] &&
-           one->least.of[MS_TERM_UNFINISHED] <= terms->of[MS_TERM_UNFINISHED] &&
-           one->least.of[MS_TERM_PREFILL] <= terms->of[MS_TERM_PREFILL] && one->least.of[MS_TERM_USAGE] <= terms->of[MS_TERM_USAGE];
+    return one->until_s < as_of_s && one->least.waiting == terms->waiting && one->least.unfinished <= terms->unfinished &&
+           one->least.prefill <= terms->prefill && one->least.usage <= terms->usage;
 }
 
 /* How many with these terms stand before a place; and the place of the k-th, from 0 on, of more than k. */
@@ -59,12 +59,12 @@ static inline const ms_standing *ms_standings_root(const ms_standings *self)
 /* Whether there is nobody. */
 static inline int ms_terms_are_nobodys(const ms_terms *terms)
 {
-    return terms->of[0] > 1e300;
+    return terms->waiting == INT32_MAX;
 }
 
 static inline int ms_terms_are_same(const ms_terms *a, const ms_terms *b)
 {
-    return a->of[0] == b->of[0] && a->of[1] == b->of[1] && a->of[2] == b->of[2] && a->of[3] == b->of[3];
+    return a->usage == b->usage && a->prefill == b->prefill && a->waiting == b->waiting && a->unfinished == b->unfinished;
 }
 
 #endif

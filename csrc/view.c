@@ -41,6 +41,8 @@ static void find_common_limits(const ms_fleet *self, ms_servers *servers)
     servers->holder = -1;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &self->pool[servers->pool[k]];
+        const int64_t memory_tokens = pool->plan.limits.kv_capacity_tokens;
+        servers->most_memory_tokens = memory_tokens > servers->most_memory_tokens ? memory_tokens : servers->most_memory_tokens;
         servers->has_api |= pool->plan.is_api;
         servers->holder = k == 0 || ms_pool_holds_before(pool, &self->pool[servers->holder]) ? servers->pool[k] : servers->holder;
     }
@@ -62,7 +64,13 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
     if (!is_many || ms_weights_rank(weights, self->looks.delay_s > 0.0)) {
         return 0;
     }
-    MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
+    servers->behind = calloc((size_t)servers->replicas + 1, sizeof *servers->behind);
+    servers->is_behind = calloc((size_t)servers->replicas + 1, sizeof *servers->is_behind);
+    if (servers->behind == NULL || servers->is_behind == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    MS_TRY(ms_standings_init(&servers->standings[0], servers->replicas));
+    MS_TRY(ms_standings_init(&servers->standings[1], servers->replicas));
     for (int32_t i = 0; i < servers->replicas; i++) {
         ms_servers_mark(servers, i);
     }
@@ -102,11 +110,14 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
-    ms_standings_free(&servers->standings);
+    ms_standings_free(&servers->standings[0]);
+    ms_standings_free(&servers->standings[1]);
     free(servers->stale);
     free(servers->is_stale);
-    servers->stale = NULL;
-    servers->is_stale = NULL;
+    free(servers->behind);
+    free(servers->is_behind);
+    servers->stale = servers->behind = NULL;
+    servers->is_stale = servers->is_behind = NULL;
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
@@ -139,7 +150,7 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
     if (weights->no_hit_lru > 0.0) {
         ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
     }
-    if (weights->active > 0.0 || servers->standings.node != NULL) {
+    if (weights->active > 0.0 || ms_servers_stand(servers)) {
         ms_servers_mark(servers, place);
     }
 }
@@ -223,10 +234,11 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int is_stirred = looks->until_s[replica] == -INFINITY;
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
-    if (servers->standings.node != NULL && is_stirred) {
-        const ms_standing *one = &servers->standings.node[place];
-        const int is_bound = one->until_s < time_s && usage >= one->least.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
-        if (!is_bound) {
+    if (ms_servers_stand(servers)) {
+        const int is_idle = servers->loads.values[place] == 0.0, is_known = !servers->is_stale[place] && !servers->is_behind[place];
+        const ms_standing *one = &servers->standings[looks->waiting[replica] > 0].node[place];
+        const int is_bound = one->until_s < time_s && usage >= one->least.usage && waiting == looks->waiting[replica];
+        if (is_idle || (is_stirred && !(is_known && is_bound))) {
             ms_servers_mark(servers, place);
         }
     }

@@ -42,7 +42,7 @@ static inline void ms_view_stir(ms_fleet *self, int32_t replica)
     self->is_at_rest[replica] = 0;
     if (self->looks.delay_s > 0.0) {
         ms_looks_stir(&self->looks, replica);
-    } else if (servers->standings.node != NULL) {
+    } else if (ms_servers_stand(servers)) {
         ms_servers_mark(servers, self->place_of[replica]);
     }
 }

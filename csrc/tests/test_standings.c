@@ -31,21 +31,22 @@ static int32_t before_by_looking(const ms_terms *terms, int32_t place)
 
 static void lower(ms_terms *least, const ms_terms *terms)
 {
-    for (int k = 0; k < MS_TERMS; k++) {
-        least->of[k] = fmin(least->of[k], terms->of[k]);
-    }
+    least->usage = fmin(least->usage, terms->usage);
+    least->prefill = fmin(least->prefill, terms->prefill);
+    least->waiting = terms->waiting < least->waiting ? terms->waiting : least->waiting;
+    least->unfinished = terms->unfinished < least->unfinished ? terms->unfinished : least->unfinished;
 }
 
 /* All from one place to another: what their node has to know. `next` is the least of the others'. */
 static void check_node(const ms_standing *node, int32_t from, int32_t to)
 {
-    ms_terms least = {{INFINITY, INFINITY, INFINITY, INFINITY}}, next = least;
-    double until_s = INFINITY, most = -INFINITY;
-    int32_t count = 0;
+    ms_terms least = {INFINITY, INFINITY, INT32_MAX, INT32_MAX}, next = least;
+    double until_s = INFINITY;
+    int32_t count = 0, most = -1;
     for (int32_t i = from; i < to; i++) {
         if (is_in[i]) {
             lower(&least, &terms_at[i]);
-            most = fmax(most, terms_at[i].of[MS_TERM_WAITING]);
+            most = terms_at[i].waiting > most ? terms_at[i].waiting : most;
         }
     }
     for (int32_t i = from; i < to; i++) {
@@ -57,8 +58,8 @@ static void check_node(const ms_standing *node, int32_t from, int32_t to)
         until_s = is_least ? fmin(until_s, until_at[i]) : until_s;
     }
     CHECK(ms_terms_are_same(&node->least, &least) && ms_terms_are_same(&node->next, &next));
-    CHECK(node->count == count && node->until_s == until_s && node->most == most);
-    CHECK(ms_terms_are_nobodys(&node->next) == (next.of[0] == INFINITY));
+    CHECK(node->count == count && node->until_s == until_s && node->most_waiting == most);
+    CHECK(ms_terms_are_nobodys(&node->next) == (next.waiting == INT32_MAX));
 }
 
 static void check_all(const ms_standings *self, int32_t places, const ms_terms *others)
@@ -89,7 +90,7 @@ static void a_node_knows_of_all_below_it(void)
         memset(is_in, 0, sizeof is_in);
         for (int turn = 0; turn < 300; turn++) {
             const int32_t place = below(places);
-            const ms_terms terms = {{below(kinds), below(kinds), 0.0, below(kinds) / 8.0}};
+            const ms_terms terms = {below(kinds) / 8.0, 0.0, below(kinds), below(kinds)};
             if (below(4) == 0) {
                 ms_standings_remove(&standings, place);
                 is_in[place] = 0;
@@ -109,17 +110,16 @@ static void a_node_knows_of_all_below_it(void)
 /* What stands may stand where it is not known any more, and nothing has fallen since. */
 static void what_has_only_risen_is_bound(void)
 {
-    const ms_terms terms = {{2.0, 3.0, 40.0, 0.5}};
+    const ms_terms terms = {0.5, 40.0, 2, 3};
+    const ms_terms more[] = {{0.75, 40.0, 2, 3}, {0.5, 41.0, 2, 3}, {0.5, 40.0, 2, 4}, {0.5, 40.0, 3, 3}};
+    const ms_terms less[] = {{0.25, 40.0, 2, 3}, {0.5, 39.0, 2, 3}, {0.5, 40.0, 2, 2}, {0.5, 40.0, 1, 3}};
     ms_standings standings;
     CHECK(ms_standings_init(&standings, 9) == 0);
     ms_standings_put(&standings, 8, &terms, 5.0);
     CHECK(ms_standings_bound(&standings, 8, &terms, 5.5) && !ms_standings_bound(&standings, 8, &terms, 5.0));
-    for (int k = 0; k < MS_TERMS; k++) {
-        ms_terms more = terms, less = terms;
-        more.of[k] += 0.25;
-        less.of[k] -= 0.25;
-        CHECK(ms_standings_bound(&standings, 8, &more, 5.5) == (k != MS_TERM_WAITING));
-        CHECK(!ms_standings_bound(&standings, 8, &less, 5.5));
+    for (int k = 0; k < 4; k++) {
+        CHECK(ms_standings_bound(&standings, 8, &more[k], 5.5) == (k < 3)); /* as many wait */
+        CHECK(!ms_standings_bound(&standings, 8, &less[k], 5.5));
     }
     ms_standings_remove(&standings, 8);
     CHECK(!ms_standings_bound(&standings, 8, &terms, 5.5));
