@@ -87,6 +87,8 @@ typedef struct ms_saturated {
     int32_t dearest;
 } ms_saturated;
 
+enum { MS_STALE = 1, MS_BEHIND = 2 };
+
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t rule;          /* enum ms_dispatch */
@@ -115,13 +117,12 @@ typedef struct ms_servers {
     int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
-    int32_t *stale;        /* scored: places that have changed since */
-    int8_t *is_stale;
+    int32_t *stale;        /* scored: replicas that have changed since */
     int32_t n_stale;
+    int8_t *lag;           /* scored, by place: MS_STALE, and MS_BEHIND */
     ms_standings standings[2]; /* scored: where `loads` would not do, of those that are up and have something to do: where
                                   nobody waits, and where somebody does. `loads` is 0 for who has nothing to do */
-    int32_t *behind;       /* scored: places of which these do not know what has changed */
-    int8_t *is_behind;
+    int32_t *behind;       /* scored: replicas of which these do not know what has changed */
     int32_t n_behind;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
@@ -251,29 +252,20 @@ static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
 /* Whether its replicas stand in trees of what their scores are made of. */
 static inline int ms_servers_stand(const ms_servers *self)
 {
-    return self->standings[0].node != NULL;
+    return self->standings[0].until_s != NULL;
 }
 
-/* A place has changed since its replicas were ranked. Where it stands, and the node above, will be read before long: at the
- * next request, unless that finds somebody who has nothing to do. */
-static inline void ms_servers_mark(ms_servers *self, int32_t place)
+/* A replica has changed since all were ranked. Where it stands will be read before long: at the next request, unless that finds
+ * somebody who has nothing to do. */
+static inline void ms_servers_mark(ms_servers *self, int32_t replica, int32_t place)
 {
-    const ms_standings *standings = &self->standings[0];
-    if (standings->node != NULL && !self->is_stale[place] && ms_ties_least(&self->loads) > 0.0) {
-        ms_early_all(&standings->node[place], sizeof *standings->node);
-        ms_early_all(&standings->node[standings->tree.first[1] + place / 8], sizeof *standings->node);
+    const int is_stale = (self->lag[place] & MS_STALE) != 0;
+    if (!is_stale && ms_servers_stand(self) && ms_ties_least(&self->loads) > 0.0) {
+        ms_standings_expect(&self->standings[0], place);
     }
-    self->stale[self->n_stale] = place;
-    self->n_stale += !self->is_stale[place];
-    self->is_stale[place] = 1;
-}
-
-/* Nor do the trees know of it. */
-static inline void ms_servers_lag(ms_servers *self, int32_t place)
-{
-    self->behind[self->n_behind] = place;
-    self->n_behind += !self->is_behind[place];
-    self->is_behind[place] = 1;
+    self->stale[self->n_stale] = replica;
+    self->n_stale += !is_stale;
+    self->lag[place] |= MS_STALE;
 }
 
 #endif

@@ -47,9 +47,10 @@ static void update(const ms_choice *self)
     const int is_ranked = servers->is_ranked && busiest == servers->busiest;
     servers->busiest = busiest;
     for (int32_t i = 0; i < servers->n_stale; i++) {
-        servers->is_stale[servers->stale[i]] = 0;
+        const int32_t place = self->fleet->place_of[servers->stale[i]];
+        servers->lag[place] = 0;
         if (is_ranked) {
-            ms_ties_set(&servers->loads, servers->stale[i], unmatched(self, servers->stale[i]));
+            ms_ties_set(&servers->loads, place, unmatched(self, place));
         }
     }
     servers->n_stale = 0;

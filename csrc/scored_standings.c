@@ -5,7 +5,7 @@
 #include "maths.h"
 #include "outlook.h"
 
-static const ms_terms NOTHING = {0.0, 0.0, 0, 0};
+static const ms_terms NOTHING = {{0}};
 
 /* ---- terms ---------------------------------------------------------------------------------------------- */
 
@@ -19,20 +19,20 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
     *until_s = INFINITY;
     if (weights->queue > 0.0 || weights->load > 0.0) {
         const int64_t q = ms_choice_waiting(self, replica);
-        terms.waiting = (int32_t)(weights->queue > 0.0 || q < MS_LOAD_MOST ? q : MS_LOAD_MOST);
+        terms.of[MS_TERM_WAITING] = (double)(weights->queue > 0.0 || q < MS_LOAD_MOST ? q : MS_LOAD_MOST);
     }
     if (weights->active > 0.0) {
         const int64_t unfinished = ms_view_unfinished(fleet, replica);
-        terms.unfinished = (int32_t)(unfinished > fleet->dispatch.idle_requests ? unfinished : 0);
+        terms.of[MS_TERM_UNFINISHED] = (double)(unfinished > fleet->dispatch.idle_requests ? unfinished : 0);
     }
     if (weights->token_load > 0.0) {
-        terms.prefill = (double)fleet->prefill_tokens[replica];
+        terms.of[MS_TERM_PREFILL] = (double)fleet->prefill_tokens[replica];
     }
-    if (weights->kv_cache > 0.0 && (is_polled || ms_fleet_is_api(fleet, replica))) {
-        terms.usage = ms_choice_usage(self, replica);
+    if (weights->kv_cache > 0.0 && (is_polled || ms_choice_is_api(self, replica))) {
+        terms.of[MS_TERM_USAGE] = ms_choice_usage(self, replica);
         *until_s = is_polled ? ms_looks_until_s(&fleet->looks, replica) : INFINITY;
     } else if (weights->kv_cache > 0.0) {
-        terms.usage = ms_outlook_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
+        terms.of[MS_TERM_USAGE] = ms_outlook_kv_usage_until(&fleet->replica[replica], self->t_s, until_s);
     }
     return terms;
 }
@@ -41,10 +41,10 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
 static double cost_by(const ms_choice *self, const ms_terms *terms, int64_t total, ms_range queue, int64_t busiest)
 {
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const int64_t to_come = (int64_t)terms->prefill + self->job->prompt_tokens;
-    const double engine = ms_score_engine(&plan->weights, terms->waiting, terms->usage, queue);
+    const int64_t to_come = (int64_t)terms->of[MS_TERM_PREFILL] + self->job->prompt_tokens;
+    const double engine = ms_score_engine(&plan->weights, (int64_t)terms->of[MS_TERM_WAITING], terms->of[MS_TERM_USAGE], queue);
     const double score = engine + ms_score_prompt(plan, 0, total, to_come);
-    return -(score + ms_score_router(plan, 0, terms->unfinished, busiest, 0.5));
+    return -(score + ms_score_router(plan, 0, (int64_t)terms->of[MS_TERM_UNFINISHED], busiest, 0.5));
 }
 
 static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_t total)
@@ -52,45 +52,56 @@ static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_
     return cost_by(self, terms, total, ms_score_measure(self->servers), self->servers->busiest);
 }
 
-/* Infinite: there is nobody. */
-static double cost_at_least(const ms_choice *self, const ms_terms *terms, int64_t total)
+/* The least that one below a node can cost; infinite: there is nobody. */
+static double least_cost(const ms_choice *self, const ms_standings *standings, int32_t node, int64_t total)
 {
-    return ms_terms_are_nobodys(terms) ? INFINITY : cost_of_terms(self, terms, total);
+    const ms_terms least = ms_standings_least(standings, node);
+    return ms_terms_are_nobodys(&least) ? INFINITY : cost_of_terms(self, &least, total);
 }
 
 /* ---- what is known of them ------------------------------------------------------------------------------ */
+
+/* Whether there is nothing to do at a replica that is up: it has all its terms at 0. */
+static int is_idle(const ms_choice *self, int32_t replica, double *until_s)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    const int asks_queue = weights->queue > 0.0 || weights->load > 0.0;
+    if (self->fleet->failures[replica] > 0 || (asks_queue && ms_choice_waiting(self, replica) > 0)) {
+        return 0;
+    }
+    const ms_terms terms = terms_of(self, replica, until_s);
+    return ms_terms_are_same(&terms, &NOTHING);
+}
 
 /* Who has nothing to do for long is no longer stale. Where engines are polled a look tells when that ends (view.c). */
 void ms_scored_standings_update(const ms_choice *self)
 {
     ms_servers *servers = self->servers;
-    const ms_fleet *fleet = self->fleet;
     int32_t left = 0;
     servers->busiest = ms_score_busiest(self);
     for (int32_t i = 0; i < servers->n_stale; i++) {
-        const int32_t place = servers->stale[i], replica = servers->replica[place];
-        double until_s;
-        const ms_terms terms = terms_of(self, replica, &until_s);
-        const int is_idle = fleet->failures[replica] == 0 && ms_terms_are_same(&terms, &NOTHING);
-        const int is_stale = is_idle && until_s < INFINITY && !(fleet->looks.delay_s > 0.0);
-        ms_ties_set(&servers->loads, place, is_idle ? 0.0 : INFINITY);
-        servers->stale[left] = place;
+        const int32_t replica = servers->stale[i], place = self->fleet->place_of[replica];
+        double until_s = INFINITY;
+        const int is_free = is_idle(self, replica, &until_s);
+        const int is_stale = is_free && until_s < INFINITY && !(self->fleet->looks.delay_s > 0.0);
+        ms_ties_set(&servers->loads, place, is_free ? 0.0 : INFINITY);
+        servers->stale[left] = replica;
         left += is_stale;
-        ms_servers_lag(servers, place);
-        servers->is_stale[place] = (int8_t)is_stale;
+        servers->behind[servers->n_behind] = replica;
+        servers->n_behind += (servers->lag[place] & MS_BEHIND) == 0;
+        servers->lag[place] = (int8_t)(MS_BEHIND | (is_stale ? MS_STALE : 0));
     }
     servers->n_stale = left;
 }
 
 /* Whose terms have only risen since they were known, but for who waits, may stand where it stands: it will be looked at before it
  * is chosen. */
-static void stand_anew(const ms_choice *self, int32_t place)
+static void stand_anew(const ms_choice *self, int32_t replica, int32_t place)
 {
     ms_servers *servers = self->servers;
-    const int32_t replica = servers->replica[place];
     double until_s;
     const ms_terms terms = terms_of(self, replica, &until_s);
-    const int has_queue = terms.waiting > 0;
+    const int has_queue = terms.of[MS_TERM_WAITING] > 0.0;
     ms_standings *own = &servers->standings[has_queue], *other = &servers->standings[!has_queue];
     if (self->fleet->failures[replica] > 0 || servers->loads.values[place] == 0.0) {
         ms_standings_remove(own, place);
@@ -108,33 +119,34 @@ void ms_scored_standings_know_all(const ms_choice *self)
         return;
     }
     for (int32_t i = 0; i < servers->n_behind; i++) {
-        servers->is_behind[servers->behind[i]] = 0;
-        stand_anew(self, servers->behind[i]);
+        const int32_t replica = servers->behind[i], place = self->fleet->place_of[replica];
+        servers->lag[place] &= ~MS_BEHIND;
+        stand_anew(self, replica, place);
     }
     servers->n_behind = 0;
-    const ms_standing *no_queue = ms_standings_root(&servers->standings[0]), *queue = ms_standings_root(&servers->standings[1]);
-    const int is_short = ms_ties_least(&servers->loads) == 0.0 || !ms_terms_are_nobodys(&no_queue->least);
-    servers->least_waiting = is_short ? 0 : queue->least.waiting;
-    servers->most_waiting = queue->most_waiting > 0 ? queue->most_waiting : 0;
+    const int32_t root = ms_eights_root(&servers->loads.tree);
+    const ms_terms unqueued = ms_standings_least(&servers->standings[0], root);
+    const ms_terms queued = ms_standings_least(&servers->standings[1], root);
+    const int is_short = ms_ties_least(&servers->loads) == 0.0 || !ms_terms_are_nobodys(&unqueued);
+    servers->least_waiting = is_short ? 0 : (int64_t)queued.of[MS_TERM_WAITING];
+    servers->most_waiting = ms_terms_are_nobodys(&queued) ? 0 : (int64_t)servers->standings[1].most[root];
 }
 
 /* Whether who has anything to do costs more than who has nothing, whatever the extremes. */
 static int is_idle_best(const ms_choice *self, int64_t total)
 {
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const ms_score_weights *weights = &plan->weights;
     const ms_range queue = {0, INT32_MAX};
     const double idle = cost_by(self, &NOTHING, total, queue, INT32_MAX);
-    const int64_t tokens = self->servers->most_memory_tokens, busy = 1 + plan->idle_requests;
-    const ms_terms least[] = {{1.0 / (double)(tokens > 0 ? tokens : 1), 0.0, 0, 0},
-                              {0.0, 1.0, 0, 0},
-                              {0.0, 0.0, 1, 0},
-                              {0.0, 0.0, 0, (int32_t)(busy < INT32_MAX ? busy : INT32_MAX)}};
-    const int has_weight[] = {weights->kv_cache > 0.0, weights->token_load > 0.0, weights->queue > 0.0 || weights->load > 0.0,
-                              weights->active > 0.0};
+    const int64_t tokens = self->servers->most_memory_tokens;
+    ms_terms least[MS_TERMS] = {{{0}}};
+    least[MS_TERM_WAITING].of[MS_TERM_WAITING] = least[MS_TERM_PREFILL].of[MS_TERM_PREFILL] = 1.0;
+    least[MS_TERM_UNFINISHED].of[MS_TERM_UNFINISHED] = 1.0 + (double)plan->idle_requests;
+    least[MS_TERM_USAGE].of[MS_TERM_USAGE] = 1.0 / (double)(tokens > 0 ? tokens : 1);
+    const uint32_t terms = ms_view_terms(&plan->weights);
     int is_best = 1;
-    for (int k = 0; k < 4; k++) {
-        is_best &= !has_weight[k] || cost_by(self, &least[k], total, queue, INT32_MAX) > idle;
+    for (int k = 0; k < MS_TERMS; k++) {
+        is_best &= (terms >> k & 1) == 0 || cost_by(self, &least[k], total, queue, INT32_MAX) > idle;
     }
     return is_best;
 }
@@ -166,8 +178,7 @@ double ms_scored_standings_below(const ms_choice *self, int32_t node, int64_t to
     if (servers->loads.values[node] == 0.0) {
         return cost_of_terms(self, &NOTHING, total);
     }
-    return ms_less(cost_at_least(self, &servers->standings[0].node[node].least, total),
-                   cost_at_least(self, &servers->standings[1].node[node].least, total));
+    return ms_less(least_cost(self, &servers->standings[0], node, total), least_cost(self, &servers->standings[1], node, total));
 }
 
 /* ---- search --------------------------------------------------------------------------------------------- */
@@ -206,29 +217,33 @@ static void look_at(ms_search *self, ms_standings *standings, int32_t place)
 }
 
 /* Whether all who cost so little below a node are those with the least of all terms, as they are now. */
-static int are_least(const ms_search *self, const ms_standing *here, double cost)
+static int are_least(const ms_search *self, const ms_standings *standings, int32_t node, double cost)
 {
-    const int is_known = here->count > 0 && here->until_s >= self->as_of_s;
-    return is_known && cost_at_least(self->choice, &here->next, self->total) > cost;
+    if (standings->count[node] == 0 || standings->until_s[node] < self->as_of_s) {
+        return 0;
+    }
+    const ms_terms next = ms_standings_next(standings, node);
+    return ms_terms_are_nobodys(&next) || cost_of_terms(self->choice, &next, self->total) > cost;
 }
 
 /* Below a node whose least of each term would cost so much, no more than the best so far: the best of its eight comes first. */
 static void weigh_below(ms_search *self, ms_standings *standings, int32_t level, int32_t i, double cost)
 {
-    const ms_standing *here = &standings->node[standings->tree.first[level] + i];
-    if (are_least(self, here, cost)) {
-        note(self, cost, &here->least, here->count);
+    const int32_t node = standings->tree.first[level] + i;
+    if (are_least(self, standings, node, cost)) {
+        const ms_terms least = ms_standings_least(standings, node);
+        note(self, cost, &least, standings->count[node]);
         return;
     }
     if (level == 0) {
         look_at(self, standings, i);
         return;
     }
-    const ms_standing *below = &standings->node[standings->tree.first[level - 1] + 8 * i];
+    const int32_t below = standings->tree.first[level - 1] + 8 * i;
     double costs[8];
     int32_t first = 0;
     for (int32_t k = 0; k < 8; k++) {
-        costs[k] = cost_at_least(self->choice, &below[k].least, self->total);
+        costs[k] = least_cost(self->choice, standings, below + k, self->total);
         first = costs[k] < costs[first] ? k : first;
     }
     for (int32_t k = 0; k < 8; k++) {
@@ -250,9 +265,10 @@ static ms_search search_all(const ms_choice *self, int64_t total, double best, i
         }
     }
     for (int k = 0; k < 2 && are_known; k++) {
-        const double cost = cost_at_least(self, &ms_standings_root(&servers->standings[k])->least, total);
+        ms_standings *standings = &servers->standings[k];
+        const double cost = least_cost(self, standings, ms_eights_root(&standings->tree), total);
         if (cost <= search.best && cost < INFINITY) {
-            weigh_below(&search, &servers->standings[k], servers->standings[k].tree.top, 0, cost);
+            weigh_below(&search, standings, standings->tree.top, 0, cost);
         }
     }
     return search;
@@ -294,7 +310,7 @@ static int32_t count_before(const ms_search *self, int32_t place)
     }
     return ms_terms_are_same(&self->terms, &NOTHING)
                ? ms_ties_rank(&servers->loads, place)
-               : ms_standings_before(&servers->standings[self->terms.waiting > 0], &self->terms, place);
+               : ms_standings_before(&servers->standings[self->terms.of[MS_TERM_WAITING] > 0.0], &self->terms, place);
 }
 
 static int32_t place_at(const ms_search *self, int32_t k)
@@ -302,7 +318,7 @@ static int32_t place_at(const ms_search *self, int32_t k)
     const ms_servers *servers = self->choice->servers;
     return ms_terms_are_same(&self->terms, &NOTHING)
                ? ms_ties_pick(&servers->loads, k)
-               : ms_standings_at(&servers->standings[self->terms.waiting > 0], &self->terms, k);
+               : ms_standings_at(&servers->standings[self->terms.of[MS_TERM_WAITING] > 0.0], &self->terms, k);
 }
 
 /* Any one of them and of `matched` places in `scratch`. */

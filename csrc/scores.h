@@ -164,7 +164,7 @@ static inline int64_t ms_score_busiest(const ms_choice *self)
         return 0;
     }
     for (int32_t i = 0; i < servers->n_stale; i++) {
-        const int32_t place = servers->stale[i], replica = servers->replica[place];
+        const int32_t replica = servers->stale[i], place = fleet->place_of[replica];
         const double unfinished = (double)ms_view_unfinished(fleet, replica);
         ms_ties_set(&servers->heights, place, fleet->failures[replica] == 0 ? -unfinished : INFINITY);
     }

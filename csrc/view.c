@@ -65,14 +65,14 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
         return 0;
     }
     servers->behind = calloc((size_t)servers->replicas + 1, sizeof *servers->behind);
-    servers->is_behind = calloc((size_t)servers->replicas + 1, sizeof *servers->is_behind);
-    if (servers->behind == NULL || servers->is_behind == NULL) {
+    if (servers->behind == NULL) {
         return MS_ERR_MEMORY;
     }
-    MS_TRY(ms_standings_init(&servers->standings[0], servers->replicas));
-    MS_TRY(ms_standings_init(&servers->standings[1], servers->replicas));
+    const uint32_t waiting = (uint32_t)1 << MS_TERM_WAITING, terms = ms_view_terms(weights);
+    MS_TRY(ms_standings_init(&servers->standings[0], servers->replicas, terms & ~waiting));
+    MS_TRY(ms_standings_init(&servers->standings[1], servers->replicas, terms));
     for (int32_t i = 0; i < servers->replicas; i++) {
-        ms_servers_mark(servers, i);
+        ms_servers_mark(servers, servers->replica[i], i);
     }
     return 0;
 }
@@ -92,8 +92,8 @@ int ms_view_prepare(ms_fleet *self, ms_servers *servers)
         ms_ties_set(&servers->nevers, i, 0.0);
     }
     servers->stale = calloc((size_t)servers->replicas + 1, sizeof *servers->stale);
-    servers->is_stale = calloc((size_t)servers->replicas + 1, sizeof *servers->is_stale);
-    if (servers->stale == NULL || servers->is_stale == NULL) {
+    servers->lag = calloc((size_t)servers->replicas + 1, sizeof *servers->lag);
+    if (servers->stale == NULL || servers->lag == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(prepare_standings(self, servers));
@@ -113,11 +113,10 @@ void ms_view_free(ms_servers *servers)
     ms_standings_free(&servers->standings[0]);
     ms_standings_free(&servers->standings[1]);
     free(servers->stale);
-    free(servers->is_stale);
     free(servers->behind);
-    free(servers->is_behind);
+    free(servers->lag);
     servers->stale = servers->behind = NULL;
-    servers->is_stale = servers->is_behind = NULL;
+    servers->lag = NULL;
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
@@ -151,7 +150,7 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
         ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
     }
     if (weights->active > 0.0 || ms_servers_stand(servers)) {
-        ms_servers_mark(servers, place);
+        ms_servers_mark(servers, replica, place);
     }
 }
 
@@ -235,11 +234,12 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
     if (ms_servers_stand(servers)) {
-        const int is_idle = servers->loads.values[place] == 0.0, is_known = !servers->is_stale[place] && !servers->is_behind[place];
-        const ms_standing *one = &servers->standings[looks->waiting[replica] > 0].node[place];
-        const int is_bound = one->until_s < time_s && usage >= one->least.usage && waiting == looks->waiting[replica];
+        const int is_idle = servers->loads.values[place] == 0.0, is_known = servers->lag[place] == 0;
+        const ms_standings *standings = &servers->standings[looks->waiting[replica] > 0];
+        const int is_bound = standings->until_s[place] < time_s && waiting == looks->waiting[replica] &&
+                             usage >= ms_standings_least(standings, place).of[MS_TERM_USAGE];
         if (is_idle || (is_stirred && !(is_known && is_bound))) {
-            ms_servers_mark(servers, place);
+            ms_servers_mark(servers, replica, place);
         }
     }
     looks->waiting[replica] = waiting;

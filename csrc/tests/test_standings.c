@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-enum { MOST = 80 };
+enum { MOST = 80, WITHOUT_PREFILL = 1 << MS_TERM_WAITING | 1 << MS_TERM_UNFINISHED | 1 << MS_TERM_USAGE };
 
 static uint32_t state = 1;
 
@@ -31,22 +31,22 @@ static int32_t before_by_looking(const ms_terms *terms, int32_t place)
 
 static void lower(ms_terms *least, const ms_terms *terms)
 {
-    least->usage = fmin(least->usage, terms->usage);
-    least->prefill = fmin(least->prefill, terms->prefill);
-    least->waiting = terms->waiting < least->waiting ? terms->waiting : least->waiting;
-    least->unfinished = terms->unfinished < least->unfinished ? terms->unfinished : least->unfinished;
+    for (int k = 0; k < MS_TERMS; k++) {
+        least->of[k] = fmin(least->of[k], terms->of[k]);
+    }
 }
 
 /* All from one place to another: what their node has to know. `next` is the least of the others'. */
-static void check_node(const ms_standing *node, int32_t from, int32_t to)
+static void check_node(const ms_standings *self, int32_t at, int32_t from, int32_t to)
 {
-    ms_terms least = {INFINITY, INFINITY, INT32_MAX, INT32_MAX}, next = least;
-    double until_s = INFINITY;
-    int32_t count = 0, most = -1;
+    const ms_terms its_least = ms_standings_least(self, at), its_next = ms_standings_next(self, at);
+    ms_terms least = {{INFINITY, INFINITY, 0.0, INFINITY}}, next = least;
+    double until_s = INFINITY, most = -INFINITY;
+    int32_t count = 0;
     for (int32_t i = from; i < to; i++) {
         if (is_in[i]) {
             lower(&least, &terms_at[i]);
-            most = terms_at[i].waiting > most ? terms_at[i].waiting : most;
+            most = fmax(most, terms_at[i].of[MS_TERM_WAITING]);
         }
     }
     for (int32_t i = from; i < to; i++) {
@@ -57,9 +57,9 @@ static void check_node(const ms_standing *node, int32_t from, int32_t to)
         count += is_least;
         until_s = is_least ? fmin(until_s, until_at[i]) : until_s;
     }
-    CHECK(ms_terms_are_same(&node->least, &least) && ms_terms_are_same(&node->next, &next));
-    CHECK(node->count == count && node->until_s == until_s && node->most_waiting == most);
-    CHECK(ms_terms_are_nobodys(&node->next) == (next.waiting == INT32_MAX));
+    CHECK(ms_terms_are_same(&its_least, &least) && ms_terms_are_same(&its_next, &next));
+    CHECK(self->count[at] == count && self->until_s[at] == until_s && self->most[at] == most);
+    CHECK(ms_terms_are_nobodys(&its_next) == (next.of[0] == INFINITY));
 }
 
 static void check_all(const ms_standings *self, int32_t places, const ms_terms *others)
@@ -68,7 +68,7 @@ static void check_all(const ms_standings *self, int32_t places, const ms_terms *
         const int32_t span = 1 << 3 * level;
         for (int32_t i = 0; i * span < places; i++) {
             const int32_t to = (i + 1) * span < places ? (i + 1) * span : places;
-            check_node(&self->node[self->tree.first[level] + i], i * span, to);
+            check_node(self, self->tree.first[level] + i, i * span, to);
         }
     }
     for (int32_t i = 0; i < places; i++) {
@@ -77,7 +77,7 @@ static void check_all(const ms_standings *self, int32_t places, const ms_terms *
         CHECK(!is_in[i] || ms_standings_at(self, &terms_at[i], rank) == i);
         CHECK(ms_standings_before(self, others, i) == before_by_looking(others, i));
     }
-    check_node(ms_standings_root(self), 0, places);
+    check_node(self, ms_eights_root(&self->tree), 0, places);
 }
 
 /* With `kinds` values of each term: many are alike, or few. */
@@ -86,11 +86,11 @@ static void a_node_knows_of_all_below_it(void)
     for (int32_t places = 1; places <= MOST; places += 3) {
         const int32_t kinds = 1 + places % 4;
         ms_standings standings;
-        CHECK(ms_standings_init(&standings, places) == 0);
+        CHECK(ms_standings_init(&standings, places, WITHOUT_PREFILL) == 0);
         memset(is_in, 0, sizeof is_in);
         for (int turn = 0; turn < 300; turn++) {
             const int32_t place = below(places);
-            const ms_terms terms = {below(kinds) / 8.0, 0.0, below(kinds), below(kinds)};
+            const ms_terms terms = {{below(kinds), below(kinds), 0.0, below(kinds) / 8.0}};
             if (below(4) == 0) {
                 ms_standings_remove(&standings, place);
                 is_in[place] = 0;
@@ -103,23 +103,24 @@ static void a_node_knows_of_all_below_it(void)
             check_all(&standings, places, &terms);
         }
         ms_standings_free(&standings);
-        CHECK(standings.node == NULL);
+        CHECK(standings.until_s == NULL);
     }
 }
 
 /* What stands may stand where it is not known any more, and nothing has fallen since. */
 static void what_has_only_risen_is_bound(void)
 {
-    const ms_terms terms = {0.5, 40.0, 2, 3};
-    const ms_terms more[] = {{0.75, 40.0, 2, 3}, {0.5, 41.0, 2, 3}, {0.5, 40.0, 2, 4}, {0.5, 40.0, 3, 3}};
-    const ms_terms less[] = {{0.25, 40.0, 2, 3}, {0.5, 39.0, 2, 3}, {0.5, 40.0, 2, 2}, {0.5, 40.0, 1, 3}};
+    const ms_terms terms = {{2.0, 3.0, 40.0, 0.5}};
     ms_standings standings;
-    CHECK(ms_standings_init(&standings, 9) == 0);
+    CHECK(ms_standings_init(&standings, 9, 15) == 0);
     ms_standings_put(&standings, 8, &terms, 5.0);
     CHECK(ms_standings_bound(&standings, 8, &terms, 5.5) && !ms_standings_bound(&standings, 8, &terms, 5.0));
-    for (int k = 0; k < 4; k++) {
-        CHECK(ms_standings_bound(&standings, 8, &more[k], 5.5) == (k < 3)); /* as many wait */
-        CHECK(!ms_standings_bound(&standings, 8, &less[k], 5.5));
+    for (int k = 0; k < MS_TERMS; k++) {
+        ms_terms more = terms, less = terms;
+        more.of[k] += 0.25;
+        less.of[k] -= 0.25;
+        CHECK(ms_standings_bound(&standings, 8, &more, 5.5) == (k != MS_TERM_WAITING));
+        CHECK(!ms_standings_bound(&standings, 8, &less, 5.5));
     }
     ms_standings_remove(&standings, 8);
     CHECK(!ms_standings_bound(&standings, 8, &terms, 5.5));
