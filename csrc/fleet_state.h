@@ -18,6 +18,7 @@
 #include "philox.h"
 #include "prompt_cache.h"
 #include "replica.h"
+#include "members.h"
 #include "standings.h"
 #include "texts.h"
 #include "ties.h"
@@ -121,7 +122,8 @@ typedef struct ms_servers {
     int32_t n_stale;
     int8_t *lag;           /* scored, by place: MS_STALE, and MS_BEHIND */
     ms_standings standings[2]; /* scored: where `loads` would not do, of those that are up and have something to do: where
-                                  nobody waits, and where somebody does. `loads` is 0 for who has nothing to do */
+                                  nobody waits, and where somebody does; */
+    ms_members idle;       /* and places of those that have nothing to do */
     int32_t *behind;       /* scored: replicas of which these do not know what has changed */
     int32_t n_behind;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
@@ -260,7 +262,7 @@ static inline int ms_servers_stand(const ms_servers *self)
 static inline void ms_servers_mark(ms_servers *self, int32_t replica, int32_t place)
 {
     const int is_stale = (self->lag[place] & MS_STALE) != 0;
-    if (!is_stale && ms_servers_stand(self) && ms_ties_least(&self->loads) > 0.0) {
+    if (!is_stale && ms_servers_stand(self) && self->idle.count == 0) {
         ms_standings_expect(&self->standings[0], place);
     }
     self->stale[self->n_stale] = replica;

@@ -116,10 +116,11 @@ enum { COLD_PARTS_MOST = 8 * MS_EIGHTS_LEVELS };
 static const double ROUNDING = 1e-12;
 
 /* The least that one below this node of the trees by place costs without a rank; somebody there is up. */
-static double cost_below(const ms_choice *self, int32_t node, int64_t total)
+static double cost_below(const ms_choice *self, int32_t level, int32_t i, int64_t total)
 {
     const ms_servers *servers = self->servers;
-    return ms_servers_stand(servers) ? ms_scored_standings_below(self, node, total) : servers->loads.values[node];
+    return ms_servers_stand(servers) ? ms_scored_standings_below(self, level, i, total)
+                                     : servers->loads.values[servers->loads.tree.first[level] + i];
 }
 
 /* The least that one of this rank can cost, if one of those without a rank costs so much. */
@@ -184,7 +185,7 @@ static void weigh_nevers(ms_coldest *self)
         const part_of_tree part = parts[--n];
         const int32_t node = nevers->tree.first[part.level] + part.i;
         if (nevers->values[node] > 0.0 ||
-            cold_at_least(self, cost_below(self->choice, node, self->total), part.rank) > self->best) {
+            cold_at_least(self, cost_below(self->choice, part.level, part.i, self->total), part.rank) > self->best) {
             continue;
         }
         if (part.level > 0) {
@@ -199,7 +200,7 @@ static int32_t coldest(const ms_choice *self, int64_t total, const ms_known *kno
 {
     const ms_servers *servers = self->servers;
     ms_cold *cold = &self->servers->cold;
-    const double least = cost_below(self, ms_eights_root(&servers->nevers.tree), total);
+    const double least = cost_below(self, servers->nevers.tree.top, 0, total);
     int32_t k = 0;
     ms_coldest search = {.choice = self, .total = total, .known = *known, .best = INFINITY};
     search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);

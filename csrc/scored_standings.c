@@ -66,7 +66,9 @@ static int is_idle(const ms_choice *self, int32_t replica, double *until_s)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
     const int asks_queue = weights->queue > 0.0 || weights->load > 0.0;
-    if (self->fleet->failures[replica] > 0 || (asks_queue && ms_choice_waiting(self, replica) > 0)) {
+    const int asks_memory = weights->kv_cache > 0.0 && !(self->fleet->looks.delay_s > 0.0) && !ms_choice_is_api(self, replica);
+    if (self->fleet->failures[replica] > 0 || (asks_queue && ms_choice_waiting(self, replica) > 0) ||
+        (asks_memory && ms_outlook_decodes(&self->fleet->replica[replica]))) {
         return 0;
     }
     const ms_terms terms = terms_of(self, replica, until_s);
@@ -84,7 +86,7 @@ void ms_scored_standings_update(const ms_choice *self)
         double until_s = INFINITY;
         const int is_free = is_idle(self, replica, &until_s);
         const int is_stale = is_free && until_s < INFINITY && !(self->fleet->looks.delay_s > 0.0);
-        ms_ties_set(&servers->loads, place, is_free ? 0.0 : INFINITY);
+        ms_members_set(&servers->idle, place, is_free);
         servers->stale[left] = replica;
         left += is_stale;
         servers->behind[servers->n_behind] = replica;
@@ -103,7 +105,7 @@ static void stand_anew(const ms_choice *self, int32_t replica, int32_t place)
     const ms_terms terms = terms_of(self, replica, &until_s);
     const int has_queue = terms.of[MS_TERM_WAITING] > 0.0;
     ms_standings *own = &servers->standings[has_queue], *other = &servers->standings[!has_queue];
-    if (self->fleet->failures[replica] > 0 || servers->loads.values[place] == 0.0) {
+    if (self->fleet->failures[replica] > 0 || ms_members_has(&servers->idle, place)) {
         ms_standings_remove(own, place);
         ms_standings_remove(other, place);
     } else if (!ms_standings_bound(own, place, &terms, ms_choice_as_of_s(self))) {
@@ -124,10 +126,10 @@ void ms_scored_standings_know_all(const ms_choice *self)
         stand_anew(self, replica, place);
     }
     servers->n_behind = 0;
-    const int32_t root = ms_eights_root(&servers->loads.tree);
+    const int32_t root = ms_eights_root(&servers->standings[0].tree);
     const ms_terms unqueued = ms_standings_least(&servers->standings[0], root);
     const ms_terms queued = ms_standings_least(&servers->standings[1], root);
-    const int is_short = ms_ties_least(&servers->loads) == 0.0 || !ms_terms_are_nobodys(&unqueued);
+    const int is_short = servers->idle.count > 0 || !ms_terms_are_nobodys(&unqueued);
     servers->least_waiting = is_short ? 0 : (int64_t)queued.of[MS_TERM_WAITING];
     servers->most_waiting = ms_terms_are_nobodys(&queued) ? 0 : (int64_t)servers->standings[1].most[root];
 }
@@ -164,7 +166,7 @@ static int is_measured(const ms_choice *self, ms_listed listed)
 int ms_scored_standings_know(const ms_choice *self, ms_listed listed, int64_t total)
 {
     ms_servers *servers = self->servers;
-    if (ms_ties_least(&servers->loads) > 0.0 || is_measured(self, listed) || !is_idle_best(self, total)) {
+    if (servers->idle.count == 0 || is_measured(self, listed) || !is_idle_best(self, total)) {
         ms_scored_standings_know_all(self);
         return 1;
     }
@@ -172,12 +174,15 @@ int ms_scored_standings_know(const ms_choice *self, ms_listed listed, int64_t to
     return 0;
 }
 
-double ms_scored_standings_below(const ms_choice *self, int32_t node, int64_t total)
+double ms_scored_standings_below(const ms_choice *self, int32_t level, int32_t i, int64_t total)
 {
     const ms_servers *servers = self->servers;
-    if (servers->loads.values[node] == 0.0) {
+    const int64_t from = (int64_t)i << 3 * level, past = (int64_t)(i + 1) << 3 * level;
+    const int32_t to = (int32_t)(past < servers->replicas ? past : servers->replicas);
+    if (ms_members_before(&servers->idle, to) > ms_members_before(&servers->idle, (int32_t)from)) {
         return cost_of_terms(self, &NOTHING, total);
     }
+    const int32_t node = servers->standings[0].tree.first[level] + i;
     return ms_less(least_cost(self, &servers->standings[0], node, total), least_cost(self, &servers->standings[1], node, total));
 }
 
@@ -258,10 +263,10 @@ static ms_search search_all(const ms_choice *self, int64_t total, double best, i
 {
     ms_servers *servers = self->servers;
     ms_search search = {.choice = self, .total = total, .as_of_s = ms_choice_as_of_s(self), .best = best};
-    if (ms_ties_least(&servers->loads) == 0.0) {
+    if (servers->idle.count > 0) {
         const double cost = cost_of_terms(self, &NOTHING, total);
         if (cost <= best) {
-            note(&search, cost, &NOTHING, ms_ties_count(&servers->loads));
+            note(&search, cost, &NOTHING, servers->idle.count);
         }
     }
     for (int k = 0; k < 2 && are_known; k++) {
@@ -309,7 +314,7 @@ static int32_t count_before(const ms_search *self, int32_t place)
         return 0;
     }
     return ms_terms_are_same(&self->terms, &NOTHING)
-               ? ms_ties_rank(&servers->loads, place)
+               ? ms_members_before(&servers->idle, place)
                : ms_standings_before(&servers->standings[self->terms.of[MS_TERM_WAITING] > 0.0], &self->terms, place);
 }
 
@@ -317,7 +322,7 @@ static int32_t place_at(const ms_search *self, int32_t k)
 {
     const ms_servers *servers = self->choice->servers;
     return ms_terms_are_same(&self->terms, &NOTHING)
-               ? ms_ties_pick(&servers->loads, k)
+               ? ms_members_at(&servers->idle, k)
                : ms_standings_at(&servers->standings[self->terms.of[MS_TERM_WAITING] > 0.0], &self->terms, k);
 }
 

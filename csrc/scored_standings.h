@@ -24,7 +24,7 @@ void ms_scored_standings_know_all(const ms_choice *self);
 /* The best of all that are up, of those listed the best of whom costs so much; are_known: all is; -1: the trees do not tell. */
 int32_t ms_scored_standings_best(const ms_choice *self, ms_listed listed, int64_t total, double best, int are_known);
 
-/* Once all is known: the least that one below this node of the trees costs; somebody there is up. */
-double ms_scored_standings_below(const ms_choice *self, int32_t node, int64_t total);
+/* Once all is known: the least that one below node i of a level of the trees costs; somebody there is up. */
+double ms_scored_standings_below(const ms_choice *self, int32_t level, int32_t i, int64_t total);
 
 #endif

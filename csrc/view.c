@@ -69,6 +69,7 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
         return MS_ERR_MEMORY;
     }
     const uint32_t waiting = (uint32_t)1 << MS_TERM_WAITING, terms = ms_view_terms(weights);
+    MS_TRY(ms_members_init(&servers->idle, servers->replicas));
     MS_TRY(ms_standings_init(&servers->standings[0], servers->replicas, terms & ~waiting));
     MS_TRY(ms_standings_init(&servers->standings[1], servers->replicas, terms));
     for (int32_t i = 0; i < servers->replicas; i++) {
@@ -110,6 +111,7 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
+    ms_members_free(&servers->idle);
     ms_standings_free(&servers->standings[0]);
     ms_standings_free(&servers->standings[1]);
     free(servers->stale);
@@ -234,7 +236,7 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
     if (ms_servers_stand(servers)) {
-        const int is_idle = servers->loads.values[place] == 0.0, is_known = servers->lag[place] == 0;
+        const int is_idle = ms_members_has(&servers->idle, place), is_known = servers->lag[place] == 0;
         const ms_standings *standings = &servers->standings[looks->waiting[replica] > 0];
         const int is_bound = standings->until_s[place] < time_s && waiting == looks->waiting[replica] &&
                              usage >= ms_standings_least(standings, place).of[MS_TERM_USAGE];
