@@ -5,6 +5,8 @@
 #include "maths.h"
 #include "outlook.h"
 
+enum { SOON = 4 }; /* so many later what is asked for now has come */
+
 static const ms_terms NOTHING = {{0}};
 
 /* ---- terms ---------------------------------------------------------------------------------------------- */
@@ -121,6 +123,9 @@ void ms_scored_standings_know_all(const ms_choice *self)
         return;
     }
     for (int32_t i = 0; i < servers->n_behind; i++) {
+        if (i + SOON < servers->n_behind) {
+            ms_standings_expect(&servers->standings[0], self->fleet->place_of[servers->behind[i + SOON]]);
+        }
         const int32_t replica = servers->behind[i], place = self->fleet->place_of[replica];
         servers->lag[place] &= ~MS_BEHIND;
         stand_anew(self, replica, place);
@@ -259,24 +264,23 @@ static void weigh_below(ms_search *self, ms_standings *standings, int32_t level,
     }
 }
 
-static ms_search search_all(const ms_choice *self, int64_t total, double best, int are_known)
+static void search_all(ms_search *self, int are_known)
 {
-    ms_servers *servers = self->servers;
-    ms_search search = {.choice = self, .total = total, .as_of_s = ms_choice_as_of_s(self), .best = best};
+    const ms_choice *choice = self->choice;
+    ms_servers *servers = choice->servers;
     if (servers->idle.count > 0) {
-        const double cost = cost_of_terms(self, &NOTHING, total);
-        if (cost <= best) {
-            note(&search, cost, &NOTHING, servers->idle.count);
+        const double cost = cost_of_terms(choice, &NOTHING, self->total);
+        if (cost <= self->best) {
+            note(self, cost, &NOTHING, servers->idle.count);
         }
     }
     for (int k = 0; k < 2 && are_known; k++) {
         ms_standings *standings = &servers->standings[k];
-        const double cost = least_cost(self, standings, ms_eights_root(&standings->tree), total);
-        if (cost <= search.best && cost < INFINITY) {
-            weigh_below(&search, standings, standings->tree.top, 0, cost);
+        const double cost = least_cost(choice, standings, ms_eights_root(&standings->tree), self->total);
+        if (cost <= self->best && cost < INFINITY) {
+            weigh_below(self, standings, standings->tree.top, 0, cost);
         }
     }
-    return search;
 }
 
 /* ---- any of the best ------------------------------------------------------------------------------------ */
@@ -347,6 +351,7 @@ static int32_t pick_equal(const ms_search *self, int32_t matched)
 
 int32_t ms_scored_standings_best(const ms_choice *self, ms_listed listed, int64_t total, double best, int are_known)
 {
-    const ms_search search = search_all(self, total, best, are_known);
+    ms_search search = {.choice = self, .total = total, .as_of_s = ms_choice_as_of_s(self), .best = best};
+    search_all(&search, are_known);
     return search.is_mixed ? -1 : pick_equal(&search, gather_listed(&search, listed));
 }

@@ -83,52 +83,52 @@ static double least_of_either(const double *with, const double *without, uint32_
 
 /* Puts what a node knows where it stands, and makes of it what the one above knows. The least is put there only after it was
  * read with its seven neighbours (eights.h). Terms of a standing are those of the columns here, in their order. */
-static ms_standing put(ms_standings *self, int32_t level, int32_t i, const ms_standing *here)
+static void put(ms_standings *self, int32_t level, int32_t i, ms_standing *here)
 {
     const int32_t node = self->tree.first[level] + i, from = node - i % 8;
-    ms_standing above = {.most = -INFINITY};
     uint32_t who = 255;
     self->until_s[node] = here->until_s;
     self->count[node] = here->count;
     for (int32_t c = 0; c < self->columns; c++) {
         uint32_t least;
-        above.least.of[c] = ms_eights_least_with(self->least[c] + from, i % 8, here->least.of[c], &least);
+        const double own = here->least.of[c];
+        here->least.of[c] = ms_eights_least_with(self->least[c] + from, i % 8, own, &least);
         who &= least;
-        self->least[c][node] = here->least.of[c];
+        self->least[c][node] = own;
         self->next[c][node] = here->next.of[c];
     }
     for (int32_t c = 0; c < self->columns; c++) { /* of a single one nothing is next */
-        above.next.of[c] = least_of_either(level == 0 ? INFINITE : self->next[c] + from, self->least[c] + from, who);
+        here->next.of[c] = least_of_either(level == 0 ? INFINITE : self->next[c] + from, self->least[c] + from, who);
     }
-    above.until_s = least_of_either(self->until_s + from, INFINITE, who);
+    here->until_s = least_of_either(self->until_s + from, INFINITE, who);
+    here->count = 0;
     for (int32_t k = 0; k < 8; k++) {
-        above.count += self->count[from + k] & -(int32_t)(who >> k & 1);
+        here->count += self->count[from + k] & -(int32_t)(who >> k & 1);
     }
     if (has_waiting(self)) {
         self->most[node] = here->most;
         for (int32_t k = 0; k < 8; k++) {
-            above.most = ms_more(self->most[from + k], above.most);
+            here->most = ms_more(self->most[from + k], here->most);
         }
     }
-    return above;
 }
 
-static void set(ms_standings *self, int32_t place, ms_standing here)
+static void set(ms_standings *self, int32_t place, ms_standing *here)
 {
     int32_t i = place;
     for (int32_t level = 0; level < self->tree.top; level++, i /= 8) {
-        if (is_there(self, self->tree.first[level] + i, &here)) {
+        if (is_there(self, self->tree.first[level] + i, here)) {
             return;
         }
-        here = put(self, level, i, &here);
+        put(self, level, i, here);
     }
     const int32_t root = ms_eights_root(&self->tree);
-    self->until_s[root] = here.until_s;
-    self->most[root] = here.most;
-    self->count[root] = here.count;
+    self->until_s[root] = here->until_s;
+    self->most[root] = here->most;
+    self->count[root] = here->count;
     for (int32_t c = 0; c < self->columns; c++) {
-        self->least[c][root] = here.least.of[c];
-        self->next[c][root] = here.next.of[c];
+        self->least[c][root] = here->least.of[c];
+        self->next[c][root] = here->next.of[c];
     }
 }
 
@@ -146,12 +146,13 @@ void ms_standings_put(ms_standings *self, int32_t place, const ms_terms *terms, 
     for (int32_t c = 0; c < self->columns; c++) {
         one.least.of[c] = terms->of[self->term[c]];
     }
-    set(self, place, one);
+    set(self, place, &one);
 }
 
 void ms_standings_remove(ms_standings *self, int32_t place)
 {
-    set(self, place, NOBODY);
+    ms_standing nobody = NOBODY;
+    set(self, place, &nobody);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
