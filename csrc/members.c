@@ -20,6 +20,17 @@ void ms_members_free(ms_members *self)
     *self = (ms_members){0};
 }
 
+int ms_members_any(const ms_members *self, int32_t from, int32_t to)
+{
+    for (int32_t place = from; place < to; place += WORD_BITS - place % WORD_BITS) {
+        const uint64_t word = self->words[place / WORD_BITS] >> place % WORD_BITS;
+        if ((to - place < WORD_BITS ? word & (((uint64_t)1 << (to - place)) - 1) : word) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Bits of a word, added up side by side: not every processor of x86-64 has an instruction for it. */
 static int32_t bits_of(uint64_t word)
 {

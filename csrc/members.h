@@ -30,6 +30,9 @@ static inline void ms_members_set(ms_members *self, int32_t place, int belongs)
     self->count += change;
 }
 
+/* Whether one of some places belongs to it. */
+int ms_members_any(const ms_members *self, int32_t from, int32_t to);
+
 /* How many of them stand before a place, which may be the one after the last; and the k-th, from 0 on, of more than k. */
 int32_t ms_members_before(const ms_members *self, int32_t place);
 int32_t ms_members_at(const ms_members *self, int32_t k);

@@ -184,11 +184,19 @@ double ms_scored_standings_below(const ms_choice *self, int32_t level, int32_t i
     const ms_servers *servers = self->servers;
     const int64_t from = (int64_t)i << 3 * level, past = (int64_t)(i + 1) << 3 * level;
     const int32_t to = (int32_t)(past < servers->replicas ? past : servers->replicas);
-    if (ms_members_before(&servers->idle, to) > ms_members_before(&servers->idle, (int32_t)from)) {
+    if (servers->idle.count > 0 && ms_members_any(&servers->idle, (int32_t)from, to)) {
         return cost_of_terms(self, &NOTHING, total);
     }
     const int32_t node = servers->standings[0].tree.first[level] + i;
-    return ms_less(least_cost(self, &servers->standings[0], node, total), least_cost(self, &servers->standings[1], node, total));
+    ms_terms least = ms_standings_least(&servers->standings[0], node);
+    const ms_terms queued = ms_standings_least(&servers->standings[1], node);
+    if (ms_terms_are_nobodys(&least)) {
+        return cost_of_terms(self, &queued, total);
+    }
+    for (int k = 0; k < MS_TERMS; k++) { /* one cost for both: it is no more than the least of either */
+        least.of[k] = ms_less(least.of[k], queued.of[k]);
+    }
+    return cost_of_terms(self, &least, total);
 }
 
 /* ---- search --------------------------------------------------------------------------------------------- */

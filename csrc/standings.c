@@ -25,14 +25,13 @@ int ms_standings_init(ms_standings *self, int32_t places, uint32_t terms)
     terms = terms > 0 ? terms : any;
     const int32_t nodes = ms_eights_size(&self->tree);
     for (int32_t k = 0; k < MS_TERMS; k++) {
-        if ((terms >> k & 1) == 0) {
-            continue;
-        }
-        const int32_t c = self->columns++;
-        self->term[c] = k;
-        self->least[c] = column_of(nodes, INFINITY);
-        self->next[c] = column_of(nodes, INFINITY);
-        if (self->least[c] == NULL || self->next[c] == NULL) {
+        const int is_column = (int)(terms >> k & 1);
+        self->term[self->columns] = k;
+        self->columns += is_column;
+        self->mask[k] = -is_column;
+        self->least[k] = column_of(is_column ? nodes : 1, is_column ? INFINITY : 0.0);
+        self->next[k] = column_of(is_column ? nodes : 1, is_column ? INFINITY : 0.0);
+        if (self->least[k] == NULL || self->next[k] == NULL) {
             return MS_ERR_MEMORY;
         }
     }
@@ -44,9 +43,9 @@ int ms_standings_init(ms_standings *self, int32_t places, uint32_t terms)
 
 void ms_standings_free(ms_standings *self)
 {
-    for (int32_t c = 0; c < self->columns; c++) {
-        ms_memory_give(self->least[c]);
-        ms_memory_give(self->next[c]);
+    for (int32_t k = 0; k < MS_TERMS; k++) {
+        ms_memory_give(self->least[k]);
+        ms_memory_give(self->next[k]);
     }
     ms_memory_give(self->until_s);
     ms_memory_give(self->most);
@@ -65,7 +64,8 @@ static int is_there(const ms_standings *self, int32_t node, const ms_standing *h
 {
     int is_same = (self->until_s[node] == here->until_s) & (self->count[node] == here->count);
     for (int32_t c = 0; c < self->columns; c++) {
-        is_same &= (self->least[c][node] == here->least.of[c]) & (self->next[c][node] == here->next.of[c]);
+        const int32_t k = self->term[c];
+        is_same &= (self->least[k][node] == here->least.of[k]) & (self->next[k][node] == here->next.of[k]);
     }
     return is_same && (!has_waiting(self) || self->most[node] == here->most);
 }
@@ -82,7 +82,7 @@ static double least_of_either(const double *with, const double *without, uint32_
 }
 
 /* Puts what a node knows where it stands, and makes of it what the one above knows. The least is put there only after it was
- * read with its seven neighbours (eights.h). Terms of a standing are those of the columns here, in their order. */
+ * read with its seven neighbours (eights.h). */
 static void put(ms_standings *self, int32_t level, int32_t i, ms_standing *here)
 {
     const int32_t node = self->tree.first[level] + i, from = node - i % 8;
@@ -90,15 +90,17 @@ static void put(ms_standings *self, int32_t level, int32_t i, ms_standing *here)
     self->until_s[node] = here->until_s;
     self->count[node] = here->count;
     for (int32_t c = 0; c < self->columns; c++) {
+        const int32_t k = self->term[c];
+        const double own = here->least.of[k];
         uint32_t least;
-        const double own = here->least.of[c];
-        here->least.of[c] = ms_eights_least_with(self->least[c] + from, i % 8, own, &least);
+        here->least.of[k] = ms_eights_least_with(self->least[k] + from, i % 8, own, &least);
         who &= least;
-        self->least[c][node] = own;
-        self->next[c][node] = here->next.of[c];
+        self->least[k][node] = own;
+        self->next[k][node] = here->next.of[k];
     }
     for (int32_t c = 0; c < self->columns; c++) { /* of a single one nothing is next */
-        here->next.of[c] = least_of_either(level == 0 ? INFINITE : self->next[c] + from, self->least[c] + from, who);
+        const int32_t k = self->term[c];
+        here->next.of[k] = least_of_either(level == 0 ? INFINITE : self->next[k] + from, self->least[k] + from, who);
     }
     here->until_s = least_of_either(self->until_s + from, INFINITE, who);
     here->count = 0;
@@ -127,8 +129,9 @@ static void set(ms_standings *self, int32_t place, ms_standing *here)
     self->most[root] = here->most;
     self->count[root] = here->count;
     for (int32_t c = 0; c < self->columns; c++) {
-        self->least[c][root] = here->least.of[c];
-        self->next[c][root] = here->next.of[c];
+        const int32_t k = self->term[c];
+        self->least[k][root] = here->least.of[k];
+        self->next[k][root] = here->next.of[k];
     }
 }
 
@@ -144,7 +147,7 @@ void ms_standings_put(ms_standings *self, int32_t place, const ms_terms *terms, 
     one.until_s = until_s;
     one.most = terms->of[MS_TERM_WAITING];
     for (int32_t c = 0; c < self->columns; c++) {
-        one.least.of[c] = terms->of[self->term[c]];
+        one.least.of[self->term[c]] = terms->of[self->term[c]];
     }
     set(self, place, &one);
 }
@@ -164,10 +167,11 @@ static int32_t count_below(const ms_standings *self, int32_t level, int32_t i, c
     const int64_t from = (int64_t)i << 3 * level, to = (int64_t)(i + 1) << 3 * level;
     int is_least = 1, can_be = from < place, can_be_next = 1;
     for (int32_t c = 0; c < self->columns; c++) {
-        const double term = terms->of[self->term[c]];
-        is_least &= self->least[c][node] == term;
-        can_be &= self->least[c][node] <= term;
-        can_be_next &= self->next[c][node] <= term;
+        const int32_t column = self->term[c];
+        const double term = terms->of[column];
+        is_least &= self->least[column][node] == term;
+        can_be &= self->least[column][node] <= term;
+        can_be_next &= self->next[column][node] <= term;
     }
     if (!can_be || (!is_least && !can_be_next)) {
         return 0;

@@ -31,7 +31,8 @@ typedef struct ms_standings {
     ms_eights tree;
     int32_t columns;
     int32_t term[MS_TERMS];  /* [columns] */
-    double *least[MS_TERMS]; /* [columns] by node, places first, as are all of these */
+    int32_t mask[MS_TERMS];  /* by term: 0 where there is no column, but a single 0; else all bits */
+    double *least[MS_TERMS]; /* by term, and by node, places first, as are all of these */
     double *next[MS_TERMS];
     double *until_s;         /* NULL: they are not kept */
     double *most;
@@ -51,22 +52,20 @@ void ms_standings_remove(ms_standings *self, int32_t place);
 int32_t ms_standings_before(const ms_standings *self, const ms_terms *terms, int32_t place);
 int32_t ms_standings_at(const ms_standings *self, const ms_terms *terms, int32_t k);
 
+static inline ms_terms ms_standings_read(const ms_standings *self, double *const *column, int32_t node)
+{
+    return (ms_terms){{column[0][node & self->mask[0]], column[1][node & self->mask[1]], column[2][node & self->mask[2]],
+                       column[3][node & self->mask[3]]}};
+}
+
 static inline ms_terms ms_standings_least(const ms_standings *self, int32_t node)
 {
-    ms_terms terms = {{0}};
-    for (int32_t c = 0; c < self->columns; c++) {
-        terms.of[self->term[c]] = self->least[c][node];
-    }
-    return terms;
+    return ms_standings_read(self, self->least, node);
 }
 
 static inline ms_terms ms_standings_next(const ms_standings *self, int32_t node)
 {
-    ms_terms terms = {{0}};
-    for (int32_t c = 0; c < self->columns; c++) {
-        terms.of[self->term[c]] = self->next[c][node];
-    }
-    return terms;
+    return ms_standings_read(self, self->next, node);
 }
 
 /* Whether what is known of a place holds no more, but none of these terms is less, and as many wait. */
@@ -74,8 +73,9 @@ static inline int ms_standings_bound(const ms_standings *self, int32_t place, co
 {
     int is_bound = self->until_s[place] < as_of_s;
     for (int32_t c = 0; c < self->columns; c++) {
-        const double was = self->least[c][place], is = terms->of[self->term[c]];
-        is_bound &= self->term[c] == MS_TERM_WAITING ? was == is : was <= is;
+        const int32_t k = self->term[c];
+        const double was = self->least[k][place], is = terms->of[k];
+        is_bound &= k == MS_TERM_WAITING ? was == is : was <= is;
     }
     return is_bound;
 }
@@ -88,16 +88,16 @@ static inline void ms_standings_expect(const ms_standings *self, int32_t place)
     ms_early(&self->until_s[above]);
     ms_early(&self->count[place]);
     for (int32_t c = 0; c < self->columns; c++) {
-        ms_early(&self->least[c][place]);
-        ms_early(&self->least[c][above]);
-        ms_early(&self->next[c][above]);
+        ms_early(&self->least[self->term[c]][place]);
+        ms_early(&self->least[self->term[c]][above]);
+        ms_early(&self->next[self->term[c]][above]);
     }
 }
 
 /* Whether there is nobody. */
 static inline int ms_terms_are_nobodys(const ms_terms *terms)
 {
-    return terms->of[0] + terms->of[1] + terms->of[2] + terms->of[3] > 1e300;
+    return (terms->of[0] > 1e300) | (terms->of[1] > 1e300) | (terms->of[2] > 1e300) | (terms->of[3] > 1e300);
 }
 
 static inline int ms_terms_are_same(const ms_terms *a, const ms_terms *b)

@@ -23,6 +23,10 @@ static void check_all(const ms_members *self, const int *belongs, int32_t places
         CHECK(!belongs[i] || ms_members_at(self, rank) == i);
         rank += belongs[i];
     }
+    for (int k = 0; k < 20; k++) {
+        const int32_t from = below(places), to = from + below(places - from + 1);
+        CHECK(ms_members_any(self, from, to) == (ms_members_before(self, to) > ms_members_before(self, from)));
+    }
     CHECK(self->count == rank && ms_members_before(self, places) == rank);
 }
 
