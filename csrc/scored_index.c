@@ -2,8 +2,8 @@
  *
  * Where engines are polled, what they tell changes with a look only: until then all are ranked by it, as who was sent nothing
  * of the prompt is. Where nothing but the tokens that are to come matters, these are ranked. Else the sum depends on the
- * request, or on time, or on extremes that change with every event: then a tree knows the terms of their sums (standings.h), and
- * what a whole part of that tree can cost at least is the cost of the least of each of its terms. It needs
+ * request, or on time, or on extremes that change with every event: then trees know the terms of their sums (scored_standings.h),
+ * and what a whole part of a tree can cost at least is the cost of the least of each of its terms. It needs
  * no margin for rounding, as sums are rounded up and down together with their parts.
  *
  * Who was sent some of the prompt, or has the session, is looked at by itself. */
