@@ -30,13 +30,13 @@ double ms_choice_uniform(const ms_choice *self, int second)
 int64_t ms_choice_waiting_now(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    return ms_fleet_is_api(fleet, replica) ? 0 : ms_replica_waiting(&fleet->replica[replica]);
+    return ms_choice_is_api(self, replica) ? 0 : ms_replica_waiting(&fleet->replica[replica]);
 }
 
 double ms_choice_usage_now(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    return ms_fleet_is_api(fleet, replica) ? 0.0 : ms_outlook_kv_usage(&fleet->replica[replica], self->t_s);
+    return ms_choice_is_api(self, replica) ? 0.0 : ms_outlook_kv_usage(&fleet->replica[replica], self->t_s);
 }
 
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica)

@@ -27,6 +27,12 @@ static inline int ms_choice_is_of_all(const ms_choice *self)
     return self->up == self->servers->up_replica;
 }
 
+/* Whether what stands as a replica is an API: where there is none, no pool is read. */
+static inline int ms_choice_is_api(const ms_choice *self, int32_t replica)
+{
+    return self->servers->has_api && ms_fleet_is_api(self->fleet, replica);
+}
+
 /* Whether a replica of the model is among those it may go to. */
 int ms_choice_has(const ms_choice *self, int32_t replica);
 

@@ -18,6 +18,7 @@
 #include "philox.h"
 #include "prompt_cache.h"
 #include "replica.h"
+#include "members.h"
 #include "standings.h"
 #include "texts.h"
 #include "ties.h"
@@ -87,7 +88,7 @@ typedef struct ms_saturated {
     int32_t dearest;
 } ms_saturated;
 
-enum { MS_LOOKED_AT = 2 };
+enum { MS_STALE = 1, MS_BEHIND = 2 };
 
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
@@ -105,6 +106,7 @@ typedef struct ms_servers {
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
     ms_cold cold;          /* scored: who got prompts that nobody knew */
+    int64_t most_memory_tokens; /* of one */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt, */
@@ -116,10 +118,14 @@ typedef struct ms_servers {
     int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
     ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
     ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
-    int32_t *stale;        /* scored: places that have changed since */
-    int8_t *is_stale;      /* MS_LOOKED_AT: it may be the best */
+    int32_t *stale;        /* scored: replicas that have changed since */
     int32_t n_stale;
-    ms_standings standings; /* scored: of those that are up, where `loads` would not do; but for those that are stale */
+    int8_t *lag;           /* scored, by place: MS_STALE, and MS_BEHIND */
+    ms_standings standings[2]; /* scored: where `loads` would not do, of those that are up and have something to do: where
+                                  nobody waits, and where somebody does; */
+    ms_members idle;       /* and places of those that have nothing to do */
+    int32_t *behind;       /* scored: replicas of which these do not know what has changed */
+    int32_t n_behind;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
@@ -245,17 +251,23 @@ static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
     return self->groups > self->models && self->servers[self->models + model].replicas > 0;
 }
 
-/* A place has changed since its replicas were ranked. Where it stands, and the node above, will be read before long: at the
- * next request. */
-static inline void ms_servers_mark(ms_servers *self, int32_t place)
+/* Whether its replicas stand in trees of what their scores are made of. */
+static inline int ms_servers_stand(const ms_servers *self)
 {
-    if (self->standings.node != NULL && !self->is_stale[place]) {
-        ms_early_all(&self->standings.node[place], sizeof *self->standings.node);
-        ms_early_all(&self->standings.node[self->standings.tree.first[1] + place / 8], sizeof *self->standings.node);
+    return self->standings[0].until_s != NULL;
+}
+
+/* A replica has changed since all were ranked. Where it stands will be read before long: at the next request, unless that finds
+ * somebody who has nothing to do. */
+static inline void ms_servers_mark(ms_servers *self, int32_t replica, int32_t place)
+{
+    const int is_stale = (self->lag[place] & MS_STALE) != 0;
+    if (!is_stale && ms_servers_stand(self) && self->idle.count == 0) {
+        ms_standings_expect(&self->standings[0], place);
     }
-    self->stale[self->n_stale] = place;
-    self->n_stale += !self->is_stale[place];
-    self->is_stale[place] = 1;
+    self->stale[self->n_stale] = replica;
+    self->n_stale += !is_stale;
+    self->lag[place] |= MS_STALE;
 }
 
 #endif

@@ -9,7 +9,7 @@ static inline int ms_scored_index_is_kept(const ms_choice *self)
 {
     const ms_fleet *fleet = self->fleet;
     const ms_servers *servers = self->servers;
-    const int is_kept = servers->standings.node != NULL || ms_weights_rank(&fleet->dispatch.weights, fleet->looks.delay_s > 0.0);
+    const int is_kept = ms_servers_stand(servers) || ms_weights_rank(&fleet->dispatch.weights, fleet->looks.delay_s > 0.0);
     return is_kept && ms_choice_is_of_all(self) && servers->replicas > MS_SCAN_MOST;
 }
 

@@ -141,4 +141,34 @@ static inline double ms_score_of_router(const ms_choice *self, int32_t replica, 
     return ms_score_router(&self->fleet->dispatch, replica == known->bound, unfinished, known->most, coldness);
 }
 
+/* ---- with an index ---------------------------------------------------------------------------------------- */
+
+/* What replicas are measured by. */
+static inline ms_range ms_score_measure(const ms_servers *servers)
+{
+    return (ms_range){servers->least_waiting, servers->most_waiting};
+}
+
+static inline double ms_score_cost(const ms_choice *self, int32_t replica, int64_t total, ms_known *known)
+{
+    const double score = ms_score_of_engine(self, replica, ms_score_measure(self->servers)) + ms_score_of_prompt(self, replica, total);
+    return -(score + ms_score_of_router(self, replica, known));
+}
+
+/* What is stale of unfinished requests is put right first. */
+static inline int64_t ms_score_busiest(const ms_choice *self)
+{
+    const ms_fleet *fleet = self->fleet;
+    ms_servers *servers = self->servers;
+    if (!(fleet->dispatch.weights.active > 0.0)) {
+        return 0;
+    }
+    for (int32_t i = 0; i < servers->n_stale; i++) {
+        const int32_t replica = servers->stale[i], place = fleet->place_of[replica];
+        const double unfinished = (double)ms_view_unfinished(fleet, replica);
+        ms_ties_set(&servers->heights, place, fleet->failures[replica] == 0 ? -unfinished : INFINITY);
+    }
+    return (int64_t)-ms_ties_least(&servers->heights);
+}
+
 #endif

@@ -3,155 +3,181 @@
 #include <math.h>
 
 #include "error.h"
+#include "maths.h"
 #include "memory.h"
 
-static const ms_terms NONE = {{INFINITY, INFINITY, INFINITY, INFINITY}};
-static const ms_standing NOBODY = {.least = {{INFINITY, INFINITY, INFINITY, INFINITY}},
-                                   .next = {{INFINITY, INFINITY, INFINITY, INFINITY}},
-                                   .until_s = INFINITY,
-                                   .most = -INFINITY};
+static const double INFINITE[8] = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
 
-int ms_standings_init(ms_standings *self, int32_t places)
+/* Nobody, by node; NULL without memory. */
+static double *column_of(int32_t nodes, double nobodys)
 {
+    double *made = ms_memory_take((size_t)nodes * sizeof *made);
+    for (int32_t i = 0; made != NULL && i < nodes; i++) {
+        made[i] = nobodys;
+    }
+    return made;
+}
+
+int ms_standings_init(ms_standings *self, int32_t places, uint32_t terms)
+{
+    const uint32_t any = (uint32_t)1 << MS_TERM_USAGE; /* a column tells whether there is anybody */
     *self = (ms_standings){.tree = ms_eights_of(places)};
+    terms = terms > 0 ? terms : any;
     const int32_t nodes = ms_eights_size(&self->tree);
-    self->node = ms_memory_take((size_t)nodes * sizeof *self->node);
-    if (self->node == NULL) {
-        return MS_ERR_MEMORY;
+    for (int32_t k = 0; k < MS_TERMS; k++) {
+        const int is_column = (int)(terms >> k & 1);
+        self->term[self->columns] = k;
+        self->columns += is_column;
+        self->mask[k] = -is_column;
+        self->least[k] = column_of(is_column ? nodes : 1, is_column ? INFINITY : 0.0);
+        self->next[k] = column_of(is_column ? nodes : 1, is_column ? INFINITY : 0.0);
+        if (self->least[k] == NULL || self->next[k] == NULL) {
+            return MS_ERR_MEMORY;
+        }
     }
-    for (int32_t i = 0; i < nodes; i++) {
-        self->node[i] = NOBODY;
-    }
-    return 0;
+    self->until_s = column_of(nodes, INFINITY);
+    self->most = column_of(nodes, -INFINITY);
+    self->count = ms_memory_take((size_t)nodes * sizeof *self->count);
+    return self->until_s == NULL || self->most == NULL || self->count == NULL ? MS_ERR_MEMORY : 0;
 }
 
 void ms_standings_free(ms_standings *self)
 {
-    ms_memory_give(self->node);
+    for (int32_t k = 0; k < MS_TERMS; k++) {
+        ms_memory_give(self->least[k]);
+        ms_memory_give(self->next[k]);
+    }
+    ms_memory_give(self->until_s);
+    ms_memory_give(self->most);
+    ms_memory_give(self->count);
     *self = (ms_standings){0};
 }
 
 /* ---- changing ------------------------------------------------------------------------------------------- */
 
-static double lesser(double a, double b)
+static int has_waiting(const ms_standings *self)
 {
-    return b < a ? b : a;
+    return self->term[0] == MS_TERM_WAITING;
 }
 
-static void lower(ms_terms *least, const ms_terms *terms)
+static int is_there(const ms_standings *self, int32_t node, const ms_standing *here)
 {
-    for (int k = 0; k < MS_TERMS; k++) {
-        least->of[k] = lesser(least->of[k], terms->of[k]);
+    int is_same = (self->until_s[node] == here->until_s) & (self->count[node] == here->count);
+    for (int32_t c = 0; c < self->columns; c++) {
+        const int32_t k = self->term[c];
+        is_same &= (self->least[k][node] == here->least.of[k]) & (self->next[k][node] == here->next.of[k]);
     }
+    return is_same && (!has_waiting(self) || self->most[node] == here->most);
 }
 
-static int is_same(const ms_standing *a, const ms_standing *b)
+/* Each of eight that has a bit by one of these, the others by another: the least. Which have one cannot be foretold. */
+static double least_of_either(const double *with, const double *without, uint32_t who)
 {
-    return ms_terms_are_same(&a->least, &b->least) && ms_terms_are_same(&a->next, &b->next) && a->until_s == b->until_s &&
-           a->most == b->most && a->count == b->count;
-}
-
-/* What a node knows of the eight below it. */
-static ms_standing joined(const ms_standing *below)
-{
-    ms_standing made = NOBODY;
-    for (int32_t i = 0; i < 8; i++) {
-        lower(&made.least, &below[i].least);
-        made.most = below[i].most > made.most ? below[i].most : made.most;
+    const double *from[2] = {without, with};
+    double least = INFINITY;
+    for (int32_t k = 0; k < 8; k++) {
+        least = ms_less(from[who >> k & 1][k], least);
     }
-    for (int32_t i = 0; i < 8; i++) {
-        if (ms_terms_are_same(&below[i].least, &made.least)) {
-            lower(&made.next, &below[i].next);
-            made.count += below[i].count;
-            made.until_s = lesser(made.until_s, below[i].until_s);
-        } else {
-            lower(&made.next, &below[i].least);
+    return least;
+}
+
+/* Puts what a node knows where it stands, and makes of it what the one above knows. The least is put there only after it was
+ * read with its seven neighbours (eights.h). */
+static void put(ms_standings *self, int32_t level, int32_t i, ms_standing *here)
+{
+    const int32_t node = self->tree.first[level] + i, from = node - i % 8;
+    uint32_t who = 255;
+    self->until_s[node] = here->until_s;
+    self->count[node] = here->count;
+    for (int32_t c = 0; c < self->columns; c++) {
+        const int32_t k = self->term[c];
+        const double own = here->least.of[k];
+        uint32_t least;
+        here->least.of[k] = ms_eights_least_with(self->least[k] + from, i % 8, own, &least);
+        who &= least;
+        self->least[k][node] = own;
+        self->next[k][node] = here->next.of[k];
+    }
+    for (int32_t c = 0; c < self->columns; c++) { /* of a single one nothing is next */
+        const int32_t k = self->term[c];
+        here->next.of[k] = least_of_either(level == 0 ? INFINITE : self->next[k] + from, self->least[k] + from, who);
+    }
+    here->until_s = least_of_either(self->until_s + from, INFINITE, who);
+    here->count = 0;
+    for (int32_t k = 0; k < 8; k++) {
+        here->count += self->count[from + k] & -(int32_t)(who >> k & 1);
+    }
+    if (has_waiting(self)) {
+        self->most[node] = here->most;
+        for (int32_t k = 0; k < 8; k++) {
+            here->most = ms_more(self->most[from + k], here->most);
         }
     }
-    return made;
 }
 
-/* The least of several, one of which was this and is another now. Returns whether that can be told without the others;
- * is_held: one of them is known to have the least still. */
-static int follow(double *least, double was, double is, int is_held)
-{
-    if (is <= *least) {
-        *least = is;
-        return 1;
-    }
-    return is_held || was > *least || was == is;
-}
-
-/* What a node knows once one below it is another: the other seven need not be read where nothing that only it had has gone,
- * and the least of all terms stays. Returns whether that is so. */
-static int follow_one(ms_standing *self, const ms_standing *was, const ms_standing *is)
-{
-    const int was_least = ms_terms_are_same(&was->least, &self->least);
-    const int is_least = ms_terms_are_same(&is->least, &self->least);
-    const int64_t others = self->count - (was_least ? was->count : 0);
-    const ms_terms *next_was = was_least ? &was->next : &was->least, *next_is = is_least ? &is->next : &is->least;
-    for (int k = 0; k < MS_TERMS; k++) {
-        double least = self->least.of[k];
-        if (!follow(&least, was->least.of[k], is->least.of[k], others > 0) || least != self->least.of[k] ||
-            !follow(&self->next.of[k], next_was->of[k], next_is->of[k], 0)) {
-            return 0;
-        }
-    }
-    double fewest = -self->most;
-    if (!follow(&self->until_s, was_least ? was->until_s : INFINITY, is_least ? is->until_s : INFINITY, 0) ||
-        !follow(&fewest, -was->most, -is->most, 0)) {
-        return 0;
-    }
-    self->most = -fewest;
-    self->count = others + (is_least ? is->count : 0);
-    return 1;
-}
-
-static void set(ms_standings *self, int32_t place, ms_standing here)
+static void set(ms_standings *self, int32_t place, ms_standing *here)
 {
     int32_t i = place;
-    for (int32_t level = 0; !is_same(&self->node[self->tree.first[level] + i], &here); level++) {
-        const ms_standing was = self->node[self->tree.first[level] + i];
-        self->node[self->tree.first[level] + i] = here;
-        if (level == self->tree.top) {
+    for (int32_t level = 0; level < self->tree.top; level++, i /= 8) {
+        if (is_there(self, self->tree.first[level] + i, here)) {
             return;
         }
-        i /= 8;
-        ms_standing above = self->node[self->tree.first[level + 1] + i];
-        here = follow_one(&above, &was, &here) ? above : joined(&self->node[self->tree.first[level] + 8 * i]);
+        put(self, level, i, here);
+    }
+    const int32_t root = ms_eights_root(&self->tree);
+    self->until_s[root] = here->until_s;
+    self->most[root] = here->most;
+    self->count[root] = here->count;
+    for (int32_t c = 0; c < self->columns; c++) {
+        const int32_t k = self->term[c];
+        self->least[k][root] = here->least.of[k];
+        self->next[k][root] = here->next.of[k];
     }
 }
+
+static const ms_standing NOBODY = {.least = {{INFINITY, INFINITY, INFINITY, INFINITY}},
+                                   .next = {{INFINITY, INFINITY, INFINITY, INFINITY}},
+                                   .until_s = INFINITY,
+                                   .most = -INFINITY};
 
 void ms_standings_put(ms_standings *self, int32_t place, const ms_terms *terms, double until_s)
 {
-    const ms_standing one = {
-        .least = *terms, .next = NONE, .until_s = until_s, .most = terms->of[MS_TERM_WAITING], .count = 1};
-    set(self, place, one);
+    ms_standing one = NOBODY;
+    one.count = 1;
+    one.until_s = until_s;
+    one.most = terms->of[MS_TERM_WAITING];
+    for (int32_t c = 0; c < self->columns; c++) {
+        one.least.of[self->term[c]] = terms->of[self->term[c]];
+    }
+    set(self, place, &one);
 }
 
 void ms_standings_remove(ms_standings *self, int32_t place)
 {
-    set(self, place, NOBODY);
+    ms_standing nobody = NOBODY;
+    set(self, place, &nobody);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static int is_at_most(const ms_terms *a, const ms_terms *b)
-{
-    return a->of[0] <= b->of[0] && a->of[1] <= b->of[1] && a->of[2] <= b->of[2] && a->of[3] <= b->of[3];
-}
-
 /* Of those with these terms below node i of a level, the ones at places before this. */
 static int32_t count_below(const ms_standings *self, int32_t level, int32_t i, const ms_terms *terms, int32_t place)
 {
-    const ms_standing *here = &self->node[self->tree.first[level] + i];
-    const int is_least = ms_terms_are_same(&here->least, terms);
+    const int32_t node = self->tree.first[level] + i;
     const int64_t from = (int64_t)i << 3 * level, to = (int64_t)(i + 1) << 3 * level;
-    if (from >= place || !is_at_most(&here->least, terms) || (!is_least && !is_at_most(&here->next, terms))) {
+    int is_least = 1, can_be = from < place, can_be_next = 1;
+    for (int32_t c = 0; c < self->columns; c++) {
+        const int32_t column = self->term[c];
+        const double term = terms->of[column];
+        is_least &= self->least[column][node] == term;
+        can_be &= self->least[column][node] <= term;
+        can_be_next &= self->next[column][node] <= term;
+    }
+    if (!can_be || (!is_least && !can_be_next)) {
         return 0;
     }
     if (to <= place && is_least) {
-        return (int32_t)here->count;
+        return self->count[node];
     }
     int32_t count = 0;
     for (int32_t k = 0; k < 8; k++) { /* of a single one nothing is next: it does not come here */

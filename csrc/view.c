@@ -41,6 +41,8 @@ static void find_common_limits(const ms_fleet *self, ms_servers *servers)
     servers->holder = -1;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &self->pool[servers->pool[k]];
+        const int64_t memory_tokens = pool->plan.limits.kv_capacity_tokens;
+        servers->most_memory_tokens = memory_tokens > servers->most_memory_tokens ? memory_tokens : servers->most_memory_tokens;
         servers->has_api |= pool->plan.is_api;
         servers->holder = k == 0 || ms_pool_holds_before(pool, &self->pool[servers->holder]) ? servers->pool[k] : servers->holder;
     }
@@ -62,9 +64,16 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
     if (!is_many || ms_weights_rank(weights, self->looks.delay_s > 0.0)) {
         return 0;
     }
-    MS_TRY(ms_standings_init(&servers->standings, servers->replicas));
+    servers->behind = calloc((size_t)servers->replicas + 1, sizeof *servers->behind);
+    if (servers->behind == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    const uint32_t waiting = (uint32_t)1 << MS_TERM_WAITING, terms = ms_view_terms(weights);
+    MS_TRY(ms_members_init(&servers->idle, servers->replicas));
+    MS_TRY(ms_standings_init(&servers->standings[0], servers->replicas, terms & ~waiting));
+    MS_TRY(ms_standings_init(&servers->standings[1], servers->replicas, terms));
     for (int32_t i = 0; i < servers->replicas; i++) {
-        ms_servers_mark(servers, i);
+        ms_servers_mark(servers, servers->replica[i], i);
     }
     return 0;
 }
@@ -84,8 +93,8 @@ int ms_view_prepare(ms_fleet *self, ms_servers *servers)
         ms_ties_set(&servers->nevers, i, 0.0);
     }
     servers->stale = calloc((size_t)servers->replicas + 1, sizeof *servers->stale);
-    servers->is_stale = calloc((size_t)servers->replicas + 1, sizeof *servers->is_stale);
-    if (servers->stale == NULL || servers->is_stale == NULL) {
+    servers->lag = calloc((size_t)servers->replicas + 1, sizeof *servers->lag);
+    if (servers->stale == NULL || servers->lag == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(prepare_standings(self, servers));
@@ -102,11 +111,14 @@ void ms_view_free(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);
     ms_ties_free(&servers->nevers);
-    ms_standings_free(&servers->standings);
+    ms_members_free(&servers->idle);
+    ms_standings_free(&servers->standings[0]);
+    ms_standings_free(&servers->standings[1]);
     free(servers->stale);
-    free(servers->is_stale);
-    servers->stale = NULL;
-    servers->is_stale = NULL;
+    free(servers->behind);
+    free(servers->lag);
+    servers->stale = servers->behind = NULL;
+    servers->lag = NULL;
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
@@ -139,8 +151,8 @@ static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
     if (weights->no_hit_lru > 0.0) {
         ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
     }
-    if (weights->active > 0.0 || servers->standings.node != NULL) {
-        ms_servers_mark(servers, place);
+    if (weights->active > 0.0 || ms_servers_stand(servers)) {
+        ms_servers_mark(servers, replica, place);
     }
 }
 
@@ -223,11 +235,13 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const int is_stirred = looks->until_s[replica] == -INFINITY;
     const int64_t waiting = ms_replica_waiting(&self->replica[replica]);
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
-    if (servers->standings.node != NULL && is_stirred) {
-        const ms_standing *one = &servers->standings.node[place];
-        const int is_bound = one->until_s < time_s && usage >= one->least.of[MS_TERM_USAGE] && waiting == looks->waiting[replica];
-        if (!is_bound) {
-            ms_servers_mark(servers, place);
+    if (ms_servers_stand(servers)) {
+        const int is_idle = ms_members_has(&servers->idle, place), is_known = servers->lag[place] == 0;
+        const ms_standings *standings = &servers->standings[looks->waiting[replica] > 0];
+        const int is_bound = standings->until_s[place] < time_s && waiting == looks->waiting[replica] &&
+                             usage >= ms_standings_least(standings, place).of[MS_TERM_USAGE];
+        if (is_idle || (is_stirred && !(is_known && is_bound))) {
+            ms_servers_mark(servers, replica, place);
         }
     }
     looks->waiting[replica] = waiting;

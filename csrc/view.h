@@ -35,6 +35,14 @@ static inline double ms_view_account(const ms_fleet *self, int32_t replica)
            (double)self->held_tokens[replica];
 }
 
+/* scored: a bit for each term that the sum of these depends on (standings.h). */
+static inline uint32_t ms_view_terms(const ms_score_weights *weights)
+{
+    return (uint32_t)(weights->queue > 0.0 || weights->load > 0.0) << MS_TERM_WAITING |
+           (uint32_t)(weights->active > 0.0) << MS_TERM_UNFINISHED | (uint32_t)(weights->token_load > 0.0) << MS_TERM_PREFILL |
+           (uint32_t)(weights->kv_cache > 0.0) << MS_TERM_USAGE;
+}
+
 /* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
 static inline void ms_view_stir(ms_fleet *self, int32_t replica)
 {
@@ -42,8 +50,8 @@ static inline void ms_view_stir(ms_fleet *self, int32_t replica)
     self->is_at_rest[replica] = 0;
     if (self->looks.delay_s > 0.0) {
         ms_looks_stir(&self->looks, replica);
-    } else if (servers->standings.node != NULL) {
-        ms_servers_mark(servers, self->place_of[replica]);
+    } else if (ms_servers_stand(servers)) {
+        ms_servers_mark(servers, replica, self->place_of[replica]);
     }
 }
 

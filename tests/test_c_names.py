@@ -19,7 +19,7 @@ NM = shutil.which("nm")
 pytestmark = pytest.mark.skipif(COMPILER is None or NM is None, reason="needs a C compiler and nm")
 
 # A rule in a file of its own exports itself, by the name that a scenario has for it.
-FAMILIES = {"autoscale": "autoscale", "dispatch": "dispatch_rules"}
+FAMILIES = {"autoscale": "autoscale", "dispatch": "dispatch_rules", "scored": "scored_index"}
 
 # What a file is a part of, where both have the functions of one structure, which a third declares.
 PARTS = {"sequences_memory": "sequences"}

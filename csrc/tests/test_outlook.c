@@ -59,6 +59,7 @@ static void usage_holds_until_its_next_block(void)
                 CHECK(usage == ms_outlook_kv_usage(&r, t_s) && until_s >= t_s);
                 CHECK(usage == ms_outlook_kv_usage(&r, (t_s + last_s) / 2.0) && usage == ms_outlook_kv_usage(&r, last_s));
                 CHECK(usage <= ms_outlook_kv_usage(&r, last_s + 0.5));
+                CHECK(ms_outlook_decodes(&r) == (r.sequences.decoders > 0) && (usage > 0.0 || !ms_outlook_decodes(&r)));
                 t_s = nextafter(last_s, INFINITY);
                 if (k < 3 && last_s < r.boundary_s && r.sequences.decoders == r.sequences.running) {
                     CHECK(usage < ms_outlook_kv_usage(&r, t_s)); /* each look is at a block more */
@@ -80,8 +81,9 @@ static void without_memory_there_is_no_usage(void)
 {
     ms_replica r;
     make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 16});
-    r.sequences.running = 1;
-    CHECK(ms_outlook_kv_usage(&r, 1.0) == 0.0);
+    r.sequences.running = r.sequences.decoders = 1;
+    CHECK(ms_outlook_kv_usage(&r, 1.0) == 0.0 && !ms_outlook_decodes(&r));
+    r.sequences.decoders = 0;
     r.sequences.running = 0;
     ms_replica_free(&r);
 }

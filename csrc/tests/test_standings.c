@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-enum { MOST = 80 };
+enum { MOST = 80, WITHOUT_PREFILL = 1 << MS_TERM_WAITING | 1 << MS_TERM_UNFINISHED | 1 << MS_TERM_USAGE };
 
 static uint32_t state = 1;
 
@@ -37,9 +37,10 @@ static void lower(ms_terms *least, const ms_terms *terms)
 }
 
 /* All from one place to another: what their node has to know. `next` is the least of the others'. */
-static void check_node(const ms_standing *node, int32_t from, int32_t to)
+static void check_node(const ms_standings *self, int32_t at, int32_t from, int32_t to)
 {
-    ms_terms least = {{INFINITY, INFINITY, INFINITY, INFINITY}}, next = least;
+    const ms_terms its_least = ms_standings_least(self, at), its_next = ms_standings_next(self, at);
+    ms_terms least = {{INFINITY, INFINITY, 0.0, INFINITY}}, next = least;
     double until_s = INFINITY, most = -INFINITY;
     int32_t count = 0;
     for (int32_t i = from; i < to; i++) {
@@ -56,9 +57,9 @@ static void check_node(const ms_standing *node, int32_t from, int32_t to)
         count += is_least;
         until_s = is_least ? fmin(until_s, until_at[i]) : until_s;
     }
-    CHECK(ms_terms_are_same(&node->least, &least) && ms_terms_are_same(&node->next, &next));
-    CHECK(node->count == count && node->until_s == until_s && node->most == most);
-    CHECK(ms_terms_are_nobodys(&node->next) == (next.of[0] == INFINITY));
+    CHECK(ms_terms_are_same(&its_least, &least) && ms_terms_are_same(&its_next, &next));
+    CHECK(self->count[at] == count && self->until_s[at] == until_s && self->most[at] == most);
+    CHECK(ms_terms_are_nobodys(&its_next) == (next.of[0] == INFINITY));
 }
 
 static void check_all(const ms_standings *self, int32_t places, const ms_terms *others)
@@ -67,7 +68,7 @@ static void check_all(const ms_standings *self, int32_t places, const ms_terms *
         const int32_t span = 1 << 3 * level;
         for (int32_t i = 0; i * span < places; i++) {
             const int32_t to = (i + 1) * span < places ? (i + 1) * span : places;
-            check_node(&self->node[self->tree.first[level] + i], i * span, to);
+            check_node(self, self->tree.first[level] + i, i * span, to);
         }
     }
     for (int32_t i = 0; i < places; i++) {
@@ -76,7 +77,7 @@ static void check_all(const ms_standings *self, int32_t places, const ms_terms *
         CHECK(!is_in[i] || ms_standings_at(self, &terms_at[i], rank) == i);
         CHECK(ms_standings_before(self, others, i) == before_by_looking(others, i));
     }
-    check_node(ms_standings_root(self), 0, places);
+    check_node(self, ms_eights_root(&self->tree), 0, places);
 }
 
 /* With `kinds` values of each term: many are alike, or few. */
@@ -85,7 +86,7 @@ static void a_node_knows_of_all_below_it(void)
     for (int32_t places = 1; places <= MOST; places += 3) {
         const int32_t kinds = 1 + places % 4;
         ms_standings standings;
-        CHECK(ms_standings_init(&standings, places) == 0);
+        CHECK(ms_standings_init(&standings, places, WITHOUT_PREFILL) == 0);
         memset(is_in, 0, sizeof is_in);
         for (int turn = 0; turn < 300; turn++) {
             const int32_t place = below(places);
@@ -102,7 +103,7 @@ static void a_node_knows_of_all_below_it(void)
             check_all(&standings, places, &terms);
         }
         ms_standings_free(&standings);
-        CHECK(standings.node == NULL);
+        CHECK(standings.until_s == NULL);
     }
 }
 
@@ -111,7 +112,7 @@ static void what_has_only_risen_is_bound(void)
 {
     const ms_terms terms = {{2.0, 3.0, 40.0, 0.5}};
     ms_standings standings;
-    CHECK(ms_standings_init(&standings, 9) == 0);
+    CHECK(ms_standings_init(&standings, 9, 15) == 0);
     ms_standings_put(&standings, 8, &terms, 5.0);
     CHECK(ms_standings_bound(&standings, 8, &terms, 5.5) && !ms_standings_bound(&standings, 8, &terms, 5.0));
     for (int k = 0; k < MS_TERMS; k++) {
