@@ -129,7 +129,7 @@ def test_a_range_has_at_most_ten_thousand_values():
     with pytest.raises(ValueError, match=r"^1\.\.2:10001: 10001 values; expected 2 to 10,000$"):
         spaced("1..2:10001")
     for empty in ("1..1", "2..2:3:linear"):
-        with pytest.raises(ValueError, match="is empty; expected LOW..HIGH with LOW < HIGH"):
+        with pytest.raises(ValueError, match="is empty; expected LOW"):
             spaced(empty)
 
 
