@@ -1,11 +1,14 @@
 """What is said, word for word, of keys that do not go together, and what next to it is taken."""
 
 import pytest
-from builders import api, model, pool, scenario
+from builders import COEFFICIENTS, api, model, pool, scenario
 from test_scenario_errors import READ, SESSIONS, problems
 
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
+from messsim.scenario.checks import notes_of
+from messsim.scenario.fleet import Drafts
+from messsim.scenario.routing import Router
 from messsim.scenario.toml import read_toml
 
 A = {"name": "a", "satisfaction": 0.5}
@@ -228,6 +231,54 @@ def an_api(**more):
             {"models": [model("a", gpu="TPU")]},
         ),
         (
+            {"router": {"keep_session_model": True}},
+            "router.keep_session_model: there are no sessions; expected [sessions], or a trace that names them",
+            {"router": {"keep_session_model": True}, "sessions": SESSIONS},
+        ),
+        (
+            {"arrivals": READ, "prefixes": {"groups": 2, "tokens": {"kind": "trace"}}},
+            "prefixes.tokens.kind = 'trace': expected a law of its own",
+            {"arrivals": READ, "prefixes": {"groups": 2, "tokens": {"kind": "constant", "tokens": 3}}},
+        ),
+        (
+            {"models": [model("a", coefficients={"c1_s_per_token": 1.0})]},
+            "models.0.coefficients: a0_s: missing; expected fixed time of an iteration, s, or knots",
+            {"models": [model("a", coefficients={"a0_s": 1e-9})]},
+        ),
+        (
+            {"models": [model("a", coefficients=COEFFICIENTS | {"p_cap_w_per_gpu": 99.0})]},
+            "models.0.coefficients: p_cap_w_per_gpu = 99.0 is below p0_w_per_gpu = 100.0",
+            {"models": [model("a", coefficients=COEFFICIENTS | {"p_cap_w_per_gpu": 100.0})]},
+        ),
+        *(
+            (
+                {"models": [model("a", coefficients=COEFFICIENTS | {"ae_s": 1.0, "top_k": top_k, "experts": 4})]},
+                f"models.0.coefficients: top_k = {top_k} and experts = 4; expected 0 < top_k < experts",
+                {"models": [model("a", coefficients=COEFFICIENTS | {"ae_s": 1.0, "top_k": taken, "experts": 4})]},
+            )
+            for top_k, taken in ((0, 1), (4, 3))
+        ),
+        (
+            {"phases": [{"from_request": 3, "withdrawn": ["small", "large"]}]},
+            "phases.0.withdrawn: all models are; expected at least one that takes requests",
+            {"phases": [{"from_request": 3, "withdrawn": ["small"]}]},
+        ),
+        (
+            {"phases": [{"from_request": 3, "over_requests": 5, "difficulty": 1.0}, {"from_request": 7}]},
+            "phases.0.over_requests = 5: expected at most 4, where the next phase begins",
+            {"phases": [{"from_request": 3, "over_requests": 4, "difficulty": 1.0}, {"from_request": 7}]},
+        ),
+        (
+            {"phases": [{"from_request": 3, "tasks": {"all": 0.0}}], "satisfaction": {"tasks": [{"name": "all"}]}},
+            "phases.0.tasks: all weights are 0; expected at least one above it",
+            {"phases": [{"from_request": 3, "tasks": {"all": 0.5}}], "satisfaction": {"tasks": [{"name": "all"}]}},
+        ),
+        (
+            {"cost": {"unit": "USD"}, "models": [model("a", gpu="H100")]},
+            "cost.usd_per_gpu_hour.H100: missing; expected the price of the GPU of pool a",
+            {"cost": {"unit": "USD", "usd_per_gpu_hour": {"H100": 0.0}}, "models": [model("a", gpu="H100")]},
+        ),
+        (
             {"router": {"decision_s": 2e6}},
             "router.decision_s: 2e+06 seconds; expected at most 1e+06",
             {"router": {"decision_s": 1e6}},
@@ -299,3 +350,90 @@ def test_what_may_be_meant_by_a_text_that_is_no_toml(tmp_path, name, text, hint)
     (problem,) = error.value.problems
     assert problem.startswith("not valid TOML: ")
     assert problem.endswith(hint)
+
+
+IGNORED = "ignored with dispatch = 'round_robin'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "means", "notes"),
+    [
+        ({}, None, []),
+        (
+            {"sla": {"alpha": 0.9}},
+            None,
+            [
+                "alpha = 0.9 is above the best model's mean satisfaction 0.8: it can only be met as far as the router "
+                "predicts which model is right"
+            ],
+        ),
+        ({"sla": {"alpha": 0.8}}, None, []),
+        (
+            {"router": {"reference": "small"}},
+            None,
+            ["router.reference: small answers the user when exploring, but large is more satisfying"],
+        ),
+        ({"router": {"reference": "small"}}, [0.5, 0.5], []),
+        ({}, [0.6, 0.5], ["router.reference: large answers the user when exploring, but small is more satisfying"]),
+        ({"router": {"workers": 3}}, None, ["router.workers: ignored without router.decision_s"]),
+        ({"router": {"workers": 3, "decision_s": 0.1}}, None, []),
+        (
+            {"models": [model("a"), model("b", front_end_workers=2)]},
+            None,
+            ["models.1.front_end_workers: ignored without front_end_s"],
+        ),
+        (
+            {"models": [A], "pools": [pool("a", front_end_workers=2)]},
+            None,
+            ["pools.0.front_end_workers: ignored without front_end_s"],
+        ),
+        ({"models": [model("a", front_end_workers=2, front_end_s=0.1)]}, None, []),
+        ({"router": {"reconcile_s": 3.0}}, None, ["router.reconcile_s: ignored with router.instances = 1"]),
+        ({"router": {"reconcile_s": 3.0, "instances": 2}}, None, []),
+        ({"cluster": {"dispatch": "round_robin", "ties": "random"}}, None, [f"cluster.ties: {IGNORED}"]),
+        ({"cluster": {"dispatch": "least_loaded", "ties": "random"}}, None, []),
+        (
+            {"cluster": {"dispatch": "round_robin", "packed": {"requests": 3}, "session": {"ttl_s": 3.0}}},
+            None,
+            [f"cluster.packed: {IGNORED}", f"cluster.session: {IGNORED}"],
+        ),
+        ({"cluster": {"dispatch": "packed", "packed": {"requests": 3}}}, None, []),
+        ({"cluster": {"dispatch": "round_robin", "own": {"state": 3}}}, None, [f"cluster.own: {IGNORED}"]),
+        (
+            {"cluster": {"transfer": {"latency_s": 1.0}}},
+            None,
+            ["cluster.transfer: ignored without pools of role = 'prefill' and 'decode'"],
+        ),
+        (split() | {"cluster": {"transfer": {"latency_s": 1.0}}}, None, []),
+        (
+            split(decode={"front_end_s": 0.1, "kv_bytes_per_token": 2.0}),
+            None,
+            [
+                "pools.1.front_end_s: ignored with role = 'decode': requests pass that of where they are prefilled",
+                "pools.1.kv_bytes_per_token: ignored with role = 'decode'; it counts in a pool that prefills",
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_taken_and_deserves_a_word(changes, means, notes):
+    data = scenario(**changes)
+    data["sla"] = {"alpha": 0.4} | changes.get("sla", {})
+    assert notes_of(parse(data), means) == notes
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "wanted", "iterations"),
+    [(0.0, 3.0, 3.0), ([0.5, 0.5], 0.0, 0.0), ([0.5, 0.5], 0.25, 1 / 1.75), ([1.0, 1.0], 6.0, (6 + 9 / 6 - 0.5) / 3)],
+)
+def test_iterations_with_drafts(acceptance, wanted, iterations):
+    """1 + 0.5 + 0.25 tokens an iteration; at least one iteration, whatever is wanted."""
+    tokens = len(acceptance) if isinstance(acceptance, list) else 2
+    assert Drafts(tokens=tokens, acceptance=acceptance).iterations(wanted) == pytest.approx(iterations)
+
+
+def test_an_automatic_weight_is_no_number_yet():
+    assert Router(V=0.5).weight == 0.5
+    with pytest.raises(ScenarioError) as error:
+        _ = Router(V="auto").weight
+    assert str(error.value) == 'router.V = "auto": nothing is known of costs here; expected a number'
