@@ -68,6 +68,21 @@ def test_what_it_remembers_is_of_one_model(engine):
 
 
 @engines
+def test_what_a_request_would_cost_is_asked_without_a_trace_in_its_memory(engine):
+    data = scenario(
+        requests=30,
+        models=[model(name, satisfaction, replicas=3) for name, satisfaction in (("a", 0.4), ("b", 0.8))],
+        router={"cost_estimate": "marginal", "c": 0.0},
+        cluster={"dispatch": rule("in_turn"), "own": {"state": 1}},
+    )
+    r = run(data, engine).records
+    for m in (0, 1):
+        where = r.replica[r.model == m].tolist()
+        assert where == [3 * m + k % 3 for k in range(len(where))]
+    assert 0 < (r.model == 0).sum() < 30
+
+
+@engines
 def test_it_sees_caches(engine):
     """All prompts share 20 tokens: after the first, at the last replica since all are alike, that is where they are."""
     data = scenario(

@@ -31,8 +31,10 @@ def test_what_is_said_on_the_way_is_what_the_records_say(monkeypatch, engine, le
     for progress, answered, samples in heard:
         assert (progress.total, progress.horizon_s) == (length["requests"], length.get("horizon_s"))
         assert samples == list(range(progress.requests))
+        if progress.requests == outcome.issued:
+            continue
         # the compiled engine goes on until it needs the next chunk
-        following = [*whole["arrival_s"], math.inf][progress.requests] if engine == "compiled" else progress.time_s
+        following = whole["arrival_s"][progress.requests] if engine == "compiled" else progress.time_s
         done = (whole["status"] == COMPLETED) & (whole["finish_s"] < following)
         count = np.bincount(whole["model"][done], minlength=2)
         on_their_way = 0 if engine == "simpy" else 4
