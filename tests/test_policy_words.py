@@ -149,3 +149,62 @@ def test_a_function_of_a_policy_returns_whole_numbers():
         assert str(error.value) == f"decide returns {words}"
     for returned in (types.int64, types.uint8, types.boolean):
         _check_return(numba, "decide", returned)
+
+
+def raising(models):
+    raise ValueError
+
+
+def asserting(models):
+    x = models
+    assert x
+    return x
+
+
+async def sleeping(models):
+    return 0
+
+
+def curious(models, satisfied, outcome):
+    return 0
+
+
+def drawing(models):
+    return int(np.random.rand() * models)  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (3, "decide = 3: expected a Python function"),
+        (print, "decide = <built-in function print>: expected a Python function"),
+        (sleeping, "decide is an async function; expected a plain one, without async"),
+        (raising, "decide raises in its line 2; a compiled function cannot: return a negative number instead"),
+        (asserting, "decide asserts in its line 3; a compiled function cannot: return a negative number instead"),
+        (
+            drawing,
+            "decide draws from numpy.random, which no seed of a run governs; expected uniforms, drawn for it",
+        ),
+        (
+            curious,
+            "decide takes satisfied, outcome; expected any of request, step, tenant, models, dimensions, alpha, queue, "
+            "scores, costs, loads, facts, features, uniforms, params, state",
+        ),
+    ],
+)
+def test_what_is_no_function_of_a_policy(function, words):
+    pytest.importorskip("numba", reason="a policy of one's own needs Numba")
+    from messsim.routing.plugin import compile_policy
+
+    with pytest.raises(PolicyError) as error:
+        compile_policy("own", function)
+    assert str(error.value) == words
+
+
+def test_a_prepare_is_no_coroutine():
+    pytest.importorskip("numba", reason="a policy of one's own needs Numba")
+    from messsim.routing.plugin import compile_policy
+
+    with pytest.raises(PolicyError) as error:
+        compile_policy("own", lambda models: 0, prepare=sleeping)
+    assert str(error.value) == "prepare is an async function; expected a plain one, without async"
