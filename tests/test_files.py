@@ -84,8 +84,9 @@ def test_why_a_path_cannot_be_read(error, expected, sentence):
 )
 def test_json_that_cannot_be_read(tmp_path, text, message):
     (tmp_path / "f").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         read_json(tmp_path / "f")
+    assert str(error.value).startswith((message, "'utf-8' codec"))
 
 
 def test_json_of_the_longest_length_is_read(tmp_path, monkeypatch):

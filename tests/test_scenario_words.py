@@ -1,5 +1,7 @@
 """What is said, word for word, of keys that do not go together, and what next to it is taken."""
 
+import math
+
 import pytest
 from builders import COEFFICIENTS, api, model, pool, scenario
 from test_scenario_errors import READ, SESSIONS, problems
@@ -437,3 +439,16 @@ def test_an_automatic_weight_is_no_number_yet():
     with pytest.raises(ScenarioError) as error:
         _ = Router(V="auto").weight
     assert str(error.value) == 'router.V = "auto": nothing is known of costs here; expected a number'
+
+
+def test_one_instance_is_not_reconciled():
+    assert Router(reconcile_s=3.0).reconciled_s == math.inf
+    assert Router(instances=2).reconciled_s == math.inf
+    assert Router(reconcile_s=3.0, instances=2).reconciled_s == 3.0
+
+
+def test_other_values_are_by_name_or_by_path():
+    s = parse(scenario())
+    assert s.changed(alpha=0.75, requests=7).sla.alpha == 0.75
+    assert s.changed(alpha=0.75, requests=7).requests == 7
+    assert (s.sla.alpha, s.requests) == (0.5, 40)
