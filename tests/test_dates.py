@@ -3,10 +3,11 @@
 import calendar
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import polars as pl
 import pytest
 
-from messsim.workload.dates import parse_dates, pattern_of
+from messsim.workload.dates import local_to_utc, parse_dates, pattern_of
 
 
 def ns_of(year, month=1, day=1, hour=0, minute=0, second=0, *, zone=UTC) -> int:
@@ -125,3 +126,37 @@ def test_offsets(zone, minutes):
 )
 def test_the_pattern_of_a_date_whose_order_is_open(date, day_first, pattern):
     assert pattern_of(date, day_first=day_first) == pattern
+
+
+def test_places_are_zones_too_each_in_its_row():
+    rows = [
+        "2024-05-06 12:00 Europe/Berlin",
+        "2024-05-06 12:00",
+        "2024-01-06 12:00 America/New_York",
+        "2024-05-06 12:00Z",
+    ]
+    dates = parse_dates(pl.Series(rows))
+    assert not dates.bad.any()
+    assert dates.local.tolist() == [False, True, False, False]
+    assert dates.ns.tolist() == [
+        ns_of(2024, 5, 6, 10),
+        ns_of(2024, 5, 6, 12),
+        ns_of(2024, 1, 6, 17),
+        ns_of(2024, 5, 6, 12),
+    ]
+    assert parsed("2024-03-31 02:30 Europe/Berlin") is None  # no clock shows it
+    assert parsed("2024-05-06 12:00 Europe/Nowhere") is None
+
+
+@pytest.mark.parametrize("before", [None, 0])
+def test_times_that_come_twice_are_the_first_until_the_clock_goes_back(before):
+    """The clocks of Berlin go back from three to two on 27 October 2024."""
+    minutes = [110, 130, 170, 125, 175, 181]
+    local = np.array([ns_of(2024, 10, 27) + m * 60 * 10**9 for m in minutes])
+    late = np.array([False, False, False, True, True, True])
+    utc, twice, never = local_to_utc(local, "Europe/Berlin", before)
+    assert twice.tolist() == [False, True, True, True, True, False]
+    assert not never.any()
+    assert ((local - utc) // (3600 * 10**9)).tolist() == np.where(late, 1, 2).tolist()
+    utc, _, _ = local_to_utc(local[1:3], "Europe/Berlin", int(local[2]))  # the row before was later
+    assert ((local[1:3] - utc) // (3600 * 10**9)).tolist() == [1, 1]

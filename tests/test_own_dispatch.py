@@ -206,6 +206,7 @@ def test_all_that_a_rule_sees_differs_from_choice_to_choice_and_goes_to_its_ends
         *rule.asked, strict=True
     )
     assert set(attempt) == {0, 1, 2, 1_000}, "retries too"
+    assert all(attempt[4 * 9 :].count(k) > 250 for k in range(3)), "as often as first attempts"
     assert {min(session), max(session)} == {-1, 2**40}
     assert {min(request), max(request), min(now_s), max(now_s)} == {0, 2**40, 1e12}
     assert {len(n) for n in numbers} == {2, 3, 8, 100}
