@@ -117,7 +117,7 @@ DICTIONARY = page(7, kind=7)
 
 
 @pytest.mark.parametrize(
-    ("pages", "said", "rows"),
+    ("pages", "footer_fields", "rows"),
     [
         (PAGE, footer(PAGE), [5]),
         (TWO, footer(TWO), [5]),
@@ -131,8 +131,8 @@ DICTIONARY = page(7, kind=7)
         (b"", {3: 0}, []),
     ],
 )
-def test_a_sound_map_passes(tmp_path, pages, said, rows):
-    assert layout(tmp_path, file_of(pages, said)) == rows
+def test_a_sound_map_passes(tmp_path, pages, footer_fields, rows):
+    assert layout(tmp_path, file_of(pages, footer_fields)) == rows
 
 
 def nested(levels):
@@ -140,7 +140,7 @@ def nested(levels):
 
 
 @pytest.mark.parametrize(
-    ("pages", "said", "line"),
+    ("pages", "footer_fields", "line"),
     [
         *((PAGE, footer(PAGE, rows), "its footer is damaged: the rows of its groups do not add up") for rows in (4, 6)),
         (PAGE, footer(PAGE, _7=len(PAGE) + 1), "its footer is damaged: a column lies outside the file"),
@@ -157,9 +157,9 @@ def nested(levels):
         (PAGE, footer(PAGE) | {50: nested(32)}, "its footer is damaged: nested too deeply"),
     ],
 )
-def test_a_map_that_does_not_fit_is_told(tmp_path, pages, said, line):
+def test_a_map_that_does_not_fit_is_told(tmp_path, pages, footer_fields, line):
     with pytest.raises(ValueError, match=f"^{line}$"):
-        layout(tmp_path, file_of(pages, said))
+        layout(tmp_path, file_of(pages, footer_fields))
 
 
 def test_structures_may_be_nested_thirty_two_deep(tmp_path):

@@ -12,7 +12,7 @@ from messsim.scenario.routing import Router
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "words"),
     [
         ("no more to say", "no more to say"),
         ("", "ValueError"),
@@ -35,8 +35,8 @@ from messsim.scenario.routing import Router
         ),
     ],
 )
-def test_the_reason_why_numba_compiles_a_function_not(text, told):
-    assert reason(ValueError(text)) == told
+def test_the_reason_why_numba_compiles_a_function_not(text, words):
+    assert reason(ValueError(text)) == words
 
 
 def test_what_a_call_raises_and_that_it_changes_nothing():
