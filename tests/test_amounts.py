@@ -1,13 +1,14 @@
 """Numbers, units and ranges as people write them."""
 
 import json
+import re
 
 import pytest
 import tomli_w
 from builders import scenario
 from test_cli import here, refused
 
-from messsim.amounts import SHARE, TIME, amount, count, spaced
+from messsim.amounts import SHARE, TIME, amount, count, names_in, spaced
 from messsim.errors import ScenarioError
 from messsim.results.figures import Requirement, figures
 from messsim.study.runs.points import points_of
@@ -44,10 +45,34 @@ def test_what_is_no_whole_number(text):
     [
         *(("2", 2.0, None), ("2s", 2.0, TIME), ("500 ms", 0.5, TIME), ("1.5min", 90.0, TIME), ("90%", 0.9, SHARE)),
         *(("-0.5", -0.5, None), (".5", 0.5, None), ("3k", 3000.0, None), ("1e-3", 1e-3, None), ("20us", 2e-5, TIME)),
+        *(("2h", 7200.0, TIME), ("1d", 86_400.0, TIME), ("3µs", 3e-6, TIME), ("2K", 2e3, None), ("2M", 2e6, None)),
+        *(("2G", 2e9, None), ("2B", 2e9, None), ("1,234.5", 1234.5, None), ("2.", 2.0, None), ("+2", 2.0, None)),
     ],
 )
 def test_amounts_with_units(text, value, unit):
     assert amount(text) == (pytest.approx(value, rel=1e-15), unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("many", "'many' is no number"),
+        ("1e999", "'1e999' is no finite number"),
+        ("5 q", "'5 q' has the unit 'q'; known are %, us, µs, ms, s, min, h, d, k, M, G"),
+    ],
+)
+def test_what_is_no_amount(text, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        amount(text)
+
+
+def test_a_number_of_milliseconds_is_the_nearest_of_seconds():
+    assert amount("1.1ms")[0] == 0.0011  # 1.1 * 0.001 is another
+
+
+def test_names_with_commas():
+    assert names_in(" a, b,,c d ,") == ["a", "b", "c d"]
+    assert names_in("") == []
 
 
 @pytest.mark.parametrize(
@@ -59,6 +84,11 @@ def test_amounts_with_units(text, value, unit):
         ("1..9:3:linear", [1, 5, 9]),
         ("10..1000:3", [10, 100, 1000]),
         ("-1..1:3:linear", [-1, 0, 1]),
+        ("1..2:2", [1, 2]),
+        (" 0.5 .. 0.7 : 3 : linear ", [0.5, 0.6, 0.7]),
+        ("1..4:3", [1, 2, 4]),
+        ("1.0..4:3", [1.0, 2.0, 4.0]),
+        ("1..4.0:3", [1.0, 2.0, 4.0]),
         ("a..b", None),
         ("0.5", None),
         ("../x.csv", None),
@@ -91,6 +121,16 @@ def test_ranges_that_are_none(text, message):
     with pytest.raises(ScenarioError) as error:
         points_of([f"router.V={text}"])
     assert str(error.value) == f"--grid router.V={text}: {message}"
+
+
+def test_a_range_has_at_most_ten_thousand_values():
+    assert spaced("1..10000") == list(range(1, 10_001))
+    assert len(spaced("1..2:10000:linear")) == 10_000
+    with pytest.raises(ValueError, match=r"^1\.\.2:10001: 10001 values; expected 2 to 10,000$"):
+        spaced("1..2:10001")
+    for empty in ("1..1", "2..2:3:linear"):
+        with pytest.raises(ValueError, match="is empty; expected LOW"):
+            spaced(empty)
 
 
 def test_a_grid_takes_ranges_and_values():

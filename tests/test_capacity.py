@@ -160,11 +160,12 @@ def test_prompts_have_iterations_of_their_own_under_sglang(prompt, mean, budget)
 # ---- pieces of the closed form --------------------------------------------------------------------------
 
 
-def pool_plan(**serving):
+def pool_plan(*, role="both", **serving):
     """A replica of a second an iteration, whatever is in it."""
     capacity = serving.pop("kv_capacity_tokens", 10_000)
     base = {"max_num_seqs": 8, "max_batched_tokens": 100, "kv_policy": "recompute", "max_new_tokens": None}
-    return SimpleNamespace(kv_capacity_tokens=capacity, serving=SimpleNamespace(**base | serving))
+    base |= {"drafts": None, "draft_tokens": 0, "schedule": "vllm"}
+    return SimpleNamespace(kv_capacity_tokens=capacity, role=role, serving=SimpleNamespace(**base | serving))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +204,35 @@ def test_who_prefills_only_does_what_its_budget_holds(monkeypatch, prompt, seqs,
     monkeypatch.setattr(closed_form, "_seconds", a_second)
     assert _prefills(pool_plan(max_num_seqs=seqs), prompt, prompt**2) == pytest.approx(rps)
     assert seen == [(0.0, 0.0, pytest.approx(min(100.0, seqs * prompt)), pytest.approx(max(rps, 1.0)))]
+
+
+@pytest.mark.parametrize(
+    ("role", "prompt", "new", "work", "chunks", "prior"),
+    [
+        ("both", 250.0, 250.0, 250.0**2 / 2, 250 / 99, 250 * (250 / 99 - 1) / 2),  # who decodes takes one of 100 tokens
+        ("both", 50.0, 50.0, 50.0**2 / 2, 1.0, 0.0),
+        ("decode", 250.0, 1.0, 250.5, 1.0, 250.0),  # the last token of the prompt, which reads all others
+    ],
+)
+def test_what_an_iteration_with_prompts_computes(monkeypatch, role, prompt, new, work, chunks, prior):
+    """Of a prompt in pieces each reads what the ones before have left: half of it on average."""
+    seen = []
+
+    def a_second(pool, decoders, context, tokens, work, **more):
+        seen.append((decoders, context, tokens, work, more))
+        return 1.0
+
+    monkeypatch.setattr(closed_form, "_seconds", a_second)
+    rps = saturation_rps(pool_plan(role=role, max_num_seqs=1), prompt, 3.0)
+    assert rps == pytest.approx(1 / (2 + chunks))  # two iterations decode
+    for decoders, context, *_ in seen:
+        assert (decoders, context) == (pytest.approx(2 * rps), pytest.approx((2 * prompt + 1) * rps))
+    assert seen[0][2:] == (0.0, 0.0, {})
+    assert len(seen) > 1
+    for _, _, tokens, computed, more in seen[1:]:
+        k = tokens / new
+        assert computed == pytest.approx(k * work)
+        assert more == {"prompt_prior": pytest.approx(k * prior), "prompts": pytest.approx(k * chunks)}
 
 
 def test_prompts_of_a_few_kinds_end_where_places_do():

@@ -3,10 +3,11 @@
 import calendar
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import polars as pl
 import pytest
 
-from messsim.workload.dates import parse_dates
+from messsim.workload.dates import local_to_utc, parse_dates, pattern_of
 
 
 def ns_of(year, month=1, day=1, hour=0, minute=0, second=0, *, zone=UTC) -> int:
@@ -75,3 +76,87 @@ def test_an_hour_is_no_year(text):
 def test_years_may_have_two_digits(text):
     assert parsed(text) == ns_of(2025, 8, 18, 0, 0, 38)
     assert parsed("18-AUG-25") == parsed("18/Aug/25") == parsed("18-AUG-25 UTC") == ns_of(2025, 8, 18)
+
+
+@pytest.mark.parametrize(
+    ("names", "hours"),
+    [
+        ("Z z UTC utc GMT UT WET", 0),
+        ("CET WEST", 1),
+        ("CEST EET", 2),
+        ("EEST MSK", 3),
+        ("JST KST", 9),
+        ("EDT", -4),
+        ("EST CDT", -5),
+        ("MDT", -6),
+        ("MST PDT", -7),
+        ("PST", -8),
+    ],
+)
+def test_names_of_zones_that_mean_one_offset(names, hours):
+    for name in names.split():
+        assert parsed(f"2024-05-06T12:00:00 {name}") == ns_of(2024, 5, 6, 12 - hours), name
+    for name in ("CST", "IST", "BST"):
+        assert parsed(f"2024-05-06T12:00:00 {name}") is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "minutes"),
+    [("+01", 60), ("+0130", 90), ("-01:30", -90), ("GMT+0200", 120), ("UTC-02:00", -120), ("+2359", 1439)],
+)
+def test_offsets(zone, minutes):
+    assert parsed(f"2024-05-06T12:00:00 {zone}") == ns_of(2024, 5, 6, 12) - minutes * 60 * 10**9
+    for wrong in ("+2400", "+0060", "-24"):
+        assert parsed(f"2024-05-06T12:00:00 {wrong}") is None
+
+
+@pytest.mark.parametrize(
+    ("date", "day_first", "pattern"),
+    [
+        ("05/06/2024", False, "%m/%d/%Y"),
+        ("05/06/2024", True, "%d/%m/%Y"),
+        (" 5.6.24 7:08:09.5 ", True, "%d.%m.%y %H:%M:%S.%f"),
+        ("5/6/2024, 7:08:09 PM", False, "%m/%d/%Y, %I:%M:%S %p"),
+        ("05/06/2024 07:08 +0200", True, "%d/%m/%Y %H:%M %z"),
+        ("05/06/2024 07:08 +02", True, "%d/%m/%Y %H:%M %#z"),
+        ("05/06/2024 07:08 UTC", True, "%d/%m/%Y %H:%M UTC"),
+        ("05/06/2024 07:08 CET", True, ""),
+        ("05/06/2024 07:08 Europe/Berlin", True, ""),
+    ],
+)
+def test_the_pattern_of_a_date_whose_order_is_open(date, day_first, pattern):
+    assert pattern_of(date, day_first=day_first) == pattern
+
+
+def test_places_are_zones_too_each_in_its_row():
+    rows = [
+        "2024-05-06 12:00 Europe/Berlin",
+        "2024-05-06 12:00",
+        "2024-01-06 12:00 America/New_York",
+        "2024-05-06 12:00Z",
+    ]
+    dates = parse_dates(pl.Series(rows))
+    assert not dates.bad.any()
+    assert dates.local.tolist() == [False, True, False, False]
+    assert dates.ns.tolist() == [
+        ns_of(2024, 5, 6, 10),
+        ns_of(2024, 5, 6, 12),
+        ns_of(2024, 1, 6, 17),
+        ns_of(2024, 5, 6, 12),
+    ]
+    assert parsed("2024-03-31 02:30 Europe/Berlin") is None  # no clock shows it
+    assert parsed("2024-05-06 12:00 Europe/Nowhere") is None
+
+
+@pytest.mark.parametrize("before", [None, 0])
+def test_times_that_come_twice_are_the_first_until_the_clock_goes_back(before):
+    """The clocks of Berlin go back from three to two on 27 October 2024."""
+    minutes = [110, 130, 170, 125, 175, 181]
+    local = np.array([ns_of(2024, 10, 27) + m * 60 * 10**9 for m in minutes])
+    late = np.array([False, False, False, True, True, True])
+    utc, twice, never = local_to_utc(local, "Europe/Berlin", before)
+    assert twice.tolist() == [False, True, True, True, True, False]
+    assert not never.any()
+    assert ((local - utc) // (3600 * 10**9)).tolist() == np.where(late, 1, 2).tolist()
+    utc, _, _ = local_to_utc(local[1:3], "Europe/Berlin", int(local[2]))  # the row before was later
+    assert ((local[1:3] - utc) // (3600 * 10**9)).tolist() == [1, 1]

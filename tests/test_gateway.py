@@ -1,6 +1,7 @@
 """MESS+ outside the simulator: the same decisions, and nothing lost between save and load."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import messsim
 from messsim.errors import OutputError, ScenarioError
-from messsim.routing import PLAN_ALL, MessPlus
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, MessPlus
 
 
 def simulated(**router):
@@ -236,6 +237,22 @@ def saved(tmp_path_factory):
         (("pending",), [[1, PLAN_ALL, None]], "pending.0: has no features; expected 2 of a request that teaches"),
         (("max_pending",), 2, "pending: has 3 entries; expected at most 2"),
         (("pending",), 5, "pending = 5: expected a list"),
+        (("pending",), [[1, PLAN_EXPLORE | 2, None]], f"pending.0: has the plan {PLAN_EXPLORE | 2}; expected one of 2"),
+        (("pending",), [[1, 0, [0.0, 1.1e50]]], "pending.0: expected features no further from 0 than 1e+50"),
+        (("cost_sums",), [1.0], "cost_sums = [1.0]: expected 2 numbers of at least 0"),
+        (("cost_sums",), [1.0, -0.5], "cost_sums = [1.0, -0.5]: expected 2 numbers of at least 0"),
+        (("state",), [1.0, -0.5], "state = [1.0, -0.5]: expected 2 numbers of at least 0"),
+        (("ledger", "plain"), 99.0, "ledger.plain = 99.0: expected at most plain_max = "),
+        (("ledger", "satisfied"), 6.0, "ledger.satisfied = 6.0: expected at most rated = 5"),
+        (("V",), 0.0, "V = 0.0: expected above 0"),
+        (
+            ("predictor", "velocity"),
+            [[2e100, 0.0]] * 2,
+            "predictor.velocity.0.0 = 2e+100: expected a number no further",
+        ),
+        (("predictor", "mean"), [0.0, -2e100], "predictor.mean.1 = -2e+100: expected a number no further from 0 than"),
+        (("predictor", "mean"), [0.0, "x"], "predictor.mean.1 = 'x': expected a number"),
+        (("predictor", "mean"), [0.0, True], "predictor.mean.1 = true: expected a number"),
         (("stranger",), 1, "stranger: unknown key"),
     ],
 )
@@ -252,6 +269,76 @@ def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, m
     (folder / "changed.json").write_text(json.dumps(whole))
     refuse(message, lambda: MessPlus.load(folder / "changed.json"))
     refuse("changed.json", lambda: MessPlus.load(folder / "changed.json"))
+
+
+@pytest.mark.parametrize("recent", [[0.0, 1.5, 0.0], [0.0, 0.0, -1.5], [0.0, 0.0]])
+def test_a_window_holds_as_many_shortfalls_as_it_is_long(saved, recent):
+    folder, texts = saved
+    whole = json.loads(texts[1])
+    whole["ledger"]["recent"] = recent
+    (folder / "changed.json").write_text(json.dumps(whole))
+    refuse(
+        "changed.json: ledger.recent: expected 3 numbers from -1 to 1", lambda: MessPlus.load(folder / "changed.json")
+    )
+    whole["ledger"] |= {"recent": [1.0, -1.0, 0.5], "recent_sum": 0.5}
+    (folder / "changed.json").write_text(json.dumps(whole))
+    MessPlus.load(folder / "changed.json")
+
+
+def test_what_is_at_its_bound_is_taken(saved):
+    folder, texts = saved
+    whole = json.loads(texts[0])
+    rated = float(whole["ledger"]["rated"])
+    whole["ledger"] |= {"satisfied": rated, "promised": rated, "plain": 2.0, "plain_max": 2.0}
+    whole |= {"max_pending": 3, "cost_sums": [0.0, 0.0], "state": [0.0, 0.0], "V": 1e-9}
+    whole["pending"] = [[7, PLAN_EXPLORE | 1, [1e50, -1e50]], [0, 0, None], [1, PLAN_ALL, [0.0, 0.0]]]
+    whole["predictor"] |= {"mean": [1e100, -1e100], "squares": [1e300, 0.0]}
+    (folder / "changed.json").write_text(json.dumps(whole))
+    ours = MessPlus.load(folder / "changed.json")
+    assert ours.pending == 3
+    assert ours.weight == 1e-9
+
+
+def test_sums_of_squares_have_a_range_of_their_own(tmp_path):
+    """AdaGrad's velocity is one."""
+    ours = MessPlus(["a", "b"], 1, 0.7, predictor={"optimizer": "adagrad"})
+    ours.save(tmp_path / "r.json")
+    whole = json.loads((tmp_path / "r.json").read_text())
+    whole["predictor"]["velocity"][0][0] = 1e120
+    (tmp_path / "r.json").write_text(json.dumps(whole))
+    MessPlus.load(tmp_path / "r.json")
+
+
+def test_words_of_what_is_refused():
+    ours = MessPlus(["a", "b"], 2, 0.7, c=0.0)
+    refuse("costs: has -0.5; expected 2 numbers of at least 0", lambda: ours.route([1.0, 2.0], [1, -0.5]))
+    refuse("costs: has inf; expected 2 finite numbers", lambda: ours.route([1.0, 2.0], [1, math.inf]))
+    refuse(
+        "costs: has 1.1e+50; expected 2 numbers no further from 0 than 1e+50", lambda: ours.route([0, 0], [0, 1.1e50])
+    )
+    refuse("features: expected 2 numbers", lambda: ours.route([1.0, 2.0j], [1, 2]))
+    refuse("features: expected 2 numbers", lambda: ours.route([[1.0], [1.0, 2.0]], [1, 2]))
+    refuse("features: expected 2 numbers", lambda: ours.route([1.0, 10**400], [1, 2]))
+    ours.route([1.0, -1.0], [0.0, 1e50])
+    refuse(
+        "features and satisfied: are [1, 2] and [2, 2]; expected [n, 2] and [n, 2]",
+        lambda: ours.learn_from([[1.0, 2.0]], [[1.0, 0.0]] * 2),
+    )
+    words = "features and satisfied: expected numbers up to 1e+50, and labels from 0 to 1 or NaN"
+    for label in (1.5, -0.5):
+        refuse(words, lambda label=label: ours.learn_from([[1.0, 2.0]], [[label, 0.0]]))
+    refuse(words, lambda: ours.learn_from([[math.nan, 2.0]], [[1.0, 0.0]]))
+    ours.learn_from([[1.0, 2.0]], [[math.nan, 1.0]])
+    refuse("satisfied: has no label of 'a', whose answer the user got", lambda: ours.feedback(0, {}))
+    refuse("features = 4097: expected how many a request has, 0 to 4096", lambda: MessPlus(["a"], 4097, 0.5))
+    refuse(
+        "predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later",
+        lambda: MessPlus(["a"], 1, 0.5, predictor={"warm_start": "f.csv"}),
+    )
+    refuse("reference = 'c': expected one of a, b", lambda: MessPlus(["a", "b"], 1, 0.5, reference="c"))
+    long = "x" * 70
+    refuse(f"alpha = '{'x' * 56}...: expected a number from 0 to 1", lambda: MessPlus(["a"], 1, long))
+    refuse(f"alpha = '{'x' * 58}': expected", lambda: MessPlus(["a"], 1, "x" * 58))
 
 
 def test_a_missing_key_without_a_description_is_told_alone(saved):

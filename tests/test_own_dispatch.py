@@ -68,6 +68,21 @@ def test_what_it_remembers_is_of_one_model(engine):
 
 
 @engines
+def test_what_a_request_would_cost_is_asked_without_a_trace_in_its_memory(engine):
+    data = scenario(
+        requests=30,
+        models=[model(name, satisfaction, replicas=3) for name, satisfaction in (("a", 0.4), ("b", 0.8))],
+        router={"cost_estimate": "marginal", "c": 0.0},
+        cluster={"dispatch": rule("in_turn"), "own": {"state": 1}},
+    )
+    r = run(data, engine).records
+    for m in (0, 1):
+        where = r.replica[r.model == m].tolist()
+        assert where == [3 * m + k % 3 for k in range(len(where))]
+    assert 0 < (r.model == 0).sum() < 30
+
+
+@engines
 def test_it_sees_caches(engine):
     """All prompts share 20 tokens: after the first, at the last replica since all are alike, that is where they are."""
     data = scenario(
@@ -191,6 +206,7 @@ def test_all_that_a_rule_sees_differs_from_choice_to_choice_and_goes_to_its_ends
         *rule.asked, strict=True
     )
     assert set(attempt) == {0, 1, 2, 1_000}, "retries too"
+    assert all(attempt[4 * 9 :].count(k) > 250 for k in range(3)), "as often as first attempts"
     assert {min(session), max(session)} == {-1, 2**40}
     assert {min(request), max(request), min(now_s), max(now_s)} == {0, 2**40, 1e12}
     assert {len(n) for n in numbers} == {2, 3, 8, 100}

@@ -61,6 +61,111 @@ def test_what_is_no_parquet_is_told(tmp_path, data, line):
         check_layout(opened)
 
 
+# ---- files by hand: a page of five values in ten bytes, and what the footer says of them ----------------
+
+
+def varint(value):
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def encoded(value):
+    """The type of a value in Thrift's compact protocol, and its bytes."""
+    if isinstance(value, bool):
+        return 1 if value else 2, b""
+    if isinstance(value, int):
+        return 6, varint(2 * value if value >= 0 else -2 * value - 1)
+    if isinstance(value, bytes):
+        return 8, varint(len(value)) + value
+    if isinstance(value, float):
+        return 7, bytes(8)
+    if isinstance(value, list):
+        kind = encoded(value[0])[0] if value else 12
+        count = bytes([len(value) << 4 | kind]) if len(value) < 15 else bytes([0xF0 | kind]) + varint(len(value))
+        content = bytes(1 if v else 2 for v in value) if kind in (1, 2) else b"".join(encoded(v)[1] for v in value)
+        return 9, count + content
+    text, before = b"", 0
+    for number, inner in sorted(value.items()):
+        kind, content = encoded(inner)
+        step = number - before
+        text += (bytes([step << 4 | kind]) if step < 16 else bytes([kind]) + varint(2 * number)) + content
+        before = number
+    return 12, text + b"\0"
+
+
+def page(values, size=10, kind=5, says=None):
+    return encoded({1: 0, 3: size if says is None else says, kind: {1: values}})[1] + bytes(size)
+
+
+def file_of(pages, footer):
+    text = encoded(footer)[1]
+    return b"PAR1" + pages + text + len(text).to_bytes(4, "little") + b"PAR1"
+
+
+def footer(pages, rows=5, *, groups=1, **changes):
+    column = {5: 5, 7: len(pages), 9: 4} | {int(k[1:]): v for k, v in changes.items()}
+    return {3: rows, 4: [{1: [{3: column}], 3: 5}] * groups}
+
+
+def layout(tmp_path, data):
+    (tmp_path / "t.parquet").write_bytes(data)
+    with (tmp_path / "t.parquet").open("rb") as opened:
+        return check_layout(opened)
+
+
+PAGE, TWO = page(5), page(2) + page(3, kind=8)
+DICTIONARY = page(7, kind=7)
+
+
+@pytest.mark.parametrize(
+    ("pages", "footer_fields", "rows"),
+    [
+        (PAGE, footer(PAGE), [5]),
+        (TWO, footer(TWO), [5]),
+        (DICTIONARY + PAGE, footer(DICTIONARY + PAGE, _9=4 + len(DICTIONARY), _11=4), [5]),
+        (DICTIONARY + PAGE, footer(DICTIONARY + PAGE, _9=4, _11=0), [5]),  # 0: there is none
+        (PAGE, footer(PAGE, 10, groups=2), [5, 5]),
+        (PAGE, footer(PAGE) | {40: 1, 41: True, 42: False, 43: 1.5, 44: b"x" * 200, 45: [True, False], 900: -70}, [5]),
+        (PAGE, footer(PAGE) | {5: [{1: k} for k in range(14)], 6: [{1: k} for k in range(300)], 7: []}, [5]),
+        (page(5, 300), footer(page(5, 300)), [5]),
+        (b"", {3: 0, 4: []}, []),
+        (b"", {3: 0}, []),
+    ],
+)
+def test_a_sound_map_passes(tmp_path, pages, footer_fields, rows):
+    assert layout(tmp_path, file_of(pages, footer_fields)) == rows
+
+
+def nested(levels):
+    return {1: nested(levels - 1)} if levels else {}
+
+
+@pytest.mark.parametrize(
+    ("pages", "footer_fields", "line"),
+    [
+        *((PAGE, footer(PAGE, rows), "its footer is damaged: the rows of its groups do not add up") for rows in (4, 6)),
+        (PAGE, footer(PAGE, _7=len(PAGE) + 1), "its footer is damaged: a column lies outside the file"),
+        (PAGE, footer(PAGE, _9=3, _7=1), "its footer is damaged: a column lies outside the file"),
+        (PAGE, footer(PAGE, _9=0), "its footer is damaged: a column lies outside the file"),
+        (PAGE, footer(PAGE, _7=len(PAGE) - 1), "a page is longer than its column"),
+        *((PAGE, footer(PAGE, _5=v), "the values of a column's pages do not add up") for v in (4, 6)),
+        (TWO, footer(TWO, _7=len(page(2))), "the values of a column's pages do not add up"),
+        (PAGE, footer(PAGE, _5=-1), "it is damaged: a length or number of values is missing or negative"),
+        (PAGE, footer(PAGE) | {3: b"5"}, "it is damaged: a length or number of values is missing or negative"),
+        (page(5, says=-1), footer(PAGE), "it is damaged: a length or number of values is missing or negative"),
+        (page(-1, kind=7), footer(PAGE), "it is damaged: a length or number of values is missing or negative"),
+        (PAGE[:2], footer(PAGE[:2]), "its page header is damaged: a length in it goes beyond its end"),
+        (PAGE, footer(PAGE) | {50: nested(32)}, "its footer is damaged: nested too deeply"),
+    ],
+)
+def test_a_map_that_does_not_fit_is_told(tmp_path, pages, footer_fields, line):
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        layout(tmp_path, file_of(pages, footer_fields))
+
+
+def test_structures_may_be_nested_thirty_two_deep(tmp_path):
+    assert layout(tmp_path, file_of(PAGE, footer(PAGE) | {50: nested(30)})) == [5]
+
+
 READ_ALL = """
 import sys
 from pathlib import Path

@@ -370,3 +370,74 @@ def test_the_length_of_params_and_state_follows_prepare():
 
 def last_param(params):
     return int(params[len(params) - 1])
+
+
+class Recorded:
+    """Stands for a policy, and keeps what it is asked."""
+
+    def __init__(self):
+        kernel = _core.Policy("largest", params=[], state=[])
+        self.params, self.state, self.uniforms = kernel.params, kernel.state, 4
+        self.asked, self.ratings, self.lessons = [], [], []
+
+    def decide(self, request, step, alpha, queue, scores, costs, loads, uniforms, facts, features):
+        arrays = (a if a is None else a.copy() for a in (scores, costs, loads, uniforms, facts, features))
+        self.asked.append((request, step, alpha, queue, *arrays))
+        return 0
+
+    def rated(self, *arguments):
+        self.ratings.append(arguments)
+
+    def learn(self, request, features, labels):
+        self.lessons.append((features.copy(), labels.copy()))
+
+
+def test_what_a_check_asks_of_a_policy():
+    """What its description promises: each end of everything, and thousands of ordinary requests."""
+    policy = Recorded()
+    assert check_policy(Policy("own", policy, needs=frozenset({"features", "outcomes"})), 3, 2) == []
+    asked = policy.asked[: 9 + 2_000]
+    assert [(request, step) for request, step, *_ in asked[9:]] == [(k, k + 1) for k in range(2_000)]
+    alphas, queues = ({call[k] for call in asked[:9]} for k in (2, 3))
+    assert {0.0, 1.0} <= alphas
+    assert {0.0, 1e9} <= queues
+    assert {call[3] for call in asked[9:]} == {0.0, 1e-9, 0.5, 3.0, 1e6}
+    scores, costs, loads, uniforms, facts, features = ([call[k].tolist() for call in asked] for k in range(4, 10))
+    inf = float("inf")
+    for values, ends in (
+        (scores, ([0.0] * 3, [0.5] * 3, [1.0] * 3)),
+        (costs, ([0.0] * 3, [100.0, inf, inf], [inf, inf, 100.0])),
+        (loads, ([0.0] * 3, [1e6] * 3)),
+        (uniforms, ([2.0**-53] * 4, [1.0 - 2.0**-53] * 4)),
+        (features, ([0.0] * 2, [1e6] * 2)),
+    ):
+        assert all(end in values[:9] for end in ends)
+    alone = asked[8]
+    assert (alone[2], alone[3], *(alone[k].tolist() for k in (4, 5, 6))) == (0.0, 0.0, *[[0.0] * 3] * 3)
+    for k, (score, cost, load, fact) in enumerate(zip(scores[9:], costs[9:], loads[9:], facts[9:], strict=True)):
+        assert (len(set(score)) == 1) == (k % 7 == 0)
+        assert (cost == [0.0] * 3) == (k % 5 == 0)
+        assert (load == [0.0] * 3) == (k % 3 == 0)
+        assert set(fact) <= {0.0, 1.0}
+        assert all(0.0 <= s < 1.0 for s in score)
+        assert all(0.0 <= a < 2.0 for a in load)
+    single = policy.asked[9 + 2_000]  # where there is one model
+    assert len(single[4]) == 1
+    assert len(policy.ratings) == 100
+    assert {label for _, _, _, label, _ in policy.ratings} == {0.0, 1.0}
+    assert len(policy.lessons) == 100
+    assert any(np.isnan(labels).any() for _, labels in policy.lessons)
+    assert {len(features) for features, _ in policy.lessons} == {2}
+
+
+def test_a_policy_is_told_only_what_it_needs():
+    policy = Recorded()
+    check_policy(Policy("own", policy), 2, 1)
+    assert {call[8] is None and call[9] is None for call in policy.asked} == {True}
+
+
+@pytest.mark.parametrize(("models", "features"), [(0, 0), (1, -1)])
+def test_a_check_is_of_some_models(models, features):
+    line = f"check_policy: models = {models}, features = {features}: expected at least 1 and 0"
+    with pytest.raises(PolicyError, match=f"^{line}$"):
+        check_policy(Policy("own", Recorded()), models, features)

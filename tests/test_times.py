@@ -263,6 +263,83 @@ def test_times_that_no_server_has_are_doubted(time_s, dates, note):
         assert note in given[0]
 
 
+@pytest.mark.parametrize(
+    ("time_s", "note"),
+    [
+        (
+            [0.0, 101.0],
+            "35.64 requests/h over 101 s is slow for a server; if times are milliseconds, it is 9.901/s: "
+            "--time-format ms",
+        ),
+        (
+            [0.0, 5e-7],
+            "2,000,000 requests/s is more than any server takes; --time-format says the unit: s, ms, us or ns",
+        ),
+        (
+            [*range(3000), 25_000.0],
+            "the longest time between two requests is 6.111 hours; where that is wrong, --time-format says how times "
+            "are written",
+        ),
+        ([0.0, 100.0], None),  # 0.01 requests a second are not too few
+        ([0.0, 1e-6], None),  # nor a million too many
+        ([*range(3000), 2999.0 + 21_600.0], None),  # nor six hours too long
+    ],
+)
+def test_words_of_doubt(time_s, note):
+    assert doubts(np.array(time_s, float), TimeForm()) == ([] if note is None else [note])
+
+
+@pytest.mark.parametrize(
+    ("span_s", "text"),
+    [
+        (7199.0, "7,199 s"),
+        (7200.0, "2 hours"),
+        (2 * DAY, "2 days"),
+        (730.5 * DAY, "2 years"),
+        (730.0 * DAY, "730 days"),
+    ],
+)
+def test_long_times_are_said_in_the_unit_of_which_there_are_two(span_s, text):
+    (note,) = doubts(np.array([0.0, span_s]), TimeForm())
+    assert f" over {text} is slow" in note
+
+
+def test_a_comma_may_stand_before_the_fraction_of_a_second():
+    given = seconds(["06.05.2024 00:00:00,250", "06.05.2024 00:00:02,5"], form="%d.%m.%Y %H:%M:%S,%f")
+    assert given == [0.0, 2.25]
+
+
+def test_words_of_notes_on_units_and_clocks():
+    sized = times([1_700_000_000_000, 1_700_000_000_250])
+    assert sized.seconds().tolist() == [1.7e9, 1.70000000025e9]
+    assert sized.notes == ["column 't' is read as milliseconds since 1970, by its size; --time-format says otherwise"]
+    hours = times([1, 2], column="t_hours")
+    hours.seconds()
+    assert hours.notes == ["column 't_hours' is read as hours, by its name; --time-format says otherwise"]
+    sheet = times([45_000.25, 45_000.5])
+    sheet.seconds()
+    assert sheet.notes == ["column 't' is read as seconds, but looks like the days of a spreadsheet: --time-format d"]
+    back = times(["2024-10-27 02:59:00", "2024-10-27 02:00:00"])
+    back.seconds()
+    assert back.notes == [
+        "column 't' goes back by 3,540 s behind row 1: if daylight saving ended, --time-zone such as Europe/Berlin "
+        "puts it right"
+    ]
+    twice = times(["2024-10-27 02:30:00", "2024-10-27 02:00:00"], zone="Europe/Berlin")
+    assert twice.seconds().tolist() == [0.0, 1800.0]
+    assert twice.notes == [
+        "2 times come twice in Europe/Berlin, where daylight saving ends: the first is meant until the clock goes back"
+    ]
+
+
+@pytest.mark.parametrize(("back_s", "noted"), [(1799, False), (1800, True), (3660, True), (3661, False)])
+def test_a_clock_that_goes_back_by_about_an_hour(back_s, noted):
+    later = dt.datetime(2024, 10, 27, 3)
+    made = times([str(later), str(later - dt.timedelta(seconds=back_s))])
+    made.seconds()
+    assert len(made.notes) == noted
+
+
 def test_forms_and_zones_that_there_are_not():
     for form in ("auto", "iso", "date", "s", "d", "%H"):
         check_form(TimeForm(form, "Europe/Berlin"))

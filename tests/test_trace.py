@@ -82,6 +82,42 @@ def test_tenants_are_known_by_name(tmp_path):
         read(tmp_path, tenants=["a", "b"], columns=columns, more=more)
 
 
+def test_words_of_what_is_no_tenant(tmp_path):
+    columns, more = {"tenant": "who"}, {"who": ["b", "a", "b", "x"]}
+    with pytest.raises(DataError) as error:
+        read(tmp_path, tenants=["a", "b"], columns=columns, more=more)
+    assert str(error.value) == (
+        f"{tmp_path / 't.csv'}: column 'who' has 'x' in row 4, which is no tenant; expected one of a, b, or a tenant "
+        "named 'others' for all that are none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wait", "rate_rps", "noted"), [(2.0, 1.0, True), (0.0, 1.0, False), (2.0, None, False), (None, 1.0, False)]
+)
+def test_waits_of_turns_are_not_stretched_and_that_is_noted(tmp_path, wait, rate_rps, noted):
+    columns = {"session": "who", "delay": "pause"}
+    more = {"who": ["a", "a", "b", "c"], "pause": [None, wait, None, None]}
+    trace = read(tmp_path, columns=columns, more=more, rate_rps=rate_rps)
+    assert trace.notes == ("t.csv: time is stretched, but pause is as recorded",) * noted
+
+
+def test_ids_that_no_prompt_takes_are_left_out(tmp_path):
+    more = {"h": ["[1]", "[1]", "[2]", "[3]"], "prompt_tokens": [5] * 4}
+    trace = read(tmp_path, columns={"hash_ids": "h"}, more=more)
+    assert trace.notes == ("t.csv: h is left out: no prompt is as long as the trace says",)
+    assert trace.runs is None
+    assert read(tmp_path, columns={"hash_ids": "h"}, more=more, prompt=True).runs.count == 3
+
+
+def test_columns_that_nobody_reads_are_noted(tmp_path):
+    more = {"session_id": ["a"] * 4, "hash_ids": ["1"] * 4}
+    assert read(tmp_path, more=more).notes == (
+        "t.csv: the file also has hashes of blocks (hash_ids), sessions and turns (session_id), which are left out; "
+        "arrivals.columns names what is read",
+    )
+
+
 def test_a_row_without_tokens_is_told_with_what_leaves_it_out(tmp_path):
     with pytest.raises(DataError, match=r"column 'prompt_tokens' has 0 in row 2; .*messsim import --skip-failed"):
         read(tmp_path, prompt=True, more={"prompt_tokens": [1, 0, 1, 1]})

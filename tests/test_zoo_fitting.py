@@ -285,3 +285,10 @@ def test_the_best_se_is_found_anywhere_on_the_grid_its_ends_included(monkeypatch
     _, figures = durations._with_best_se(None, {"given": 1.0}, None)
     assert figures == {"given": 1.0, "se": pytest.approx(se, rel=1e-4)}
     assert durations._with_best_se(None, {"se": 0.7}, None)[1] == {"se": 0.7}
+
+
+def test_what_is_not_said_of_an_estimate_or_of_iterations():
+    assert Estimate(1.0, None, "given") == Estimate(1.0, None, "given", why="", few=False)
+    one = np.ones(1)
+    rows = Iterations(one, one, one, one, one, one)
+    assert (rows.joules, rows.gpus, rows.experts, rows.top_k) == (None, 1, 0, 0)

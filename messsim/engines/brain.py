@@ -1,6 +1,6 @@
 """A router at work, or one instance of it: a policy, its predictor, its queues and its estimates of cost."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,18 +17,18 @@ BLOCK = 512  # most requests scored at once: learning throws away what is left o
 SHARING_MOST = 8  # instances that score blocks, of which each uses its own requests only; more score one by one
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Decision:
     """What was decided for a request, and what it was decided by."""
 
     plan: int
     instance: int
     queue: float
-    scores: Floats = field(repr=False)
-    costs: Floats = field(repr=False)
-    known: Floats = field(repr=False)
-    uniforms: Floats = field(repr=False)
-    facts: Floats | None = field(repr=False)
+    scores: Floats
+    costs: Floats
+    known: Floats
+    uniforms: Floats
+    facts: Floats | None
 
     @property
     def explores(self) -> bool:

@@ -39,7 +39,7 @@ def _hashed(texts: tuple[str, ...], dimensions: int) -> Floats:
     if len(texts) <= dimensions:
         raise ScenarioError(f"features.dimensions = {dimensions}: expected fewer than the {len(texts)} texts")
     counts = HashingVectorizer(n_features=2**16, ngram_range=(1, 2), norm=None).transform(texts)
-    weighted = TfidfTransformer(sublinear_tf=False).fit_transform(abs(counts))
+    weighted = TfidfTransformer().fit_transform(abs(counts))
     with np.errstate(invalid="ignore", divide="ignore"):  # by the variance of all texts: may be 0
         reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
     spread = reduced.std(axis=0)
