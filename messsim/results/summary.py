@@ -284,7 +284,7 @@ def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
     return {
         "wait_s": router.wait_s / begun if begun else None,
         "decision_s": router.busy_s / begun if begun else None,
-        "utilization": min(1.0, router.busy_s / until_s) if begun and until_s > 0 else None,
+        "utilization": min(1.0, router.used_s / until_s) if begun and until_s > 0 else None,
     }
 
 

@@ -162,7 +162,7 @@ class Autoscale(Part):
 
     @property
     def _longest_s(self) -> float:
-        """From the decision that starts a replica to that which takes it away, the longest there may be by the schedule."""
+        """From the decision that starts a replica to that which takes it away, the longest that there may be."""
         assert self.period_s is not None
         ends = [s.at_s for i, s in enumerate(self.schedule) if s.replicas == 0 and self.schedule[i - 1].replicas]
         begins = [s.at_s for i, s in enumerate(self.schedule) if s.replicas and not self.schedule[i - 1].replicas]
