@@ -130,6 +130,15 @@ void ms_run_measure(ms_run *self)
         self->idle_s[p] = ms_meters_idle_s(&self->fleet, p, self->now_s);
         self->rented_s[p] = ms_meters_rented_s(&self->fleet, p, self->now_s);
     }
+    ms_run_work(self, 0);
+    self->router_used_s = self->router_worked_s;
+}
+
+void ms_run_work(ms_run *self, int64_t change)
+{
+    self->router_worked_s += (double)self->router_at_work * (self->now_s - self->router_since_s);
+    self->router_since_s = self->now_s;
+    self->router_at_work += change;
 }
 
 void ms_run_count(ms_run *self, int64_t change)

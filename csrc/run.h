@@ -129,7 +129,11 @@ typedef struct ms_run {
     double in_system_integral;
     int64_t router_begun;     /* where decisions take time: how many were begun, */
     double router_wait_s;     /* how long requests waited for a worker */
-    double router_busy_s;     /* and how long these decisions take */
+    double router_busy_s;     /* and how long these decisions take; */
+    int64_t router_at_work;   /* workers that are at one, */
+    double router_since_s;
+    double router_worked_s;   /* and their time so far, */
+    double router_used_s;     /* up to the last arrival */
     ms_link *links;           /* [fleet.replicas + 1] where transfers share bandwidth; else NULL */
     int64_t transfers;        /* with split prefill and decode: how many were begun, */
     int64_t transferred;      /* and ended, */
@@ -174,6 +178,9 @@ void ms_run_measure(ms_run *self);
 
 /* So many requests more (or fewer) are in the system from now on. */
 void ms_run_count(ms_run *self, int64_t change);
+
+/* So many of the router's workers begin a decision, or have ended one. */
+void ms_run_work(ms_run *self, int64_t change);
 
 /* Puts a request at the end of the list of open requests, and takes it out. */
 void ms_run_link(ms_run *self, ms_open *open);

@@ -11,6 +11,7 @@ static int begin(ms_run *run, ms_desk *desk, ms_open *open)
 {
     const double takes_s = ms_wait_s(&run->config.decision, open->request, open->attempt);
     desk->busy++;
+    ms_run_work(run, 1);
     run->router_begun++;
     run->router_busy_s += takes_s;
     return ms_run_put(run, run->now_s + takes_s, ms_order(MS_ARRIVES, open->request), 1 + (uint64_t)open->attempt,
@@ -57,6 +58,7 @@ int ms_workers_done(ms_run *run, const ms_open *open)
 {
     ms_desk *desk = desk_of(run, open);
     desk->busy--;
+    ms_run_work(run, -1);
     ms_open *next = desk->first;
     if (next == NULL) {
         return 0;

@@ -333,6 +333,36 @@ def test_what_does_not_fit_is_refused(tmp_path, autoscale, message):
     assert message in str(caught.value)
 
 
+def by_day(from_s: float, to_s: float, **more) -> dict:
+    """A replica from one time of the day of 20 s to another, which may be the next day's."""
+    steps = [{"at_s": from_s, "replicas": 1}, {"at_s": to_s, "replicas": 0}]
+    return NIGHT_AND_DAY | {"schedule": sorted(steps, key=lambda s: s["at_s"])} | more
+
+
+@pytest.mark.parametrize(
+    ("steps", "has_s"),
+    [
+        (by_day(2.0, 4.0), 2),
+        (by_day(2.25, 2.75), 0),  # between two decisions
+        (by_day(19.5, 1.5), 2),  # from the decision at 20 s to that at 22 s
+        (by_day(0.0, 2.0), 2),  # who is up as the run begins is so once
+        (by_day(2.0, 3.0, period_s=1.5), 1.5),  # at different times each day
+    ],
+)
+def test_steps_shorter_than_a_start_are_refused(tmp_path, steps, has_s):
+    """Requests would wait for ever, and the run would not end."""
+    with pytest.raises(ScenarioError, match=f"replicas have {has_s} s at most and a start takes 3 s"):
+        parse(scaled(tmp_path, [0.0], **steps))
+
+
+@pytest.mark.parametrize(
+    ("steps", "start_s"), [(by_day(2.0, 4.5), 25.0), (by_day(19.5, 2.5), 23.0), (by_day(2.0, 5.0, period_s=1.5), 25.5)]
+)
+def test_steps_as_long_as_a_start_serve(engine, tmp_path, steps, start_s):
+    r = run(scaled(tmp_path, [0.0, 19.0], **steps), engine)
+    assert r.records.start_s[-1] == start_s
+
+
 @pytest.mark.parametrize("key", ["period_s", "zero_after_s", "up_most_factor"])
 def test_a_rule_takes_what_the_description_of_a_key_says(key):
     """It ends in "none:" and each rule with its number, as "target 15, concurrency 2"."""

@@ -33,13 +33,29 @@ def test_each_tenant_has_objectives_of_its_own(engine):
     tenants = r.summary["tenants"]
     for tenant, (good, arrived) in list(zip(tenants, counts, strict=True))[:2]:
         assert tenant["slo"]["attainment"] == good / arrived
-        assert tenant["slo"]["goodput_rps"] == good / r.outcome.end_s
+        assert tenant["slo"]["goodput_rps"] == good / r.summary["throughput"]["duration_s"]
     assert tenants[0]["slo"]["ttft_s"] == 0.5
     assert tenants[1]["slo"]["e2e_s"] == 5.0
     assert tenants[2]["slo"] == {"ttft_s": None, "tpot_s": None, "e2e_s": None, "attainment": None, "goodput_rps": None}
     total = sum(good for good, _ in counts)
     assert r.summary["slo"]["attainment"] == total / 200
     assert r.summary["slo"]["e2e_s"] == 5.0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"feedback": {"delay": 1e5}}, {"models": [model("only", max_num_seqs=2, detokenize_s=2.0)]}]
+)
+def test_goodput_and_throughput_are_per_second_of_the_same_time(changes):
+    """Late ratings, and answers that are detokenized after all else, change neither."""
+    data = scenario(requests=50, models=[model("only", max_num_seqs=2)], slo={"e2e_s": 1e6}) | changes
+    s = run(data, "compiled").summary
+    assert s["slo"]["goodput_rps"] == s["throughput"]["requests_per_s"] > 0
+    assert s["throughput"]["duration_s"] < 1e4
+
+
+def test_goodput_of_nothing_in_time_is_0():
+    s = run(scenario(requests=20, slo={"e2e_s": 1e-9}), "compiled").summary
+    assert s["slo"]["goodput_rps"] == s["slo"]["attainment"] == 0
 
 
 def test_promises_are_read_equally_often_for_any_number_of_tenants(monkeypatch):

@@ -35,6 +35,17 @@ def test_workers_decide_first_in_first_out(tmp_path, engine, workers, decided_s)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("times_s", "workers", "utilization"),
+    [([0, 4], 1, 0.5), ([0, 0, 1, 10], 1, 0.6), ([0, 0, 1, 10], 2, 0.3), ([0, 9, 10], 2, 0.15), ([0, 0, 0, 1], 1, 1.0)],
+)
+def test_utilisation_is_of_the_time_until_the_last_arrival(tmp_path, engine, times_s, workers, utilization):
+    """Decisions of 2 s; what is decided after the last arrival is no part of it."""
+    r = run(at(tmp_path, times_s, {"decision_s": 2.0, "workers": workers}), engine)
+    assert r.summary["router"]["utilization"] == pytest.approx(utilization)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_decision_sees_the_state_at_its_end(tmp_path, engine):
     """Nobody is ever satisfied: the second, decided after the first is rated, finds Q = alpha, not 0 as it came."""
     r = run(at(tmp_path, [0, 0.5], {"decision_s": 1.0, "workers": 0}), engine)

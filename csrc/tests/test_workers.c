@@ -28,6 +28,8 @@ static void decisions_wait_for_workers(void)
         }
         const double waits_s[] = {0.0, 1.5 + 3.0, 0.5};
         CHECK(loop.router_begun == 3 && loop.router_busy_s == 7.5 && loop.router_wait_s == waits_s[workers]);
+        const double used_s[] = {2.0 + 1.0, 2.0, 2.0 + 1.0}; /* until the third comes, at 2 s */
+        CHECK(loop.router_at_work == 0 && loop.router_used_s == used_s[workers] && loop.router_worked_s == 7.5);
         CHECK(loop.in_system == 0 && loop.in_system_integral == 7.5 + waits_s[workers]);
         ms_run_free(&loop);
     }

@@ -388,7 +388,7 @@ class _Run:
             timeline=self._timeline(),
             turns_not_sent=loop.turns_not_sent,
             in_system_integral=loop.in_system_integral,
-            router=RouterOutcome(loop.router_begun, loop.router_wait_s, loop.router_busy_s),
+            router=RouterOutcome(loop.router_begun, loop.router_wait_s, loop.router_busy_s, loop.router_used_s),
             transfers=TransferOutcome(
                 begun=loop.transfers,
                 ended=loop.transferred,

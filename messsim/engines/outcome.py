@@ -82,11 +82,15 @@ class TenantOutcome:
 
 @dataclass(frozen=True)
 class RouterOutcome:
-    """Decisions that were begun where they take time, seconds that requests waited for one, and that these take."""
+    """Decisions that were begun where they take time, seconds that requests waited for one, and that these take.
+
+    `used_s` is the workers' time in decisions up to the last arrival.
+    """
 
     begun: int
     wait_s: float
     busy_s: float
+    used_s: float
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,12 @@ class _Simulation:
     def end_arrivals(self, now: float) -> None:
         """Utilisation and idle energy are measured to the last arrival."""
         self.arrivals_over = True
+        self.measure(now)
+
+    def measure(self, now: float) -> None:
+        """Of servers, and of the router."""
         self.service.measure(now)
+        self.workers.measure(now)
 
     # ---- routing ------------------------------------------------------------------------------------
 
@@ -256,7 +261,7 @@ class _Simulation:
             self.decisions.alone(opened)
             self.begin(opened)
         if self.arrivals_over:
-            self.service.measure(self.calendar.now)
+            self.measure(self.calendar.now)
 
     def arrive(self, rows: Rows, columns: Columns, i: int) -> OpenRequest:
         """The first attempt of the i-th request of a chunk, undecided."""

@@ -35,6 +35,7 @@ class Workers:
         self._busy = [0] * router.instances
         self._waiting: list[deque[OpenRequest]] = [deque() for _ in range(router.instances)]
         self._begun, self._wait_s, self._busy_s = 0, 0.0, 0.0
+        self._at_work, self._since_s, self._worked_s, self._used_s = 0, 0.0, 0.0, 0.0
 
     def enter(self, opened: OpenRequest) -> None:
         """An attempt comes to the router."""
@@ -47,6 +48,7 @@ class Workers:
     def _begin(self, opened: OpenRequest) -> None:
         takes_s = self._law.draw_s(self.chance, opened.request, opened.attempt)
         self._busy[opened.instance] += 1
+        self._work(1, self.calendar.now)
         self._begun += 1
         self._busy_s += takes_s
         order = (ARRIVES, opened.request, 1 + opened.attempt)
@@ -55,6 +57,7 @@ class Workers:
     def _done(self, opened: OpenRequest) -> None:
         self._decide(opened)
         self._busy[opened.instance] -= 1
+        self._work(-1, self.calendar.now)
         waiting = self._waiting[opened.instance]
         if waiting:
             following = waiting.popleft()
@@ -69,7 +72,18 @@ class Workers:
         waiting.remove(opened)
         return True
 
+    def _work(self, change: int, now: float) -> None:
+        """So many workers begin a decision, or have ended one."""
+        self._worked_s += self._at_work * (now - self._since_s)
+        self._since_s = now
+        self._at_work += change
+
+    def measure(self, now: float) -> None:
+        """The last request has come: utilisation is measured to here."""
+        self._work(0, now)
+        self._used_s = self._worked_s
+
     @property
     def outcome(self) -> RouterOutcome:
         """How many decisions, and for how long."""
-        return RouterOutcome(self._begun, self._wait_s, self._busy_s)
+        return RouterOutcome(self._begun, self._wait_s, self._busy_s, self._used_s)

@@ -228,14 +228,20 @@ def _energy(outcome: Outcome, tally: Tally) -> Energy:
     }
 
 
+def _per_answering_s(count: int, tally: Tally) -> float | None:
+    """A rate up to the end of the last answer: ratings, repairs and starts that come later are no time of serving."""
+    if tally.last_answer_s > 0:
+        return count / tally.last_answer_s
+    return None if count else 0.0
+
+
 def _throughput(outcome: Outcome, tally: Tally) -> Throughput:
-    last_s = tally.last_answer_s
-    if not outcome.pools or not last_s:
+    if not outcome.pools or not tally.last_answer_s:
         return {"duration_s": None, "requests_per_s": None, "output_tokens_per_s": None}
     return {
-        "duration_s": last_s,
-        "requests_per_s": tally.count("completed") / last_s,
-        "output_tokens_per_s": tally.output_tokens / last_s,
+        "duration_s": tally.last_answer_s,
+        "requests_per_s": _per_answering_s(tally.count("completed"), tally),
+        "output_tokens_per_s": _per_answering_s(tally.output_tokens, tally),
     }
 
 
@@ -279,7 +285,7 @@ def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
     return {
         "wait_s": router.wait_s / begun if begun else None,
         "decision_s": router.busy_s / begun if begun else None,
-        "utilization": min(1.0, router.busy_s / until_s) if begun and until_s > 0 else None,
+        "utilization": min(1.0, router.used_s / until_s) if begun and until_s > 0 else None,
     }
 
 
@@ -367,10 +373,11 @@ def _attained(scenario: Scenario, outcome: Outcome, slo: Objectives, tally: Tall
     """Share and rate of requests of some tenants that were answered within all objectives, where there are any."""
     arrived, attained = (int(counts[tenants].sum()) for counts in (tally.tenant_arrived, tally.tenant_attained))
     stated = slo.stated and bool(outcome.pools)
+    rate_rps = _per_answering_s(attained, tally)
     return {
         "ttft_s": slo.ttft_s,
         "tpot_s": slo.tpot_s,
         "e2e_s": slo.e2e_s,
         "attainment": attained / arrived if stated and arrived else None,
-        "goodput_rps": attained / outcome.end_s if stated and outcome.end_s > 0 else None,
+        "goodput_rps": rate_rps if stated else None,
     }

@@ -1,5 +1,6 @@
 """How a pool changes its size: the rule, its limits, and how long a replica takes to start."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -51,6 +52,11 @@ class ColdStart(Part):
         """In order, with the laws of their seconds."""
         load: WaitLaw = ConstantDelay(mean_s=self.weights_gb / self.load_gb_per_s)
         return self.fixed_s, load, self.compile_s, self.init_s
+
+    @property
+    def least_s(self) -> float:
+        """The least that a start may take, seconds: laws that are not constant may draw next to nothing."""
+        return sum(phase.mean_s for phase in self.phases if isinstance(phase, ConstantDelay))
 
 
 class Autoscale(Part):
@@ -130,6 +136,11 @@ class Autoscale(Part):
             raise ValueError(f"schedule: at_s = {times[-1]:g} is not within day_s = {self.day_s:g}")
         if self.rule == "schedule" and self.min_replicas == 0 and not any(step.replicas for step in self.schedule):
             raise ValueError("schedule: no step has replicas, and min_replicas = 0; expected one at least")
+        if self.rule == "schedule" and self.min_replicas == 0 and self._longest_s < self.cold_start.least_s:
+            raise ValueError(
+                f"schedule: replicas have {self._longest_s:g} s at most and a start takes {self.cold_start.least_s:g} "
+                "s; expected longer steps: nobody would ever be served"
+            )
         if self.panic_window_s > self.stable_window_s:
             raise ValueError(
                 f"panic_window_s = {self.panic_window_s:g} is longer than stable_window_s = {self.stable_window_s:g}"
@@ -148,6 +159,24 @@ class Autoscale(Part):
                 "expected a longer period or shorter windows"
             )
         return self
+
+    @property
+    def _longest_s(self) -> float:
+        """From the decision that starts a replica to that which takes it away, the longest that there may be."""
+        assert self.period_s is not None
+        ends = [s.at_s for i, s in enumerate(self.schedule) if s.replicas == 0 and self.schedule[i - 1].replicas]
+        begins = [s.at_s for i, s in enumerate(self.schedule) if s.replicas and not self.schedule[i - 1].replicas]
+        if not ends:
+            return math.inf
+        if begins[0] > ends[0]:  # over midnight
+            ends = [*ends[1:], ends[0] + self.day_s]
+        is_alike = (self.day_s / self.period_s).is_integer()  # each day has its decisions at the same times
+        starts = begins if is_alike else [0.0] * len(begins)
+        decisions = [
+            math.ceil((a + end - begin) / self.period_s) - math.ceil(a / self.period_s)
+            for a, begin, end in zip(starts, begins, ends, strict=True)
+        ]
+        return max(decisions) * self.period_s
 
     def floor_at(self, time_s: float) -> int:
         """Replicas that the schedule says at a time; 0 without one."""
