@@ -278,9 +278,7 @@ def test_counts_of_thousands_are_none_of_tokens(name):
         token_counts(pl.DataFrame({name: [2]}), name, FILE)
 
 
-@pytest.mark.parametrize(
-    "name", ["top_k", "tokens", "k", "kind", "thousandsth", "network_tokens"]
-)
+@pytest.mark.parametrize("name", ["top_k", "tokens", "k", "kind", "thousandsth", "network_tokens"])
 def test_other_names_say_nothing_of_thousands(name):
     assert token_counts(pl.DataFrame({name: [2]}), name, FILE).tolist() == [2]
 

@@ -12,7 +12,8 @@ from messsim.workload.choosing import conditions
 from messsim.workload.dates import local_to_utc
 from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
-from messsim.workload.times import TimeForm, Times, check_form, unit_of
+from messsim.workload.times import TimeForm, Times, check_form
+from messsim.workload.units import unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0

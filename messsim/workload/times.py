@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,26 +17,13 @@ from .chunk import Floats
 from .dates import FIRST_YEAR, LAST_YEAR, YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
 from .readers import as_numbers, first_bad, places_of
+from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DAY_S", "UNITS", "TimeForm", "Times", "check_form", "unit_of"]
+__all__ = ["DAY_S", "TimeForm", "Times", "check_form"]
 
-UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
-LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
-PER_SECOND: dict[str, float] = UNITS | LONG
-NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-NAMES |= {"min": "minutes", "h": "hours", "d": "days"}
-SUFFIX = re.compile(
-    r"(?:[_\s.(\[-]|unix|^)(?P<low>ns|us|µs|ms|s|[nuµm]secs?|nanos?|nanoseconds|micros|microseconds|millis|milliseconds"
-    r"|secs?|seconds|mins?|minutes?|hrs?|hours|days)[)\]]?$"
-    r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds|Minutes|Hours)$"
-)
-STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "min": "min", "m": "ms", "s": "s", "h": "h", "d": "d"}
-DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|sec|min|m|h)\s*$")
-IN_TEXT = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0, "min": 1 / 60, "m": 1 / 60, "h": 1 / 3600}
-ELAPSED = re.compile(r"^\s*(-?\d+) days? \+?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*$")  # as pandas writes timedeltas
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
@@ -92,16 +78,6 @@ def check_form(form: TimeForm) -> None:
             raise DataError(
                 f"{form.zone_option} = {form.zone!r}: unknown time zone; expected a name such as 'Europe/Berlin'"
             ) from None
-
-
-@cache
-def unit_of(column: str) -> str | None:
-    """The unit that a column's name ends with, if any."""
-    match = SUFFIX.search(column.strip())
-    if match is None:
-        return None
-    name = (match["low"] or match["camel"]).lower()
-    return STARTS[max((start for start in STARTS if name.startswith(start)), key=len)]
 
 
 class Times:
@@ -178,27 +154,15 @@ class Times:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        if isinstance(series.dtype, pl.Duration):
+        waits = in_seconds(series, in_text=self._form.format == "auto")
+        if waits is not None:
             self._durations = True
-            return series.cast(pl.Int64) / UNITS[series.dtype.time_unit]
-        if self._form.format != "auto":
+            return waits
+        if self._form.format != "auto" or not series.dtype.is_integer():
             return series
-        if series.dtype.is_integer() and COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
+        if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
-        if series.dtype != pl.String:
-            return series
-        if ELAPSED.match(str(series[0])):
-            elapsed = _elapsed_s(series)
-            self._durations = elapsed is not series
-            return elapsed
-        if not DURATION.match(str(series[0])):
-            return series
-        result = series.str.extract_groups(DURATION.pattern).struct.unnest()
-        if result["1"].null_count():
-            return series
-        self._durations = True
-        per_second = result["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
-        return result["1"].cast(pl.Float64).alias(series.name) / per_second
+        return series
 
     def _are_dates(self, series: pl.Series) -> bool:
         import polars as pl
@@ -513,16 +477,6 @@ class Times:
 def _date(ns: int, zone: str) -> str:
     """A time since 1970 as a date, to the millisecond."""
     return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
-
-
-def _elapsed_s(series: pl.Series) -> pl.Series:
-    """Days and a clock as seconds; the column as it is if a row is another."""
-    import polars as pl
-
-    parts = series.str.extract_groups(ELAPSED.pattern).struct.unnest().cast(pl.Float64)
-    if parts["1"].null_count():
-        return series
-    return (((parts["1"] * 24 + parts["2"]) * 60 + parts["3"]) * 60 + parts["4"]).alias(series.name)
 
 
 def _bad(
