@@ -6,6 +6,7 @@ it, and cannot take one that is not UTF-8.
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -24,6 +25,7 @@ __all__ = [
     "NotAFile",
     "check_plain",
     "is_utf8",
+    "json_text",
     "open_file",
     "partial_name",
     "partial_names",
@@ -119,6 +121,23 @@ def read_bytes(path: Path, most: int) -> bytes:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(f"it is longer than {most >> 20} MiB")
         return file.read()
+
+
+def json_text(value: Any) -> str:
+    """What is written as a file of JSON, indented; a number that is not finite, which JSON has not, is null."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), indent=2, allow_nan=False)
+    return text + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> Any:

@@ -173,8 +173,8 @@ def test_amounts_of_money_are_numbers():
 
 def test_counts_that_are_not_whole_are_told(tmp_path):
     """As where a point that parts thousands is read as a decimal one."""
-    trace = requests(tmp_path, "f.csv", "t,p,o\n0,1.234,1\n1,20.0,2\n2,12.000,3\n")
-    assert "column 'p' has counts that are not whole, such as 1.234: read as 1" in trace.notes
+    trace = requests(tmp_path, "f.csv", "t,p,o\n0,1.25,1\n1,20.0,2\n2,12.000,3\n")
+    assert "column 'p' has counts that are not whole, such as 1.25: read as 1" in trace.notes
     assert trace.frame["prompt_tokens"].to_list() == [1, 20, 12]
     for whole in ("t,p,o\n0,1.0,1\n", "t;p;o\n0;1.010;1\n", 't,p,o\n0,"1,234",1\n'):
         assert requests(tmp_path, "f.csv", whole).notes == ()
@@ -182,8 +182,8 @@ def test_counts_that_are_not_whole_are_told(tmp_path):
 
 def test_counts_that_are_not_whole_are_told_of_later_blocks_too(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
-    text = "arrival_s,prompt_tokens,output_tokens\n" + "".join(f"{i},{20 + i}.0,2\n" for i in range(9)) + "9,1.234,3\n"
-    note = "column 'prompt_tokens' has counts that are not whole, such as 1.234: read as 1"
+    text = "arrival_s,prompt_tokens,output_tokens\n" + "".join(f"{i},{20 + i}.0,2\n" for i in range(9)) + "9,1.25,3\n"
+    note = "column 'prompt_tokens' has counts that are not whole, such as 1.25: read as 1"
     assert requests(tmp_path, "f.csv", text, TraceColumns()).notes == (note,)
     assert read(tmp_path / "f.csv").notes == (note,)
 

@@ -26,7 +26,8 @@ from messsim.study.calibrate.measurements import read_measurements
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.doubts import doubts
-from messsim.workload.times import TimeForm, Times, unit_of
+from messsim.workload.times import TimeForm, Times
+from messsim.workload.units import unit_of
 
 NAMES = TraceColumns("t", "in", "out")
 

@@ -15,7 +15,7 @@ from test_cli import here
 import messsim
 from messsim.engines import prepare
 from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
-from messsim.files import read_bytes
+from messsim.files import json_text, read_bytes
 from messsim.logs.traces import TraceColumns, write_trace
 from messsim.report.pages.report import report
 from messsim.results import Result, tally
@@ -430,3 +430,18 @@ def test_a_file_may_be_as_long_as_the_most(tmp_path):
         file.truncate((3 << 20) + 1)
     with pytest.raises(OSError, match="it is longer than 3 MiB"):
         read_bytes(tmp_path / "f", 3 << 20)
+
+
+def test_a_file_of_json_is_json_whatever_a_figure_came_to():
+    value = {"a": [float("nan"), (1.5, float("-inf"))], "b": {"c": 1, "d": "NaN", "e": None, "f": True}}
+    assert json.loads(json_text(value), parse_constant=pytest.fail) == {
+        "a": [None, [1.5, None]],
+        "b": {"c": 1, "d": "NaN", "e": None, "f": True},
+    }
+    assert json_text({"a": 1.5}) == '{\n  "a": 1.5\n}\n'
+
+
+def test_all_files_of_json_are_written_alike():
+    """By hand NaN would stand in a file, which only Python reads."""
+    sources = Path(messsim.__file__).parent.rglob("*.py")
+    assert [f.name for f in sources if "json.dumps(" in (text := f.read_text()) and 'indent=2) + "\\n"' in text] == []

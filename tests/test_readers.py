@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError, MissingColumns
+from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.nested import column_of, name_missing, names_in, pick, require, resolved
-from messsim.workload.readers import as_numbers, first_bad, numbers, read, texts, token_counts
+from messsim.workload.readers import as_numbers, first_bad, numbers, read, rounded_counts, texts, token_counts
 
 FILE = Path("log.csv")
 
@@ -31,6 +32,13 @@ def column(*values, dtype=None):
         (["1,5", "2"], [1.5, 2.0]),
         (["1,5", "1,234"], [1.5, 1.234]),  # a comma is a decimal point where it is in any value
         (["1,234"], [1234]),
+        (["0,125", "1,250"], [0.125, 1.25]),  # no group of thousands follows a zero
+        (["-0,125"], [-0.125]),
+        (["1.234,5", "2.000.000,25"], [1234.5, 2000000.25]),
+        (["1.234,5", "0,125"], [1234.5, 0.125]),
+        (["1.234,5", "7"], [1234.5, 7.0]),
+        (["1.234,5", "2.500", "3"], [1234.5, 2500.0, 3.0]),
+        (["1.234,5", "1.5"], [1234.5, None]),
         (["+1,234"], [1234]),
         (["12,34"], [12.34]),
         (["1,2,3"], [None]),
@@ -236,3 +244,48 @@ def test_objects_are_told_with_the_field_that_may_be_meant():
         assert str(error.value).endswith(hint)
     with pytest.raises(DataError, match=r"is of type List\(Float64\); expected a finite number"):
         numbers(frame, "l", FILE)
+
+
+def test_numbers_of_few_bits_are_read_as_those_of_64(tmp_path):
+    types = {
+        pl.Int8: pl.Int64, pl.Int32: pl.Int64, pl.UInt16: pl.Int64, pl.UInt64: pl.UInt64, pl.Int128: pl.Float64,
+        pl.Float32: pl.Float64, pl.Categorical: pl.String,
+    }  # fmt: skip
+    made = {str(t): pl.Series(["1"]).cast(pl.Int8 if t.is_numeric() else pl.String).cast(t) for t in types}
+    frame = pl.DataFrame(made)
+    frame.with_columns(pl.struct("Int8").alias("s")).write_parquet(file := tmp_path / "few.parquet")
+    assert read(file).drop("s").dtypes == list(types.values()) == [*schema_of(file).values()][:-1]
+    assert next(blocks(file, ["Int8", "s.Int8"]))[1].dtypes == [pl.Int64, pl.Int64]
+    assert read(file, ["s.Int8"]).dtypes == [pl.Int64]
+
+
+@pytest.mark.parametrize("value", [1.024, 999.001, 12.5])
+def test_counts_that_may_be_thousands_are_refused(value):
+    frame = pl.DataFrame({"c": [2.048, value]})
+    counts = token_counts(frame, "c", FILE)
+    if value == 12.5:
+        assert rounded_counts(frame[1:], "c", counts[1:], FILE).endswith("such as 12.5: read as 12")
+        return
+    with pytest.raises(DataError, match=r"column 'c' has 2\.048 in row 1; expected whole .*write 2048, "):
+        rounded_counts(frame, "c", counts, FILE)
+
+
+@pytest.mark.parametrize(
+    "name", ["prompt_ktokens", "tokens (thousands)", "tokens [k]", "Mtok in", "input tokens, millions"]
+)
+def test_counts_of_thousands_are_none_of_tokens(name):
+    with pytest.raises(DataError, match="is of thousands or millions, by its name; expected one of tokens"):
+        token_counts(pl.DataFrame({name: [2]}), name, FILE)
+
+
+@pytest.mark.parametrize("name", ["top_k", "tokens", "k", "kind", "thousandsth", "network_tokens"])
+def test_other_names_say_nothing_of_thousands(name):
+    assert token_counts(pl.DataFrame({name: [2]}), name, FILE).tolist() == [2]
+
+
+def test_values_that_commas_part_are_read_whatever_the_name_says(tmp_path):
+    (file := tmp_path / "x.jsonl").write_text("a,b\n1,2\n3,4\n")
+    assert read(file).rows() == [(1, 2), (3, 4)]
+    file.write_text("not json\n1\n")
+    with pytest.raises(DataError, match="row 1 is no JSON object"):
+        read(file)

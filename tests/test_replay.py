@@ -13,7 +13,7 @@ from test_cli import here
 from messsim.errors import DataError
 from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
 from messsim.logs.replay import _by_inverse_propensity, replay
-from messsim.workload.choosing import Chooser
+from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.times import TimeForm
 
 N = 600
@@ -258,3 +258,27 @@ def test_inverse_propensity_by_hand():
         "effective_sample_size": pytest.approx(weights**2 / (2**2 + 4**2), rel=1e-15),
     }
     assert _by_inverse_propensity(log, np.array([False, False, False, True])) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "value"),
+    [
+        ({"satisfied": 7}, "'satisfied' has 7"), ({"cost": -1.0}, "'cost' has -1"), ({"feature__x": 1e300}, "1e\\+300"),
+        ({"propensity": 0.0}, "'propensity' has 0"), ({"propensity": 2.0}, "'propensity' has 2"),
+        ({"at": "Total"}, "'at' has 'Total'"),
+    ],
+)  # fmt: skip
+def test_rows_are_those_of_the_file_whichever_are_left_out_or_moved(tmp_path, bad, value):
+    good = {
+        "model": "a",
+        "satisfied": 1,
+        "cost": 1.0,
+        "feature__x": 1.0,
+        "propensity": 0.5,
+        "at": "2025-01-01 00:00:09",
+    }
+    first = good | {"at": "2025-01-01 00:00:30"}
+    rows = [first, good | {"model": "c"}, good | {"model": "b"}, good | {"model": None}, good | bad]
+    path = written(tmp_path, {c: [row[c] for row in rows] for c in good})
+    with pytest.raises(DataError, match=f"{value} in row 5;"):
+        read_log(path, DecisionColumns(time="at"), Chooser(conditions(["model!=c"])))

@@ -5,6 +5,7 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 from builders import model, scenario
 from pydantic import ValidationError
@@ -153,7 +154,13 @@ def test_a_damaged_directory_is_named(tmp_path):
     shutil.copytree(tmp_path / "out", copy)
     text = (copy / "summary.json").read_text()
     (copy / "summary.json").write_text(text.replace('"certificate"', '"certified"'))
-    with pytest.raises(OutputError, match=rf"{copy}: is damaged, or of another version"):
+    with pytest.raises(
+        OutputError, match=rf"^{copy}/summary\.json: sla\.certificate: .*; it is damaged, or another version"
+    ):
+        show(copy)
+    (copy / "summary.json").write_text(text)
+    pl.read_parquet(copy / "timeline.parquet").drop("queue").write_parquet(copy / "timeline.parquet")
+    with pytest.raises(OutputError, match=rf"{copy}/timeline.parquet: the column queue is missing"):
         show(copy)
 
 
@@ -243,9 +250,10 @@ def test_a_terminal_shows_a_run_until_it_is_done_or_broken_off(tmp_path, monkeyp
 def test_a_state_that_is_no_state_is_told(tmp_path):
     held = tmp_path / "out"
     held.mkdir()
-    (held / LIVE).write_text("{")
-    with pytest.raises(OutputError, match="cannot be read: "):
-        show(held)
+    for text, what in (("{", "all of it: "), ("{}", "scenario: Field required"), ('{"scenario": 1}', "scenario: ")):
+        (held / LIVE).write_text(text)
+        with pytest.raises(OutputError, match=rf"^{held / LIVE}: {what}.*; it is damaged, or of another version$"):
+            show(held)
 
 
 def test_a_run_that_ends_while_it_is_asked_for_is_shown_as_ended(tmp_path, monkeypatch):

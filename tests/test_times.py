@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 
 from messsim.errors import DataError
+from messsim.workload.choosing import conditions
 from messsim.workload.dates import local_to_utc
 from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
-from messsim.workload.times import TimeForm, Times, check_form, unit_of
+from messsim.workload.times import TimeForm, Times, check_form
+from messsim.workload.units import unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
@@ -378,3 +380,73 @@ def test_an_array_that_grows():
     assert len(growing) == 40
     assert growing.array().tolist() == list(range(1, 41))
     assert growing.array().dtype == np.int32
+
+
+B = 1_700_000_000
+
+
+@pytest.mark.parametrize("form", [None, "ms", "s"])
+def test_durations_have_a_unit_of_their_own(form):
+    waits = [dt.timedelta(milliseconds=500 * i) for i in range(3)]
+    assert seconds(waits, column="arrival_ms", form=form) == [0.0, 0.5, 1.0]
+    assert seconds([2_000 * d for d in waits], column="start_us") == [0.0, 1000.0, 2000.0]
+
+
+def test_durations_in_text_have_a_unit_of_their_own():
+    assert seconds(["250ms", "1.5s"], column="start_ms") == [0.25, 1.5]
+
+
+def test_whole_numbers_without_a_sign_may_go_back():
+    stamps = pl.Series([B * 10**9 + 7, B * 10**9, B * 10**9 + 10**9], dtype=pl.UInt64)
+    made = times(stamps).seconds()
+    assert (made - made[1]).tolist() == pytest.approx([7e-9, 0.0, 1.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt32])
+def test_numbers_of_few_bits_are_times_too(dtype):
+    assert seconds(pl.Series([0, 100, 7], dtype=dtype)) == [0.0, 100.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [dt.datetime(9999, 12, 31), dt.datetime(1, 1, 1), dt.date(9999, 12, 31), dt.datetime(9999, 1, 1, tzinfo=dt.UTC)],
+)
+def test_dates_that_stand_for_none_are_refused_with_their_row(last):
+    first = dt.datetime(2024, 1, 1, tzinfo=last.tzinfo) if isinstance(last, dt.datetime) else dt.date(2024, 1, 1)
+    with pytest.raises(DataError, match=rf"has '{last.year:04d}-.* in row 2; expected a date .*1970 to 2200") as raised:
+        times([first, last])
+    (way,) = conditions([str(raised.value).split("--select '")[1].removesuffix("'")])
+    assert way.holds(pl.DataFrame({"t": [first, last]})).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        (pl.Series([B, B + 200, B + 500, B + 900], dtype=pl.Float32).cast(pl.Float64), "128 s"),
+        (["1.70045E+12", "1.70045E+12", "1.70046E+12", "1.70047E+12"], "10,000 s"),
+        ([B, B + 1, B + 500, B + 900], ""),
+        ([B + 0.5, B + 200, B + 500, B + 900], ""),
+        ([0, 100, 200, 300], ""),  # since any start
+        ([B, B + 100, B + 200], ""),  # so few may be so by chance
+    ],
+)
+def test_stamps_that_lost_their_last_digits_are_noted(values, step):
+    made = times(values, blocks=2)
+    made.seconds()
+    lost = [note for note in made.notes if "digits" in note]
+    assert len(lost) == bool(step)
+    assert all(step in note for note in lost)
+
+
+def test_what_is_no_number_is_left_out_by_a_proposed_option():
+    with pytest.raises(DataError, match=r"has nan in row 2; .*--select 't!=nan'"):
+        times(["1", "nan", "3"])
+    (way,) = conditions(["t!=nan"])
+    assert way.holds(pl.DataFrame({"t": ["1", "nan", "3"]})).tolist() == [True, False, True]
+    assert way.holds(pl.DataFrame({"t": [1.0, float("nan"), None]})).tolist() == [True, False, True]
+
+
+def test_stamps_since_1970_are_in_the_unit_that_their_size_says():
+    made = times([B * 1000, (B + 50_000) * 1000], column="t")
+    (note,) = doubts(made.seconds(), TimeForm(), dates=made.are_dated)
+    assert note.startswith("the longest time")

@@ -365,6 +365,7 @@ def test_theory_is_a_number_or_read_off_the_run(monkeypatch):
         (("fast", 1.0, 1, 1.0), "engine = 'fast': expected one of compiled, simpy"),
         (("simpy", 0.0, 1, 1.0), "size = 0.0: expected a number above 0"),
         (("simpy", math.inf, 1, 1.0), "size = inf: expected a number above 0"),
+        (("compiled", 1e9, 1, 1.0), "size = 1e+09: expected at most 10,000, which takes days"),
         (("simpy", 1.0, 1, -1.0), "slow-server = -1.0: expected a number above 0"),
         (("simpy", 1.0, -1, 1.0), "seed = -1: expected a whole number from 0 to 4294967295"),
         (("simpy", 1.0, 2**32, 1.0), "seed = 4294967296: expected a whole number from 0 to 4294967295"),

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import functools
-import json
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import typer
 import typer.core
 
 from messsim.errors import MesssimError, OutputError, SimulationError
+from messsim.files import json_text
 from messsim.report.base.screen import Screen
 from messsim.wording import visible
 
@@ -217,7 +217,7 @@ def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
+    typer.echo(json_text(value).replace("\x7f", "\\u007f"), nl=False)
 
 
 def print_written(out: Path | None, what: str = "") -> None:

@@ -1,10 +1,11 @@
 """``validate`` and ``calibrate``: the simulator and real hardware."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from messsim.files import json_text
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 from .outputs import check_out, hand_over
@@ -48,7 +49,7 @@ def validate(
 def _files(result: "Accuracy") -> dict[str, str]:
     from messsim.report.hardware.accuracy import accuracy_page, rows_csv
 
-    files = {"accuracy.md": accuracy_page(result), "accuracy.json": json.dumps(result, indent=2) + "\n"}
+    files = {"accuracy.md": accuracy_page(result), "accuracy.json": json_text(result)}
     return files | {f"{table}.csv": rows_csv(result[table]) for table in result}
 
 

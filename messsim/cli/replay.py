@@ -1,10 +1,11 @@
 """``replay``: MESS+ in shadow on a log of real decisions."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from messsim.files import json_text
 
 from .amounts import fraction
 from .base import AsJson, Seed, command
@@ -85,5 +86,5 @@ def replay(
         lambda: replayed(result),
         as_json,
         out,
-        lambda target: write_file(target, (json.dumps(result, indent=2) + "\n").encode()),
+        lambda target: write_file(target, json_text(result).encode()),
     )

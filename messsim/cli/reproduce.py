@@ -1,6 +1,5 @@
 """``reproduce``: the paper's experiments, and its theory."""
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from messsim.errors import ScenarioError
+from messsim.files import json_text
 
 from .base import AsJson, On, RayAddress, Seed, Sets, Workers, command, stderr
 from .outputs import hand_over, tell_leftovers
@@ -63,7 +63,7 @@ def reproduce(
     result, shown, files, pictures = made
 
     def write(target: Path) -> list[str]:
-        for name, text in ({f"{what}.json": json.dumps(result, indent=2) + "\n"} | files(result)).items():
+        for name, text in ({f"{what}.json": json_text(result)} | files(result)).items():
             write_file(target / name, text.encode())
         return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in pictures(result).items()})
 

@@ -1,10 +1,11 @@
 """``verify``: the simulator against queueing theory."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from messsim.files import json_text
 
 from .base import AsJson, Seed, Workers, command, stderr
 from .outputs import check_out, hand_over
@@ -56,6 +57,6 @@ def _files(verification: "Verification") -> dict[str, str]:
     from messsim.report.verification import verification_page
 
     return {
-        "verification.json": json.dumps(verification, indent=2) + "\n",
+        "verification.json": json_text(verification),
         "verification.md": verification_page(verification),
     }

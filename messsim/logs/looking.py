@@ -17,7 +17,8 @@ from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
 from messsim.workload.readers import as_numbers
-from messsim.workload.times import DAY_S, EPOCH_S, UNITS
+from messsim.workload.times import DAY_S, EPOCH_S
+from messsim.workload.units import UNITS
 
 from .presets import first_of
 from .usual_columns import PROMPT, SCORE

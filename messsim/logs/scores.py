@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["WORDS", "OutcomeOptions", "parse_map", "satisfaction"]
 
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
-         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0,
+         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "y": 1.0, "n": 0.0, "t": 1.0, "f": 0.0, "up": 1.0, "down": 0.0,
          "timeout": 0.0, "thumbs_up": 1.0, "thumbs_down": 0.0,
          "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
 GRADES = re.compile(r"(\d+)\.\.(\d+)")
@@ -83,7 +83,9 @@ def parse_map(texts: Sequence[str]) -> tuple[dict[str, float] | None, tuple[floa
     return values or None, grades
 
 
-def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
+def satisfaction(
+    series: pl.Series, column: str, path: Path, options: OutcomeOptions, places: pl.Series | None = None
+) -> pl.Series:
     """Scores as satisfaction from 0 to 1: numbers, words such as pass and fail, grades, or as the options map them.
 
     Raises
@@ -118,7 +120,7 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
         )
         hint = "; --skip-failed leaves out what is no number"
         is_grade = options.skip_failed or values[int(bad.arg_max() or 0)] is not None
-        raise first_bad(column, bad, series, expected + ("" if is_grade else hint), path)
+        raise first_bad(column, bad, series, expected + ("" if is_grade else hint), path, places=places)
     return values.alias("score")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from messsim.workload.chunk import Floats
 from messsim.workload.growing import Growing
 from messsim.workload.readers import numbers
-from messsim.workload.times import UNITS
+from messsim.workload.units import UNITS
 
 if TYPE_CHECKING:
     import polars as pl

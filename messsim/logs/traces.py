@@ -333,11 +333,11 @@ class _Rows:
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
                 every = token_counts(filled, column, path, before)
-                if self._rounded.get(column) is None:
-                    self._rounded[column] = rounded_counts(filled, column, every)
             except DataError as error:
                 hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+            if self._rounded.get(column) is None:
+                self._rounded[column] = rounded_counts(filled, column, every, path, before)
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)
@@ -379,7 +379,7 @@ class _Rows:
                 )
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
-            notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dates)
+            notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dated)
             notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:

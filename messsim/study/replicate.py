@@ -1,6 +1,5 @@
 """One scenario, replicated: every figure with its interval, for a number of replications or until one is precise."""
 
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from messsim.amounts import TIME, amount
 from messsim.errors import ScenarioError
+from messsim.files import json_text
 from messsim.results.directory import write_file
 from messsim.results.figures import Figure, figures, full_path, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
@@ -178,7 +178,7 @@ def _summed_up(scenario: Scenario, rule: StoppingRule, runs: Figures) -> Replica
 
 
 def _write(out: Path, replications: Replications) -> None:
-    write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
+    write_file(out / "replications.json", json_text(replications).encode())
     rows = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
     write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows).encode())
 

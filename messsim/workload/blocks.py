@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError
@@ -25,14 +25,12 @@ from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, rows_of, table_of
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
-from .nested import column_of, pick
+from .nested import column_of, pick, widened
 from .parquet import check_layout
 from .separated import FIRST_ROWS, separated
 
 if TYPE_CHECKING:
     import polars as pl
-
-    Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
@@ -53,6 +51,7 @@ MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its name says
+SEPARATED = re.compile(rb"^[^,;\t|\n]*(?:[,;\t|][^,;\t|\n]*)+$", re.M)  # a line with values that something parts
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
 JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
@@ -102,7 +101,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return dict(_as_text(pl.scan_parquet(file)).collect_schema())
+            return dict(widened(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
             return dict(_json(_unpacked(file, path)).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
@@ -132,7 +131,7 @@ def whole(path: Path) -> pl.DataFrame:
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
-            return _as_text(pl.read_parquet(file))
+            return widened(pl.read_parquet(file))
         text = _unpacked(file, path)
         if kind == "json":
             return _json(text)
@@ -253,6 +252,8 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
         if not JSON_AFTER_ALL.match(start):
             return kind
         kind = "any"
+    if kind == "jsonl" and b"{" not in start and b"[" not in start and len(SEPARATED.findall(start)) > 1:
+        return "csv"
     noise = NOISE_BEFORE_ARRAY.match(start)
     if kind == "any" and noise is not None:
         return "json"
@@ -287,23 +288,15 @@ def _parquet_blocks(
     groups = check_layout(file)
     if sum(groups) > MOST_ROWS:
         raise DataError(f"has {sum(groups):,} rows; expected at most {MOST_ROWS:,}", str(path))
-    lazy = _as_text(pl.scan_parquet(file))
+    lazy = pl.scan_parquet(file)
     schema = lazy.collect_schema()
-    lazy = lazy.select(pick(schema, list(schema) if columns is None else columns, path))
+    lazy = widened(lazy.select(pick(schema, list(schema) if columns is None else columns, path)))
     start = end = 0
     for i, rows in enumerate(groups):
         end += rows
         if end > start and (end - start >= BLOCK_ROWS or i == len(groups) - 1):
             yield lazy.slice(start, end - start).collect()
             start = end
-
-
-def _as_text(table: Table) -> Table:
-    """Columns of labels, which the file numbers, as the text that they stand for."""
-    import polars as pl
-    from polars import selectors as cs
-
-    return table.with_columns(cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
 
 
 # ---- text -----------------------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ class Condition:
                 )
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
         text = series.cast(pl.String).str.strip_chars()
+        if self.value.lower() == "nan":  # which equals nothing, itself included, and is written in several ways
+            return (text.str.to_lowercase() == "nan").fill_null(False).to_numpy()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
             spellings = next((s for s in TRUTHS if self.value.lower() in s), (self.value.lower(),))
             return text.str.to_lowercase().is_in(list(spellings)).fill_null(False).to_numpy()

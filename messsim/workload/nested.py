@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from messsim.errors import MissingColumns
 from messsim.wording import shown
@@ -15,7 +15,9 @@ from .meaning import by_meaning, meaning_of
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_of", "name_missing", "names_in", "of_other_type", "pick", "require", "resolved"]
+    Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
+
+__all__ = ["column_of", "name_missing", "names_in", "of_other_type", "pick", "require", "resolved", "widened"]
 
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
@@ -136,10 +138,25 @@ def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Ex
     return [column for column in collected.values() if column is not None]
 
 
+def widened(table: Table) -> Table:
+    """Columns as those of a text would be: labels that a file numbers as text, numbers of other than 64 bits in these.
+
+    Polars compares and subtracts in a column's own bits, in which a unit of time may not fit.
+    """
+    import polars as pl
+    from polars import selectors as cs
+
+    return table.with_columns(
+        cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String),
+        cs.by_dtype(pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32).cast(pl.Int64),
+        cs.by_dtype(pl.Float32, pl.Int128).cast(pl.Float64),
+    )
+
+
 def resolved(frame: pl.DataFrame, wanted: list[str], path: Path) -> pl.DataFrame:
     """The frame, and beside its columns what dotted paths among `wanted` lead to."""
     nested = [c for c in dict.fromkeys(wanted) if c not in frame.columns]
-    return frame.with_columns(pick(frame.schema, nested, path)) if nested else frame
+    return widened(frame.with_columns(pick(frame.schema, nested, path))) if nested else frame
 
 
 def require(have: list[str], wanted: list[str], path: Path) -> None:

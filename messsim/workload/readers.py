@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
-GROUPED = r"^[+-]?\d{1,3}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
+GROUPED = r"^[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
+WITH_COMMA = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+$"  # points may part thousands then
+THOUSANDS = re.compile(r"(?i)(?:^|[^a-z])(?:[km] ?tok(?:en)?s?|thousands?|millions?)(?![a-z])|[(\[] ?[km] ?[)\]]")
+PLACE = "\0place"  # a column of no file's
 
 __all__ = [
     "as_numbers",
     "first_bad",
     "numbers",
+    "places_of",
     "read",
     "require",
     "resolved",
@@ -32,6 +37,7 @@ __all__ = [
     "shown",
     "texts",
     "token_counts",
+    "with_places",
 ]
 
 
@@ -68,26 +74,41 @@ def numbers(
 
     series = frame[column]
     expected = _range(least, most)
+    places = places_of(frame)
     if series.null_count():
-        raise first_bad(column, series.is_null(), "no value", expected, path, before)
+        raise first_bad(column, series.is_null(), "no value", expected, path, before, places)
     if series.dtype == pl.String:
         number = as_numbers(series)
         if number.null_count():
-            raise first_bad(column, number.is_null(), series, expected, path, before)
+            raise first_bad(column, number.is_null(), series, expected, path, before, places)
         series = number
     if not (series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)):
         raise DataError(of_other_type(column, series.dtype, expected), str(path))
     values = series.cast(pl.Float64)
     bad = ~(values.is_finite() & (values >= least) & (values <= most))
     if bad.any():
-        raise first_bad(column, bad, values, expected, path, before)
+        raise first_bad(column, bad, values, expected, path, before, places)
     return values.to_numpy()
+
+
+def with_places(frame: pl.DataFrame) -> pl.DataFrame:
+    """A whole file whose rows keep where they stand in it, whichever of them are left out or moved."""
+    return frame.with_row_index(PLACE)
+
+
+def places_of(frame: pl.DataFrame) -> pl.Series | None:
+    """Where in its file each row stands; None: as it does in the frame."""
+    return frame[PLACE] if PLACE in frame.columns else None
 
 
 def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) -> Ints:
     """A column of token counts, rounded to whole ones; `before` as in `numbers`. In text a point may part thousands."""
     import polars as pl
 
+    if THOUSANDS.search(column):
+        raise DataError(
+            f"column {column!r} is of thousands or millions, by its name; expected one of tokens", str(path)
+        )
     if frame[column].dtype == pl.String:
         text = frame[column].str.strip_chars()
         if text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all():
@@ -95,19 +116,36 @@ def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) 
     return np.round(numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before)).astype(np.int32)
 
 
-def rounded_counts(frame: pl.DataFrame, column: str, counts: Ints) -> str | None:
-    """A note where counts were not whole, as where a point that parts thousands was read as a decimal one."""
+def rounded_counts(frame: pl.DataFrame, column: str, counts: Ints, path: Path, before: int = 0) -> str | None:
+    """A note where counts were not whole, as means of several are.
+
+    Raises
+    ------
+    DataError
+        Where they may be thousands, the comma that parts them read as a decimal one.
+    """
     import polars as pl
 
     if frame[column].dtype.is_integer() or len(counts) != frame.height:
         return None
     values = frame[column] if frame[column].dtype.is_float() else as_numbers(frame[column].cast(pl.String))
-    off = np.abs(values.cast(pl.Float64).to_numpy() - counts)
+    exact = values.cast(pl.Float64).to_numpy()
+    off = np.abs(exact - counts)
     broken = np.flatnonzero((off > 0.0) & (off <= 0.5))
     if not len(broken):
         return None
     row = int(broken[0])
+    if _may_be_thousands(exact[broken]):
+        bad = pl.Series(np.isin(np.arange(len(exact)), broken))
+        way = f"where a comma parts thousands write {1000 * exact[row]:.0f}, where it is a mean {counts[row]}"
+        raise first_bad(column, bad, values.cast(pl.Float64), f"whole counts: {way}", path, before)
     return f"column {column!r} has counts that are not whole, such as {frame[column][row]}: read as {counts[row]}"
+
+
+def _may_be_thousands(broken: Floats) -> bool:
+    """Whether all are below 1,000 and end within three decimals, and not all within two."""
+    off = [np.abs(k * broken - np.rint(k * broken)) > 1e-6 for k in (1000, 100)]
+    return bool((broken < 1000).all() and not off[0].any() and off[1].any())
 
 
 def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
@@ -124,7 +162,7 @@ def as_numbers(text: pl.Series) -> pl.Series:
     """Text as whole numbers if all of it is, else as numbers; null: none.
 
     Thousands may be parted by commas, apostrophes or spaces; a comma may stand for the decimal point where it does in
-    every value that has one.
+    every value that has one, and points then part thousands.
     """
     import polars as pl
 
@@ -132,8 +170,8 @@ def as_numbers(text: pl.Series) -> pl.Series:
     if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
         grouped = bare.str.contains(GROUPED).fill_null(False)
         with_comma = bare.filter(bare.str.contains(",", literal=True))
-        if not with_comma.str.contains(GROUPED).all() and with_comma.str.contains(r"^[+-]?\d+,\d+$").all():
-            bare = bare.str.replace(",", ".", literal=True)
+        if not with_comma.str.contains(GROUPED).all() and with_comma.str.contains(WITH_COMMA).all():
+            bare = _with_points(bare, thousands=with_comma.str.contains(".", literal=True).any())
         elif grouped.any():
             bare = bare.str.replace_all(r"[,' \u{a0}\u{202f}]", "").zip_with(grouped, bare)
     whole_numbers = bare.cast(pl.Int64, strict=False)
@@ -142,14 +180,35 @@ def as_numbers(text: pl.Series) -> pl.Series:
     return bare.cast(pl.Float64, strict=False)
 
 
+def _with_points(text: pl.Series, *, thousands: bool) -> pl.Series:
+    """Numbers with decimal commas as with decimal points; null where points part thousands and one parts others."""
+    import polars as pl
+
+    if not thousands:
+        return text.str.replace(",", ".", literal=True)
+    parted = text.str.contains(DOTTED) | ~text.str.contains(r"^[^,]*\.[^,]*$")
+    bare = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return bare.zip_with(parted.fill_null(False), pl.Series([None], dtype=pl.String))
+
+
 def first_bad(
-    column: str, bad: pl.Series, shown: pl.Series | str, expected: str, path: Path, before: int = 0
+    column: str,
+    bad: pl.Series,
+    shown: pl.Series | str,
+    expected: str,
+    path: Path,
+    before: int = 0,
+    places: pl.Series | None = None,
 ) -> DataError:
-    """The error that names the first bad row, from 1 (a CSV's header does not count)."""
+    """The error that names the first bad row, from 1 (a CSV's header does not count).
+
+    `places` says where in the file each row stands, if not one after the other behind `before`.
+    """
     row = int(bad.arg_max() or 0)
+    place = before + row if places is None else int(places[row])
     value = shown if isinstance(shown, str) else shown[row]
     value = f"{value:.10g}" if isinstance(value, float) else value if value is shown else repr(value)
-    return DataError(f"column {column!r} has {value} in row {before + row + 1}; expected {expected}", str(path))
+    return DataError(f"column {column!r} has {value} in row {place + 1}; expected {expected}", str(path))
 
 
 def _range(least: float, most: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,29 +14,16 @@ from messsim.errors import DataError
 
 from .choosing import way_without
 from .chunk import Floats
-from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
+from .dates import FIRST_YEAR, LAST_YEAR, YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
-from .readers import as_numbers, first_bad
+from .readers import as_numbers, first_bad, places_of
+from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DAY_S", "UNITS", "TimeForm", "Times", "check_form", "unit_of"]
+__all__ = ["DAY_S", "TimeForm", "Times", "check_form"]
 
-UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
-LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
-PER_SECOND: dict[str, float] = UNITS | LONG
-NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-NAMES |= {"min": "minutes", "h": "hours", "d": "days"}
-SUFFIX = re.compile(
-    r"(?:[_\s.(\[-]|unix|^)(?P<low>ns|us|µs|ms|s|[nuµm]secs?|nanos?|nanoseconds|micros|microseconds|millis|milliseconds"
-    r"|secs?|seconds|mins?|minutes?|hrs?|hours|days)[)\]]?$"
-    r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds|Minutes|Hours)$"
-)
-STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "min": "min", "m": "ms", "s": "s", "h": "h", "d": "d"}
-DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|sec|min|m|h)\s*$")
-IN_TEXT = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0, "min": 1 / 60, "m": 1 / 60, "h": 1 / 3600}
-ELAPSED = re.compile(r"^\s*(-?\d+) days? \+?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*$")  # as pandas writes timedeltas
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
@@ -46,6 +32,7 @@ MOST = 1e12
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
+LEAST_STAMPS, COARSE_S = 4, 10.0  # how many that are multiples of so much are so by no chance
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
 
 
@@ -93,16 +80,6 @@ def check_form(form: TimeForm) -> None:
             ) from None
 
 
-@cache
-def unit_of(column: str) -> str | None:
-    """The unit that a column's name ends with, if any."""
-    match = SUFFIX.search(column.strip())
-    if match is None:
-        return None
-    name = (match["low"] or match["camel"]).lower()
-    return STARTS[max((start for start in STARTS if name.startswith(start)), key=len)]
-
-
 class Times:
     """A column of times, block by block. Memory: 8 bytes a row, 16 where day and month may be either way round.
 
@@ -124,7 +101,7 @@ class Times:
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
-        self._local = self._twelve_hours = self._dots = False
+        self._local = self._twelve_hours = self._dots = self._durations = False
         self._either = ""
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
@@ -141,6 +118,8 @@ class Times:
                 return
             series = series.gather(pl.arg_where(pl.Series(keep), eager=True))
             rows = np.flatnonzero(keep) + before
+        elif (places := places_of(frame)) is not None:
+            rows = places.to_numpy()
         else:
             rows = np.arange(before, before + len(series))
         missing = series.is_null()
@@ -166,27 +145,24 @@ class Times:
         """Whether they are dates, not numbers."""
         return bool(self._dates)
 
+    @property
+    def are_dated(self) -> bool:
+        """Whether they are dates, or by their size numbers since 1970 in a unit that is then plain."""
+        return self.are_dates or self._unit_from == "size"
+
     def _plain(self, series: pl.Series) -> pl.Series:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        if isinstance(series.dtype, pl.Duration):
-            return series.cast(pl.Duration("ns")).cast(pl.Int64) / SECOND_NS
-        if self._form.format != "auto":
+        waits = in_seconds(series, in_text=self._form.format == "auto")
+        if waits is not None:
+            self._durations = True
+            return waits
+        if self._form.format != "auto" or not series.dtype.is_integer():
             return series
-        if series.dtype.is_integer() and series.is_between(*COMPACT).all():
+        if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
-        if series.dtype != pl.String:
-            return series
-        if ELAPSED.match(str(series[0])):
-            return _elapsed_s(series)
-        if not DURATION.match(str(series[0])):
-            return series
-        result = series.str.extract_groups(DURATION.pattern).struct.unnest()
-        if result["1"].null_count():
-            return series
-        per_second = result["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
-        return result["1"].cast(pl.Float64).alias(series.name) / per_second
+        return series
 
     def _are_dates(self, series: pl.Series) -> bool:
         import polars as pl
@@ -227,8 +203,9 @@ class Times:
         bad = self._impossible(values)
         if bad.any():
             raise self._refused(series, bad, rows)
-        if self._origin and whole:
-            values = (series - self._origin).cast(pl.Float64).to_numpy()
+        if self._origin and whole:  # exact in their own bits, beyond zero too where these have no sign
+            exact = series.to_numpy()
+            values = (exact - exact.dtype.type(self._origin)).view(np.int64).astype(np.float64)
         elif self._origin:
             values = values - self._origin
         self._values.add(values)
@@ -256,11 +233,15 @@ class Times:
         expected = self._range()
         if value / self._per_second > LATEST_S and finer is not None and finer != unit:
             expected = f"{NAMES[unit]}; {self._form.option} {finer} for {NAMES[finer]}"
+        if not np.isfinite(value):
+            expected = self._or_without(f"{value}", expected)
         shown = series if series.dtype.is_integer() else series.cast(pl.Float64)
         return _bad(series.name, pl.Series(bad), shown, expected, self._path, rows)
 
     def _choose_unit(self, series: pl.Series) -> None:
         form = self._form
+        if self._durations:  # they are in seconds by now, whatever a name or an option says
+            return
         if form.format in PER_SECOND:
             self._per_second, self._unit_from = PER_SECOND[form.format], "option"
             return
@@ -305,7 +286,8 @@ class Times:
         if not bad.any() and not (self._month_first_ok or self._day_first_ok):
             bad = dates.bad if dates.bad.any() else dates.bad_day_first
         if bad.any():
-            raise _bad(series.name, pl.Series(bad), series, self._expected(series, bad), self._path, rows)
+            expected = self._expected(series, bad)
+            raise _bad(series.name, pl.Series(bad), series.cast(pl.String), expected, self._path, rows)
         self._twelve_hours |= dates.twelve_hours
         self._dots |= dates.dots
         self._either = self._either or dates.either
@@ -321,6 +303,8 @@ class Times:
         self._last_local = int(dates.ns[-1])
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
+        import polars as pl
+
         value = str(series[int(np.argmax(bad))])
         if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
             return "a date too, not a time of day alone"
@@ -332,22 +316,26 @@ class Times:
             return "a date with its year too"
         if "%" in self._form.format:
             return f"what {self._form.option} {self._form.format!r} describes"
+        if series.dtype != pl.String:
+            value = str(series.cast(pl.String)[int(np.argmax(bad))])
+            return self._or_without(value, f"a date of the years {FIRST_YEAR} to {LAST_YEAR}")
         return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
 
-    def _or_without(self, value: str) -> str:
+    def _or_without(self, value: str, expected: str = EXPECTED) -> str:
         """What is expected where a value is no time at all, and how to leave out its row."""
         if not self._form.option.startswith("--"):
-            return EXPECTED
-        return f"{EXPECTED}; {way_without(self._column, value.strip())}"
+            return expected
+        return f"{expected}; {way_without(self._column, value.strip())}"
 
     def _parsed(self, series: pl.Series) -> Dates:
         import polars as pl
 
-        n, none = len(series), np.zeros(len(series), bool)
+        n = len(series)
         if series.dtype in (pl.Date, pl.Datetime):
             zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
-            ns = series.cast(pl.Datetime("ns", zone)).dt.epoch("ns").to_numpy()
-            return Dates(ns, None, none, none, np.full(n, zone is None))
+            fits = series.dt.year().is_between(FIRST_YEAR, LAST_YEAR).to_numpy()
+            ns = series.set(pl.Series(~fits), None).cast(pl.Datetime("ns", zone)).dt.epoch("ns").fill_null(0).to_numpy()
+            return Dates(ns, None, ~fits, ~fits, np.full(n, zone is None))
         series = series.cast(pl.String).str.strip_chars('"')  # of JSON that a cell of a CSV quotes
         if "%" not in self._form.format:
             dates = parse_dates(series)
@@ -400,6 +388,7 @@ class Times:
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
             if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
                 self.start = _date(round(first_s * 1_000) * UNITS["us"], "Z")
+                self._doubt_the_digits(values)
             return seconds
         values = self._in_order_of_month(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
@@ -418,6 +407,17 @@ class Times:
             self.notes.append(
                 f"column {self._column!r} is read as {NAMES[unit]} by {by}, but looks like seconds since 1970: "
                 f"{self._form.option} s"
+            )
+
+    def _doubt_the_digits(self, values: Floats) -> None:
+        """Whether stamps since 1970 lost their last digits: to 32 bits, which are 128 s apart, or in a spreadsheet."""
+        if len(values) < LEAST_STAMPS or self._origin or (values != np.rint(values)).any():
+            return
+        step_s = float(np.gcd.reduce(values.astype(np.int64))) / self._per_second
+        if step_s >= COARSE_S:
+            self.notes.append(
+                f"column {self._column!r} has multiples of {step_s:,.15g} s alone: were its last digits lost, as in "
+                "32-bit floats, or in numbers such as 1.7E+12 of a spreadsheet?"
             )
 
     def _in_order_of_month(self, month_first: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -477,16 +477,6 @@ class Times:
 def _date(ns: int, zone: str) -> str:
     """A time since 1970 as a date, to the millisecond."""
     return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
-
-
-def _elapsed_s(series: pl.Series) -> pl.Series:
-    """Days and a clock as seconds; the column as it is if a row is another."""
-    import polars as pl
-
-    parts = series.str.extract_groups(ELAPSED.pattern).struct.unnest().cast(pl.Float64)
-    if parts["1"].null_count():
-        return series
-    return (((parts["1"] * 24 + parts["2"]) * 60 + parts["3"]) * 60 + parts["4"]).alias(series.name)
 
 
 def _bad(

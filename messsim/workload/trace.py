@@ -196,7 +196,7 @@ def read_trace(
     rows, time_s = len(time_s), time_s if order is None else time_s[order]
     time_s -= time_s.min()
     in_order = time_s if turns is None else np.sort(time_s)
-    notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.are_dates)]
+    notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.are_dated)]
     first_row, file_period_s = 0, _period_s(time_s)
     if law.window_s is not None:
         inside = _inside(law.window_s, time_s, turns, path)
@@ -262,7 +262,7 @@ def _read_blocks(
         for column, counts in tokens.items():
             counts.add(here := _token_counts(frame, column, path, before))
             if rounded[column] is None:
-                rounded[column] = rounded_counts(frame, column, here)
+                rounded[column] = rounded_counts(frame, column, here, path, before)
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
     return [*notes, *filter(None, rounded.values())]

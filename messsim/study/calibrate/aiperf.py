@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
-from messsim.workload.times import UNITS, unit_of
+from messsim.workload.units import UNITS, unit_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,7 +15,7 @@ from messsim.shapes.evidence import Facts
 from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, read, require
-from messsim.workload.times import UNITS
+from messsim.workload.units import UNITS
 from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up

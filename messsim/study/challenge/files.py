@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from messsim.files import json_text
 from messsim.results.directory import write_file, write_texts
 from messsim.results.reading import read_whole
 from messsim.scenario import Scenario, dump
@@ -51,7 +51,7 @@ def write_challenge(
     """
     if not (out / SCENARIOS).exists():
         write_texts(out / SCENARIOS, {f"{name}.toml": dump(scenario) for name, scenario in scenarios.items()})
-    write_file(out / CHALLENGE, (json.dumps(dataclasses.asdict(challenge), indent=2, allow_nan=False) + "\n").encode())
+    write_file(out / CHALLENGE, json_text(dataclasses.asdict(challenge)).encode())
     return [] if page is None else add_pictures(out, "report.html", lambda: page(challenge))
 
 

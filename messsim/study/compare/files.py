@@ -1,9 +1,9 @@
 """What ``compare --out`` writes."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from messsim.files import json_text
 from messsim.results.directory import write_file
 from messsim.scenario import Scenario
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier
@@ -50,7 +50,7 @@ def write_comparison(
         If they cannot be written.
     """
     whole: ComparisonWithFrontier = {**comparison, "frontier": frontier(scenario, comparison, workers=workers)}
-    write_file(out / "comparison.json", (json.dumps(whole, indent=2) + "\n").encode())
+    write_file(out / "comparison.json", json_text(whole).encode())
     write_file(out / "comparison.csv", comparison_csv(comparison).encode())
     return [] if pictures is None else add_pictures(out, "cost-satisfaction.svg", lambda: pictures(whole))
 

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from messsim.errors import OutputError
+from messsim.files import json_text
 from messsim.results import write_file
 from messsim.scenario import Scenario
 from messsim.scenario.overrides import format_value
@@ -76,7 +76,7 @@ def fleets(
     ]
     fleets_of = _summed_up(scenario, goal.seeds, policy_plans)
     if out is not None:
-        write_file(out / FLEETS, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / FLEETS, json_text(fleets_of).encode())
         write_file(out / POINTS, _points(policy_plans).encode())
     return fleets_of
 

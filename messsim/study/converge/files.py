@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import DataError, OutputError
-from messsim.files import read_json
+from messsim.files import json_text, read_json
 from messsim.results import whole_or_absent, write_file, write_parquet
 from messsim.results.reading import Whole
 from messsim.shapes.evidence import ConvergenceSummary
@@ -55,7 +54,7 @@ def write_convergence(
     """
     with whole_or_absent(out / CURVES) as beside:
         write_parquet(convergence.curves, beside)
-    write_file(out / CONVERGENCE, (json.dumps(convergence.summary, indent=2) + "\n").encode())
+    write_file(out / CONVERGENCE, json_text(convergence.summary).encode())
     return [] if page is None else add_pictures(out, "report.html", lambda: page(convergence))
 
 

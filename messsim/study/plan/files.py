@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from messsim.files import json_text
 from messsim.results import write_file
 from messsim.results.reading import read_whole
 from messsim.shapes.studies import PlanSummary
@@ -16,7 +16,7 @@ PLAN = "plan.json"
 
 def write_plan(directory: Path, plan: PlanSummary) -> None:
     """Writes ``plan.json``, what ``plan --json`` prints, in place of what an earlier plan wrote there."""
-    write_file(directory / PLAN, (json.dumps(plan, indent=2, allow_nan=False) + "\n").encode())
+    write_file(directory / PLAN, json_text(plan).encode())
 
 
 def read_plan(directory: Path) -> PlanSummary:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import threading
 import time
@@ -18,6 +17,7 @@ import numpy as np
 from messsim.engines import Outcome, Progress, RecordChunk, Setup, prepare
 from messsim.engines.pipeline import Background, cores
 from messsim.engines.records import COMPLETED
+from messsim.files import json_text
 from messsim.results import (
     RecordWriter,
     Result,
@@ -226,5 +226,5 @@ def _write(scenario: Scenario, summary: Summary, timeline: pl.DataFrame, beside:
     with writing(target):
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         whole = summary | {"provenance": provenance(scenario)}
-        (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        (beside / "summary.json").write_text(json_text(whole), encoding="utf-8")
         write_parquet(timeline, beside / "timeline.parquet")

@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from messsim.engines import Progress
 from messsim.errors import MesssimError, OutputError
-from messsim.files import MOST_JSON, read_bytes
+from messsim.files import MOST_JSON, read_bytes, why
 from messsim.results import Result, in_progress, leftover_notes, write_file
+from messsim.results.reading import what_is_wrong
+from messsim.results.whole import check_whole
 from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
@@ -188,8 +190,10 @@ def show(directory: Path) -> Snapshot:
         if (directory / "summary.json").exists():  # it ended meanwhile
             return _of_result(Result.read(directory))
         raise OutputError(f"{directory}: its run has only begun; expected to be asked again in a second") from None
-    except (ValidationError, OSError) as error:
-        raise OutputError(f"{live}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise OutputError(f"{live}: {what_is_wrong(error)}; it is damaged, or of another version") from None
+    except OSError as error:
+        raise OutputError(f"{live}: cannot be read: {why(error)}") from None
 
 
 def _up(timeline: pl.DataFrame, pool: str, most: int) -> int:
@@ -207,6 +211,7 @@ def _policy(directory: Path | None) -> str:
 
 
 def _of_result(result: Result) -> Snapshot:
+    check_whole(result)
     summary, timeline = result.summary, result.timeline
     try:
         sla, cost, latencies = summary["sla"], summary["cost"], summary["latency_s"]

@@ -18,6 +18,7 @@ from .queues import slower
 __all__ = ["verify"]
 
 FAMILY_LEVEL = 0.99  # probability that no right case fails by chance
+MOST_SIZE = 10_000
 PRECISION = 0.01  # widest half-width at full size, relative to theory
 SIZES = {"compiled": 1.0, "simpy": 0.01}  # by engine, unless said otherwise
 SEED = 1
@@ -52,6 +53,8 @@ class _Setting:
         for name, value in (("size", self.size), ("slow-server", self.slow_server)):
             if not 0.0 < value < math.inf:
                 raise ScenarioError(f"{name} = {value}: expected a number above 0")
+        if self.size > MOST_SIZE:
+            raise ScenarioError(f"size = {self.size:g}: expected at most {MOST_SIZE:,}, which takes days")
         if not 0 <= self.seed < 2**32:
             raise ScenarioError(f"seed = {self.seed}: expected a whole number from 0 to {2**32 - 1}")
 
