@@ -1,5 +1,7 @@
 """What stands around the data of every chart: marks, axes, legends, tips, titles and notes, as `charts.txt` has them.
 
+Of the data itself: how many rows each mark has, the first of them and the last.
+
 `python tests/test_plot_furniture.py` writes the file anew: what changes in it was meant to, or is a fault.
 """
 
@@ -29,6 +31,7 @@ from messsim.plot.figure import themed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.points import along, forest, shares
 from messsim.plot.replications import certified_gap, cost_bands, probability, queue_bands, satisfaction_bands
+from messsim.plot.theme import DARK, LIGHT
 from messsim.plot.tradeoff import tradeoff
 
 FILE = Path(__file__).parent / "charts.txt"
@@ -63,11 +66,18 @@ def figures():
 
 
 def furniture(figure):
-    """A line for what is said of a chart, and one for each mark and channel, without data and numbered names."""
+    """A line for what is said of a chart, and one for each mark, its data and each channel, without numbered names."""
     whole = themed(figure).to_dict(validate=False)
-    yield json.dumps([figure.title, figure.height, figure.note], ensure_ascii=False)
+    yield json.dumps([figure.title, figure.height, figure.note, figure.description], ensure_ascii=False)
+    if figure.table is not None:
+        yield f"  table of {ends(figure.table.to_dicts())}"
+    before = None
     for layer in whole["layer"]:
         yield f"  {json.dumps(layer['mark'], sort_keys=True)}"
+        data = layer.get("data") or whole["data"]
+        if data != before:  # a halo and its words are of the same
+            yield f"    {ends(data['values'] if 'values' in data else whole['datasets'][data['name']])}"
+        before = data
         for channel, encoding in sorted(layer.get("encoding", {}).items()):
             yield f"    {channel}: {json.dumps(encoding, sort_keys=True, ensure_ascii=False)}"
     for param in whole.get("params", []):
@@ -75,8 +85,15 @@ def furniture(figure):
         yield f"  {json.dumps(named, sort_keys=True)}"
 
 
+def ends(rows):
+    """How many rows there are, and the first and the last."""
+    shown = [json.dumps(row, ensure_ascii=False) for row in (rows[0], rows[-1])]
+    return f"{len(rows)}: {' ... '.join(shown if len(rows) > 1 else shown[:1])}"
+
+
 def text():
-    parts = [f"# {name}\n" + "\n".join(furniture(figure)) for name, figure in figures().items()]
+    parts = [f"# {name}\n{json.dumps(colours)}" for name, colours in (("light", LIGHT), ("dark", DARK))]
+    parts += [f"# {name}\n" + "\n".join(furniture(figure)) for name, figure in figures().items()]
     return "\n\n".join(parts) + "\n"
 
 
