@@ -27,7 +27,6 @@ from messsim.plot.charts.replicas import replicas
 from messsim.plot.charts.satisfaction import satisfaction
 from messsim.plot.charts.tenants import tenants
 from messsim.plot.clusters import against_price
-from messsim.plot.figure import themed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.points import along, forest, shares
 from messsim.plot.replications import certified_gap, cost_bands, probability, queue_bands, satisfaction_bands
@@ -67,7 +66,7 @@ def figures():
 
 def furniture(figure):
     """A line for what is said of a chart, and one for each mark, its data and each channel, without numbered names."""
-    whole = themed(figure).to_dict(validate=False)
+    whole = figure.chart.to_dict(validate=False)
     yield json.dumps([figure.title, figure.height, figure.note, figure.description], ensure_ascii=False)
     if figure.table is not None:
         yield f"  table of {ends(figure.table.to_dicts())}"
