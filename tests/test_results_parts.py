@@ -169,6 +169,14 @@ def test_periods_on_the_clock(parts):
     assert judged(Periods(10.0), [], 40.0) == (0, 0, None, None)
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_window_in_which_nobody_is_satisfied_counts(parts):
+    nobody = [(0, 0, 0.5), (5, 0, 0.5), (12, 1, 0.5)]
+    assert judged(Periods(10.0), nobody, 20.0, parts) == (2, 1, 0.0, 0.5)
+    assert judged(Periods(10.0), nobody[:2], 10.0, parts) == (1, 1, 0.0, 1.0)
+    assert judged(Periods(10.0), nobody[:2], 9.9, parts) == (0, 0, None, None)
+
+
 @pytest.mark.parametrize("parts", [1, 2, 3, 6])
 def test_the_last_answers_are_judged_after_each(parts):
     # three by three: 1/3, 0, 1/3, 2/3

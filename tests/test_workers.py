@@ -67,6 +67,16 @@ def test_runs_that_free_the_lock_are_made_side_by_side():
         assert len(every(workers, lambda _: meeting.wait(), [0, 1], frees_gil=True)) == 2
 
 
+def test_a_run_that_ends_is_not_kept_waiting_for_the_others():
+    others = threading.Event()
+    with here._Threads(lambda slow: others.wait(5.0) if slow else None) as threads:
+        threads.start(0, True)
+        threads.start(1, False)
+        ended = [i for i, _, _ in threads.finished(60.0)]
+        others.set()
+    assert ended == [1]
+
+
 def test_an_error_is_the_value_of_its_run():
     with local_workers() as workers:
         made = dict(workers.each(spin, [0.0, -1.0, 0.0], count=3))
