@@ -105,6 +105,20 @@ def test_when_processes_pay(left_s, count, frees_gil, expected):
     assert here.pays(left_s, count, frees_gil) is expected
 
 
+def test_what_is_left_is_reckoned_from_the_runs_that_ended(monkeypatch):
+    asked = []
+    monkeypatch.setattr(here, "pays", lambda *given: asked.append(given))
+    automatic = here._Automatic(2)
+    ended = SimpleNamespace(finished=lambda wait_s: [(0, "a", 3.0), (1, "b", 1.0)])
+    assert list(automatic._counted(ended)) == [(0, "a"), (1, "b")]
+    for left, longest_s in ((10, 1.0), (10, 3.0), (1, 1.0), (None, 1.0), (0, 1.0)):
+        assert not automatic._start(SimpleNamespace(longest_s=lambda s=longest_s: s), left, True)
+    assert asked == [(20.0, 2, True), (30.0, 2, True), (5.0, 2, True), (5.0, 2, True)]
+    automatic._alone = True
+    assert not automatic._start(SimpleNamespace(longest_s=lambda: 1.0), 10, True)
+    assert len(asked) == 4
+
+
 def test_a_script_that_no_process_could_import_runs_in_this_one(monkeypatch):
     monkeypatch.setattr(here, "START_S", 0.0)
     monkeypatch.setattr("__main__.__file__", "<stdin>", raising=False)
