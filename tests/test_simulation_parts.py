@@ -350,11 +350,26 @@ def test_latencies_have_names_and_those_that_are_missing_none():
 
 
 def test_a_directory_without_a_run_is_told(tmp_path):
-    with pytest.raises(OutputError, match=r"holds no run, and none is being written there; expected what run --out"):
+    with pytest.raises(OutputError) as error:
         watching.show(tmp_path)
+    expected = "expected what run --out wrote"
+    assert str(error.value) == f"{tmp_path}: holds no run, and none is being written there; {expected}"
     (tmp_path / "live.json").write_text("{")
-    with pytest.raises(OutputError, match=r"live\.json: cannot be read: "):
+    with pytest.raises(OutputError, match=rf"^{tmp_path}/live\.json: cannot be read: "):
         watching.show(tmp_path)
+
+
+def test_a_run_that_has_only_begun_is_told(tmp_path, monkeypatch):
+    """Its snapshot is gone between the look for it and the reading."""
+    (tmp_path / "live.json").write_text("{}")
+
+    def gone(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(watching, "read_bytes", gone)
+    with pytest.raises(OutputError) as error:
+        watching.show(tmp_path)
+    assert str(error.value) == f"{tmp_path}: its run has only begun; expected to be asked again in a second"
 
 
 def test_a_clock_too_long_for_microseconds_is_a_note():
