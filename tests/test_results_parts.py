@@ -1,6 +1,7 @@
 """Parts of results by themselves: blocks, running curves, histograms, windows, rent, places to write to."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from builders import model, pool, run, scenario
 
 from messsim.engines.records import Samples
 from messsim.errors import OutputError
-from messsim.results import timeline_frame
+from messsim.results import directory, in_progress, leftover_notes, leftovers, timeline_frame
 from messsim.results.applicability import refusal, refusal_of_run
 from messsim.results.baselines import best_static
 from messsim.results.blocks import Blocks
@@ -481,6 +482,45 @@ def test_a_timeline_of_the_compiled_engine_is_read_by_column(monkeypatch):
             np.testing.assert_array_equal(column, [getattr(s, name) for s in r.outcome.timeline.samples])
     assert frames[0].equals(frames[1])
     assert frames[0].height == 40
+
+
+def test_what_a_killed_command_left_is_not_what_is_being_written(tmp_path):
+    target, folder, file = (tmp_path / name for name in ("o", ".o.0a.partial", ".o.0b.partial"))
+    folder.mkdir()
+    file.touch()
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    assert (leftovers(target), in_progress(target)) == ([folder, file], [])
+    with directory._locked(folder), directory._locked(file):
+        assert (leftovers(target), in_progress(target)) == ([], [folder])  # a file is no run
+    assert (leftovers(target), in_progress(target)) == ([folder, file], [])
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    assert leftover_notes(target)[0].endswith(f"left of a command that was killed; to remove it: rm -r {folder}")
+    assert leftovers(tmp_path / "nowhere" / "o") == []
+
+
+def test_results_that_vanish_or_whose_name_is_taken_meanwhile(tmp_path):
+    with pytest.raises(OutputError) as gone:
+        directory._put_in_place(tmp_path / "gone", tmp_path / "o")
+    what = f"{tmp_path / 'o'}: cannot be written: "
+    assert str(gone.value) == f"{what}No such file or directory; nothing is left of it"
+    beside, taken = tmp_path / "b", tmp_path / "o"
+    for folder in (beside, taken, tmp_path / "o-2"):
+        folder.mkdir()
+        (folder / "x").touch()
+    with pytest.raises(OutputError) as elsewhere:
+        directory._put_in_place(beside, taken)
+    assert str(elsewhere.value) == f"{what}Directory not empty; what was to be there is whole in {taken}-3"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["o", "o-2", "o-3"]
+
+
+def test_an_error_of_writing_says_what_the_system_said(tmp_path):
+    polars = pl.exceptions.ComputeError("object-store error: IO error: disk full (os error 28)")
+    for error, reason in ((OSError(28, "disk full"), "disk full"), (OSError("odd"), "odd"), (polars, "disk full")):
+        with pytest.raises(OutputError) as told, directory.writing(tmp_path, "all is kept"):
+            raise error
+        assert str(told.value) == f"{tmp_path}: cannot be written: {reason}; all is kept"
+    with pytest.raises(ValueError, match="a bug"), directory.writing(tmp_path):
+        raise ValueError("a bug")
 
 
 # ---- what a directory holds -----------------------------------------------------------------------------
