@@ -22,7 +22,7 @@ from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.running import Running
 from messsim.results.stationary import latency_intervals, warmup_note
 from messsim.results.steady import Batches
-from messsim.results.tally import latencies_of
+from messsim.results.tally import Tally, latencies_of
 from messsim.results.targets import check_free, check_replaceable
 from messsim.results.whole import _columns, reading_records
 from messsim.results.windows import InOrder, LastAnswers, Periods, windows_of
@@ -137,6 +137,28 @@ def test_many_histograms_are_as_single_ones(monkeypatch):
         one.add(values[which == k])
         assert many.summary(k) == one.summary()
     assert many.summary(2)["mean"] is None
+
+
+def test_many_histograms_have_the_ends_of_a_single_one():
+    values = np.array([LEAST / 8, LEAST, 2.0**39.9995, 2.0**45])
+    many, single = LogHistograms(1), LogHistogram()
+    for value in values:
+        many.add(np.zeros(1, np.int64), np.array([value]))
+        single.add(np.array([value]))
+        assert many.summary(0) == single.summary()
+    assert single.quantiles([0.75, 1.0]) == [None, None]  # the last bin of the grid holds all that is larger
+    below = LogHistogram()
+    below.add(np.array([2.0 ** (40 - 1.5 / BINS_PER_OCTAVE)]))
+    assert below.quantiles([1.0]) == [pytest.approx(2.0**40, rel=2e-3)]
+
+
+def test_each_answer_is_measured_by_its_own_tenants_promise():
+    tenants = [{"name": "a", "alpha": 0.4}, {"name": "b", "alpha": 0.8}]
+    several = Tally(parse(scenario(tenants=tenants)))
+    assert several._alphas_of(np.array([0, 1, 1, 0], np.int32)).tolist() == [0.4, 0.8, 0.8, 0.4]
+    alone = Tally(parse(scenario(sla={"alpha": 0.6})))
+    for count in (3, 5, 2):
+        assert alone._alphas_of(np.zeros(count, np.int32)).tolist() == [0.6] * count
 
 
 def test_scores_sort_and_fit():
