@@ -436,7 +436,7 @@ FOLDER = "is a directory; expected the name of a file to write"
 
 
 @pytest.mark.parametrize(
-    ("made_by", "command", "told"),
+    ("made_by", "command", "text"),
     [
         ("report.pages.report.report", ("report", "HERE", "--out", "HERE"), FOLDER),
         ("report.pages.plots.plot", ("plot", "HERE", "--out", "HERE"), FOLDER),
@@ -447,10 +447,10 @@ FOLDER = "is a directory; expected the name of a file to write"
         ("study.validate.against_hardware.validate", ("validate", "HERE", "--out", "HERE"), TAKEN),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_anything_is_made(stands_for, tmp_path, file, made_by, command, told):
+def test_what_cannot_be_written_is_refused_before_anything_is_made(stands_for, tmp_path, file, made_by, command, text):
     made = stands_for(made_by)
     error = refused(here(*({"HERE": tmp_path, "FILE": file}.get(word, word) for word in command)))
-    assert (told in " ".join(error.split()), made.count) == (True, 0)
+    assert (text in " ".join(error.split()), made.count) == (True, 0)
 
 
 def test_replay(stands_for, tmp_path):

@@ -121,7 +121,7 @@ def pages():
     }
 
 
-def said(page):
+def lines_of(page):
     """A line for everything that a reader sees."""
     yield f"{page.title} | {page.subtitle} | {page.kept}"
     yield f"{page.headline} | {page.verdict}"
@@ -144,7 +144,7 @@ def said(page):
 
 
 def text():
-    return "\n\n".join("\n".join([f"## {name}", *said(page)]) for name, page in pages().items()) + "\n"
+    return "\n\n".join("\n".join([f"## {name}", *lines_of(page)]) for name, page in pages().items()) + "\n"
 
 
 def test_pages_say_what_was_looked_at():

@@ -538,9 +538,9 @@ def test_results_that_vanish_or_whose_name_is_taken_meanwhile(tmp_path):
 def test_an_error_of_writing_says_what_the_system_said(tmp_path):
     polars = pl.exceptions.ComputeError("object-store error: IO error: disk full (os error 28)")
     for error, reason in ((OSError(28, "disk full"), "disk full"), (OSError("odd"), "odd"), (polars, "disk full")):
-        with pytest.raises(OutputError) as told, directory.writing(tmp_path, "all is kept"):
+        with pytest.raises(OutputError) as raised, directory.writing(tmp_path, "all is kept"):
             raise error
-        assert str(told.value) == f"{tmp_path}: cannot be written: {reason}; all is kept"
+        assert str(raised.value) == f"{tmp_path}: cannot be written: {reason}; all is kept"
     with pytest.raises(ValueError, match="a bug"), directory.writing(tmp_path):
         raise ValueError("a bug")
 
@@ -560,6 +560,6 @@ def test_columns_that_are_missing_or_of_words_are_told():
 
 @pytest.mark.parametrize("error", [OSError("gone\nmore"), pl.exceptions.ComputeError("gone\nmore")])
 def test_records_that_cannot_be_read_are_told_in_a_line(tmp_path, error):
-    with pytest.raises(OutputError) as told, reading_records(tmp_path):
+    with pytest.raises(OutputError) as raised, reading_records(tmp_path):
         raise error
-    assert str(told.value) == f"{tmp_path}/requests: its records cannot be read: gone"
+    assert str(raised.value) == f"{tmp_path}/requests: its records cannot be read: gone"
