@@ -1,5 +1,7 @@
 """The Python face: studies as functions, results that show themselves, scenarios built in code."""
 
+import contextlib
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -340,6 +342,43 @@ def test_progress_in_a_notebook_is_a_line_that_goes_away(monkeypatch):
     written.clear()
     messsim.run(SMALL)
     assert written[-1] == ""
+
+
+def test_a_notebook_is_given_an_empty_line_to_write_on(monkeypatch):
+    shown = []
+    handle = SimpleNamespace(display=lambda data, raw: shown.append((data, raw)))
+    shell = SimpleNamespace(kernel=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(DisplayHandle=lambda: handle))
+    assert shown_progress._display() is handle
+    assert shown == [({"text/plain": "", "text/html": ""}, True)]
+    del shell.kernel  # a terminal's
+    assert shown_progress._display() is None
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert shown_progress._display() is None
+
+
+def test_progress_is_written_twice_a_second_and_as_text(monkeypatch):
+    written, now = [], [0.0]
+    handle = SimpleNamespace(update=lambda data, raw: written.append((data["text/html"], raw)))
+    monkeypatch.setattr(shown_progress, "_display", lambda: handle)
+    monkeypatch.setattr(shown_progress.time, "monotonic", lambda: now[0])
+    with shown_progress._line() as show:
+        for now[0], text in ((0.9, "early"), (1.0, "<first>"), (1.4, "soon"), (1.5, "next")):
+            show(text)
+    assert written == [("<code>&lt;first&gt;</code>", True), ("<code>next</code>", True), ("", True)]
+
+
+@pytest.mark.parametrize(
+    ("total", "satisfaction", "text"),
+    [(200, 0.5, "25 %, 50 requests, 50.0 % satisfied"), (None, math.nan, "-, 50 requests, - satisfied")],
+)
+def test_what_a_line_says_of_a_run(monkeypatch, total, satisfaction, text):
+    shown = []
+    monkeypatch.setattr(shown_progress, "_line", lambda: contextlib.nullcontext(shown.append))
+    with shown_progress.run_progress(None) as tell:
+        tell(SimpleNamespace(requests=50, total=total, satisfaction=satisfaction))
+    assert shown == [text]
 
 
 def test_progress_of_ones_own():

@@ -431,6 +431,28 @@ def test_report_and_plot(stands_for, tmp_path):
     assert plot.args[1] == "satisfaction"
 
 
+TAKEN = "exists already; expected a"
+FOLDER = "is a directory; expected the name of a file to write"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "command", "text"),
+    [
+        ("report.pages.report.report", ("report", "HERE", "--out", "HERE"), FOLDER),
+        ("report.pages.plots.plot", ("plot", "HERE", "--out", "HERE"), FOLDER),
+        ("study.run", ("run", "FILE", "--out", "HERE"), TAKEN),
+        ("study.run", ("run", "FILE", "--trace", "HERE"), FOLDER),
+        ("logs.decisions.read_log", ("replay", "FILE", "--alpha", "60%", "--out", "HERE"), TAKEN),
+        ("study.verify.verification.verify", ("verify", "--out", "HERE"), TAKEN),
+        ("study.validate.against_hardware.validate", ("validate", "HERE", "--out", "HERE"), TAKEN),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_made(stands_for, tmp_path, file, made_by, command, text):
+    made = stands_for(made_by)
+    error = refused(here(*({"HERE": tmp_path, "FILE": file}.get(word, word) for word in command)))
+    assert (text in " ".join(error.split()), made.count) == (True, 0)
+
+
 def test_replay(stands_for, tmp_path):
     read = stands_for("logs.decisions.read_log", "log")
     replay = stands_for("logs.replay.replay", {"r": 1})

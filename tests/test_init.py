@@ -31,6 +31,67 @@ def test_a_scenario_to_begin_from_runs(desk):
     assert here("check", "scenario.toml", "--requests", "100").returncode == 0
 
 
+BEGUN = """\
+[[models]]
+name = "llama-3.1-8b"
+satisfaction = 0.55 # a guess: put in the share of your prompts that it answers well
+profile = "Llama-3.1-8B"
+gpu = "A100"
+engine = "vllm" # its schedule, limits, memory, host and front end; or "sglang", "tensorrt-llm"
+replicas = 1
+
+[[models]]
+name = "qwen3-32b"
+satisfaction = 0.65 # a guess: put in the share of your prompts that it answers well
+profile = "Qwen3-32B"
+gpu = "H100"
+engine = "vllm" # its schedule, limits, memory, host and front end; or "sglang", "tensorrt-llm"
+replicas = 1
+
+[[models]]
+name = "llama-3.1-70b"
+satisfaction = 0.75 # a guess: put in the share of your prompts that it answers well
+profile = "Llama-3.1-70B"
+gpu = "H100"
+tp = 4
+engine = "vllm" # its schedule, limits, memory, host and front end; or "sglang", "tensorrt-llm"
+replicas = 1
+"""
+
+
+def test_the_scenario_is_said_word_by_word():
+    profiles = starting.profiles_of(["Llama-3.1-8B/A100", "Llama-3.1-70B", "Qwen3-32B"])
+    head, models = starting.beginning("s", profiles, alpha=None, rate_rps=2.5).split(
+        "# Models in rising order of cost.\n"
+    )
+    assert models == BEGUN
+    assert head == starting.HEAD + (
+        '\nname = "s"\nrequests = 20_000\nseed = 1\n\n'
+        "[sla]\nalpha = 0.7 # the promise: at least this share of the answers satisfies\n\n"
+        "[arrivals] # of your own traffic: messsim init --from TRACE\n"
+        'kind = "poisson"\nrate_rps = 2.5 # requests per second\n\n'
+        '[tokens]\nprompt = { kind = "lognormal", mean = 600, cv = 1.0, max = 8192 }\n'
+        'output = { kind = "lognormal", mean = 200, cv = 0.8, max = 2048 }\n\n'
+        "# Whether an answer satisfies is drawn from an ability for each model and a difficulty for each request.\n"
+        "# With real outcomes of your models on your prompts: messsim import --outcomes\n"
+        '[satisfaction]\nkind = "irt"\n\n'
+        '[router]\npolicy = "mess+" # messsim compare FILE puts others beside it\n\n'
+        '[cost]\n# unit = "USD" # what the router minimises; energy without it\n'
+        "usd_per_gpu_hour = { A100 = 2.5, H100 = 2.5 }\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "satisfied", "promise"),
+    [(["Llama-3.1-8B"], [0.55], 0.55), (["Llama-3.1-8B", "Llama-3.1-70B"], [0.55, 0.75], 0.65)],
+)
+def test_models_are_spread_from_the_worst_to_the_best(names, satisfied, promise):
+    text = starting.beginning("s", starting.profiles_of(names), alpha=None, rate_rps=2.5, traffic="[arrivals]\n")
+    begun = tomllib.loads(text)
+    assert ([m["satisfaction"] for m in begun["models"]], begun["sla"]["alpha"]) == (satisfied, promise)
+    assert (begun["arrivals"], "tokens" in begun) == ({}, False)
+
+
 def test_commands_that_it_proposes_can_be_pasted(desk):
     done = here("init", "my [1] scenario.toml")
     assert "next: messsim check 'my [1] scenario.toml'\n      messsim run 'my [1] scenario.toml'" in done.stdout

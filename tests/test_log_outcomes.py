@@ -267,6 +267,14 @@ def test_files_may_be_named_by_their_models(tmp_path):
     assert read_outcomes([("a", one), two], PLAIN).frame.columns == ["prompt", "a", "y"]
 
 
+def test_files_of_which_one_tells_costs_too_are_one_table(tmp_path):
+    a = written(tmp_path, "a.csv", "prompt,score,cost\np,1,2\nq,0,4\n")
+    b = written(tmp_path, "b.csv", "prompt,score\np,0.5\nq,1\n")
+    frame = read_outcomes([("a", a), ("b", b)], OutcomeOptions()).frame
+    assert frame["a"].to_list() == [1.0, 0.0]
+    assert frame["b"].to_list() == [0.5, 1.0]
+
+
 def test_an_answer_stands_once(tmp_path):
     text = "prompt_id,score\n1,0.5\n1,1\n"
     one, two = (written(tmp_path, n, text) for n in ("m.csv", "n.csv"))

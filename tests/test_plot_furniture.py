@@ -1,10 +1,13 @@
 """What stands around the data of every chart: marks, axes, legends, tips, titles and notes, as `charts.txt` has them.
 
+Of the data itself: how many rows each mark has, the first of them and the last.
+
 `python tests/test_plot_furniture.py` writes the file anew: what changes in it was meant to, or is a fault.
 """
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 from runs import tenant_by_hand
@@ -12,6 +15,7 @@ from test_plot_charts import SIZES, TIMELINE, run
 from test_plot_encodings import POINT, SUMMARY, curves, oracle
 from test_plot_parts import points
 from test_plot_studies import clusters
+from test_theory_orders import THEORY
 
 from messsim.plot.challenge import kept_chart, ranks_chart
 from messsim.plot.charts.answers import answers
@@ -25,11 +29,13 @@ from messsim.plot.charts.replicas import replicas
 from messsim.plot.charts.satisfaction import satisfaction
 from messsim.plot.charts.tenants import tenants
 from messsim.plot.clusters import against_price
-from messsim.plot.figure import themed
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.points import along, forest, shares
 from messsim.plot.replications import certified_gap, cost_bands, probability, queue_bands, satisfaction_bands
+from messsim.plot.theme import DARK, LIGHT
 from messsim.plot.tradeoff import tradeoff
+from messsim.report.hardware import accuracy_plots
+from messsim.report.reproduce import theory_plots
 
 FILE = Path(__file__).parent / "charts.txt"
 MARKS = Marks([PhaseMark("rush", 150, None)], [OutageMark("8b", 0, 50.0, 70.0, False)])
@@ -62,21 +68,81 @@ def figures():
     }
 
 
+def pictures():
+    """Those of the documentation, as their renderer is given them."""
+    given = {"tpot_s": 0.02, "ttft_s": 0.5, "e2e_s": 3.0, "tokens_per_s": 900.0, "j_per_token": 0.25}
+    facts = {"model": "Qwen/Qwen3-32B", "gpu": "H100", "gpus": 2, "engine": "vllm 0.12.0", "in_sample": True}
+    rows = [
+        facts | {"clients": n, "measured": given, "predicted": {k: f * v for k, v in given.items()}}
+        | {"error": dict.fromkeys(given, f - 1.0)}
+        for n, f in ((8, 1.25), (64, 0.8))
+    ]  # fmt: skip
+    other = {k: v for k, v in rows[0].items() if k != "engine"} | {"gpu": "L40S", "in_sample": False}
+    with (
+        patch.object(accuracy_plots, "svg_of", lambda chart: chart.to_dict(validate=False)),
+        patch.object(theory_plots, "svg_of", lambda chart: chart.to_dict(validate=False)),
+    ):
+        drawn = accuracy_plots.accuracy_svg({"served": {"rows": rows}, "energy": {"rows": [*rows, other]}})
+        return drawn | theory_plots.theory_svg({name: with_ends(part) for name, part in THEORY.items()})
+
+
+def with_ends(part):
+    """An order of the theory whose points have intervals."""
+    if not isinstance(part, dict):
+        return part
+    spread = {"low": 0.5, "high": 2.0}
+    wide = {
+        k: [p | {e: f * p["measured"] for e, f in spread.items()} for p in part[k]]
+        for k in ("points", "by_t")
+        if k in part
+    }
+    return part | wide
+
+
+def picture(whole):
+    """A line for what is around the panels, and what each has."""
+    around = {k: v for k, v in whole.items() if k not in ("hconcat", "layer", "datasets", "config", "$schema", "data")}
+    yield json.dumps(around | {"legend": whole["config"]["legend"]}, sort_keys=True)
+    for panel in whole.get("hconcat", [whole]):
+        yield f"  {json.dumps([panel.get('width'), panel.get('height')])}"
+        yield from layers(panel, whole)
+
+
 def furniture(figure):
-    """A line for what is said of a chart, and one for each mark and channel, without data and numbered names."""
-    whole = themed(figure).to_dict(validate=False)
-    yield json.dumps([figure.title, figure.height, figure.note], ensure_ascii=False)
-    for layer in whole["layer"]:
-        yield f"  {json.dumps(layer['mark'], sort_keys=True)}"
-        for channel, encoding in sorted(layer.get("encoding", {}).items()):
-            yield f"    {channel}: {json.dumps(encoding, sort_keys=True, ensure_ascii=False)}"
+    """A line for what is said of a chart, and one for each mark, its data and each channel, without numbered names."""
+    whole = figure.chart.to_dict(validate=False)
+    yield json.dumps([figure.title, figure.height, figure.note, figure.description], ensure_ascii=False)
+    if figure.table is not None:
+        yield f"  table of {ends(figure.table.to_dicts())}"
+    yield from layers(whole, whole)
     for param in whole.get("params", []):
         named = {key: value for key, value in param.items() if key != "views"}
         yield f"  {json.dumps(named, sort_keys=True)}"
 
 
+def layers(chart, whole):
+    """Marks, data and channels of a chart or a panel of it."""
+    before = None
+    for layer in chart.get("layer", [chart]):
+        yield f"  {json.dumps(layer['mark'], sort_keys=True)}"
+        data = layer.get("data") or chart.get("data") or whole["data"]
+        if data != before:  # a halo and its words are of the same
+            yield f"    {ends(data['values'] if 'values' in data else whole['datasets'][data['name']])}"
+        before = data
+        for channel, encoding in sorted(layer.get("encoding", {}).items()):
+            yield f"    {channel}: {json.dumps(encoding, sort_keys=True, ensure_ascii=False)}"
+
+
+def ends(rows):
+    """How many rows there are, and the first and the last."""
+    shown = [json.dumps(row, ensure_ascii=False) for row in (rows[0], rows[-1])]
+    return f"{len(rows)}: {' ... '.join(shown if len(rows) > 1 else shown[:1])}"
+
+
 def text():
-    parts = [f"# {name}\n" + "\n".join(furniture(figure)) for name, figure in figures().items()]
+    parts = [f"# {name}\n{json.dumps(colours)}" for name, colours in (("light", LIGHT), ("dark", DARK))]
+    parts += [f"# {name}\n" + "\n".join(furniture(figure)) for name, figure in figures().items()]
+    parts += [f"# picture {name}\n" + "\n".join(picture(whole)) for name, whole in pictures().items()]
     return "\n\n".join(parts) + "\n"
 
 

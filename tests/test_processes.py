@@ -2,12 +2,15 @@
 
 import os
 import pickle
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import pytest
 from builders import scenario
 
 from messsim.errors import DataError, MissingColumns, ScenarioError, SimulationError
 from messsim.scenario import parse
+from messsim.study.runs.processes import Processes
 from messsim.study.runs.summaries import in_processes, summaries, summary_of
 from messsim.zoo import UnknownProfile
 
@@ -64,6 +67,19 @@ def test_items_are_read_as_they_are_needed():
     first = next(result)
     assert len(read) <= 8
     assert sorted(v for _, v in [first, *result]) == [i * i for i in range(10, 110)]
+
+
+@pytest.mark.parametrize(("broken", "raised"), [(False, OSError), (True, BrokenProcessPool)])
+def test_what_the_system_refuses_is_no_death_of_a_process(broken, raised):
+    def submit(*_):
+        raise OSError("too many open files")
+
+    processes = Processes.__new__(Processes)
+    processes._pool, processes._started = SimpleNamespace(submit=submit, _broken=broken, _processes={7: "it"}), {}
+    with pytest.raises(raised) as error:
+        processes._submit(squared, 1)
+    assert type(error.value) is raised
+    assert processes._started == {7: "it"}
 
 
 def test_a_process_that_dies_is_told():

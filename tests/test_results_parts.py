@@ -1,25 +1,30 @@
 """Parts of results by themselves: blocks, running curves, histograms, windows, rent, places to write to."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 from builders import model, pool, run, scenario
 
 from messsim.engines.records import Samples
 from messsim.errors import OutputError
-from messsim.results import timeline_frame
+from messsim.results import directory, in_progress, leftover_notes, leftovers, timeline_frame
 from messsim.results.applicability import refusal, refusal_of_run
+from messsim.results.baselines import best_static
 from messsim.results.blocks import Blocks
 from messsim.results.fields import fields_of
 from messsim.results.histogram import BINS_PER_OCTAVE, LEAST, LogHistogram, LogHistograms, ScoreHistogram
+from messsim.results.oracle import oracle_of
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.running import Running
 from messsim.results.stationary import latency_intervals, warmup_note
 from messsim.results.steady import Batches
-from messsim.results.tally import latencies_of
+from messsim.results.tally import Tally, latencies_of
 from messsim.results.targets import check_free, check_replaceable
+from messsim.results.whole import _columns, reading_records
 from messsim.results.windows import InOrder, LastAnswers, Periods, windows_of
 from messsim.scenario import parse
 from messsim.scenario.routing import Sla
@@ -134,6 +139,28 @@ def test_many_histograms_are_as_single_ones(monkeypatch):
     assert many.summary(2)["mean"] is None
 
 
+def test_many_histograms_have_the_ends_of_a_single_one():
+    values = np.array([LEAST / 8, LEAST, 2.0**39.9995, 2.0**45])
+    many, single = LogHistograms(1), LogHistogram()
+    for value in values:
+        many.add(np.zeros(1, np.int64), np.array([value]))
+        single.add(np.array([value]))
+        assert many.summary(0) == single.summary()
+    assert single.quantiles([0.75, 1.0]) == [None, None]  # the last bin of the grid holds all that is larger
+    below = LogHistogram()
+    below.add(np.array([2.0 ** (40 - 1.5 / BINS_PER_OCTAVE)]))
+    assert below.quantiles([1.0]) == [pytest.approx(2.0**40, rel=2e-3)]
+
+
+def test_each_answer_is_measured_by_its_own_tenants_promise():
+    tenants = [{"name": "a", "alpha": 0.4}, {"name": "b", "alpha": 0.8}]
+    several = Tally(parse(scenario(tenants=tenants)))
+    assert several._alphas_of(np.array([0, 1, 1, 0], np.int32)).tolist() == [0.4, 0.8, 0.8, 0.4]
+    alone = Tally(parse(scenario(sla={"alpha": 0.6})))
+    for count in (3, 5, 2):
+        assert alone._alphas_of(np.zeros(count, np.int32)).tolist() == [0.6] * count
+
+
 def test_scores_sort_and_fit():
     scores = ScoreHistogram()
     assert (scores.auc, scores.log_loss) == (None, None)
@@ -167,6 +194,14 @@ def test_periods_on_the_clock(parts):
     assert judged(Periods(10.0), ANSWERS, 40.0, parts) == (3, 1, pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert judged(Periods(10.0), ANSWERS, 39.9, parts) == (2, 1, pytest.approx(1 / 3), 0.5)  # the last is not over
     assert judged(Periods(10.0), [], 40.0) == (0, 0, None, None)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_window_in_which_nobody_is_satisfied_counts(parts):
+    nobody = [(0, 0, 0.5), (5, 0, 0.5), (12, 1, 0.5)]
+    assert judged(Periods(10.0), nobody, 20.0, parts) == (2, 1, 0.0, 0.5)
+    assert judged(Periods(10.0), nobody[:2], 10.0, parts) == (1, 1, 0.0, 1.0)
+    assert judged(Periods(10.0), nobody[:2], 9.9, parts) == (0, 0, None, None)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 6])
@@ -241,6 +276,53 @@ def test_what_learns_or_changes_has_no_long_run(changes, quantity, reason):
     assert given is None if reason is None else given.startswith(reason)
 
 
+def of_kinds(**changes):
+    """As much of a scenario as applicability looks at, of which nothing speaks against a long run."""
+    facts = {
+        "cluster": SimpleNamespace(mode="replicas", failures=None),
+        "arrivals": SimpleNamespace(kind="poisson"),
+        "sessions": None,
+        "phases": [],
+        "satisfaction": SimpleNamespace(kind="table", order="random"),
+        "models": ["one"],
+        "router": None,
+    }
+    return SimpleNamespace(**facts | changes)
+
+
+NO_SERVERS = SimpleNamespace(mode="none", failures=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "quantity", "reason"),
+    [
+        ({}, "latency", None),
+        ({"cluster": NO_SERVERS}, "latency", "cluster.mode = 'none' has no latency"),
+        ({"cluster": NO_SERVERS}, "utilization", "cluster.mode = 'none' has no utilization"),
+        ({"cluster": NO_SERVERS}, "cost", None),
+        (
+            {"arrivals": SimpleNamespace(kind="trace")},
+            "cost",
+            "arrivals.kind = 'trace': a trace happened once, and its rate changes",
+        ),
+        (
+            {"cluster": SimpleNamespace(mode="replicas", failures=SimpleNamespace(schedule=[1]))},
+            "cost",
+            "cluster.failures.schedule: planned failures happen once",
+        ),
+        ({"cluster": SimpleNamespace(mode="replicas", failures=SimpleNamespace(schedule=[]))}, "cost", None),
+        (
+            {"satisfaction": SimpleNamespace(kind="table", order="file")},
+            "satisfaction",
+            "satisfaction.order = 'file': the table's rows come in their own order",
+        ),
+        ({"satisfaction": SimpleNamespace(kind="irt", order="file")}, "satisfaction", None),
+    ],
+)
+def test_what_happens_once_has_no_long_run(changes, quantity, reason):
+    assert refusal(of_kinds(**changes), quantity) == reason
+
+
 def test_a_diurnal_rate_comes_before_other_reasons():
     law = {"kind": "diurnal", "rates_rps": [1.0, 2.0]}
     s = parse(scenario(arrivals=law, phases=[{"from_request": 3, "difficulty": 1.0}]))
@@ -268,6 +350,41 @@ def test_a_warm_up_that_leads_nowhere_is_told():
     assert warmup_note(0, "why") == []
     assert warmup_note(5, None) == []
     assert warmup_note(5, "why")[0].startswith("warmup = 5: ")
+
+
+# ---- choices made beforehand, and oracles ---------------------------------------------------------------
+
+
+def frontier(requests, satisfied, costs):
+    return SimpleNamespace(requests=np.array(requests), satisfied=np.array(satisfied), costs=np.array(costs))
+
+
+def test_what_choices_made_beforehand_cost():
+    two = frontier([4, 0, 2], [[2.0, 4.0], [0.0, 0.0], [1.0, 2.0]], [[4.0, 12.0], [0.0, 0.0], [2.0, 6.0]])
+    assert best_static(two, [0.5, 0.9, 0.5]) == (0, 1.0, 1.0)  # who asked nothing is promised nothing
+    assert best_static(two, [0.75, 0.9, 0.5]) == (1, 3.0, pytest.approx((4 * 2.0 + 2 * 1.0) / 6))
+    assert best_static(frontier([0], [[0.0, 0.0]], [[0.0, 0.0]]), [0.5]) == (None, None, None)
+
+
+def test_a_model_that_is_not_there_all_the_time_is_no_choice_made_beforehand():
+    away = frontier([2], [[2.0, 1.0]], [[np.inf, 2.0]])
+    assert best_static(away, [0.5]) == (1, 1.0, 1.0)
+    assert best_static(away, [0.75]) == (None, None, None)
+    assert best_static(frontier([2], [[2.0, 1.0]], [[np.inf, np.inf]]), [0.0]) == (None, None, None)
+
+
+def test_an_oracle_is_of_those_who_asked():
+    def optimum(wanted, tenant):
+        return None if wanted > 0.9 else SimpleNamespace(per_request=10.0 * wanted + tenant, error=0.25 * (tenant + 1))
+
+    asked = SimpleNamespace(requests=np.array([3, 0, 1]), optimum=optimum)
+    made = oracle_of(asked, [0.5, 0.95, 0.25], [0.75, None, 0.5])
+    assert made.costs == {"at_alpha": (3 * 5.0 + 4.5) / 4, "at_own": (3 * 7.5 + 7.0) / 4}
+    assert made.relative_error == pytest.approx((3 * 0.25 + 0.75) / (3 * 5.0 + 4.5))  # the larger of the two
+    out_of_reach = oracle_of(asked, [0.95, 0.5, 0.5], [None, 0.5, 0.5])
+    assert (out_of_reach.at_alpha, out_of_reach.at_own, out_of_reach.relative_error) == (None, None, 0.0)
+    nobody = oracle_of(SimpleNamespace(requests=np.array([0]), optimum=optimum), [0.5], [0.5])
+    assert (nobody.at_alpha, nobody.at_own) == (None, None)
 
 
 # ---- rent -----------------------------------------------------------------------------------------------
@@ -324,6 +441,24 @@ def test_a_place_that_is_free(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
+def test_what_the_system_does_not_let_be_written_is_refused_before(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "file")
+    end = "file: cannot be written to; expected a file that may be replaced"
+    assert refused_by(check_replaceable, tmp_path / "file").endswith(end)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK | os.X_OK)
+    assert refused_by(check_free, tmp_path / "new").endswith(f"new: {tmp_path} cannot be written to")
+
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.undo()
+    monkeypatch.setattr("messsim.results.targets.tempfile.TemporaryDirectory", full)
+    assert refused_by(check_free, tmp_path / "new").endswith(
+        f"{tmp_path} cannot be written to: No space left on device"
+    )
+
+
 def test_a_file_that_may_be_replaced(tmp_path):
     file, link, nowhere = tmp_path / "file", tmp_path / "link", tmp_path / "nowhere"
     file.touch()
@@ -369,3 +504,62 @@ def test_a_timeline_of_the_compiled_engine_is_read_by_column(monkeypatch):
             np.testing.assert_array_equal(column, [getattr(s, name) for s in r.outcome.timeline.samples])
     assert frames[0].equals(frames[1])
     assert frames[0].height == 40
+
+
+def test_what_a_killed_command_left_is_not_what_is_being_written(tmp_path):
+    target, folder, file = (tmp_path / name for name in ("o", ".o.0a.partial", ".o.0b.partial"))
+    folder.mkdir()
+    file.touch()
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    assert (leftovers(target), in_progress(target)) == ([folder, file], [])
+    with directory._locked(folder), directory._locked(file):
+        assert (leftovers(target), in_progress(target)) == ([], [folder])  # a file is no run
+    assert (leftovers(target), in_progress(target)) == ([folder, file], [])
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    assert leftover_notes(target)[0].endswith(f"left of a command that was killed; to remove it: rm -r {folder}")
+    assert leftovers(tmp_path / "nowhere" / "o") == []
+
+
+def test_results_that_vanish_or_whose_name_is_taken_meanwhile(tmp_path):
+    with pytest.raises(OutputError) as gone:
+        directory._put_in_place(tmp_path / "gone", tmp_path / "o")
+    what = f"{tmp_path / 'o'}: cannot be written: "
+    assert str(gone.value) == f"{what}No such file or directory; nothing is left of it"
+    beside, taken = tmp_path / "b", tmp_path / "o"
+    for folder in (beside, taken, tmp_path / "o-2"):
+        folder.mkdir()
+        (folder / "x").touch()
+    with pytest.raises(OutputError) as elsewhere:
+        directory._put_in_place(beside, taken)
+    assert str(elsewhere.value) == f"{what}Directory not empty; what was to be there is whole in {taken}-3"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["o", "o-2", "o-3"]
+
+
+def test_an_error_of_writing_says_what_the_system_said(tmp_path):
+    polars = pl.exceptions.ComputeError("object-store error: IO error: disk full (os error 28)")
+    for error, reason in ((OSError(28, "disk full"), "disk full"), (OSError("odd"), "odd"), (polars, "disk full")):
+        with pytest.raises(OutputError) as raised, directory.writing(tmp_path, "all is kept"):
+            raise error
+        assert str(raised.value) == f"{tmp_path}: cannot be written: {reason}; all is kept"
+    with pytest.raises(ValueError, match="a bug"), directory.writing(tmp_path):
+        raise ValueError("a bug")
+
+
+# ---- what a directory holds -----------------------------------------------------------------------------
+
+
+def test_columns_that_are_missing_or_of_words_are_told():
+    _columns("f", pl.Schema({"model": pl.String, "id": pl.Int64}), ("model", "id"))
+    with pytest.raises(OutputError) as missing:
+        _columns("f", pl.Schema({"id": pl.Int64}), ("id", "cost"))
+    assert str(missing.value) == "f: the column cost is missing; another version of messsim wrote it"
+    with pytest.raises(OutputError) as words:
+        _columns("f", pl.Schema({"id": pl.String}), ("id",))
+    assert str(words.value) == "f: the column id holds String, not numbers; it is damaged"
+
+
+@pytest.mark.parametrize("error", [OSError("gone\nmore"), pl.exceptions.ComputeError("gone\nmore")])
+def test_records_that_cannot_be_read_are_told_in_a_line(tmp_path, error):
+    with pytest.raises(OutputError) as raised, reading_records(tmp_path):
+        raise error
+    assert str(raised.value) == f"{tmp_path}/requests: its records cannot be read: gone"

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 from builders import scenario
 
@@ -18,7 +19,7 @@ from messsim.scenario import parse
 from messsim.shapes.live import LiveLatency
 from messsim.study.simulation import watching, worth
 from messsim.study.simulation.check import _broken_promises, _overloaded, _rate
-from messsim.study.simulation.explain import _compare, _explanation, _Watch, explain
+from messsim.study.simulation.explain import _compare, _explanation, _record, _Watch, explain
 from messsim.study.simulation.single import _both, _clock_note
 from messsim.study.simulation.trace.events import Slots, TraceFile
 from messsim.study.simulation.tracing import parse_window, trace
@@ -349,11 +350,26 @@ def test_latencies_have_names_and_those_that_are_missing_none():
 
 
 def test_a_directory_without_a_run_is_told(tmp_path):
-    with pytest.raises(OutputError, match=r"holds no run, and none is being written there; expected what run --out"):
+    with pytest.raises(OutputError) as error:
         watching.show(tmp_path)
+    expected = "expected what run --out wrote"
+    assert str(error.value) == f"{tmp_path}: holds no run, and none is being written there; {expected}"
     (tmp_path / "live.json").write_text("{")
-    with pytest.raises(OutputError, match=r"live\.json: cannot be read: "):
+    with pytest.raises(OutputError, match=rf"^{tmp_path}/live\.json: cannot be read: "):
         watching.show(tmp_path)
+
+
+def test_a_run_that_has_only_begun_is_told(tmp_path, monkeypatch):
+    """Its snapshot is gone between the look for it and the reading."""
+    (tmp_path / "live.json").write_text("{}")
+
+    def gone(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(watching, "read_bytes", gone)
+    with pytest.raises(OutputError) as error:
+        watching.show(tmp_path)
+    assert str(error.value) == f"{tmp_path}: its run has only begun; expected to be asked again in a second"
 
 
 def test_a_clock_too_long_for_microseconds_is_a_note():
@@ -479,3 +495,30 @@ def test_a_session_keeps_its_model_and_the_explanation_says_so(tmp_path):
     (tmp_path / "out" / "scenario.toml").write_text("requests = 0")
     with pytest.raises(OutputError, match="its scenario cannot be run any more: "):
         explain(tmp_path / "out", 6)
+
+
+# ---- records that are missing, bounds that are met exactly ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({"id": [1]}, "requests: request 7 has 0 records; a part of them is missing"),
+        ({"id": [7, 7]}, "requests: request 7 has 2 records; a part of them is missing"),
+        (
+            {"id": [7], "attempts": [1], "explored": [True], "queue": [0.0]},
+            "requests: the column score is missing; another version of messsim wrote it",
+        ),
+    ],
+)
+def test_a_request_without_its_record_is_not_explained(columns, text):
+    result = SimpleNamespace(requests=pl.LazyFrame(columns))
+    with pytest.raises(OutputError) as error:
+        _record(result, Path("d"), 7)
+    assert str(error.value) == f"d/{text}"
+
+
+def test_a_pool_at_its_bound_is_not_overloaded():
+    at = {"name": "p", "load": 1.0, "offered_rps": 2.0, "capacity_rps": 2.0}
+    assert _overloaded([at, at | {"load": None}]) == []
+    assert _overloaded([at | {"load": 1.001}]) == ["pool p: gets 2 requests/s and sustains 2"]

@@ -1,5 +1,6 @@
 """`run --trace`: what a trace viewer is given, against the format, against the records, and worked out by hand."""
 
+import io
 import itertools
 import json
 import math
@@ -370,3 +371,10 @@ def test_counters_of_replicas_follow_a_pool_that_changes_its_size(tmp_path):
     counters = [e for e in written(data, tmp_path) if e["ph"] == "C" and e["name"] == "replicas of only"]
     seen = [(e["ts"] / 1e6, *(e["args"][phase] for phase in ("ready", "loading", "draining"))) for e in counters]
     assert seen == [(0, 1, 0, 0), (0, 0, 0, 0), (2, 0, 1, 0), (5, 1, 0, 0), (10, 0, 0, 1), (10.5, 0, 0, 0)]
+
+
+def test_a_trace_has_no_numbers_that_json_has_not():
+    file = TraceFile(io.StringIO(), 0.0, {})
+    file.counter(1, "power", 0.0, {"w": 1.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        file.counter(1, "power", 0.0, {"w": math.nan})

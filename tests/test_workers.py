@@ -67,6 +67,16 @@ def test_runs_that_free_the_lock_are_made_side_by_side():
         assert len(every(workers, lambda _: meeting.wait(), [0, 1], frees_gil=True)) == 2
 
 
+def test_a_run_that_ends_is_not_kept_waiting_for_the_others():
+    others = threading.Event()
+    with here._Threads(lambda slow: others.wait(5.0) if slow else None) as threads:
+        threads.start(0, True)
+        threads.start(1, False)
+        ended = [i for i, _, _ in threads.finished(60.0)]
+        others.set()
+    assert ended == [1]
+
+
 def test_an_error_is_the_value_of_its_run():
     with local_workers() as workers:
         made = dict(workers.each(spin, [0.0, -1.0, 0.0], count=3))
@@ -93,6 +103,20 @@ def test_what_is_interrupted_ends_soon():
 )
 def test_when_processes_pay(left_s, count, frees_gil, expected):
     assert here.pays(left_s, count, frees_gil) is expected
+
+
+def test_what_is_left_is_reckoned_from_the_runs_that_ended(monkeypatch):
+    asked = []
+    monkeypatch.setattr(here, "pays", lambda *given: asked.append(given))
+    automatic = here._Automatic(2)
+    ended = SimpleNamespace(finished=lambda wait_s: [(0, "a", 3.0), (1, "b", 1.0)])
+    assert list(automatic._counted(ended)) == [(0, "a"), (1, "b")]
+    for left, longest_s in ((10, 1.0), (10, 3.0), (1, 1.0), (None, 1.0), (0, 1.0)):
+        assert not automatic._start(SimpleNamespace(longest_s=lambda s=longest_s: s), left, True)
+    assert asked == [(20.0, 2, True), (30.0, 2, True), (5.0, 2, True), (5.0, 2, True)]
+    automatic._alone = True
+    assert not automatic._start(SimpleNamespace(longest_s=lambda: 1.0), 10, True)
+    assert len(asked) == 4
 
 
 def test_a_script_that_no_process_could_import_runs_in_this_one(monkeypatch):

@@ -103,8 +103,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
     if len(summary["tenants"]) > 1:
         charts = [FIGURES["tenants"](run, marks=marks)]
         sections.append(Section("tenants", "Each tenant", figures=charts, tables=_objectives(summary["tenants"])))
-    if summary["latency_s"]["ttft"]["mean"] is not None:
-        charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
+    if drawn := [which for which in NAMES if summary["latency_s"][which]["mean"] is not None]:
+        charts = [latency(run, which=which) for which in drawn] + [latency_in_time(run, marks)]
         sections.append(Section("latency", "How long do answers take?", figures=charts))
     if tables := _conversations(summary):
         title = "Conversations and caches" if summary.get("sessions") is not None else "Caches"
