@@ -107,3 +107,13 @@ def test_a_file_of_hints_has_none(tmp_path: Path) -> None:
     mutants(tmp_path, "use(n + 1);")
     (tmp_path / "thing.c").rename(tmp_path / "expect.c")
     assert not list(c_faults.mutants_of(tmp_path / "expect.c", {}))
+
+
+def test_of_a_header_inline_functions_alone(tmp_path: Path) -> None:
+    function = "MS_INLINE int32_t ms_thing_last(const ms_thing *self)\n{\n    return self->last;\n}\n"
+    twice = "#define TWICE(n) \\\n    use(n + 1); \\\n    use(n - 1)\n"
+    table = "static const int TABLE[2] = {1,\n                             0 + 2};\n"
+    (tmp_path / "thing.h").write_text(HEADER + function + twice + table + "int ms_thing_of(int n, int least);\n")
+    every = list(c_faults.mutants_of(tmp_path / "thing.h", c_faults.members_of(tmp_path)))
+    assert {str(m).partition("[")[0] for m in every} == {"csrc/thing.h:9: "}
+    assert {m.after.strip() for m in every} == {"return 0;", "return 1;", "return self->first;"}

@@ -150,6 +150,18 @@ static void too_large_a_window_is_refused(void)
     ms_ledger_free(&ledger);
 }
 
+/* Roundings of T ratings and of means add up: (T^2 + means) 2^-52 (Q_max + 1), here 2^-40 of 4096 roundings. */
+static void the_slack_is_what_roundings_make(void)
+{
+    for (int k = 0; k < 2; k++) {
+        ms_ledger ledger = {.rated = k ? 16 : 32, .averaged = k ? 768 : 0, .plain_max = 3.0, .promised = 1.0};
+        ledger.satisfied = 1.0 - 0x1p-41;
+        CHECK(ms_ledger_holds(&ledger));
+        ledger.satisfied = 1.0 - 0x1p-39;
+        CHECK(!ms_ledger_holds(&ledger));
+    }
+}
+
 int main(void)
 {
     RUN(the_queue_follows_the_paper);
@@ -161,5 +173,6 @@ int main(void)
     RUN(a_broken_ledger_is_noticed);
     RUN(all_ledgers_together_are_their_sums);
     RUN(too_large_a_window_is_refused);
+    RUN(the_slack_is_what_roundings_make);
     return report();
 }
