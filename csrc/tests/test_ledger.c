@@ -162,6 +162,18 @@ static void the_slack_is_what_roundings_make(void)
     }
 }
 
+static void a_window_of_one_knows_the_last_rating_alone(void)
+{
+    ms_ledger ledger;
+    CHECK(ms_ledger_init(&ledger, 0.5, 1.0, 1) == 0);
+    const double s[] = {0.0, 0.25, 1.0, 0.0}, queue[] = {0.5, 0.25, 0.0, 0.5};
+    for (int i = 0; i < 4; i++) {
+        ms_ledger_rate(&ledger, s[i]);
+        CHECK(ledger.queue == queue[i]);
+    }
+    ms_ledger_free(&ledger);
+}
+
 int main(void)
 {
     RUN(the_queue_follows_the_paper);
@@ -174,5 +186,6 @@ int main(void)
     RUN(all_ledgers_together_are_their_sums);
     RUN(too_large_a_window_is_refused);
     RUN(the_slack_is_what_roundings_make);
+    RUN(a_window_of_one_knows_the_last_rating_alone);
     return report();
 }
