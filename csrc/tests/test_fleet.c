@@ -717,6 +717,31 @@ static void a_pool_takes_what_is_within_its_limits(void)
     CHECK(ms_pool_takes(&both, 10, 10) && !ms_pool_takes(&both, 10, 11) && !ms_pool_takes(&both, 11, 1));
 }
 
+/* What is kept of a replica, as of one at rest, holds no longer than until something happens to it. */
+static void whatever_happens_to_a_replica_is_noted(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0}, evicted = {0};
+    const ms_pool_plan plan = pool_of(0, 2, 4);
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    for (int what = 0; what < 5; what++) {
+        fleet.is_at_rest[0] = fleet.is_at_rest[1] = 1;
+        if (what == 0) {
+            CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].server == 0);
+        } else if (what == 1) {
+            CHECK(ms_fleet_start(&fleet, 0, 0.0) == 0);
+        } else if (what == 2) {
+            CHECK(ms_fleet_finish(&fleet, 0, &done) == 0 && done.length == 0); /* the prompt's end */
+        } else if (what == 3) {
+            ms_fleet_fail(&fleet, 0, 1.0, &evicted);
+        } else {
+            repair(&fleet, 0, 2.0);
+        }
+        CHECK(!fleet.is_at_rest[0] && fleet.is_at_rest[1]);
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -746,5 +771,6 @@ int main(void)
     RUN(who_drains_gets_its_memory_back);
     RUN(the_cheapest_of_those_that_scale_by_saturation_holds);
     RUN(a_pool_takes_what_is_within_its_limits);
+    RUN(whatever_happens_to_a_replica_is_noted);
     return report();
 }
