@@ -85,6 +85,12 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
+def test_arguments_of_an_initial_value_are_no_declarations(tmp_path: Path) -> None:
+    drawn = mutants(tmp_path, "const int32_t both = of(of(n, least), self), more = 1;", "use(self, more);")
+    assert ("variable", "use(self, both);") in drawn
+    assert ("variable", "use(n, more);") not in drawn
+
+
 @pytest.mark.parametrize(
     "line", ["__builtin_prefetch(self + n);", "ms_early(self + n);", "ms_expect_things(self, n);", "free(self + n);"]
 )

@@ -83,6 +83,7 @@ INITIAL = r"(?: = [^,;]*|\[[^\]]*\])?"
 DECLARED = re.compile(
     rf"(?:^|[(,;]|\bconst\b)\s*(?:const )?({TYPE}) (\**)(\w+)({INITIAL}(?:, \w+{INITIAL})*)(?=[,;)=])"
 )
+CALL = re.compile(r"(?<=\w)\([^()]*\)")  # what it is given is not declared
 MORE = re.compile(r", (\w+)")
 NO_TYPE = {"return", "else", "case", "goto", "sizeof", "struct", "enum", "const", "static"}
 MEMBER = re.compile(rf"^ {{4}}({TYPE}) (\**)(\w+(?:, \w+)*);")
@@ -111,6 +112,8 @@ class _Function:
     variables: dict[str, str] = field(default_factory=dict)  # name to type, with its stars
 
     def declare(self, code: str) -> None:
+        while " = " in code and CALL.search(code):
+            code = CALL.sub("", code)
         for kind, stars, name, more in DECLARED.findall(code):
             if kind in NO_TYPE:
                 continue

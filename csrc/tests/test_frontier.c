@@ -56,15 +56,27 @@ static void who_is_satisfied_by_the_cheapest_never_climbs(void)
     CHECK(used(0) == NULL);
 }
 
-/* (0, 0), (.25, 1), (.5, 8), (1, 10): from .25 on, slope 12 to the last; (.5, 8) lies above that line. */
+/* (0, 0), (.25, 1), (.5, 8), (1, 10): from .25 on, slope 12 to the last; (.5, 8) lies above that line. In any order. */
 static void only_corners_of_the_hull_are_steps(void)
 {
-    ms_frontier f = empty(MODELS + 1);
-    const double costs[] = {8.0, 0.0, 10.0, 1.0}, satisfied[] = {0.5, 0.0, 1.0, 0.25};
-    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
-    CHECK(is_bin(used(0), 0.25, 1.0, 4.0, 4.0));
-    CHECK(is_bin(used(1), 0.75, 9.0, 12.0, 12.0));
-    CHECK(used(2) == NULL);
+    static const double cost_of[] = {0.0, 1.0, 8.0, 10.0}, satisfaction_of[] = {0.0, 0.25, 0.5, 1.0};
+    for (int order = 0; order < 256; order++) {
+        const int whose[] = {order & 3, order >> 2 & 3, order >> 4 & 3, order >> 6};
+        double costs[4], satisfied[4];
+        int seen = 0;
+        for (int m = 0; m < 4; m++) {
+            costs[m] = cost_of[whose[m]];
+            satisfied[m] = satisfaction_of[whose[m]];
+            seen |= 1 << whose[m];
+        }
+        if (seen == 15) { /* each once */
+            ms_frontier f = empty(MODELS + 1);
+            ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+            CHECK(is_bin(used(0), 0.25, 1.0, 4.0, 4.0));
+            CHECK(is_bin(used(1), 0.75, 9.0, 12.0, 12.0));
+            CHECK(used(2) == NULL && sums[1] == 0.0 && sums[2] == 0.0);
+        }
+    }
 }
 
 static void what_cannot_be_had_is_no_corner(void)
