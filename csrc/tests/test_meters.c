@@ -60,6 +60,7 @@ static void meters_are_read_amid_iterations(void)
     }
     CHECK(ms_meters_busy_s(&fleet, 0, 3.5) == 2.5 && ms_meters_idle_s(&fleet, 0, 3.5) == 4.5);
     CHECK(ms_meters_iterations_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0);
+    CHECK(ms_meters_energy_j(&fleet, 0, 3.25) == 6.0 + 1.25 * 3.0 + 3.0 * 4.25); /* what works is read anew each time */
     CHECK(ms_meters_energy_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0 + 3.0 * 4.5);
     run_out(&fleet);
     const double used_j = ms_meters_energy_j(&fleet, 0, 100.0);
