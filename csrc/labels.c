@@ -153,9 +153,7 @@ int ms_labels_deliver(ms_run *run, ms_open *open, int32_t model)
     open->labels_under_way--;
     const int error = ms_labels_give(run, open, model);
     if (error != 0) {
-        if (open->closed && open->labels_under_way == 0) {
-            ms_labels_end_lesson(run, open); /* neither the list of open requests nor the heap leads to it any more */
-        }
+        ms_labels_end_lesson(run, open); /* neither the list of open requests nor the heap may lead to it any more */
         return error;
     }
     ms_run_forget_when_done(run, open);

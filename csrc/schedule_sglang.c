@@ -217,10 +217,8 @@ static int could_admit(ms_replica *self)
     if (sequences->limits.role == MS_ROLE_DECODE) {
         return self->arrived.head != NULL || (self->queue->head != NULL && takes_kv(self, self->target_iterations));
     }
-    if (self->queue->head == NULL || ms_sequences_has_partial(sequences) || self->full) {
-        return 0;
-    }
-    return takes_head(self, ms_sequences_blocks(sequences, self->target_iterations), self->target_iterations);
+    return self->queue->head != NULL &&
+           takes_head(self, ms_sequences_blocks(sequences, self->target_iterations), self->target_iterations);
 }
 
 const ms_schedule ms_schedule_sglang = {plan, rest, could_admit};

@@ -75,9 +75,6 @@ static int could_admit(ms_replica *self)
 {
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
-    if (ms_sequences_has_partial(sequences)) {
-        return 0;
-    }
     if (self->arrived.head != NULL) {
         return 1;
     }

@@ -85,6 +85,12 @@ def test_comments_and_declarations_are_left_alone(tmp_path: Path) -> None:
     assert ("statement", ";") not in mutants(tmp_path, "int32_t sum = n + least;")
 
 
+def test_arguments_of_an_initial_value_are_no_declarations(tmp_path: Path) -> None:
+    drawn = mutants(tmp_path, "const int32_t both = of(of(n, least), self), more = 1;", "use(self, more);")
+    assert ("variable", "use(self, both);") in drawn
+    assert ("variable", "use(n, more);") not in drawn
+
+
 @pytest.mark.parametrize(
     "line", ["__builtin_prefetch(self + n);", "ms_early(self + n);", "ms_expect_things(self, n);", "free(self + n);"]
 )
@@ -107,3 +113,13 @@ def test_a_file_of_hints_has_none(tmp_path: Path) -> None:
     mutants(tmp_path, "use(n + 1);")
     (tmp_path / "thing.c").rename(tmp_path / "expect.c")
     assert not list(c_faults.mutants_of(tmp_path / "expect.c", {}))
+
+
+def test_of_a_header_inline_functions_alone(tmp_path: Path) -> None:
+    function = "MS_INLINE int32_t ms_thing_last(const ms_thing *self)\n{\n    return self->last;\n}\n"
+    twice = "#define TWICE(n) \\\n    use(n + 1); \\\n    use(n - 1)\n"
+    table = "static const int TABLE[2] = {1,\n                             0 + 2};\n"
+    (tmp_path / "thing.h").write_text(HEADER + function + twice + table + "int ms_thing_of(int n, int least);\n")
+    every = list(c_faults.mutants_of(tmp_path / "thing.h", c_faults.members_of(tmp_path)))
+    assert {str(m).partition("[")[0] for m in every} == {"csrc/thing.h:9: "}
+    assert {m.after.strip() for m in every} == {"return 0;", "return 1;", "return self->first;"}

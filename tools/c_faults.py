@@ -83,6 +83,7 @@ INITIAL = r"(?: = [^,;]*|\[[^\]]*\])?"
 DECLARED = re.compile(
     rf"(?:^|[(,;]|\bconst\b)\s*(?:const )?({TYPE}) (\**)(\w+)({INITIAL}(?:, \w+{INITIAL})*)(?=[,;)=])"
 )
+CALL = re.compile(r"(?<=\w)\([^()]*\)")  # what it is given is not declared
 MORE = re.compile(r", (\w+)")
 NO_TYPE = {"return", "else", "case", "goto", "sizeof", "struct", "enum", "const", "static"}
 MEMBER = re.compile(rf"^ {{4}}({TYPE}) (\**)(\w+(?:, \w+)*);")
@@ -90,7 +91,7 @@ MEMBER = re.compile(rf"^ {{4}}({TYPE}) (\**)(\w+(?:, \w+)*);")
 
 @dataclass(frozen=True)
 class Mutant:
-    """Line `number` (from 1) of csrc/`file`.c, and what stands there instead."""
+    """Line `number` (from 1) of csrc/`file`, and what stands there instead."""
 
     file: str
     number: int
@@ -100,7 +101,7 @@ class Mutant:
 
     def __str__(self) -> str:
         after = self.after.strip() or "(nothing)"
-        return f"csrc/{self.file}.c:{self.number}: [{self.kind}] {self.before.strip()}  ->  {after}"
+        return f"csrc/{self.file}:{self.number}: [{self.kind}] {self.before.strip()}  ->  {after}"
 
 
 @dataclass
@@ -111,6 +112,8 @@ class _Function:
     variables: dict[str, str] = field(default_factory=dict)  # name to type, with its stars
 
     def declare(self, code: str) -> None:
+        while " = " in code and CALL.search(code):
+            code = CALL.sub("", code)
         for kind, stars, name, more in DECLARED.findall(code):
             if kind in NO_TYPE:
                 continue
@@ -138,15 +141,17 @@ def members_of(folder: Path) -> dict[str, list[str]]:
 
 
 def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
-    """All mutants of one file."""
+    """All mutants of one file; of a header, those of its inline functions."""
     if path.stem in HINTS:
         return
-    commented, function = False, _Function()
+    commented, function, counts = False, _Function(), path.suffix == ".c"
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines, 1):
         starts_commented = commented
         commented = "*/" not in line if commented else "/*" in line and "*/" not in line
         code = re.sub(r"\s*/\*.*$", "", line)
+        if code in {"{", "}"}:
+            counts = code == "{" or path.suffix == ".c"
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
         guarded = lines[number] if code.endswith("{") and number < len(lines) else ""
@@ -154,11 +159,11 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         if MEMORY.search(code) or HINT.search(code) or guards:
             function.declare(code)
             continue
-        if re.match(r"[a-z]", code) and "(" in code:
-            function = _Function(returns="void" if re.match(r"(static )?(inline )?void \w", code) else "a value")
-        elif code.startswith((" ", "\t")) and not _is_of_signature(code):
+        if re.match(r"[A-Za-z]", code) and "(" in code:
+            function = _Function(returns="void" if re.match(r"([A-Z_]+ |static |inline )*void \w", code) else "a value")
+        elif counts and code.startswith((" ", "\t")) and not _is_of_signature(code):
             changes = dict.fromkeys(_changes(code, function, members))
-            yield from (Mutant(path.stem, number, code, after, kind) for kind, after in changes)
+            yield from (Mutant(path.name, number, code, after, kind) for kind, after in changes)
         function.declare(code)
 
 

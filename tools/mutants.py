@@ -1,12 +1,13 @@
 """Mutants of the compiled core: changes one line of csrc/ at a time, and sees whether the tests notice.
 
-What is drawn stands in c_faults.py. Each is compiled alone (-O1) and meets the C tests first; one that survives them
-meets them again under sanitizers, is then linked into an extension of its own and meets a fast part of the Python
-tests. What does not compile, or compiles to the same code (-O2), does not count. What survives all is printed with its
-place: it is a missing test, or a change that changes nothing, to be judged by hand.
+What is drawn stands in c_faults.py, of headers' inline functions too. What it reaches is compiled (-O1) and meets the C
+tests first; one that survives them meets them again under sanitizers, is then linked into an extension of its own and
+meets a fast part of the Python tests. What does not compile, or compiles to the same code (-O2), does not count. What
+survives all is printed with its place: it is a missing test, or a change that changes nothing, to be judged by hand.
 
     python tools/mutants.py --sample 60 --seed 1              # a random sample over the core
     python tools/mutants.py --at csrc/loop.c:378              # all mutants of one line
+    python tools/mutants.py --files '*.h' --seed 1            # over the headers alone
     python tools/mutants.py --sample 60 --c-only              # the C tests alone: seconds a mutant
     python tools/mutants.py --sample 60 --require 0.95        # exit 1 if fewer are noticed
 """
@@ -25,7 +26,8 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +35,6 @@ import door
 from c_faults import Mutant, drawn, members_of, mutants_of
 
 HERE = Path(__file__).resolve().parent.parent
-CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-ffp-contract=off", "-fPIC", "-w", "-DMESSSIM_NO_CLONES"]
 DIRECTIVES = "boundscheck=False,wraparound=False,cdivision=True"  # as in setup.py
 PYTHON_TESTS = [  # those that compare the engines come first: they notice most
@@ -84,17 +85,18 @@ class Bench:
 
     def __init__(self, folder: Path, python: bool) -> None:
         self.folder = folder
+        self.pool = ThreadPoolExecutor(os.cpu_count())  # of threads that wait for compilers
         shutil.copytree(HERE / "csrc", folder / "csrc", ignore=shutil.ignore_patterns("build*"))
         self.sources = {p.stem: p for p in sorted((folder / "csrc").glob("*.c"))}
         self.tests = {p.stem: p for p in sorted((folder / "csrc/tests").glob("test_*.c"))}
-        for name, path in self.sources.items():
-            self._compile(path, folder / f"{name}.o")
-        for name, path in self.tests.items():
-            self._compile(path, folder / f"{name}.o", [f"-Dmain={name}"])
+        (folder / "mutant").mkdir()
+        list(self.pool.map(lambda name: self._compile_unit(name, folder), [*self.sources, *self.tests]))
+        self.best: dict[str, bytes] = {}  # the code of a file at its best, without a mutant
         (folder / "program.c").write_text(program_of(list(self.tests)))
         self._compile(folder / "program.c", folder / "program.o")
+        self._run(["ar", "rcs", folder / "core.a", *self._objects(self.sources)])
         self.seconds = dict.fromkeys(self.tests, 0.0)
-        if failing := self._failing_test([self.folder / f"{name}.o" for name in self.sources]):
+        if failing := self._failing_test():
             raise RuntimeError(f"{failing} fails without a mutant")
         if python:
             self._prepare_python()
@@ -107,44 +109,67 @@ class Bench:
         command = [*COMPILER, "-O1", *flags, f"-I{self.folder / 'csrc'}", "-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True, capture_output=True)
 
-    def _code_of(self, source: Path) -> bytes:
+    def _compile_unit(self, name: str, folder: Path) -> None:
+        """A file of the core or of its tests, which also lists the headers that it includes."""
+        source = self.sources.get(name) or self.tests[name]
+        self._compile(source, folder / f"{name}.o", ["-MMD", *([f"-Dmain={name}"] if name in self.tests else [])])
+
+    def _reached(self, mutant: Mutant) -> list[str]:
+        """The files that contain its line: one of the core, or all that include a header; the core first."""
+        name = Path(mutant.file)
+        if name.suffix == ".c":
+            return [name.stem]
+        header = re.compile(rf"/{re.escape(mutant.file)}\b")
+        units = [*self.sources, *self.tests]
+        return [unit for unit in units if header.search((self.folder / f"{unit}.d").read_text())]
+
+    def _code_of(self, name: str) -> bytes:
         """What the compiler makes of it at its best: mutants with the code of the original are none."""
         target = self.folder / "optimised.o"
-        self._compile(source, target, ["-O2"])
+        self._compile(self.sources[name], target, ["-O2"])
         return target.read_bytes()
 
     @contextmanager
-    def _written(self, mutant: Mutant) -> Iterator[Path]:
-        """The file of a mutant, with it."""
-        source = self.sources[mutant.file]
+    def _written(self, mutant: Mutant) -> Iterator[None]:
+        """The file of a mutant has it."""
+        source = self.folder / "csrc" / mutant.file
         original = source.read_text()
         lines = original.splitlines()
         lines[mutant.number - 1] = mutant.after
         source.write_text("\n".join(lines) + "\n")
         try:
-            yield source
+            yield
         finally:
             source.write_text(original)
 
     def compile(self, mutant: Mutant) -> bool:
-        """Compiles the mutant of its file; whether the compiler takes it."""
+        """Compiles a file that the mutant reaches, for whether the compiler takes it."""
+        for old in (self.folder / "mutant").iterdir():
+            old.unlink()
         try:
-            with self._written(mutant) as source:
-                self._compile(source, self.folder / "mutant.o")
+            self._compile_reached(mutant, self._reached(mutant)[:1])
         except subprocess.CalledProcessError:
             return False
         return True
 
+    def _compile_reached(self, mutant: Mutant, names: Iterable[str]) -> None:
+        """Compiles those of the files that the mutant reaches and that are not compiled with it yet."""
+        folder = self.folder / "mutant"
+        left = [name for name in self._reached(mutant) if name in names and not (folder / f"{name}.o").exists()]
+        with self._written(mutant):
+            list(self.pool.map(lambda name: self._compile_unit(name, folder), left))
+
     def changes_code(self, mutant: Mutant) -> bool:
         """Whether a mutant is one: the best that the compiler makes of it is not that of the original."""
-        with self._written(mutant) as source:
-            code = self._code_of(source)
-        return code != self._code_of(self.sources[mutant.file])
+        reached = [name for name in self._reached(mutant) if name in self.sources]
+        for name in reached:
+            if name not in self.best:
+                self.best[name] = self._code_of(name)
+        with self._written(mutant):
+            return any(self._code_of(name) != self.best[name] for name in reached)
 
     def _prepare_python(self) -> None:
         """A package beside the tests whose other files are links to the real ones."""
-        import numpy
-
         package = self.folder / "messsim"
         package.mkdir()
         for path in (HERE / "messsim").iterdir():
@@ -160,19 +185,49 @@ class Bench:
         door.write(beside)
         cython = [sys.executable, "-m", "cython", "-3", "-X", DIRECTIVES, beside / "_core.pyx", "-o", made]
         subprocess.run(list(map(str, cython)), check=True, capture_output=True, cwd=HERE)
-        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
-        self._compile(made, self.folder / "core.o", include)
+        self._compile_door()
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
-        if failing := self._noticed_in_python([self.folder / f"{name}.o" for name in self.sources]):
+        if failing := self._noticed_in_python():
             raise RuntimeError(f"{failing} fails without a mutant")
 
-    def _objects(self, mutant: Mutant) -> list[Path]:
-        target = self.folder / "mutant.o"
-        return [target if name == mutant.file else self.folder / f"{name}.o" for name in self.sources]
+    def _compile_door(self) -> None:
+        """The module around the core, which includes its headers."""
+        import numpy
+
+        include = [f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
+        self._compile(self.folder / "core.c", self.folder / "core.o", include)
+
+    def _objects(self, names: Iterable[str]) -> list[Path]:
+        """Of these files, with the mutant that was compiled where it reaches them."""
+        own = self.folder / "mutant"
+        return [(own if (own / f"{name}.o").exists() else self.folder) / f"{name}.o" for name in names]
 
     def noticed_in_c(self, mutant: Mutant) -> str | None:
         """Which C test notices the mutant that was compiled; None if none does."""
-        return self._failing_test(self._objects(mutant), mutant.file)
+        stem = Path(mutant.file).stem
+        if mutant.file.endswith(".h") and f"test_{stem}" in self.tests:  # the others take a header's mutants minutes
+            names = [f"test_{stem}", *self._needed_by(f"test_{stem}")]
+            self._compile_reached(mutant, names)
+            if not self._passes_alone(names):
+                return f"test_{stem}.c"
+        self._compile_reached(mutant, [*self.sources, *self.tests])
+        return self._failing_test(stem)
+
+    def _needed_by(self, test: str) -> list[str]:
+        """The files of the core that a test makes use of."""
+        made = [self.folder / f"{test}.o", self.folder / "core.a", "-lm", "-o", self.folder / "alone"]
+        members = self.folder / "members.map"
+        command = [COMPILER[0], *made, f"-Wl,--defsym=main={test}", f"-Wl,-Map={members}"]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        return [name for name in self.sources if f"core.a({name}.o)" in members.read_text()]
+
+    def _passes_alone(self, names: list[str]) -> bool:
+        """Whether a test, the first of these files, passes with the others."""
+        alone, main = self.folder / "alone", f"-Wl,--defsym=main={names[0]}"
+        command: list[str | Path] = [COMPILER[0], *self._objects(names), "-lm", main, "-o", alone]
+        if not self._run(command):
+            raise RuntimeError(f"{names[0]} does not link")
+        return self._run([alone], preexec_fn=limit)
 
     def noticed_by_sanitizers(self, mutant: Mutant) -> str | None:
         """Whether the same tests do where memory is watched, which takes longer."""
@@ -182,13 +237,18 @@ class Bench:
 
     def noticed_in_python(self, mutant: Mutant) -> str | None:
         """Which file of Python tests does."""
-        return self._noticed_in_python(self._objects(mutant))
+        if mutant.file.endswith(".c"):
+            return self._noticed_in_python()
+        with self._written(mutant):
+            self._compile_door()
+        noticed = self._noticed_in_python()
+        self._compile_door()
+        return noticed
 
-    def _failing_test(self, objects: list[Path], file: str = "") -> str | None:
-        """The first C test that these objects do not pass, those of a file first, then by the time they take."""
-        tests = [self.folder / f"{name}.o" for name in self.tests]
-        program = self.folder / "program"
-        if not self._run([COMPILER[0], self.folder / "program.o", *tests, *objects, "-lm", "-o", program]):
+    def _failing_test(self, file: str = "") -> str | None:
+        """The first C test that does not pass, those of a file first, then by the time they take."""
+        objects, program = self._objects([*self.tests, *self.sources]), self.folder / "program"
+        if not self._run([COMPILER[0], self.folder / "program.o", *objects, "-lm", "-o", program]):
             raise RuntimeError("the tests do not link")
         for test in sorted(self.tests, key=lambda t: (t != f"test_{file}", self.seconds[t], t)):
             before = time.monotonic()
@@ -197,9 +257,10 @@ class Bench:
             self.seconds[test] = time.monotonic() - before
         return None
 
-    def _noticed_in_python(self, objects: list[Path]) -> str | None:
+    def _noticed_in_python(self) -> str | None:
         self.extension.unlink(missing_ok=True)
-        if not self._run([COMPILER[0], "-shared", self.folder / "core.o", *objects, "-lm", "-o", self.extension]):
+        objects = [self.folder / "core.o", *self._objects(self.sources)]
+        if not self._run([COMPILER[0], "-shared", *objects, "-lm", "-o", self.extension]):
             raise RuntimeError("the extension does not link")
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
         files = [f"tests/{test}.py" for test in PYTHON_TESTS]
@@ -249,10 +310,11 @@ def asked_for(options: argparse.Namespace) -> Iterator[Mutant]:
     """The mutants that the command line asks for, in the order in which they are tried."""
     members = members_of(HERE / "csrc")
     if options.at:
-        file, number = options.at.removeprefix("csrc/").split(".c:")
-        yield from (m for m in mutants_of(HERE / "csrc" / f"{file}.c", members) if m.number == int(number))
+        file, number = options.at.removeprefix("csrc/").split(":")
+        yield from (m for m in mutants_of(HERE / "csrc" / file, members) if m.number == int(number))
         return
-    every = [m for file in options.files.split(",") for m in mutants_of(HERE / "csrc" / f"{file}.c", members)]
+    paths = sorted({path for names in options.files.split(",") for path in (HERE / "csrc").glob(names)})
+    every = [mutant for path in paths for mutant in mutants_of(path, members)]
     kinds = options.kinds.split(",") if options.kinds else []
     yield from drawn([m for m in every if not kinds or m.kind in kinds], random.Random(options.seed))
 
@@ -262,7 +324,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=60, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--files", default=",".join(CORE), help="of csrc/, without .c")
+    parser.add_argument("--files", default="*.[ch]", help="of csrc/, such as loop.c,autoscale*.c")
     parser.add_argument("--kinds", default="", help="such as term,condition; all if not given")
     parser.add_argument("--at", help="all mutants of one line, such as csrc/loop.c:378")
     parser.add_argument("--c-only", action="store_true", help="leaves the Python tests out")

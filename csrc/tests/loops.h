@@ -187,6 +187,19 @@ static inline void make(ms_run *loop, const ms_run_config *config, int servers, 
     loop->instances.brain[0].policy = lists;
 }
 
+/* The loop asks for a page: all that came on the last one is routed, and it is not known that there are no more. An errand that
+ * hands back a number of its own would say the same. */
+static inline void check_needs_page(const ms_run *loop)
+{
+    CHECK(!loop->arrivals_over && loop->next_s == INFINITY);
+}
+
+static inline void no_more(ms_run *loop)
+{
+    check_needs_page(loop);
+    ms_loop_no_more(loop);
+}
+
 /* Runs over sheets[0 .. count) in steps of `budget` events. Returns MS_LOOP_OVER, or an error. */
 static inline int run(ms_run *loop, sheet *sheets, int count, int64_t budget)
 {
@@ -194,9 +207,10 @@ static inline int run(ms_run *loop, sheet *sheets, int count, int64_t budget)
     for (;;) {
         const int status = ms_loop_run(loop, budget);
         if (status == MS_LOOP_NEEDS_PAGE && turned < count) {
+            check_needs_page(loop);
             ms_loop_turn_page(loop, &sheets[turned++].page);
         } else if (status == MS_LOOP_NEEDS_PAGE) {
-            ms_loop_no_more(loop);
+            no_more(loop);
         } else if (status != MS_LOOP_PAUSED) {
             return status;
         }
@@ -314,7 +328,7 @@ static inline void run_until(ms_run *loop, double t_s)
         }
         status = ms_loop_run(loop, 1);
         if (status == MS_LOOP_NEEDS_PAGE) {
-            ms_loop_no_more(loop);
+            no_more(loop);
             status = MS_LOOP_PAUSED;
         }
     }
@@ -331,7 +345,7 @@ static inline int is_due_as(ms_run *loop, enum ms_errand errand, uint64_t order,
             }
         }
         if (status == MS_LOOP_NEEDS_PAGE) {
-            ms_loop_no_more(loop);
+            no_more(loop);
         }
     }
     return 0;

@@ -120,6 +120,32 @@ static void a_promise_is_kept_once(void)
     ms_fleet_free(&fleet);
 }
 
+/* A prompt of one token, in blocks of none, of 1 and of 2 tokens. */
+static void one_token_is_charged_too(void)
+{
+    const int32_t blocks[] = {0, 1, 2};
+    const int64_t held[] = {1, 1, 2};
+    for (int k = 0; k < 3; k++) {
+        ms_fleet fleet;
+        ms_pool_plan plan = pool_of(0, 2, 4);
+        plan.limits.kv_block_tokens = blocks[k];
+        make(&fleet, 1, &plan, MS_KV_ROUTER);
+        ms_job job = ms_job_new(0, 0, 1, 5), *batch[] = {&job};
+        ms_accounts_charge(&fleet, &job, 1, 1);
+        CHECK(fleet.prefill_tokens[1] == 1 && fleet.held_tokens[1] == held[k]);
+        job.first_token_s = 2.0;
+        fleet.replica[1].sequences.jobs = batch;
+        fleet.replica[1].sequences.running = 1;
+        ms_accounts_settle(&fleet, 1, 2.0);
+        CHECK(fleet.prefill_tokens[1] == 0 && fleet.held_tokens[1] == held[k]);
+        fleet.replica[1].sequences.jobs = NULL;
+        fleet.replica[1].sequences.running = 0;
+        ms_accounts_release(&fleet, &job);
+        CHECK(fleet.held_tokens[1] == 0);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(a_prompt_is_charged_and_released);
@@ -127,5 +153,6 @@ int main(void)
     RUN(a_replica_keeps_its_account_up);
     RUN(the_index_shows_what_accounts_say);
     RUN(a_promise_is_kept_once);
+    RUN(one_token_is_charged_too);
     return report();
 }

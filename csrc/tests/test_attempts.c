@@ -549,6 +549,24 @@ static void without_servers_all_that_can_be_had_answer(void)
     }
 }
 
+/* Samples count requests as they come, from page to page. */
+static void samples_go_on_with_the_next_page(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.length = 5;
+    fill(&sheets[0], 0, 2, 1.0);
+    fill(&sheets[1], 2, 3, 1.0);
+    plans_are(0, 1, 0, 1);
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    go(&loop, 2);
+    CHECK(loop.timeline.length == 5);
+    for (int k = 0; k < 5; k++) {
+        CHECK(loop.timeline.samples[k].request == k && loop.timeline.samples[k].time_s == (double)k);
+    }
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -572,5 +590,6 @@ int main(void)
     RUN(without_servers_all_that_can_be_had_answer);
     RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     RUN(a_late_decision_sees_the_load_of_then);
+    RUN(samples_go_on_with_the_next_page);
     return report();
 }

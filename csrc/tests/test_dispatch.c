@@ -1,3 +1,4 @@
+#include "draw.h"
 #include "fleets.h"
 
 #include "error.h"
@@ -454,6 +455,27 @@ static void crowds_are_compared_to_the_fraction(void)
     ms_fleet_free(&fleet);
 }
 
+/* By a rule of its own, with its own draws: each request and attempt has another. */
+static void a_decoder_may_be_drawn(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 4, 4)};
+    plans[0].limits.role = MS_ROLE_PREFILL;
+    plans[1].limits.role = MS_ROLE_DECODE;
+    const ms_dispatch_plan rule = {.rule = MS_LEAST_LOADED, .decode_rule = MS_RANDOM};
+    ms_fleet fleet;
+    CHECK(ms_fleet_init(&fleet, 2, plans, MODELS_MOST, &rule, streams) == 0);
+    for (int32_t i = 0; i < 40; i++) {
+        int32_t replica;
+        ms_stream stream = streams[MODELS_MOST];
+        jobs[i] = ms_job_new(i, 0, 4, 3);
+        jobs[i].attempt = i % 3;
+        stream.sub = (uint32_t)(i % 3);
+        CHECK(ms_dispatch_pick_decoder(&fleet, &jobs[i], 0.0, &replica) == 0);
+        CHECK(replica == 1 + (int32_t)(4.0 * ms_draw_one(&stream, 0, (uint64_t)i)));
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(who_holds_a_request_while_none_is_up);
@@ -477,5 +499,6 @@ int main(void)
     RUN(decoders_are_those_that_take_it);
     RUN(a_look_at_a_shared_queue_passes_over_apis);
     RUN(crowds_are_compared_to_the_fraction);
+    RUN(a_decoder_may_be_drawn);
     return report();
 }

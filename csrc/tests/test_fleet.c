@@ -688,6 +688,60 @@ static void who_drains_gets_its_memory_back(void)
     ms_fleet_free(&fleet);
 }
 
+/* Of pools that scale by saturation the cheapest holds what waits for one to come up; else the first in the file. */
+static void the_cheapest_of_those_that_scale_by_saturation_holds(void)
+{
+    static const struct {
+        int32_t rule, price, earlier_rule, earlier_price, holds;
+    } cases[] = {
+        {MS_SCALES_BY_SATURATION, 1, MS_SCALES_BY_SATURATION, 2, 1}, {MS_SCALES_BY_SATURATION, 2, MS_SCALES_BY_SATURATION, 2, 0},
+        {MS_SCALES_BY_SATURATION, 3, MS_SCALES_BY_SATURATION, 2, 0}, {MS_SCALES_BY_TARGET, 0, MS_SCALES_BY_SATURATION, 2, 0},
+        {MS_SCALES_BY_SATURATION, 1, MS_SCALES_BY_TARGET, 2, 0},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        const ms_pool pool = {.plan.autoscale = {.rule = cases[k].rule, .by_price = cases[k].price}};
+        const ms_pool earlier = {.plan.autoscale = {.rule = cases[k].earlier_rule, .by_price = cases[k].earlier_price}};
+        CHECK(ms_pool_holds_before(&pool, &earlier) == cases[k].holds);
+    }
+}
+
+/* Limits of a pool, of the whole request and of its prompt, are inclusive; 0 is none. */
+static void a_pool_takes_what_is_within_its_limits(void)
+{
+    const ms_pool open = {.plan = {.most_tokens = 0}}, whole = {.plan = {.most_tokens = 20}};
+    const ms_pool prompt = {.plan = {.most_prompt_tokens = 10}};
+    const ms_pool both = {.plan = {.most_tokens = 20, .most_prompt_tokens = 10}};
+    CHECK(ms_pool_takes(&open, INT32_MAX, INT32_MAX));
+    CHECK(ms_pool_takes(&whole, 15, 5) && !ms_pool_takes(&whole, 15, 6) && !ms_pool_takes(&whole, INT32_MAX, INT32_MAX));
+    CHECK(ms_pool_takes(&prompt, 10, 500) && !ms_pool_takes(&prompt, 11, 1));
+    CHECK(ms_pool_takes(&both, 10, 10) && !ms_pool_takes(&both, 10, 11) && !ms_pool_takes(&both, 11, 1));
+}
+
+/* What is kept of a replica, as of one at rest, holds no longer than until something happens to it. */
+static void whatever_happens_to_a_replica_is_noted(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0}, evicted = {0};
+    const ms_pool_plan plan = pool_of(0, 2, 4);
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    for (int what = 0; what < 5; what++) {
+        fleet.is_at_rest[0] = fleet.is_at_rest[1] = 1;
+        if (what == 0) {
+            CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].server == 0);
+        } else if (what == 1) {
+            CHECK(ms_fleet_start(&fleet, 0, 0.0) == 0);
+        } else if (what == 2) {
+            CHECK(ms_fleet_finish(&fleet, 0, &done) == 0 && done.length == 0); /* the prompt's end */
+        } else if (what == 3) {
+            ms_fleet_fail(&fleet, 0, 1.0, &evicted);
+        } else {
+            repair(&fleet, 0, 2.0);
+        }
+        CHECK(!fleet.is_at_rest[0] && fleet.is_at_rest[1]);
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -715,5 +769,8 @@ int main(void)
     RUN(who_stands_behind_one_that_leaves_is_offered);
     RUN(to_refresh_twice_changes_nothing);
     RUN(who_drains_gets_its_memory_back);
+    RUN(the_cheapest_of_those_that_scale_by_saturation_holds);
+    RUN(a_pool_takes_what_is_within_its_limits);
+    RUN(whatever_happens_to_a_replica_is_noted);
     return report();
 }

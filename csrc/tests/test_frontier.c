@@ -56,15 +56,27 @@ static void who_is_satisfied_by_the_cheapest_never_climbs(void)
     CHECK(used(0) == NULL);
 }
 
-/* (0, 0), (.25, 1), (.5, 8), (1, 10): from .25 on, slope 12 to the last; (.5, 8) lies above that line. */
+/* (0, 0), (.25, 1), (.5, 8), (1, 10): from .25 on, slope 12 to the last; (.5, 8) lies above that line. In any order. */
 static void only_corners_of_the_hull_are_steps(void)
 {
-    ms_frontier f = empty(MODELS + 1);
-    const double costs[] = {8.0, 0.0, 10.0, 1.0}, satisfied[] = {0.5, 0.0, 1.0, 0.25};
-    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
-    CHECK(is_bin(used(0), 0.25, 1.0, 4.0, 4.0));
-    CHECK(is_bin(used(1), 0.75, 9.0, 12.0, 12.0));
-    CHECK(used(2) == NULL);
+    static const double cost_of[] = {0.0, 1.0, 8.0, 10.0}, satisfaction_of[] = {0.0, 0.25, 0.5, 1.0};
+    for (int order = 0; order < 256; order++) {
+        const int whose[] = {order & 3, order >> 2 & 3, order >> 4 & 3, order >> 6};
+        double costs[4], satisfied[4];
+        int seen = 0;
+        for (int m = 0; m < 4; m++) {
+            costs[m] = cost_of[whose[m]];
+            satisfied[m] = satisfaction_of[whose[m]];
+            seen |= 1 << whose[m];
+        }
+        if (seen == 15) { /* each once */
+            ms_frontier f = empty(MODELS + 1);
+            ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+            CHECK(is_bin(used(0), 0.25, 1.0, 4.0, 4.0));
+            CHECK(is_bin(used(1), 0.75, 9.0, 12.0, 12.0));
+            CHECK(used(2) == NULL && sums[1] == 0.0 && sums[2] == 0.0);
+        }
+    }
 }
 
 static void what_cannot_be_had_is_no_corner(void)
@@ -191,6 +203,53 @@ static void blocks_do_not_show(void)
     CHECK(memcmp(whole, bins, sizeof whole) == 0);
 }
 
+/* From (.5, 1) on the third model would be next, were it to be had. */
+static void what_cannot_be_had_is_no_later_corner(void)
+{
+    ms_frontier f = empty(MODELS + 1);
+    const double costs[] = {0.0, 1.0, INFINITY, 9.0}, satisfied[] = {0.0, 0.5, 0.75, 1.0};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(is_bin(used(0), 0.5, 1.0, 2.0, 2.0) && is_bin(used(1), 0.5, 8.0, 16.0, 16.0) && used(2) == NULL);
+    f = empty(MODELS);
+    ms_frontier_add(&f, 1, nobody_else, (const double[]){0.0, 0.5, 0.75}, (const double[]){0.0, 1.0, INFINITY});
+    CHECK(is_bin(used(0), 0.5, 1.0, 2.0, 2.0) && used(1) == NULL);
+}
+
+/* However many models and requests: of each model all that it gives and costs, in whole numbers. */
+static void sums_of_many_models_are_those_of_loops(void)
+{
+    enum { N = 130 };
+    static double costs[MANY * N], satisfied[MANY * N];
+    static int32_t tenant[N];
+    lcg chance = {3};
+    for (int i = 0; i < MANY * N; i++) {
+        costs[i] = (double)lcg_between(&chance, 1, 100);
+        satisfied[i] = (double)lcg_between(&chance, 0, 1);
+    }
+    for (int i = 0; i < N; i++) {
+        tenant[i] = (int32_t)lcg_between(&chance, 0, 1);
+    }
+    for (int models = 1; models <= MANY; models++) {
+        ms_frontier f = empty(models);
+        ms_frontier_add(&f, N, tenant, satisfied, costs);
+        for (int whose = 0; whose < 2; whose++) {
+            const double *own = sums + whose * (MS_FRONTIER_SUMS + 2 * models);
+            double count = 0.0;
+            for (int m = 0; m < models; m++) {
+                double given = 0.0, cost = 0.0;
+                count = 0.0;
+                for (int i = 0; i < N; i++) {
+                    count += tenant[i] == whose;
+                    given += tenant[i] == whose ? satisfied[m * N + i] : 0.0;
+                    cost += tenant[i] == whose ? costs[m * N + i] : 0.0;
+                }
+                CHECK(own[MS_FRONTIER_SUMS + m] == given && own[MS_FRONTIER_SUMS + models + m] == cost);
+            }
+            CHECK(own[0] == count);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(a_request_climbs_from_the_cheapest_to_the_cheapest_that_satisfies);
@@ -204,5 +263,7 @@ int main(void)
     RUN(what_is_beyond_the_grid_goes_into_the_end_bins);
     RUN(tenants_and_models_are_summed_apart);
     RUN(blocks_do_not_show);
+    RUN(what_cannot_be_had_is_no_later_corner);
+    RUN(sums_of_many_models_are_those_of_loops);
     return report();
 }

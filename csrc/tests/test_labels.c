@@ -381,6 +381,36 @@ static void labels_have_an_order(void)
     ms_run_free(&loop);
 }
 
+/* Features as the predictor sees them, or as they are without one; however many there are. */
+static void a_lesson_begins_with_its_features(void)
+{
+    for (int32_t d = 0; d <= 2; d++) {
+        for (int late = 0; late < 2; late++) {
+            for (int predicts = 0; predicts < 2; predicts++) {
+                ms_run loop;
+                ms_predictor predictor;
+                ms_run_config config = plain;
+                config.features = d;
+                ask(3, 1.0, 4, 3);
+                make(&loop, &config, 0, MS_LEAST_LOADED);
+                CHECK(ms_predictor_init(&predictor, MODELS, d) == 0);
+                loop.instances.brain[0].predictor = predicts ? &predictor : NULL;
+                ms_open open = {.request = 1, .i = 1, .page = &sheets[0].page, .brain = loop.instances.brain};
+                open.at_once = !late;
+                CHECK(ms_labels_begin_lesson(&loop, &open) == 0 && (open.lesson == loop.lesson) == !late);
+                for (int32_t j = 0; j < d; j++) {
+                    CHECK(open.lesson[j] == sheets[0].features[3 * j + 1]);
+                }
+                CHECK(isnan(open.lesson[d]) && isnan(open.lesson[d + 1]));
+                ms_labels_end_lesson(&loop, &open);
+                CHECK(open.lesson == NULL);
+                ms_predictor_free(&predictor);
+                ms_run_free(&loop);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     RUN(raters_may_err);
@@ -396,5 +426,6 @@ int main(void)
     RUN(a_chain_teaches_its_last_answer);
     RUN(a_policy_may_refuse_a_complaint);
     RUN(labels_have_an_order);
+    RUN(a_lesson_begins_with_its_features);
     return report();
 }

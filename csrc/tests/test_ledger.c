@@ -150,6 +150,30 @@ static void too_large_a_window_is_refused(void)
     ms_ledger_free(&ledger);
 }
 
+/* Roundings of T ratings and of means add up: (T^2 + means) 2^-52 (Q_max + 1), here 2^-40 of 4096 roundings. */
+static void the_slack_is_what_roundings_make(void)
+{
+    for (int k = 0; k < 2; k++) {
+        ms_ledger ledger = {.rated = k ? 16 : 32, .averaged = k ? 768 : 0, .plain_max = 3.0, .promised = 1.0};
+        ledger.satisfied = 1.0 - 0x1p-41;
+        CHECK(ms_ledger_holds(&ledger));
+        ledger.satisfied = 1.0 - 0x1p-39;
+        CHECK(!ms_ledger_holds(&ledger));
+    }
+}
+
+static void a_window_of_one_knows_the_last_rating_alone(void)
+{
+    ms_ledger ledger;
+    CHECK(ms_ledger_init(&ledger, 0.5, 1.0, 1) == 0);
+    const double s[] = {0.0, 0.25, 1.0, 0.0}, queue[] = {0.5, 0.25, 0.0, 0.5};
+    for (int i = 0; i < 4; i++) {
+        ms_ledger_rate(&ledger, s[i]);
+        CHECK(ledger.queue == queue[i]);
+    }
+    ms_ledger_free(&ledger);
+}
+
 int main(void)
 {
     RUN(the_queue_follows_the_paper);
@@ -161,5 +185,7 @@ int main(void)
     RUN(a_broken_ledger_is_noticed);
     RUN(all_ledgers_together_are_their_sums);
     RUN(too_large_a_window_is_refused);
+    RUN(the_slack_is_what_roundings_make);
+    RUN(a_window_of_one_knows_the_last_rating_alone);
     return report();
 }

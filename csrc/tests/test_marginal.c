@@ -103,6 +103,10 @@ static void it_is_priced_where_it_would_go(void)
     to[1] = (ms_destination){.pool = -1};
     ms_marginal_costs(two, 2, 3, 5, to, known, costs);
     CHECK(costs[1] == ms_marginal_cost(&two[0], 5, 0, 4));
+    to[1] = (ms_destination){.pool = 0}; /* an API, which stands first in the file: it has no such cost */
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[1] == 9.0);
+    to[1] = (ms_destination){.pool = -1};
     const double withdrawn[3] = {7.0, INFINITY, 11.0};
     ms_marginal_costs(two, 2, 3, 5, to, withdrawn, costs);
     CHECK(costs[1] == INFINITY);

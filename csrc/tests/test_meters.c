@@ -57,6 +57,10 @@ static void meters_are_read_amid_iterations(void)
     CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED);
     for (int k = 0; k < 3; k++) {
         step(&fleet, &done); /* starts, ends its prompt and goes on */
+        if (k == 0) { /* what works is read anew each time */
+            CHECK(ms_meters_energy_j(&fleet, 0, 1.25) == 6.0 + 0.25 * 6.0 + 0.25 * 3.0);
+            CHECK(ms_meters_energy_j(&fleet, 0, 1.5) == 6.0 + 0.5 * 6.0 + 0.5 * 3.0);
+        }
     }
     CHECK(ms_meters_busy_s(&fleet, 0, 3.5) == 2.5 && ms_meters_idle_s(&fleet, 0, 3.5) == 4.5);
     CHECK(ms_meters_iterations_j(&fleet, 0, 3.5) == 6.0 + 1.5 * 3.0);
@@ -88,11 +92,35 @@ static void tokens_of_prompts_add_up_over_replicas(void)
     ms_fleet_free(&fleet);
 }
 
+/* Of two replicas one works, 6 J/s while it computes the prompt of 4 tokens, and the other idles at 3 W. */
+static void whoever_works_is_read_anew(void)
+{
+    for (int32_t who = 0; who < 2; who++) {
+        ms_pool_plan plan = pool_of(0, 2, 2);
+        ms_fleet fleet;
+        ms_queue done = {0};
+        int64_t cached;
+        plan.limits.prefix_cache = 1;
+        make(&fleet, 1, &plan, MS_LEAST_LOADED);
+        CHECK(ms_meters_energy_j(&fleet, 0, 0.0) == 0.0);
+        jobs[0] = ms_job_new(0, 0, 4, 3);
+        ms_queue_push_tail(&fleet.replica[who].own_queue, &jobs[0]);
+        ms_fleet_act(&fleet, who, ms_replica_notify(&fleet.replica[who], 0.0), 0.0);
+        step(&fleet, &done);
+        CHECK(ms_meters_energy_j(&fleet, 0, 0.25) == 0.25 * 9.0 && ms_meters_energy_j(&fleet, 0, 0.5) == 0.5 * 9.0);
+        CHECK(ms_meters_prompt_tokens(&fleet, 0, &cached) == 4 && cached == 0);
+        fleet.replica[1 - who].sequences.prompt_tokens = 77; /* which it had not as it was read */
+        CHECK(ms_meters_prompt_tokens(&fleet, 0, &cached) == 4);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(time_is_busy_idle_or_down);
     RUN(what_is_off_is_not_rented);
     RUN(meters_are_read_amid_iterations);
     RUN(tokens_of_prompts_add_up_over_replicas);
+    RUN(whoever_works_is_read_anew);
     return report();
 }

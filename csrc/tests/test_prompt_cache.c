@@ -143,9 +143,20 @@ static void prompts_are_remembered_as_long_as_they_are_kept(void)
     ms_prompt_cache_free(&cache);
 }
 
-/* A table that is built anew has what was there, and nothing else. */
+/* A table that is built anew has what was there, in whichever slot, and nothing else. */
 static void nothing_is_there_that_was_not_sent(void)
 {
+    for (int64_t first = 0; first < 4000; first += 40) {
+        ms_prompt_cache few;
+        ms_prompt_cache_init(&few, &ten_seconds);
+        for (int64_t k = 0; k < 40; k++) {
+            CHECK(SEND(&few, 0.0, 1, {first + k, 20}) == 0 && few.used == k + 1);
+        }
+        for (int64_t k = 0; k < 40; k++) {
+            CHECK(SEND(&few, 0.0, 1, {first + k, 20}) == 20 && few.used == 40);
+        }
+        ms_prompt_cache_free(&few);
+    }
     ms_prompt_cache cache;
     ms_prompt_cache_init(&cache, &ten_seconds);
     for (int64_t k = 1; k < 1000; k++) {

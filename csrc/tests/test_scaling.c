@@ -502,6 +502,61 @@ static void errands_of_scaling_have_an_order(void)
     ms_run_free(&loop);
 }
 
+/* One replica until 10 s, from then on two. */
+static void a_schedule_goes_by_the_time_of_the_look(void)
+{
+    make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_SCHEDULE, 0.0);
+    ms_autoscale_plan *plan = &loop.fleet.pool[0].plan.autoscale;
+    plan->steps = 2;
+    plan->step_s[1] = 10.0;
+    plan->step_replicas[0] = 1;
+    plan->step_replicas[1] = 2;
+    CHECK(ms_loop_begin(&loop) == 0);
+    decide(9.5, 0);
+    CHECK(phases() == ROO);
+    decide(10.0, 0);
+    CHECK(phases() == RLO);
+    ms_run_free(&loop);
+}
+
+/* A prompt of 14 and its first token hold 15 of 80 until 2 s: 0.6125 are left of 0.8. */
+static void saturation_looks_at_memory(void)
+{
+    for (int grows = 0; grows < 2; grows++) {
+        ask(1, 0.0, 14, 60);
+        make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_SATURATION, 0.0);
+        ms_autoscale_plan *plan = &loop.fleet.pool[0].plan.autoscale;
+        plan->saturated_usage = 0.8;
+        plan->saturated_waiting = 5.0;
+        plan->spare_usage = grows ? 0.65 : 0.55;
+        begin(&loop);
+        run_until(&loop, 2.0);
+        CHECK(phases() == (grows ? RLO : ROO));
+        CHECK(loop.fleet.servers[0].saturated.usage == 15.0 / 80.0);
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
+/* The last replica of a pool without work stays while another pool of the model has some, and that one is dearer. */
+static void the_last_stays_while_others_are_at_work(void)
+{
+    for (int work = 0; work < 2; work++) {
+        make_saturated(1, 2);
+        ms_pool *first = &loop.fleet.pool[0];
+        first->plan.autoscale.rule = MS_SCALES_BY_SCHEDULE; /* which leaves it the least that it may have */
+        CHECK(ms_scaling_decide(&loop, 0) == 0 && first->up == 1);
+        first->plan.autoscale.rule = MS_SCALES_BY_SATURATION;
+        first->plan.autoscale.least = 0;
+        first->plan.autoscale.zero_after_s = 0.0;
+        loop.fleet.pool[2].unfinished = work;
+        loop.now_s = 4.0;
+        CHECK(ms_scaling_decide(&loop, 0) == 0 && first->up == work);
+        loop.fleet.pool[2].unfinished = 0;
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -521,5 +576,8 @@ int main(void)
     RUN(who_is_up_or_off_is_not_made_ready);
     RUN(pools_that_never_scale_are_passed_over);
     RUN(errands_of_scaling_have_an_order);
+    RUN(a_schedule_goes_by_the_time_of_the_look);
+    RUN(saturation_looks_at_memory);
+    RUN(the_last_stays_while_others_are_at_work);
     return report();
 }

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "open.h"
 
-enum { N = 700, MODELS = 3, TENANTS = 2, STATUSES = 4, BINS = 64 };
+enum { N = 1500, MODELS = 3, TENANTS = 2, STATUSES = 4, BINS = 64 };
 
 static int64_t id[N];
 static int32_t tenant[N], model[N], prompt[N], output[N], preemptions[N], hits[N];
@@ -36,7 +36,7 @@ static ms_records made_up(uint64_t seed)
         satisfied[i] = status[i] == MS_COMPLETED ? (double)lcg_between(&chance, 0, 4) / 4.0 : NAN;
         feedback[i] = lcg_between(&chance, 0, 1) ? finish[i] : NAN;
         energy[i] = (double)lcg_between(&chance, 0, 40) / 4.0;
-        extra[i] = explored[i] ? (double)lcg_between(&chance, 1, 40) / 4.0 : 0.0;
+        extra[i] = explored[i] || i % 3 == 0 ? (double)lcg_between(&chance, 1, 40) / 4.0 : 0.0; /* of chains, too */
         cost[i] = extra[i] + (double)lcg_between(&chance, 1, 40) / 4.0;
     }
     return (ms_records){N,       id,    tenant, model,  status,    explored, prompt, output, preemptions, arrival,
@@ -266,6 +266,57 @@ static void all_of_many_predictions_are_counted(void)
     CHECK(memcmp(good, expected[0], sizeof good) == 0 && memcmp(bad, expected[1], sizeof bad) == 0);
 }
 
+/* In turn one tenant has an objective of one kind, and the other has none. */
+static void each_tenant_has_objectives_of_its_own(void)
+{
+    const ms_records records = made_up(6);
+    for (int k = 0; k < 3 * TENANTS; k++) {
+        double limits[3][TENANTS];
+        int64_t arrived[TENANTS] = {0}, attained[TENANTS] = {0}, came[TENANTS] = {0}, met[TENANTS] = {0};
+        for (int j = 0; j < 3 * TENANTS; j++) {
+            limits[j / TENANTS][j % TENANTS] = j == k ? 2.0 : INFINITY;
+        }
+        for (int i = 0; i < N; i++) {
+            const double further_s = output[i] > 1 ? (finish[i] - first[i]) / (output[i] - 1) : 0.0;
+            const double took_s[] = {first[i] - arrival[i], further_s, finish[i] - arrival[i]};
+            came[tenant[i]]++;
+            met[tenant[i]] += done(i) && (tenant[i] != k % TENANTS || took_s[k / TENANTS] <= 2.0);
+        }
+        const ms_objectives objectives = {limits[0], limits[1], limits[2]};
+        ms_tally_attained(&records, &objectives, arrived, attained);
+        CHECK(memcmp(arrived, came, sizeof came) == 0 && memcmp(attained, met, sizeof met) == 0);
+        CHECK(attained[k % TENANTS] > 0 && attained[k % TENANTS] < arrived[k % TENANTS] / 2);
+    }
+}
+
+/* Ten answers, each short by half of what counts as a rounding, or by twice that. */
+static void what_is_short_by_roundings_is_kept(void)
+{
+    for (int is_short = 0; is_short < 2; is_short++) {
+        ms_running running = {.last_short = -1};
+        double s[10], promised[10], costs[10] = {0.0}, out[3][11];
+        int64_t ids[10], at[11];
+        for (int i = 0; i < 10; i++) {
+            ids[i] = i;
+            promised[i] = 0.25 + 0.0625 * i;
+            s[i] = promised[i] - (is_short ? 2.0 : 0.5) * MS_KEPT_TOLERANCE;
+        }
+        ms_running_add(&running, 10, ids, s, promised, costs, 1, at, out[0], out[1], out[2]);
+        CHECK(running.last_short == (is_short ? 9 : -1) && running.promised == 2.5 + 0.0625 * 45.0);
+        CHECK(out[1][9] == running.promised / 10.0);
+    }
+}
+
+/* Of what was certain and is otherwise the loss is that of a chance of 1e-15. */
+static void no_loss_is_infinite(void)
+{
+    double good[2] = {0.0}, bad[2] = {0.0};
+    for (int k = 0; k < 2; k++) {
+        CHECK_NEAR(ms_tally_add_scores(good, bad, 2, 1, (const double[]){k}, (const double[]){1.0 - k}), -log(1e-15), 1e-3);
+    }
+    CHECK(good[0] == 1.0 && bad[0] == 0.0 && good[1] == 0.0 && bad[1] == 1.0);
+}
+
 int main(void)
 {
     RUN(sums_are_those_of_loops);
@@ -275,5 +326,8 @@ int main(void)
     RUN(objectives_are_met_at_their_edge);
     RUN(predictions_are_counted_by_score);
     RUN(all_of_many_predictions_are_counted);
+    RUN(each_tenant_has_objectives_of_its_own);
+    RUN(what_is_short_by_roundings_is_kept);
+    RUN(no_loss_is_infinite);
     return report();
 }

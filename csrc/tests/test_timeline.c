@@ -19,6 +19,11 @@ static double energy_of(int64_t request, int32_t pool)
     return 0.25 * (double)request + 1000.0 * (double)pool;
 }
 
+static int32_t replicas_of(int64_t request, int32_t pool, int32_t k)
+{
+    return (int32_t)(11 * request) + 3 * pool + k;
+}
+
 static void offer(ms_timeline *t, int64_t request)
 {
     const ms_sample sample = sample_of(request);
@@ -27,6 +32,11 @@ static void offer(ms_timeline *t, int64_t request)
     for (int32_t p = 0; p < t->pools && row >= 0; p++) {
         t->in_system[row * t->pools + p] = in_system_of(request, p);
         t->energy_j[row * t->pools + p] = energy_of(request, p);
+        t->prompt_tokens[row * t->pools + p] = 7 * request + p;
+        t->cached_prompt_tokens[row * t->pools + p] = 5 * request + p;
+        for (int32_t k = 0; k < 3; k++) {
+            t->replicas[3 * (row * t->pools + p) + k] = replicas_of(request, p, k);
+        }
     }
 }
 
@@ -45,6 +55,11 @@ static void check_rows(const ms_timeline *t, int64_t requests)
         for (int32_t p = 0; p < t->pools; p++) {
             wrong += t->in_system[i * t->pools + p] != in_system_of(request, p);
             wrong += t->energy_j[i * t->pools + p] != energy_of(request, p);
+            wrong += t->prompt_tokens[i * t->pools + p] != 7 * request + p;
+            wrong += t->cached_prompt_tokens[i * t->pools + p] != 5 * request + p;
+            for (int32_t k = 0; k < 3; k++) {
+                wrong += t->replicas[3 * (i * t->pools + p) + k] != replicas_of(request, p, k);
+            }
         }
     }
     CHECK(wrong == 0);

@@ -2,11 +2,14 @@
 
 #include "transfers.h"
 
+/* Whose replicas prefill and decode; the other model's do both. */
+static int32_t split_model;
+
 /* One replica prefills, `decoders` decode; another model has one that nobody asks. A prompt of 4 tokens crosses in
  * 0.25 + 1 s. */
 static void make_split(ms_run *loop, ms_run_config config, int32_t decoders, int decode_first)
 {
-    ms_pool_plan plans[] = {pool_of(0, 1), pool_of(0, decoders), pool_of(1, 1)};
+    ms_pool_plan plans[] = {pool_of(split_model, 1), pool_of(split_model, decoders), pool_of(1 - split_model, 1)};
     plans[0].limits.role = MS_ROLE_PREFILL;
     plans[0].kv_bytes_per_token = 1e8;
     plans[1].limits.role = MS_ROLE_DECODE;
@@ -102,9 +105,12 @@ static void a_failure_amid_a_transfer_begins_again(void)
 /* Held, it is lost with the replica that prefilled it; it may not be handed over twice. */
 static void a_failure_takes_what_is_held_or_waits(void)
 {
-    for (int up = 0; up < 2; up++) {
+    for (int k = 0; k < 4; k++) {
         ms_run loop;
+        const int up = k % 2;
         ask(2, 0.25, 4, 3);
+        split_model = k / 2;
+        plans_are(split_model, split_model, split_model, split_model);
         make_split(&loop, plain, 1, 0);
         loop.fleet.replica[1].sequences.limits.max_num_seqs = 1; /* the second waits there */
         CHECK(ms_run_plan_breakdowns(&loop, up ? 1 : 2) == 0);
@@ -114,16 +120,17 @@ static void a_failure_takes_what_is_held_or_waits(void)
         }
         begin(&loop);
         run_until(&loop, 2.0);
-        CHECK(loop.fleet.servers[MODELS].held.length == (up ? 0 : 2));
+        CHECK(loop.fleet.servers[MODELS + split_model].held.length == (up ? 0 : 2));
         CHECK(loop.fleet.replica[1].own_queue.length == (up ? 1 : 0));
         run_until(&loop, 3.0);
-        CHECK(loop.fleet.servers[MODELS].held.length == 0 && loop.fleet.replica[1].own_queue.length == 0);
-        CHECK(loop.fleet.servers[0].held.length == 2 && loop.fleet.pool[0].unfinished == 2);
+        CHECK(loop.fleet.servers[MODELS + split_model].held.length == 0 && loop.fleet.replica[1].own_queue.length == 0);
+        CHECK(loop.fleet.servers[split_model].held.length == 2 && loop.fleet.pool[0].unfinished == 2);
         end(&loop);
         const double ready_s = up ? 4.125 : 5.5; /* both prefilled again by 4.125 s */
         CHECK(sheets[0].finish[0] == ready_s + 1.25 + 2.0 && sheets[0].finish[1] == ready_s + 2.0 * 3.25);
         ms_run_free(&loop);
     }
+    split_model = 0;
 }
 
 /* Given up while it is prefilled, while it crosses, or while it decodes: nothing is left of it anywhere. */

@@ -30,24 +30,25 @@ static void what_every_pool_takes_is_known(void)
 /* What is prefilled is to fit into one of the pools that decode it: neither of the two takes all that the other does. */
 static void what_no_decoder_takes_is_not_prefilled(void)
 {
-    ms_pool_plan plans[] = {pool_of(0, 1, 9), pool_of(0, 1, 4), pool_of(0, 1, 4)};
-    plans[0].limits.role = MS_ROLE_PREFILL;
-    plans[1].limits.role = plans[2].limits.role = MS_ROLE_DECODE;
-    plans[1].most_tokens = 100;
-    plans[1].most_prompt_tokens = 11;
-    plans[2].most_tokens = 61;
-    const ms_stream both[2 * MODELS_MOST] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
-    ms_fleet fleet;
-    CHECK(ms_fleet_init(&fleet, 3, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, both) == 0);
-    CHECK(fleet.servers[0].all_take == 61 && fleet.servers[0].all_take_prompt == 11);
-    const int32_t prompts[] = {11, 11, 12, 40, 12}, outputs[] = {89, 90, 49, 22, 50};
-    for (int k = 0; k < 5; k++) {
-        const int fits = k % 2 == 0 && k < 4; /* the first there, the third here; the others into neither */
-        jobs[k] = ms_job_new(k, 0, prompts[k], outputs[k]);
-        CHECK(ms_fleet_takes(&fleet, 0, prompts[k], outputs[k]) == fits);
-        CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 0.0) == (fits ? MS_PLACED : MS_TURNED_AWAY));
+    for (int32_t model = 0; model < MODELS_MOST; model++) {
+        ms_pool_plan plans[] = {pool_of(model, 1, 9), pool_of(model, 1, 4), pool_of(model, 1, 4)};
+        plans[0].limits.role = MS_ROLE_PREFILL;
+        plans[1].limits.role = plans[2].limits.role = MS_ROLE_DECODE;
+        plans[1].most_tokens = 100;
+        plans[1].most_prompt_tokens = 11;
+        plans[2].most_tokens = 61;
+        ms_fleet fleet;
+        CHECK(ms_fleet_init(&fleet, 3, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+        CHECK(fleet.servers[model].all_take == 61 && fleet.servers[model].all_take_prompt == 11);
+        const int32_t prompts[] = {11, 11, 12, 40, 12}, outputs[] = {89, 90, 49, 22, 50};
+        for (int k = 0; k < 5; k++) {
+            const int fits = k % 2 == 0 && k < 4; /* the first there, the third here; the others into neither */
+            jobs[k] = ms_job_new(k, model, prompts[k], outputs[k]);
+            CHECK(ms_fleet_takes(&fleet, model, prompts[k], outputs[k]) == fits);
+            CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 0.0) == (fits ? MS_PLACED : MS_TURNED_AWAY));
+        }
+        ms_fleet_free(&fleet);
     }
-    ms_fleet_free(&fleet);
 }
 
 /* Blocks of all replicas of a model, if they are alike: those of an API do not count. */
