@@ -133,15 +133,22 @@ MS_INLINE void logits_of_tile(const double *weights, const double *bias, int32_t
     *logits = sum + *(const ms_four *)bias;
 }
 
+MS_INLINE void squash(ms_four logits, double *scores)
+{
+    ms_four out;
+    for (int m = 0; m < MS_TILE; m++) {
+        out[m] = ms_sigmoid(logits[m]);
+    }
+    *(ms_four *)scores = out;
+}
+
 MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
                                   int64_t stride, double *scores, int64_t score_stride)
 {
     ms_four logits;
     double out[MS_TILE];
     logits_of_tile(weights, bias, features, x, stride, &logits);
-    for (int m = 0; m < MS_TILE; m++) {
-        out[m] = ms_sigmoid(logits[m]);
-    }
+    squash(logits, out);
     for (int m = 0; m < MS_TILE; m++) {
         scores[m * score_stride] = out[m];
     }
@@ -155,11 +162,7 @@ MS_CLONES static void sum_heads(const double *weights, const double *bias, int32
 
 MS_CLONES static void squash_heads(const double *logits, double *scores)
 {
-    ms_four out;
-    for (int m = 0; m < MS_TILE; m++) {
-        out[m] = ms_sigmoid(logits[m]);
-    }
-    *(ms_four *)scores = out;
+    squash(*(const ms_four *)logits, scores);
 }
 
 MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,

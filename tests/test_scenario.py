@@ -242,8 +242,17 @@ def test_without_servers_there_are_no_pools():
 
 def test_a_tenant_without_a_promise_has_the_scenarios():
     tenants = [{"name": "gold", "share": 2, "alpha": 0.7}, {"name": "tin"}, {"name": "trial", "alpha": 0}]
-    collected = [(t.name, t.share, t.alpha) for t in parse(scenario(tenants=tenants)).promises]
+    parsed = parse(scenario(tenants=tenants))
+    collected = [(t.name, t.share, t.alpha) for t in parsed.promises]
     assert collected == [("gold", 2, 0.7), ("tin", 1, 0.5), ("trial", 1, 0)]
+    assert parsed.alphas == [0.7, 0.5, 0]
+
+
+def test_a_tenant_without_objectives_has_the_scenarios():
+    tenants = [{"name": "gold", "objectives": {"ttft_s": 0.5}}, {"name": "tin"}]
+    parsed = parse(scenario(tenants=tenants, slo={"ttft_s": 2.0, "e2e_s": 9.0}))
+    assert [(o.ttft_s, o.e2e_s) for o in parsed.objectives] == [(0.5, None), (2.0, 9.0)]
+    assert [o.ttft_s for o in parse(scenario(slo={"ttft_s": 2.0})).objectives] == [2.0]
 
 
 @pytest.mark.parametrize(("message", "index"), [(None, 1), ("small", 0), ("large", 1)])

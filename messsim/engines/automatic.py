@@ -35,6 +35,6 @@ def notes_on_options(asked: Scenario, scenario: Scenario, workload: Workload, co
     v = scenario.router.weight
     if asked.router.V == "auto":
         return [f"router.V = {v:g} 1/{scenario.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
-    alphas = [t.alpha or 0.0 for t in scenario.promises]
+    alphas = scenario.alphas
     expected = math.inf if workload.length is None else float(workload.length)
     return notes_on_v(v, costs.mean(workload), workload.mean_satisfaction(), max(alphas), expected, scenario.cost.unit)

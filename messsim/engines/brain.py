@@ -56,7 +56,7 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
 
 def ledgers(scenario: Scenario) -> list[_core.Ledger]:
     """A virtual queue for each tenant, as it starts."""
-    return [ledger_of(t.alpha or 0.0, scenario.router) for t in scenario.promises]
+    return [ledger_of(alpha, scenario.router) for alpha in scenario.alphas]
 
 
 class Columns:

@@ -61,7 +61,7 @@ class _Run:
         self.draws = setup.draws(self._unread())
         self.pages: dict[int, tuple[_core.Page, Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
-        self.alphas = np.array([t.alpha or 0.0 for t in self.scenario.promises])
+        self.alphas = np.array(self.scenario.alphas)
         self.policies = setup.policy.copies(self.scenario.router.instances)
         self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
         self.loop = self._make_loop()

@@ -23,7 +23,7 @@ def knowledge_of(
     expected = workload.expected_requests
     tells = policy.needs & {"outcomes", "difficulty"}
     return Knowledge(
-        alphas=[t.alpha or 0.0 for t in scenario.promises],
+        alphas=scenario.alphas,
         requests=expected / scenario.router.instances if expected else None,
         mean_costs=costs.mean(workload),
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,

@@ -66,7 +66,7 @@ class Setup:
         """Priority and TTFT objective (infinite: none) of each tenant; None where all queues are first in first out."""
         if all(plan.serving.order == "fcfs" for plan in self.pools):
             return None
-        objectives = [(t.objectives or self.scenario.slo).ttft_s for t in self.scenario.promises]
+        objectives = [slo.ttft_s for slo in self.scenario.objectives]
         return (
             np.array([t.priority for t in self.scenario.promises], np.int32),
             np.array([math.inf if ttft_s is None else ttft_s for ttft_s in objectives]),

@@ -164,17 +164,13 @@ def _windows(scenario: Scenario, outcome: Outcome, windows: Windows | None) -> W
 
 def _clairvoyant(scenario: Scenario, tally: Tally) -> Oracle:
     own = zip(tally.tenant_satisfied.tolist(), tally.tenant_answered.tolist(), strict=True)
-    return oracle_of(tally.frontier, _alphas(scenario), [s / n if n else None for s, n in own])
-
-
-def _alphas(scenario: Scenario) -> list[float]:
-    return [t.alpha or 0.0 for t in scenario.promises]
+    return oracle_of(tally.frontier, scenario.alphas, [s / n if n else None for s, n in own])
 
 
 def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) -> Cost:
     idle = sum(p.idle_cost for p in outcome.pools) if outcome.pools else None
     total = tally.cost + (idle or 0.0)
-    single, single_cost, mix = best_static(tally.frontier, _alphas(scenario))
+    single, single_cost, mix = best_static(tally.frontier, scenario.alphas)
     return {
         "unit": scenario.cost.unit,
         "total": total,
@@ -332,7 +328,7 @@ def _satisfaction_of_tenant(tally: Tally, k: int) -> float | None:
 
 def _tenants(scenario: Scenario, outcome: Outcome, tally: Tally, of_all: Latencies) -> list[TenantSummary]:
     """Figures of each tenant; a single tenant's latencies are the run's."""
-    slos = [t.objectives or scenario.slo for t in scenario.promises]
+    slos = scenario.objectives
     latencies = [of_all] if len(slos) == 1 else map(tally.latencies_of_tenant, range(len(slos)))
     return [
         _tenant(scenario, outcome, tally, k, latency_s, slo)

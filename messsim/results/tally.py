@@ -97,7 +97,7 @@ class Tally(Sums):
     def __init__(self, scenario: Scenario, block: int = BLOCK) -> None:
         self._scenario = scenario
         self._blocks = Blocks(block)
-        self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
+        self._alphas = np.array(scenario.alphas)
         self._alike: Floats = np.empty(0)
         tenants, models = len(self._alphas), len(scenario.models)
         super().__init__(len(STATUS), models, tenants)
@@ -114,7 +114,7 @@ class Tally(Sums):
         few = 1 < tenants <= FEW_TENANTS
         self.by_tenant = [Latencies(scenario.warmup, k) for k in range(tenants)] if few else []
         self.of_many = ManyLatencies(scenario.warmup, tenants) if tenants > FEW_TENANTS else None
-        self._objectives = np.array([_objectives(t.objectives or scenario.slo) for t in scenario.promises]).T.copy()
+        self._objectives = np.array([_objectives(slo) for slo in scenario.objectives]).T.copy()
         self.tenant_arrived, self.tenant_attained = np.zeros((2, tenants), np.int64)
         self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 

@@ -134,7 +134,7 @@ class Scenario(Part):
     def judges_first_tokens(self) -> bool:
         """Whether an objective, or a client's patience, asks when an answer's first token comes."""
         impatient = self.clients.patience_s is not None and self.clients.until == "first_token"
-        return impatient or any(o.ttft_s for o in (self.slo, *(t.objectives or self.slo for t in self.tenants)))
+        return impatient or any(o.ttft_s for o in (self.slo, *self.objectives))
 
     def path(self, file: str) -> Path:
         """A data file's path."""
@@ -161,6 +161,16 @@ class Scenario(Part):
         """The tenants, each with its alpha; a single one where the scenario names none."""
         tenants = self.tenants or [Tenant(name="all")]
         return [t if t.alpha is not None else t.model_copy(update={"alpha": self.sla.alpha}) for t in tenants]
+
+    @property
+    def alphas(self) -> list[float]:
+        """What each of `promises` says, in [0, 1]; 0 where there is no SLA."""
+        return [t.alpha or 0.0 for t in self.promises]
+
+    @property
+    def objectives(self) -> list[Slo]:
+        """The latency objectives of each of `promises`: its own, or the scenario's."""
+        return [t.objectives or self.slo for t in self.promises]
 
     @property
     def fleet(self) -> list[Pool]:

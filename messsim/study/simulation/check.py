@@ -176,7 +176,7 @@ def _models(setup: Setup) -> list[CheckedModel]:
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
     means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.mean(w)
-    single = [best_single(means, costs, t.alpha or 0.0) for t in s.promises]
+    single = [best_single(means, costs, alpha) for alpha in s.alphas]
     return [
         {
             "tenant": t.name,
@@ -184,9 +184,9 @@ def _promises(setup: Setup) -> list[CheckedPromise]:
             "best_model": max(means),
             "any_model": most,
             "single_model": None if m is None else s.model_names[m],
-            "reachable": not falls_short(most, t.alpha or 0.0),
+            "reachable": not falls_short(most, alpha),
         }
-        for t, m in zip(s.promises, single, strict=True)
+        for t, alpha, m in zip(s.promises, s.alphas, single, strict=True)
     ]
 
 

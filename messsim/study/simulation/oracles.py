@@ -52,7 +52,7 @@ class Oracles:
         setup = prepare(scenario.changed(router=router))
         if arrived is None and scenario.arrivals.kind == "closed" and scenario.horizon_s is not None:
             raise ValueError("a closed loop with horizon_s: expected `arrived`, how many requests the run had")
-        self._alphas = [t.alpha or 0.0 for t in scenario.promises]
+        self._alphas = scenario.alphas
         models, tenants = len(scenario.models), len(self._alphas)
         has_difficulty = scenario.satisfaction.kind == "irt"
         self.frontiers = {

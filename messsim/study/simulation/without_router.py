@@ -38,7 +38,7 @@ def without_router(scenario: Scenario) -> WithoutRouter:
             left_out = f"{many}: `messsim compare --policies best-single,static-mix` simulates it"
             return nothing | {"left_out": left_out}
         means, costs = known.workload.mean_satisfaction(), known.costs.mean(known.workload)
-        alphas = [t.alpha or 0.0 for t in scenario.promises]
+        alphas = scenario.alphas
         singles = [best_single(means, costs, alpha) for alpha in alphas]
         costs_here = nothing.copy()
         if None not in singles:

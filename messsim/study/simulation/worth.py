@@ -43,7 +43,7 @@ def worth(setup: Setup) -> Worth:
         `can_save`, `features_save`, `own_cost_saves`: shares of the cheapest choice made beforehand.
         `dominated`: models that another beats in satisfaction at no more cost.
     """
-    alphas = [t.alpha or 0.0 for t in setup.scenario.promises]
+    alphas = setup.scenario.alphas
     satisfied, costs, tenant, features = _sampled(setup)
     frontier = _frontier(satisfied, costs, tenant, len(alphas))
     model, single, mix = best_static(frontier, alphas)
