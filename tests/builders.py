@@ -110,6 +110,12 @@ class Run:
         return len(self.records.id)
 
 
+def features_of(setup: Setup, chunk: RecordChunk) -> np.ndarray:
+    """[features, n] of a chunk's requests; of those that the compiled engine draws by itself no chunk has any."""
+    drawn = chunk.drawn if len(chunk.drawn.features) else setup.workload.columns(chunk.drawn.first, len(chunk))
+    return drawn.features[:, : len(chunk)]
+
+
 def run(data: dict[str, Any], engine: str = "simpy") -> Run:
     """Simulates a scenario in memory."""
     setup = prepare(parse(data | {"engine": engine}))
@@ -133,7 +139,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         joined(lambda c: c.drawn.satisfied[:, : len(c)]),
         joined(lambda c: (c.drawn.satisfied if c.drawn.labels is None else c.drawn.labels)[:, : len(c)]),
         joined(lambda c: c.known_costs[:, : len(c)]),
-        joined(lambda c: c.drawn.features[:, : len(c)]),
+        joined(lambda c: features_of(setup, c)),
         joined(lambda c: c.drawn.policy_uniforms[: len(c)], 0),
         joined(lambda c: np.zeros(len(c)) if c.drawn.feedback_uniform is None else c.drawn.feedback_uniform[: len(c)]),
         joined(lambda c: c.drawn.delay_s[:, : len(c)]) if late else None,

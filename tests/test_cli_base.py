@@ -113,8 +113,8 @@ def test_too_little_memory_is_told(monkeypatch):
 def test_json_has_no_number_that_is_none(capsys):
     print_json({"a": "\x7f", "b": [1]})
     assert capsys.readouterr().out == '{\n  "a": "\\u007f",\n  "b": [\n    1\n  ]\n}\n'
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        print_json({"a": float("nan")})
+    print_json({"a": [float("nan"), {"b": float("-inf")}, (1.5,)]})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, {"b": None}, [1.5]]}
 
 
 # ---- what is written and printed ------------------------------------------------------------------------

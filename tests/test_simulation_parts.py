@@ -355,7 +355,7 @@ def test_a_directory_without_a_run_is_told(tmp_path):
     expected = "expected what run --out wrote"
     assert str(error.value) == f"{tmp_path}: holds no run, and none is being written there; {expected}"
     (tmp_path / "live.json").write_text("{")
-    with pytest.raises(OutputError, match=rf"^{tmp_path}/live\.json: cannot be read: "):
+    with pytest.raises(OutputError, match=rf"^{tmp_path}/live\.json"):
         watching.show(tmp_path)
 
 
@@ -380,10 +380,22 @@ def test_a_clock_too_long_for_microseconds_is_a_note():
 
 def test_progress_is_told_before_the_snapshot():
     order = []
-    _both(lambda state: order.append(("watcher", state)), lambda state: order.append(("progress", state)))("now")
+
+    class Listening:
+        is_watched = True
+
+        def __call__(self, state):
+            order.append(("watcher", state))
+
+    def progress(state):
+        order.append(("progress", state))
+
+    watcher = Listening()
+    _both(watcher, progress)("now")
     assert order == [("progress", "now"), ("watcher", "now")]
-    alone = object()
-    assert _both(alone, None) is alone
+    assert _both(watcher, None) is watcher
+    watcher.is_watched = False
+    assert (_both(watcher, progress), _both(watcher, None)) == (progress, None)
 
 
 # ---- traces ---------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_throughput_ends_with_the_last_answer():
 def test_what_caches_held_is_of_the_prompts_begun(fleet, started, cached):
     pools = [SimpleNamespace(prefix_cache=c, usd_per_million_cached_prompt_tokens=usd) for c, usd in fleet]
     tally = SimpleNamespace(started_prompt_tokens=started, cached_prompt_tokens=25, cached_recompute_tokens=7)
-    made = summary._cache(SimpleNamespace(fleet=pools), tally)
+    made = summary._cache(pools, tally)
     assert tuple(made.values()) == cached
     assert list(made) == ["hit_rate", "cached_prompt_tokens", "cached_recompute_tokens"]
 
@@ -101,7 +101,7 @@ def test_the_figures_of_a_model_are_of_its_answers_and_pools():
 @pytest.mark.parametrize(
     ("begun", "last_s", "decides", "figures"),
     [
-        (4, 2.0, True, (0.5, 0.25, 0.125)),  # of two workers in each of two instances
+        (4, 2.0, True, (0.5, 0.25, 0.1)),  # of two workers in each of two instances
         (4, 0.0, True, (0.5, 0.25, None)),
         (4, 0.1, True, (0.5, 0.25, 1.0)),
         (0, 2.0, True, (None, None, None)),
@@ -110,7 +110,9 @@ def test_the_figures_of_a_model_are_of_its_answers_and_pools():
 )
 def test_times_of_a_router_that_takes_time(begun, last_s, decides, figures):
     router = SimpleNamespace(decision_s=0.25 if decides else None, workers=2, instances=2)
-    outcome = SimpleNamespace(router=SimpleNamespace(begun=begun, wait_s=2.0, busy_s=1.0), last_arrival_s=last_s)
+    outcome = SimpleNamespace(
+        router=SimpleNamespace(begun=begun, wait_s=2.0, busy_s=1.0, used_s=0.8), last_arrival_s=last_s
+    )
     made = summary._router(SimpleNamespace(router=router), outcome)
     assert (made["wait_s"], made["decision_s"], made["utilization"]) == figures
 
@@ -126,7 +128,7 @@ def test_times_of_a_router_that_takes_time(begun, last_s, decides, figures):
 def test_transfers_are_of_pools_that_are_split(roles, begun, ended, figures):
     done = SimpleNamespace(begun=begun, ended=ended, wait_s=2.0, takes_s=3.0, bytes=5e9)
     fleet = [SimpleNamespace(role=role) for role in roles]
-    made = summary._transfers(SimpleNamespace(fleet=fleet), SimpleNamespace(transfers=done))
+    made = summary._transfers(fleet, SimpleNamespace(transfers=done))
     assert (made["begun"], made["wait_s"], made["transfer_s"], made["gigabytes"]) == figures
 
 
@@ -143,8 +145,9 @@ def test_transfers_are_of_pools_that_are_split(roles, begun, ended, figures):
 )
 def test_objectives_are_kept_by_a_share_of_those_who_came(stated, pools, end_s, which, figures):
     slo = SimpleNamespace(stated=stated, ttft_s=0.5, tpot_s=None, e2e_s=2.0)
-    tally = SimpleNamespace(tenant_arrived=np.array([4, 4, 0]), tenant_attained=np.array([3, 1, 0]))
-    made = summary._attained(None, of(*pools, end_s=end_s), slo, tally, which)
+    counts = {"tenant_arrived": np.array([4, 4, 0]), "tenant_attained": np.array([3, 1, 0])}
+    tally = SimpleNamespace(**counts, last_answer_s=end_s)
+    made = summary._attained(None, of(*pools), slo, tally, which)
     assert (made["attainment"], made["goodput_rps"]) == figures
     assert (made["ttft_s"], made["tpot_s"], made["e2e_s"]) == (0.5, None, 2.0)
 
