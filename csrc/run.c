@@ -130,8 +130,8 @@ void ms_run_measure(ms_run *self)
         self->idle_s[p] = ms_meters_idle_s(&self->fleet, p, self->now_s);
         self->rented_s[p] = ms_meters_rented_s(&self->fleet, p, self->now_s);
     }
-    ms_run_work(self, 0);
-    self->router_used_s = self->router_worked_s;
+    /* nothing is summed up here: it does not matter how often it is measured */
+    self->router_used_s = self->router_worked_s + (double)self->router_at_work * (self->now_s - self->router_since_s);
 }
 
 void ms_run_work(ms_run *self, int64_t change)

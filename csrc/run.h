@@ -48,7 +48,7 @@ typedef struct ms_run_config {
     int32_t needs_destinations;  /* decisions look at where requests would go */
     int32_t keeps_session_model; /* a turn goes to the model whose answer it follows */
     int32_t needs_features;
-    int32_t draws_features;      /* they are drawn when they are asked for, by */
+    int32_t draws_features;      /* they are drawn when they are asked for, of one instance alone, by */
     ms_difficulty_law difficulty;
     int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;

@@ -23,7 +23,8 @@ typedef struct ms_schedule {
     void (*rest)(ms_replica *self);
 
     /* At a boundary within a jump, after target_iterations: could the head of the queue join now? No jump is cut short that
-     * may not be joined: prompts are complete, and the replica is not full. */
+     * may not be joined, but for one of whom somebody is aborted, which ends it: prompts are complete, and the replica is not
+     * full. */
     int (*could_admit)(ms_replica *self);
 } ms_schedule;
 

@@ -237,7 +237,9 @@ static void look_into_engine(ms_fleet *self, int32_t replica, double time_s)
     const double usage = ms_outlook_kv_usage_until(&self->replica[replica], time_s, &looks->until_s[replica]);
     if (ms_servers_stand(servers)) {
         const int is_idle = ms_members_has(&servers->idle, place), is_known = servers->lag[place] == 0;
-        const ms_standings *standings = &servers->standings[looks->waiting[replica] > 0];
+        const ms_score_weights *weights = &self->dispatch.weights;
+        const int has_queue = looks->waiting[replica] > 0 && (weights->queue > 0.0 || weights->load > 0.0);
+        const ms_standings *standings = &servers->standings[has_queue]; /* as in stand_anew */
         const int is_bound = standings->until_s[place] < time_s && waiting == looks->waiting[replica] &&
                              usage >= ms_standings_least(standings, place).of[MS_TERM_USAGE];
         if (is_idle || (is_stirred && !(is_known && is_bound))) {

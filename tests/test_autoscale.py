@@ -344,15 +344,37 @@ def by_day(from_s: float, to_s: float, **more) -> dict:
     [
         (by_day(2.0, 4.0), 2),
         (by_day(2.25, 2.75), 0),  # between two decisions
-        (by_day(19.5, 1.5), 2),  # from the decision at 20 s to that at 22 s
-        (by_day(0.0, 2.0), 2),  # who is up as the run begins is so once
-        (by_day(2.0, 3.0, period_s=1.5), 1.5),  # at different times each day
+        (by_day(17.5, 19.5), 2),  # from the decision at 18 s to that at 20 s
     ],
 )
 def test_steps_shorter_than_a_start_are_refused(tmp_path, steps, has_s):
     """Requests would wait for ever, and the run would not end."""
     with pytest.raises(ScenarioError, match=f"replicas have {has_s} s at most and a start takes 3 s"):
         parse(scaled(tmp_path, [0.0], **steps))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        by_day(0.0, 2.0),  # who is up as the run begins
+        by_day(2.0, 4.0, initial_replicas=1),
+        by_day(2.0, 3.0, period_s=1.5),  # at different times each day
+        by_day(2.0, 4.0, min_replicas=1),
+    ],
+)
+def test_short_steps_where_somebody_may_be_served(tmp_path, steps):
+    parse(scaled(tmp_path, [0.0], **steps))
+
+
+def test_short_steps_beside_a_pool_that_is_up(tmp_path):
+    data = scaled(tmp_path, [0.0], **by_day(2.0, 4.0))
+    pool = {k: v for k, v in data["models"][0].items() if k not in ("name", "satisfaction")}
+    data["models"] = [{k: data["models"][0][k] for k in ("name", "satisfaction")}]
+    name = data["models"][0]["name"]
+    up = {k: v for k, v in pool.items() if k != "autoscale"}
+    parse(data | {"pools": [{"model": name, **pool}, {"model": name, **up}]})
+    with pytest.raises(ScenarioError, match=f"pool {name}-2: autoscale"):
+        parse(data | {"pools": [{"model": name, **pool}, {"model": name, **pool}]})
 
 
 @pytest.mark.parametrize(

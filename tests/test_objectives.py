@@ -53,6 +53,25 @@ def test_goodput_and_throughput_are_per_second_of_the_same_time(changes):
     assert s["throughput"]["duration_s"] < 1e4
 
 
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_goodput_counts_the_time_in_which_nobody_is_answered(engine):
+    """The only replica fails early and for good; clients go on coming, and give up."""
+    data = scenario(
+        requests=None,
+        horizon_s=400.0,
+        arrivals={"kind": "poisson", "rate_rps": 1.0},
+        models=[model("only", max_num_seqs=2)],
+        slo={"e2e_s": 1e6},
+        clients={"patience_s": 5.0},
+        cluster={"failures": {"schedule": [{"pool": "only", "replica": 0, "at_s": 20.0, "for_s": 1e9}]}},
+    )
+    r = run(data, engine)
+    good = r.summary["requests"]["completed"]
+    assert 0 < r.summary["throughput"]["duration_s"] < 100
+    assert r.outcome.last_arrival_s > 300
+    assert r.summary["slo"]["goodput_rps"] == good / r.outcome.last_arrival_s
+
+
 def test_goodput_of_nothing_in_time_is_0():
     s = run(scenario(requests=20, slo={"e2e_s": 1e-9}), "compiled").summary
     assert s["slo"]["goodput_rps"] == s["slo"]["attainment"] == 0

@@ -45,6 +45,19 @@ def test_utilisation_is_of_the_time_until_the_last_arrival(tmp_path, engine, tim
     assert r.summary["router"]["utilization"] == pytest.approx(utilization)
 
 
+@pytest.mark.parametrize("seed", [8, 10, 19])
+def test_engines_sum_up_the_workers_time_alike(seed):
+    """To the last bit, however often they measure: turns come while workers are busy, after the last session has begun."""
+    data = scenario(
+        seed=seed,
+        requests=60,
+        arrivals={"kind": "poisson", "rate_rps": 3.0},
+        sessions={"turns": 5, "think_s": 0.3, "followup": 2},
+        router={"V": 1e-2, "decision_s": {"kind": "exponential", "mean_s": 0.37}, "workers": 1 + seed % 3},
+    )
+    assert run(data, "simpy").outcome.router == run(data, "compiled").outcome.router
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_decision_sees_the_state_at_its_end(tmp_path, engine):
     """Nobody is ever satisfied: the second, decided after the first is rated, finds Q = alpha, not 0 as it came."""

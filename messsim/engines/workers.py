@@ -80,8 +80,7 @@ class Workers:
 
     def measure(self, now: float) -> None:
         """The last request has come: utilisation is measured to here."""
-        self._work(0, now)
-        self._used_s = self._worked_s
+        self._used_s = self._worked_s + self._at_work * (now - self._since_s)
 
     @property
     def outcome(self) -> RouterOutcome:

@@ -224,20 +224,14 @@ def _energy(outcome: Outcome, tally: Tally) -> Energy:
     }
 
 
-def _per_answering_s(count: int, tally: Tally) -> float | None:
-    """A rate up to the end of the last answer: ratings, repairs and starts that come later are no time of serving."""
-    if tally.last_answer_s > 0:
-        return count / tally.last_answer_s
-    return None if count else 0.0
-
-
 def _throughput(outcome: Outcome, tally: Tally) -> Throughput:
-    if not outcome.pools or not tally.last_answer_s:
+    last_s = tally.last_answer_s
+    if not outcome.pools or not last_s:
         return {"duration_s": None, "requests_per_s": None, "output_tokens_per_s": None}
     return {
-        "duration_s": tally.last_answer_s,
-        "requests_per_s": _per_answering_s(tally.count("completed"), tally),
-        "output_tokens_per_s": _per_answering_s(tally.output_tokens, tally),
+        "duration_s": last_s,
+        "requests_per_s": tally.count("completed") / last_s,
+        "output_tokens_per_s": tally.output_tokens / last_s,
     }
 
 
@@ -352,7 +346,7 @@ def _tenant(
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
         "latency_s": latency_s,
-        "slo": _attained(scenario, outcome, slo, tally, [k]),
+        "slo": _attained(outcome, slo, tally, [k]),
     }
 
 
@@ -360,16 +354,17 @@ def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> Slo:
     """Of all requests, each by the objectives of its tenant."""
     promises = scenario.promises
     stated = next((t.objectives for t in promises if t.objectives is not None and t.objectives.stated), scenario.slo)
-    attained = _attained(scenario, outcome, stated, tally, list(range(len(promises))))
+    attained = _attained(outcome, stated, tally, list(range(len(promises))))
     slo = scenario.slo
     return {**attained, "ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "e2e_s": slo.e2e_s}
 
 
-def _attained(scenario: Scenario, outcome: Outcome, slo: Objectives, tally: Tally, tenants: list[int]) -> Slo:
+def _attained(outcome: Outcome, slo: Objectives, tally: Tally, tenants: list[int]) -> Slo:
     """Share and rate of requests of some tenants that were answered within all objectives, where there are any."""
     arrived, attained = (int(counts[tenants].sum()) for counts in (tally.tenant_arrived, tally.tenant_attained))
     stated = slo.stated and bool(outcome.pools)
-    rate_rps = _per_answering_s(attained, tally)
+    until_s = max(tally.last_answer_s, outcome.last_arrival_s)
+    rate_rps = attained / until_s if until_s > 0 else None if attained else 0.0
     return {
         "ttft_s": slo.ttft_s,
         "tpot_s": slo.tpot_s,

@@ -91,6 +91,7 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                     "come and go do not fail at random (cluster.failures.schedule may hit other pools)"
                 )
     yield from _saturation_together(s)
+    yield from _never_up(s)
     if s.cluster.failures is not None:
         scaled = {p.name for p in s.fleet if p.autoscale is not None} if s.pools or s.models else set()
         for i, outage in enumerate(s.cluster.failures.schedule):
@@ -99,6 +100,28 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                     f"cluster.failures.schedule.{i}.pool = {outage.pool!r}: has autoscale; expected a pool whose "
                     "replicas do not come and go"
                 )
+
+
+def _never_up(s: Parts) -> Iterator[str]:
+    """Of what only such pools serve everything would wait for ever, and the run would not end."""
+    if any(p.serves not in s.model_names for p in s.pools):
+        return
+    sleeping = {str(p.name): p.autoscale for p in s.fleet if p.autoscale is not None and _sleeps(p.autoscale)}
+    awake = {(p.serves, role) for p in s.fleet if p.name not in sleeping for role in (p.role, "both")}
+    for pool in s.fleet:
+        autoscale = sleeping.get(str(pool.name))
+        if autoscale is not None and (pool.serves, pool.role) not in awake:
+            yield (
+                f"pool {pool.name}: autoscale.schedule: replicas have {autoscale.longest_s:g} s at most and a start takes "
+                f"{autoscale.cold_start.least_s:g} s; expected longer steps: nobody would ever be served"
+            )
+
+
+def _sleeps(autoscale: Autoscale) -> bool:
+    """Whether no replica is ever up: none is as the run begins, and none has the time to start."""
+    if autoscale.rule != "schedule" or autoscale.min_replicas or autoscale.first:
+        return False
+    return autoscale.longest_s < autoscale.cold_start.least_s
 
 
 def _saturation_together(s: Parts) -> Iterator[str]:

@@ -12,6 +12,7 @@ __all__ = ["Autoscale", "ColdStart", "Step"]
 
 MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale_plan.h
 MOST_LOOKS = 100_000  # that a window holds
+MOST_LOOKS_A_DAY = 10_000  # that are gone through for `longest_s`
 
 DEFAULTS: dict[str, dict[str, float]] = {
     "schedule": {"period_s": 60.0, "zero_after_s": 0.0, "up_most_factor": 1.0},
@@ -136,11 +137,6 @@ class Autoscale(Part):
             raise ValueError(f"schedule: at_s = {times[-1]:g} is not within day_s = {self.day_s:g}")
         if self.rule == "schedule" and self.min_replicas == 0 and not any(step.replicas for step in self.schedule):
             raise ValueError("schedule: no step has replicas, and min_replicas = 0; expected one at least")
-        if self.rule == "schedule" and self.min_replicas == 0 and self._longest_s < self.cold_start.least_s:
-            raise ValueError(
-                f"schedule: replicas have {self._longest_s:g} s at most and a start takes {self.cold_start.least_s:g} "
-                "s; expected longer steps: nobody would ever be served"
-            )
         if self.panic_window_s > self.stable_window_s:
             raise ValueError(
                 f"panic_window_s = {self.panic_window_s:g} is longer than stable_window_s = {self.stable_window_s:g}"
@@ -161,22 +157,20 @@ class Autoscale(Part):
         return self
 
     @property
-    def _longest_s(self) -> float:
-        """From the decision that starts a replica to that which takes it away, the longest that there may be."""
+    def longest_s(self) -> float:
+        """From the decision of a schedule that starts a replica to that which takes it away, seconds at most.
+
+        Infinite where it is not known: where the days' decisions come at other times each, or are very many.
+        """
         assert self.period_s is not None
-        ends = [s.at_s for i, s in enumerate(self.schedule) if s.replicas == 0 and self.schedule[i - 1].replicas]
-        begins = [s.at_s for i, s in enumerate(self.schedule) if s.replicas and not self.schedule[i - 1].replicas]
-        if not ends:
+        looks = self.day_s / self.period_s
+        if not looks.is_integer() or looks > MOST_LOOKS_A_DAY:
             return math.inf
-        if begins[0] > ends[0]:  # over midnight
-            ends = [*ends[1:], ends[0] + self.day_s]
-        is_alike = (self.day_s / self.period_s).is_integer()  # each day has its decisions at the same times
-        starts = begins if is_alike else [0.0] * len(begins)
-        decisions = [
-            math.ceil((a + end - begin) / self.period_s) - math.ceil(a / self.period_s)
-            for a, begin, end in zip(starts, begins, ends, strict=True)
-        ]
-        return max(decisions) * self.period_s
+        longest = up = 0
+        for k in range(2 * int(looks)):
+            up = up + 1 if self.floor_at(k * self.period_s) > 0 else 0
+            longest = max(longest, up)
+        return math.inf if longest >= looks else longest * self.period_s
 
     def floor_at(self, time_s: float) -> int:
         """Replicas that the schedule says at a time; 0 without one."""

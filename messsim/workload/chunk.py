@@ -34,7 +34,7 @@ class Chunk:
     max_new_tokens : int32 [n] or None
         The longest answer that the client of each allows, to which all are cut; None: nobody says.
     features : float64 [d, n]
-        What the router sees.
+        What the router sees; without rows where the compiled engine draws it (csrc/difficulty.h).
     satisfied : float64 [models, n]
         Whether (0 or 1, or in between) each model's answer would satisfy: hidden from the router.
     labels : float64 [models, n] or None
