@@ -135,11 +135,11 @@ def keys_twice(text: bytes, columns: list[str]) -> list[str]:
     Only lines that name a key more often than once are parsed, and only where the text has more of it than lines.
     """
     twice = set[str]()
-    lines, decoder = text.splitlines(), _decoder(twice)
+    lines, decoder = text.count(b"\n") + 1, _decoder(twice)
     names = list(dict.fromkeys(part for column in columns for part in (column, *column.split("."))))
     for quoted in (json.dumps(name, ensure_ascii=False).encode() for name in names):
-        if text.count(quoted) > len(lines):
-            for line in lines:
+        if text.count(quoted) > lines:
+            for line in text.splitlines():
                 if line.count(quoted) > 1:
                     with contextlib.suppress(ValueError, RecursionError):  # a line that is none is left out, or refused
                         decoder.decode(line.decode())
