@@ -24,6 +24,7 @@ __all__ = [
     "STDIN",
     "NotAFile",
     "check_plain",
+    "in_words",
     "is_utf8",
     "json_text",
     "open_file",
@@ -87,6 +88,8 @@ def open_file(path: Path) -> BufferedReader:
 @cache
 def _standard_input() -> int:
     """A file without a name that holds all of standard input, so that it can be read twice; its descriptor."""
+    if sys.stdin is None:  # closed, as by <&-
+        raise OSError("standard input is closed")
     kept = tempfile.TemporaryFile()  # noqa: SIM115  read until the process ends
     shutil.copyfileobj(sys.stdin.buffer, kept)
     kept.flush()
@@ -100,6 +103,13 @@ def why(error: OSError, expected: str = "a file") -> str:
     if isinstance(error, NotAFile):
         return f"is {error}; expected {expected}"
     return f"cannot be read: {error.strerror or error}"
+
+
+def in_words(error: Exception, path: Path) -> str:
+    """What is wrong with a file and which it is: `path`, where the exception does not know."""
+    if isinstance(error, OSError):
+        return f"{os.fsdecode(error.filename or path)}: {why(error)}"
+    return f"{path}: {error}" if isinstance(error, ValueError) else str(error)
 
 
 def what_is_wrong(error: ValueError) -> str:

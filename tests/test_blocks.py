@@ -192,6 +192,17 @@ def test_what_deserves_a_word_is_noted(tmp_path):
     notes = []
     assert rows(write(tmp_path, "f.csv", "a,a\n1,2\n"), ["a"], notes)[0] == [{"a": 1}]
     assert notes == ["its header has 'a' more than once: the first is read"]
+    for name, text in (
+        ("f.jsonl", '{"a": 0}\n{"a": 1, "a": 2}\n{"a": 3, "b": {"a": 4}}\n{"a": 5, "a": 5}\n'),
+        ("f.json", '[{"a": 0},\n{"a": 1, "a": 2},\n{"a": 3, "b": {"a": 4}}]'),
+    ):
+        notes = []
+        assert [row["a"] for row in rows(write(tmp_path, name, text), ["a"], notes)[0]][:3] == [0, 1, 3]
+        assert notes == ["a row has 'a' more than once: the first is read"]
+    for text in ('{"a": 3, "b": {"a": 4}}\n', '{"a": 5, "a": 5}\n', '{"a": 1, "b": 2, "b": 3}\n'):
+        notes = []
+        rows(write(tmp_path, "f.jsonl", text * 2), ["a"], notes)
+        assert notes == []
     notes = []
     rows(write(tmp_path, "f.log", "x\n" + LINES + "y\n"), None, notes)
     assert notes == ["lines that are no JSON object are left out: 2"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from messsim import files
-from messsim.files import NotAFile, check_plain, is_utf8, partial_name, partial_names, read_json, sha256, why
+from messsim.errors import DataError
+from messsim.files import NotAFile, check_plain, in_words, is_utf8, partial_name, partial_names, read_json, sha256, why
 
 
 def test_names_of_partial_results_are_of_their_target_alone(tmp_path, monkeypatch):
@@ -55,6 +56,25 @@ def test_kinds_of_what_is_no_file(tmp_path):
         check_plain(tmp_path / "with\0zero")
     (tmp_path / "plain").touch()
     check_plain(tmp_path / "plain")
+
+
+def test_standard_input_that_is_closed_cannot_be_read(monkeypatch):
+    files._standard_input.cache_clear()
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(OSError, match=r"^standard input is closed$") as error:
+        files.open_file(files.STDIN)
+    assert why(error.value) == "cannot be read: standard input is closed"
+
+
+def test_what_a_file_has_is_put_in_words_with_its_path():
+    for error, words in (
+        (FileNotFoundError(2, "No such file", "a/b"), "a/b: no such file"),
+        (NotADirectoryError(20, "Not a directory", b"a/b"), "a/b: cannot be read: Not a directory"),
+        (OSError("it is longer than 3 MiB"), "x: cannot be read: it is longer than 3 MiB"),
+        (ValueError("Expecting value"), "x: Expecting value"),
+        (DataError("has no rows", "a/b"), "a/b: has no rows"),
+    ):
+        assert in_words(error, Path("x")) == words
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,11 @@ def test_another_directory_is_not_a_run(tmp_path, broken):
             (out / "timeline.parquet").unlink()
         else:
             (out / ("summary.json" if broken == "bad json" else "timeline.parquet")).write_text("{")
-    with pytest.raises(OutputError, match=r"out: expected a directory that `messsim run --out` wrote"):
+    with pytest.raises(OutputError, match=r"out: expected a directory that `messsim run --out` wrote") as error:
         Result.read(out)
+    file = "timeline.parquet" if broken in ("no timeline", "bad parquet") else "summary.json"
+    assert f"({out}/{file}: " in str(error.value)
+    assert "Errno" not in str(error.value)
 
 
 def test_without_a_directory_records_are_kept_or_asked_for_in_vain():

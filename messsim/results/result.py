@@ -81,7 +81,8 @@ class Result:
             summary = files.read_json(path / "summary.json")
             timeline = whole(path / "timeline.parquet")
         except (OSError, ValueError, DataError) as error:
-            raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({error})") from None
+            what = files.in_words(error, path / "summary.json")
+            raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({what})") from None
         if not isinstance(summary, dict):
             raise OutputError(f"{path}/summary.json: expected an object; it is damaged")
         return cls(cast("Summary", summary), lambda: timeline, directory=path)

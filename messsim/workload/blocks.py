@@ -22,7 +22,7 @@ from messsim import files
 from messsim.errors import DataError
 
 from .dialect import Dialect
-from .documents import DECODER, Documents, is_wrapped, rows_of, table_of
+from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, pick, widened
@@ -329,17 +329,19 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
-    rows, left_out = 0, LeftOut()
+    rows, left_out, twice = 0, LeftOut(), list[str]()
     for piece in filter(bytes.strip, _pieces(file, quoted=False)):
         frame = _jsonl(piece, rows, left_out)
         if not frame.height:
             continue
         columns = frame.columns if columns is None else columns
+        twice += [name for name in keys_twice(piece, columns) if name not in twice]
         if rows == 0:
             pick(frame.schema, columns, path)
         rows += frame.height
         collected = {c: column_of(frame.schema, c) for c in columns}
         yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in collected.items()])
+    _note_twice(twice, notes)
     _note_noise(left_out.lines, notes)
     if left_out.messages:
         notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
@@ -358,6 +360,7 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
     rows = rows_of(documents.values)
     if notes is not None:
         _note_noise(documents.noise, notes)
+        _note_twice(sorted(documents.twice), notes)
         if len(documents.values) > 1 and is_wrapped(documents.values[0]):
             notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
         for value in documents.values[:1]:
@@ -367,6 +370,10 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
     if not rows:
         raise ValueError("it has no rows")
     return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, LeftOut())
+
+
+def _note_twice(keys: list[str], notes: list[str]) -> None:
+    notes += [f"a row has {key!r} more than once: the first is read" for key in keys]
 
 
 def _note_noise(lines: int, notes: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from messsim.files import what_is_wrong
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DECODER", "Documents", "is_wrapped", "rows_of", "table_of"]
+__all__ = ["DECODER", "Documents", "is_wrapped", "keys_twice", "rows_of", "table_of"]
 
 # Where the rows of a document are that is one object; * goes through a list.
 WRAPPED = (
@@ -46,8 +47,24 @@ def _finite(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-# NaN, infinity and numbers beyond floats, which JSON has not, are null.
-DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+def _decoder(twice: set[str]) -> json.JSONDecoder:
+    """Reads JSON; NaN, infinity and numbers beyond floats, which JSON has not, are null.
+
+    Of a key that an object has more than once the first value counts, as Polars has it; if others differ, the key is
+    added to `twice`.
+    """
+
+    def first(pairs: list[tuple[str, Any]]) -> Row:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            row = dict(reversed(pairs))
+            twice.update(key for key, value in pairs if row[key] != value)
+        return row
+
+    return json.JSONDecoder(object_pairs_hook=first, parse_constant=lambda _: None, parse_float=_finite)
+
+
+DECODER = _decoder(set())
 
 
 @dataclass
@@ -60,10 +77,13 @@ class Documents:
         One after the other.
     noise
         Lines between them that are none.
+    twice
+        Keys that an object has more than once, with different values, of which the first counts.
     """
 
     values: list[Any] = field(default_factory=list)
     noise: int = 0
+    twice: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str) -> Documents:
@@ -75,9 +95,10 @@ class Documents:
             With the number of the value that is damaged, or if there is none.
         """
         result, at = cls(), _next(text, 0)
+        decoder = _decoder(result.twice)
         while at < len(text):
             try:
-                value, end = DECODER.raw_decode(text, at)
+                value, end = decoder.raw_decode(text, at)
             except RecursionError:
                 raise ValueError("it is nested too deeply") from None
             except json.JSONDecodeError as error:
@@ -106,6 +127,23 @@ def _are_results(value: Any) -> bool:
         and bool(value)
         and all(isinstance(v, dict) and (not RESULTS.isdisjoint(v) or _columns(v) is not None) for v in value)
     )
+
+
+def keys_twice(text: bytes, columns: list[str]) -> list[str]:
+    """The keys of columns that a line of JSON has more than once, with different values.
+
+    Only lines that name a key more often than once are parsed, and only where the text has more of it than lines.
+    """
+    twice = set[str]()
+    lines, decoder = text.count(b"\n") + 1, _decoder(twice)
+    names = list(dict.fromkeys(part for column in columns for part in (column, *column.split("."))))
+    for quoted in (json.dumps(name, ensure_ascii=False).encode() for name in names):
+        if text.count(quoted) > lines:
+            for line in text.splitlines():
+                if line.count(quoted) > 1:
+                    with contextlib.suppress(ValueError, RecursionError):  # a line that is none is left out, or refused
+                        decoder.decode(line.decode())
+    return [name for name in names if name in twice]
 
 
 def _next(text: str, at: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import DataError, OutputError
-from messsim.files import json_text, read_json
+from messsim.files import in_words, json_text, read_json
 from messsim.results import whole_or_absent, write_file, write_parquet
 from messsim.results.reading import Whole
 from messsim.shapes.evidence import ConvergenceSummary
@@ -71,7 +71,8 @@ def read_convergence(directory: Path) -> Convergence:
         curves, rows = (whole(directory / name) for name in (CURVES, RESULTS))
         _check(summary, curves)
     except (OSError, ValueError, DataError) as error:
-        raise OutputError(f"{directory}: expected a directory that `messsim converge --out` wrote ({error})") from None
+        what = in_words(error, directory / CONVERGENCE)
+        raise OutputError(f"{directory}: expected a directory that `messsim converge --out` wrote ({what})") from None
     return Convergence(summary, curves, rows)
 
 
