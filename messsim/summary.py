@@ -65,7 +65,9 @@ class Requests(TypedDict):
     in_flight: Annotated[int, "requests", "unfinished when the run was cut at `horizon_s`"]
     attempts: Annotated[int, "", "routing decisions: more than requests where clients ask again"]
     explored: Annotated[int, "requests", "those with an exploring decision"]
-    with_feedback: Annotated[int, "requests", "those whose rating reached the router"]
+    with_feedback: Annotated[
+        int, "requests", "completed ones whose rating reached the router: records with a `feedback_s`"
+    ]
     labels_of_lost: Annotated[int, "requests", "lost requests one of whose labels was used before"]
 
 
@@ -116,7 +118,10 @@ class Sla(TypedDict):
         float | None, "0 to 1", "alpha − satisfaction over all tenants, at least 0; 0 where they are equal to 1e-9"
     ]
     queue_final: Annotated[
-        float, "answers", "virtual queue at the end as if every answer were rated, summed over tenants"
+        float,
+        "answers",
+        "virtual queue at the end as if every answer were rated, each when its rating would come: at a cut, answers "
+        "whose rating comes later are not in it; neither discounted nor windowed, summed over tenants",
     ]
     queue_max: Annotated[float, "answers", "the largest it was, over time and tenants"]
     queue_tracked_final: Annotated[
@@ -124,7 +129,12 @@ class Sla(TypedDict):
     ]
     queue_plain_final: Annotated[float, "answers", "the same neither discounted nor windowed, as the certificate is"]
     queue_initial: Annotated[float, "answers", "what these two began with: a place-holder, owed to nobody"]
-    rated: Annotated[int, "answers", "rated answers"]
+    rated: Annotated[
+        int,
+        "answers",
+        "ratings that reached the router: those of `requests.with_feedback`, of clients who gave up where they rate "
+        "too, and, where feedback is immediate, of answers that were lost or in flight",
+    ]
     satisfaction_rated: Annotated[float | None, "0 to 1", "mean of the ratings: what the router believes"]
     certificate: Annotated[
         float | None,
@@ -379,9 +389,9 @@ class TenantSummary(TypedDict):
     kept: Annotated[bool | None, "", "whether they are; null where none of them was answered"]
     margin: Annotated[float | None, "−1 to 1", "satisfaction − alpha, 0 where they are equal to 1e-9"]
     answered: Annotated[int, "requests", "their answered requests"]
-    queue_final: Annotated[float, "answers", "their virtual queue at the end as if every answer were rated"]
+    queue_final: Annotated[float, "answers", "their virtual queue at the end, as `sla.queue_final`"]
     certificate: Annotated[float | None, "0 to 1", "theirs"]
-    rated: Annotated[int, "answers", "their rated answers"]
+    rated: Annotated[int, "answers", "ratings of theirs, as `sla.rated`"]
     windows: Annotated[Windows | None, "", "as `sla.windows`, of their requests"]
     latency_s: Annotated[Latencies, "s", "as `latency_s`, of their requests"]
     slo: Annotated[Slo, "", "as `slo`, of their requests, by their objectives"]
