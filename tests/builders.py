@@ -125,6 +125,10 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         return np.concatenate([of(c) for c in chunks], axis=axis) if chunks else np.empty(0)
 
     late = chunks and chunks[0].drawn.delay_s is not None
+    features = joined(lambda c: c.drawn.features[:, : len(c)])
+    if chunks and len(features) == 0:  # the compiled loop draws them itself
+        everyone = np.concatenate([c.features for c in setup.workload.chunks(setup.workload.chunk_size)], axis=1)
+        features = everyone[:, joined(lambda c: c.columns["id"])]
     return Run(
         setup,
         outcome,
@@ -133,7 +137,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         joined(lambda c: c.drawn.satisfied[:, : len(c)]),
         joined(lambda c: (c.drawn.satisfied if c.drawn.labels is None else c.drawn.labels)[:, : len(c)]),
         joined(lambda c: c.known_costs[:, : len(c)]),
-        joined(lambda c: c.drawn.features[:, : len(c)]),
+        features,
         joined(lambda c: c.drawn.policy_uniforms[: len(c)], 0),
         joined(lambda c: np.zeros(len(c)) if c.drawn.feedback_uniform is None else c.drawn.feedback_uniform[: len(c)]),
         joined(lambda c: c.drawn.delay_s[:, : len(c)]) if late else None,
