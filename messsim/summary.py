@@ -65,9 +65,7 @@ class Requests(TypedDict):
     in_flight: Annotated[int, "requests", "unfinished when the run was cut at `horizon_s`"]
     attempts: Annotated[int, "", "routing decisions: more than requests where clients ask again"]
     explored: Annotated[int, "requests", "those with an exploring decision"]
-    with_feedback: Annotated[
-        int, "requests", "completed ones whose rating reached the router: records with a `feedback_s`"
-    ]
+    with_feedback: Annotated[int, "requests", "completed ones whose rating reached the router: with a `feedback_s`"]
     labels_of_lost: Annotated[int, "requests", "lost requests one of whose labels was used before"]
 
 
@@ -118,10 +116,7 @@ class Sla(TypedDict):
         float | None, "0 to 1", "alpha − satisfaction over all tenants, at least 0; 0 where they are equal to 1e-9"
     ]
     queue_final: Annotated[
-        float,
-        "answers",
-        "virtual queue at the end as if every answer were rated, each when its rating would come: at a cut, answers "
-        "whose rating comes later are not in it; neither discounted nor windowed, summed over tenants",
+        float, "answers", "virtual queue at the end as if all were rated, less ratings due after a cut; of all tenants"
     ]
     queue_max: Annotated[float, "answers", "the largest it was, over time and tenants"]
     queue_tracked_final: Annotated[
@@ -129,12 +124,7 @@ class Sla(TypedDict):
     ]
     queue_plain_final: Annotated[float, "answers", "the same neither discounted nor windowed, as the certificate is"]
     queue_initial: Annotated[float, "answers", "what these two began with: a place-holder, owed to nobody"]
-    rated: Annotated[
-        int,
-        "answers",
-        "ratings that reached the router: those of `requests.with_feedback`, of clients who gave up where they rate "
-        "too, and, where feedback is immediate, of answers that were lost or in flight",
-    ]
+    rated: Annotated[int, "answers", "ratings that the router had; immediate ones of lost and in-flight answers too"]
     satisfaction_rated: Annotated[float | None, "0 to 1", "mean of the ratings: what the router believes"]
     certificate: Annotated[
         float | None,
