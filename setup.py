@@ -33,7 +33,13 @@ COUNTING = [*[flag for flag in FLAGS if flag != LTO], "-DMESSSIM_NO_CLONES", "-f
 TRAINING = "csrc/training/training.c"
 # Few functions are another source when they are counted, without clones: they are compiled as if they had not been.
 # Knowing what pointers may point to saves a hundredth of the time; Clang refuses the flag.
-BY_COUNTS = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile", "-Wno-coverage-mismatch", "-fipa-pta"]
+BY_COUNTS = [
+    "-fprofile-use",
+    "-fprofile-partial-training",
+    "-Wno-missing-profile",
+    "-Wno-coverage-mismatch",
+    "-fipa-pta",
+]
 
 sys.path.insert(0, "tools")
 door = importlib.import_module("door")

@@ -65,7 +65,7 @@ class Requests(TypedDict):
     in_flight: Annotated[int, "requests", "unfinished when the run was cut at `horizon_s`"]
     attempts: Annotated[int, "", "routing decisions: more than requests where clients ask again"]
     explored: Annotated[int, "requests", "those with an exploring decision"]
-    with_feedback: Annotated[int, "requests", "those whose rating reached the router"]
+    with_feedback: Annotated[int, "requests", "completed ones whose rating reached the router: with a `feedback_s`"]
     labels_of_lost: Annotated[int, "requests", "lost requests one of whose labels was used before"]
 
 
@@ -116,7 +116,7 @@ class Sla(TypedDict):
         float | None, "0 to 1", "alpha − satisfaction over all tenants, at least 0; 0 where they are equal to 1e-9"
     ]
     queue_final: Annotated[
-        float, "answers", "virtual queue at the end as if every answer were rated, summed over tenants"
+        float, "answers", "virtual queue at the end as if all were rated, less ratings due after a cut; of all tenants"
     ]
     queue_max: Annotated[float, "answers", "the largest it was, over time and tenants"]
     queue_tracked_final: Annotated[
@@ -124,7 +124,7 @@ class Sla(TypedDict):
     ]
     queue_plain_final: Annotated[float, "answers", "the same neither discounted nor windowed, as the certificate is"]
     queue_initial: Annotated[float, "answers", "what these two began with: a place-holder, owed to nobody"]
-    rated: Annotated[int, "answers", "rated answers"]
+    rated: Annotated[int, "answers", "ratings that the router had; immediate ones of lost and in-flight answers too"]
     satisfaction_rated: Annotated[float | None, "0 to 1", "mean of the ratings: what the router believes"]
     certificate: Annotated[
         float | None,
@@ -367,7 +367,11 @@ class Slo(TypedDict):
     tpot_s: Annotated[float | None, "s", "the scenario's objective"]
     e2e_s: Annotated[float | None, "s", "the scenario's objective"]
     attainment: Annotated[float | None, "0 to 1", "arrived requests that were completed within all stated objectives"]
-    goodput_rps: Annotated[float | None, "requests/s", "the same per second up to the last arrival or the end of the last answer, whichever is later"]
+    goodput_rps: Annotated[
+        float | None,
+        "requests/s",
+        "the same per second up to the last arrival or the end of the last answer, whichever is later",
+    ]
 
 
 class TenantSummary(TypedDict):
@@ -379,9 +383,9 @@ class TenantSummary(TypedDict):
     kept: Annotated[bool | None, "", "whether they are; null where none of them was answered"]
     margin: Annotated[float | None, "−1 to 1", "satisfaction − alpha, 0 where they are equal to 1e-9"]
     answered: Annotated[int, "requests", "their answered requests"]
-    queue_final: Annotated[float, "answers", "their virtual queue at the end as if every answer were rated"]
+    queue_final: Annotated[float, "answers", "their virtual queue at the end, as `sla.queue_final`"]
     certificate: Annotated[float | None, "0 to 1", "theirs"]
-    rated: Annotated[int, "answers", "their rated answers"]
+    rated: Annotated[int, "answers", "ratings of theirs, as `sla.rated`"]
     windows: Annotated[Windows | None, "", "as `sla.windows`, of their requests"]
     latency_s: Annotated[Latencies, "s", "as `latency_s`, of their requests"]
     slo: Annotated[Slo, "", "as `slo`, of their requests, by their objectives"]

@@ -1,7 +1,9 @@
 """The Python face: studies as functions, results that show themselves, scenarios built in code."""
 
 import contextlib
+import copy
 import math
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -149,6 +151,9 @@ def test_every_study_is_a_function_whose_result_is_a_table(name):
     assert result._repr_html_().startswith("<pre style=")
     assert all(result[key] == value for key, value in result.summary.items())
     assert repr(result).startswith("<messsim ")
+    again = pickle.loads(pickle.dumps(result))
+    assert (str(again), repr(again), again.summary) == (str(result), repr(result), result.summary)
+    assert again.table.equals(frame)
 
 
 def test_a_run_shows_itself_and_is_a_table_of_its_requests():
@@ -158,6 +163,16 @@ def test_a_run_shows_itself_and_is_a_table_of_its_requests():
     assert pl.DataFrame(result).height == 60
     evil = messsim.run(messsim.parse(data_of(requests=20, tenants=[{"name": "<b>x</b>"}, {"name": "y"}])))
     assert "<b>" not in evil._repr_html_()
+
+
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+def test_a_run_may_be_copied_and_go_to_other_processes(travel, tmp_path):
+    ran = messsim.run(SMALL, out=tmp_path / "out")
+    for result in (ran, messsim.Result.read(tmp_path / "out")):
+        again = travel(travel(result))
+        assert (type(again), again.summary, again.notes) == (type(result), result.summary, result.notes)
+        assert again.timeline.equals(result.timeline)
+        assert again.requests.collect().equals(result.requests.collect())
 
 
 @pytest.mark.parametrize("make", [messsim.run, messsim.check], ids=["run", "study"])

@@ -198,6 +198,24 @@ def test_unrated_answers_move_one_queue_only(engine):
     assert sla["rated"] == r.summary["requests"]["with_feedback"] == rated.sum()
 
 
+def test_a_cut_leaves_out_ratings_that_would_come_later(engine, tmp_path):
+    """Of three answers, all in time, the third's rating would come after it."""
+    times, delay = [0.0, 1.0, 2.0], 5.0
+    cut = {"horizon_s": 1.5 + LASTS_S + delay, "arrivals": trace(tmp_path, times), "requests": None}
+    r = run(scenario(models=[model("only", NEVER)], feedback={"delay": delay}, **cut), engine)
+    assert r.summary["requests"]["completed"] == 3
+    assert r.summary["sla"]["queue_final"] == 2 * 0.5
+    assert r.summary["sla"]["rated"] == r.summary["requests"]["with_feedback"] == 2
+
+
+def test_immediate_ratings_of_requests_in_flight_are_rated_but_on_no_record(engine, tmp_path):
+    cut = {"horizon_s": 0.5 * LASTS_S, "arrivals": trace(tmp_path, [0.0, 0.0, 0.0]), "requests": None}
+    r = run(scenario(models=[model("only", NEVER)], **cut), engine)
+    assert r.summary["requests"]["in_flight"] == 3
+    assert (r.summary["sla"]["rated"], r.summary["requests"]["with_feedback"]) == (3, 0)
+    assert r.summary["sla"]["queue_final"] == 3 * 0.5
+
+
 def test_nobody_rates(engine):
     r = run(scenario(feedback={"probability": 0.0}, router=EVERY_TIME), engine)
     assert r.outcome.updates == 0

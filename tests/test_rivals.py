@@ -288,6 +288,12 @@ def test_the_chain_is_the_cheapest_that_keeps_the_promise_on_the_examples():
     assert played(*most)[0] >= max(s for s, _ in others) - 1e-12
 
 
+def test_a_zoo_too_large_for_every_chain_is_refused():
+    assert POLICIES["cascade"](Router(), 64, 0).name == "cascade"
+    with pytest.raises(ScenarioError, match=r"router.policy = 'cascade' with 65 models: expected at most 64"):
+        POLICIES["cascade"](Router(), 65, 0)
+
+
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
 def test_a_doubted_answer_costs_its_time_and_its_place(engine):
     # Always doubted by a scorer that knows: never right, then always right.

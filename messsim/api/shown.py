@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable, Iterator, KeysView, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from messsim import results
@@ -121,6 +122,11 @@ class StudyResult(Table):
     ) -> None:
         self.summary = summary
         self._make_frame, self._make_shown, self._what = frame, shown, what
+
+    def __getstate__(self) -> dict[str, object]:
+        """For pickle and copies: the table and what is shown of it, made."""
+        made = {"_make_frame": partial(copy.copy, self.table), "_make_shown": partial(copy.copy, self._shown())}
+        return vars(self) | made
 
     @cached_property
     def table(self) -> pl.DataFrame:

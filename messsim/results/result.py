@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -46,6 +47,10 @@ class Result:
     def timeline(self) -> pl.DataFrame:
         """At most 4,096 rows in request order (Polars)."""
         return self._timeline()
+
+    def __getstate__(self) -> dict[str, object]:
+        """For pickle and copies: how the timeline was made is the run's, which does not travel."""
+        return vars(self) | {"_timeline": partial(copy.copy, self.timeline)}
 
     @property
     def requests(self) -> pl.LazyFrame:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim import _core
+from messsim.errors import ScenarioError
 from messsim.scenario.routing import Router
 
 from .contract import PLAN_CHAIN, Facts, Knowledge, Policy
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 Chain = tuple[list[int], list[float]]  # models in the order they are asked, thresholds of all but the last
 
 LONGEST = 3  # models of a chain, as in the paper
+MOST_MODELS = 64  # every chain of them is tried: 41,664 of three models take some 10 s
 THRESHOLDS = 16  # tried at each stage
 ROW = 2 * LONGEST  # params of a tenant: length, models, thresholds
 
@@ -49,7 +51,18 @@ def finish(stage, tenant, model, models, facts, uniforms, params):  # type: igno
 
 
 def build(options: Router, models: int, features: int) -> Policy:
-    """The cascade for one run."""
+    """The cascade for one run.
+
+    Raises
+    ------
+    ScenarioError
+        If there are more models than it can try all chains of.
+    """
+    if models > MOST_MODELS:
+        raise ScenarioError(
+            f"router.policy = 'cascade' with {models} models: expected at most {MOST_MODELS}, of which it tries every "
+            f"chain of up to {LONGEST}"
+        )
 
     def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
         assert known.sample is not None
