@@ -47,7 +47,7 @@ def test_utilisation_is_of_the_time_until_the_last_arrival(tmp_path, engine, tim
 
 @pytest.mark.parametrize("seed", [8, 10, 19])
 def test_engines_sum_up_the_workers_time_alike(seed):
-    """To the last bit, however often they measure: turns come while workers are busy, after the last session has begun."""
+    """To the last bit, however often they measure: turns come while workers are busy, after the last session began."""
     data = scenario(
         seed=seed,
         requests=60,

@@ -112,8 +112,8 @@ def _never_up(s: Parts) -> Iterator[str]:
         autoscale = sleeping.get(str(pool.name))
         if autoscale is not None and (pool.serves, pool.role) not in awake:
             yield (
-                f"pool {pool.name}: autoscale.schedule: replicas have {autoscale.longest_s:g} s at most and a start takes "
-                f"{autoscale.cold_start.least_s:g} s; expected longer steps: nobody would ever be served"
+                f"pool {pool.name}: autoscale.schedule: replicas have {autoscale.longest_s:g} s at most and a start "
+                f"takes {autoscale.cold_start.least_s:g} s; expected longer steps: nobody would ever be served"
             )
 
 
