@@ -367,11 +367,7 @@ class Slo(TypedDict):
     tpot_s: Annotated[float | None, "s", "the scenario's objective"]
     e2e_s: Annotated[float | None, "s", "the scenario's objective"]
     attainment: Annotated[float | None, "0 to 1", "arrived requests that were completed within all stated objectives"]
-    goodput_rps: Annotated[
-        float | None,
-        "requests/s",
-        "the same per second up to the last arrival or the end of the last answer, whichever is later",
-    ]
+    goodput_rps: Annotated[float | None, "requests/s", "the same per second up to the last arrival or answer"]
 
 
 class TenantSummary(TypedDict):

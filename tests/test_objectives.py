@@ -63,6 +63,7 @@ def test_goodput_counts_the_time_in_which_nobody_is_answered(engine):
         models=[model("only", max_num_seqs=2)],
         slo={"e2e_s": 1e6},
         clients={"patience_s": 5.0},
+        feedback={"delay": 0.0},
         cluster={"failures": {"schedule": [{"pool": "only", "replica": 0, "at_s": 20.0, "for_s": 1e9}]}},
     )
     r = run(data, engine)

@@ -147,7 +147,7 @@ def test_objectives_are_kept_by_a_share_of_those_who_came(stated, pools, end_s, 
     slo = SimpleNamespace(stated=stated, ttft_s=0.5, tpot_s=None, e2e_s=2.0)
     counts = {"tenant_arrived": np.array([4, 4, 0]), "tenant_attained": np.array([3, 1, 0])}
     tally = SimpleNamespace(**counts, last_answer_s=end_s)
-    made = summary._attained(of(*pools, last_arrival_s=0.5), slo, tally, which)
+    made = summary._attained(of(*pools, last_arrival_s=end_s / 4), slo, tally, which)
     assert (made["attainment"], made["goodput_rps"]) == figures
     assert (made["ttft_s"], made["tpot_s"], made["e2e_s"]) == (0.5, None, 2.0)
 
