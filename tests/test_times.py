@@ -450,3 +450,9 @@ def test_stamps_since_1970_are_in_the_unit_that_their_size_says():
     made = times([B * 1000, (B + 50_000) * 1000], column="t")
     (note,) = doubts(made.seconds(), TimeForm(), dates=made.are_dated)
     assert note.startswith("the longest time")
+
+
+def test_a_decimal_comma_is_one_in_all_blocks():
+    assert seconds(["0,125", "12,500", "123,456", "999,001"], blocks=2) == [0.125, 12.5, 123.456, 999.001]
+    with pytest.raises(DataError, match="has '0,125' in row 3; expected a number in which a comma parts thousands"):
+        times(["1,234", "2,345", "0,125", "12,500"], blocks=2)

@@ -16,7 +16,7 @@ from .choosing import way_without
 from .chunk import Floats
 from .dates import FIRST_YEAR, LAST_YEAR, YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
-from .readers import as_numbers, first_bad, places_of
+from .readers import Marks, as_numbers, first_bad, places_of
 from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Times:
         self._dates: bool | None = None
         self._per_second: float = 1
         self._unit_from = ""
+        self._marks = Marks()
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
@@ -184,10 +185,11 @@ class Times:
 
         path, name = self._path, series.name
         if series.dtype == pl.String:
-            text, series = series, as_numbers(series)
+            text, series = series, as_numbers(series, self._marks)
             if series.null_count():
                 value = str(text[int(series.is_null().arg_max() or 0)])
-                raise _bad(name, series.is_null(), text, self._or_without(value), path, rows)
+                expected = self._marks.expected(value) or self._or_without(value)
+                raise _bad(name, series.is_null(), text, expected, path, rows)
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
             of_day = series.dtype == pl.Time
