@@ -250,6 +250,7 @@ def test_objects_are_told_with_the_field_that_may_be_meant():
 def test_numbers_of_few_bits_are_read_as_those_of_64(tmp_path):
     types = {
         pl.Int8: pl.Int64, pl.Int32: pl.Int64, pl.UInt16: pl.Int64, pl.UInt64: pl.UInt64, pl.Int128: pl.Float64,
+        pl.UInt128: pl.Float64, pl.Float16: pl.Float64,
         pl.Float32: pl.Float64, pl.Categorical: pl.String,
     }  # fmt: skip
     made = {str(t): pl.Series(["1"]).cast(pl.Int8 if t.is_numeric() else pl.String).cast(t) for t in types}
@@ -300,14 +301,26 @@ def test_counts_that_are_whole_need_no_note():
 
 
 @pytest.mark.parametrize(
-    "name", ["prompt_ktokens", "tokens (thousands)", "tokens [k]", "Mtok in", "input tokens, millions"]
+    "name",
+    [
+        "prompt_ktokens",
+        "k_tokens",
+        "prompt_tokens_k",
+        "m-tok in",
+        "tokens (thousands)",
+        "tokens [k]",
+        "Mtok in",
+        "input tokens, millions",
+    ],
 )
 def test_counts_of_thousands_are_none_of_tokens(name):
     with pytest.raises(DataError, match="is of thousands or millions, by its name; expected one of tokens"):
         token_counts(pl.DataFrame({name: [2]}), name, FILE)
 
 
-@pytest.mark.parametrize("name", ["top_k", "tokens", "k", "kind", "thousandsth", "network_tokens"])
+@pytest.mark.parametrize(
+    "name", ["top_k", "tokens_kept", "bk_tokens", "tokens", "k", "kind", "thousandsth", "network_tokens"]
+)
 def test_other_names_say_nothing_of_thousands(name):
     assert token_counts(pl.DataFrame({name: [2]}), name, FILE).tolist() == [2]
 
@@ -315,6 +328,10 @@ def test_other_names_say_nothing_of_thousands(name):
 def test_values_that_commas_part_are_read_whatever_the_name_says(tmp_path):
     (file := tmp_path / "x.jsonl").write_text("a,b\n1,2\n3,4\n")
     assert read(file).rows() == [(1, 2), (3, 4)]
+    file.write_text("a,b\n1,[x]\n3,x{y\n")  # brackets behind the header make no JSON
+    assert read(file).rows() == [(1, "[x]"), (3, "x{y")]
+    file.write_text('a start, of a log\nan event, of it\n{"a": 1}\n')
+    assert read(file).rows() == [(1,)]
     file.write_text("not json\n1\n")
     with pytest.raises(DataError, match="row 1 is no JSON object"):
         read(file)

@@ -170,8 +170,8 @@ class Autoscale(Part):
             return math.inf
         if begins[0] > ends[0]:  # over midnight
             ends = [*ends[1:], ends[0] + self.day_s]
-        is_alike = (self.day_s / self.period_s).is_integer()  # each day has its decisions at the same times
-        starts = begins if is_alike else [0.0] * len(begins)
+        days_are_alike = (self.day_s / self.period_s).is_integer()  # each day has its decisions at the same times
+        starts = begins if days_are_alike else [0.0] * len(begins)
         decisions = [
             math.ceil((a + end - begin) / self.period_s) - math.ceil(a / self.period_s)
             for a, begin, end in zip(starts, begins, ends, strict=True)

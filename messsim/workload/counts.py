@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .chunk import Floats, Ints
-from .readers import Marks, as_numbers, places_of, token_counts
+from .readers import Marks, as_numbers, rows_in_file, token_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +53,7 @@ class CountsColumn:
         if not len(rows):
             return
         if not self._broken:
-            row, places = int(rows[0]), places_of(frame)
+            row, places = int(rows[0]), rows_in_file(frame)
             place = before + row if places is None else int(places[row])
             self._first = (place + 1, float(exact[row]), int(counts[row]))
             self._note = f"such as {series[row]}: read as {counts[row]}"

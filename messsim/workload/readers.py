@@ -23,25 +23,28 @@ if TYPE_CHECKING:
 DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
 GROUPED = r"^[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
 WITH_COMMA = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+$"  # points may part thousands then
-OF_THOUSANDS = re.compile(r"(?i)(?:^|[^a-z])(?:[km] ?tok(?:en)?s?|thousands?|millions?)(?![a-z])|[(\[] ?[km] ?[)\]]")
+OF_THOUSANDS = re.compile(
+    r"(?i)(?:^|[^a-z])(?:[km][ _.-]?tok(?:en)?s?|thousands?|millions?)(?![a-z])"
+    r"|tok(?:en)?s?[ _.-][km]$|[(\[] ?[km] ?[)\]]"
+)
 PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
-PLACE = "\0place"  # a column of no file's
+ROW_IN_FILE = "\0row in file"  # a column of no file's
 
 __all__ = [
     "Marks",
     "as_numbers",
     "first_bad",
     "numbers",
-    "places_of",
     "read",
     "require",
     "resolved",
+    "rows_in_file",
     "shown",
     "texts",
     "token_counts",
-    "with_places",
+    "with_rows_in_file",
 ]
 
 
@@ -80,7 +83,7 @@ def numbers(
 
     series = frame[column]
     expected = _range(least, most)
-    places = places_of(frame)
+    places = rows_in_file(frame)
     if series.null_count():
         raise first_bad(column, series.is_null(), "no value", expected, path, before, places)
     if series.dtype == pl.String:
@@ -99,14 +102,14 @@ def numbers(
     return values.to_numpy()
 
 
-def with_places(frame: pl.DataFrame) -> pl.DataFrame:
+def with_rows_in_file(frame: pl.DataFrame) -> pl.DataFrame:
     """A whole file whose rows keep where they stand in it, whichever of them are left out or moved."""
-    return frame.with_row_index(PLACE)
+    return frame.with_row_index(ROW_IN_FILE)
 
 
-def places_of(frame: pl.DataFrame) -> pl.Series | None:
+def rows_in_file(frame: pl.DataFrame) -> pl.Series | None:
     """Where in its file each row stands; None: as it does in the frame."""
-    return frame[PLACE] if PLACE in frame.columns else None
+    return frame[ROW_IN_FILE] if ROW_IN_FILE in frame.columns else None
 
 
 def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0, marks: Marks | None = None) -> Ints:
