@@ -172,3 +172,13 @@ def test_conditions_may_look_into_structures():
 def test_dates_are_no_numbers():
     frame = pl.DataFrame({"d": np.array(["2024-05-06"], "datetime64[ms]")})
     assert not Condition("d", ">", "0").holds(frame).any()
+
+
+def test_a_decimal_comma_is_one_in_all_blocks():
+    chooser = Chooser(conditions(["x<2000"]), tokens=("x",))
+    assert [chooser.keep(pl.DataFrame({"x": [value]})).tolist() for value in ("0,5", "123,456")] == [[True], [True]]
+    chooser = Chooser(conditions(["x<2000"]))
+    chooser.keep(pl.DataFrame({"x": ["1,234"]}))
+    with pytest.raises(DataError, match="column 'x' has '0,5'; expected a number in which a comma parts thousands"):
+        chooser.keep(pl.DataFrame({"x": ["0,5", None]}))
+    assert chooser.keep(pl.DataFrame({"x": ["x", None]})).tolist() == [False, False]

@@ -8,8 +8,9 @@ import pytest
 
 from messsim.errors import DataError, MissingColumns
 from messsim.workload.blocks import blocks, schema_of
+from messsim.workload.counts import CountsColumn
 from messsim.workload.nested import column_of, name_missing, names_in, pick, require, resolved
-from messsim.workload.readers import as_numbers, first_bad, numbers, read, rounded_counts, texts, token_counts
+from messsim.workload.readers import Marks, as_numbers, first_bad, numbers, read, texts, token_counts
 
 FILE = Path("log.csv")
 
@@ -249,6 +250,7 @@ def test_objects_are_told_with_the_field_that_may_be_meant():
 def test_numbers_of_few_bits_are_read_as_those_of_64(tmp_path):
     types = {
         pl.Int8: pl.Int64, pl.Int32: pl.Int64, pl.UInt16: pl.Int64, pl.UInt64: pl.UInt64, pl.Int128: pl.Float64,
+        pl.UInt128: pl.Float64, pl.Float16: pl.Float64,
         pl.Float32: pl.Float64, pl.Categorical: pl.String,
     }  # fmt: skip
     made = {str(t): pl.Series(["1"]).cast(pl.Int8 if t.is_numeric() else pl.String).cast(t) for t in types}
@@ -259,26 +261,66 @@ def test_numbers_of_few_bits_are_read_as_those_of_64(tmp_path):
     assert read(file, ["s.Int8"]).dtypes == [pl.Int64]
 
 
-@pytest.mark.parametrize("value", [1.024, 999.001, 12.5])
-def test_counts_that_may_be_thousands_are_refused(value):
-    frame = pl.DataFrame({"c": [2.048, value]})
-    counts = token_counts(frame, "c", FILE)
-    if value == 12.5:
-        assert rounded_counts(frame[1:], "c", counts[1:], FILE).endswith("such as 12.5: read as 12")
-        return
-    with pytest.raises(DataError, match=r"column 'c' has 2\.048 in row 1; expected whole .*write 2048, "):
-        rounded_counts(frame, "c", counts, FILE)
+def notes_of(values, file=FILE, block=2):
+    counts, frame = CountsColumn("c", file), pl.DataFrame({"c": values})
+    for before in range(0, frame.height, block):
+        counts.read(frame[before : before + block], before)
+    return counts.notes()
+
+
+@pytest.mark.parametrize("values", [[2.048], [1.0, 2.048, 1.23, 1.777, 3.001, 12.345], [2.048, 1.125, 1.001, 512.0]])
+def test_counts_that_are_thousands_beyond_doubt_are_refused(values):
+    with pytest.raises(DataError, match=r"column 'c' has 2\.048 in row [12]; expected whole .*write 2048, .* mean 2$"):
+        notes_of(values)
+    (note,) = notes_of(values, Path("a.parquet"))  # numbers there were written without a comma
+    assert note.endswith("such as 2.048: read as 2; are they thousands, whose comma was read as the decimal one?")
 
 
 @pytest.mark.parametrize(
-    "name", ["prompt_ktokens", "tokens (thousands)", "tokens [k]", "Mtok in", "input tokens, millions"]
+    ("values", "doubted"),
+    [
+        ([12.5, 2.048], False),
+        ([123.375], True),  # the mean of eight
+        ([1.125, 2.375, 3.625], True),
+        ([123.457, 99.123, 3.001], True),  # most are larger
+        ([1.024, 2000.0], False),  # written without a comma
+        ([1.024, 2.0483], False),
+        ([1.33, 1.667], False),
+        (["1,5", "1,024"], False),
+    ],
+)
+def test_counts_that_may_be_means_are_rounded_with_a_note(values, doubted):
+    (note,) = notes_of(values)
+    assert f"such as {values[0]}: read as " in note
+    assert ("thousands" in note) == doubted
+
+
+def test_counts_that_are_whole_need_no_note():
+    for whole in ([1, 2], [1.0, 2.0], ["1.024", "2.048"], ["1,024", "2"]):
+        assert notes_of(whole) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prompt_ktokens",
+        "k_tokens",
+        "prompt_tokens_k",
+        "m-tok in",
+        "tokens (thousands)",
+        "tokens [k]",
+        "Mtok in",
+        "input tokens, millions",
+    ],
 )
 def test_counts_of_thousands_are_none_of_tokens(name):
     with pytest.raises(DataError, match="is of thousands or millions, by its name; expected one of tokens"):
         token_counts(pl.DataFrame({name: [2]}), name, FILE)
 
 
-@pytest.mark.parametrize("name", ["top_k", "tokens", "k", "kind", "thousandsth", "network_tokens"])
+@pytest.mark.parametrize(
+    "name", ["top_k", "tokens_kept", "bk_tokens", "tokens", "k", "kind", "thousandsth", "network_tokens"]
+)
 def test_other_names_say_nothing_of_thousands(name):
     assert token_counts(pl.DataFrame({name: [2]}), name, FILE).tolist() == [2]
 
@@ -286,6 +328,55 @@ def test_other_names_say_nothing_of_thousands(name):
 def test_values_that_commas_part_are_read_whatever_the_name_says(tmp_path):
     (file := tmp_path / "x.jsonl").write_text("a,b\n1,2\n3,4\n")
     assert read(file).rows() == [(1, 2), (3, 4)]
+    file.write_text("a,b\n1,[x]\n3,x{y\n")  # brackets behind the header make no JSON
+    assert read(file).rows() == [(1, "[x]"), (3, "x{y")]
+    file.write_text('a start, of a log\nan event, of it\n{"a": 1}\n')
+    assert read(file).rows() == [(1,)]
     file.write_text("not json\n1\n")
     with pytest.raises(DataError, match="row 1 is no JSON object"):
         read(file)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (["0,125"], ["1,234", "7"], [1.234, 7.0]),
+        (["1,5"], ["1,234,567"], [None]),
+        (["1,234"], ["2,345"], [2345]),
+        (["1,234"], ["0,125", "2,000"], [None, 2000.0]),
+        (["1,234"], ["1,5"], [None]),
+        (["1.234,5"], ["1.234", "7", "0.5"], [1234.0, 7.0, None]),
+        (["1.5"], ["1.234,5", "0,5"], [None, 0.5]),
+        (["7", "x"], ["0,125"], [0.125]),
+    ],
+)
+def test_commas_and_points_mean_the_same_in_all_blocks(first, second, expected):
+    marks = Marks()
+    as_numbers(pl.Series(first), marks)
+    assert as_numbers(pl.Series(second), marks).to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        ("1,5", "1,234,567", "a comma is the decimal one"),
+        ("1,234", "0,125", "a comma parts thousands"),
+        ("1.234,5", "0.5", "a point parts thousands"),
+        ("1.5", "1.234,5", "a point is the decimal one"),
+        ("1,234", "x", ""),
+        ("1.5", "x", ""),
+    ],
+)
+def test_a_number_whose_comma_or_point_means_another_thing_is_refused_with_its_row(first, second, what):
+    marks = Marks()
+    numbers(column(first), "c", FILE, marks=marks)
+    expected = f"a number in which {what}, as in other rows" if what else "a finite number"
+    with pytest.raises(DataError, match=f"has '{second}' in row 9; expected {expected}"):
+        numbers(column(second), "c", FILE, marks=marks, before=8)
+
+
+def test_points_part_thousands_of_tokens_in_all_blocks():
+    counts = CountsColumn("c", FILE)
+    assert counts.read(column("1.234", "7"), 0).tolist() == [1234, 7]
+    with pytest.raises(DataError, match=r"has '1\.5' in row 3; expected a number in which a point parts thousands"):
+        counts.read(column("1.5"), 2)

@@ -198,7 +198,10 @@ def test_a_clock_that_goes_back_is_put_right_by_its_zone():
     assert made.notes[0].startswith("3 times come twice in Europe/Berlin")
     plain = times(values)
     plain.seconds()
-    assert "goes back by 2,940 s behind row 2" in plain.notes[0]
+    assert "goes back by 2,940 s behind 2024-10-27T02:59:00: if daylight" in plain.notes[0]
+    some = times(values, keep=[False, True, True, True])  # as the file has it, whatever rows are left out
+    some.seconds()
+    assert some.notes == plain.notes
     assert times(values, zone="Europe/Berlin", blocks=2).seconds().tolist() == [0.0, 1740.0, 2400.0, 5400.0]
 
 
@@ -324,8 +327,8 @@ def test_words_of_notes_on_units_and_clocks():
     back = times(["2024-10-27 02:59:00", "2024-10-27 02:00:00"])
     back.seconds()
     assert back.notes == [
-        "column 't' goes back by 3,540 s behind row 1: if daylight saving ended, --time-zone such as Europe/Berlin "
-        "puts it right"
+        "column 't' goes back by 3,540 s behind 2024-10-27T02:59:00: if daylight saving ended, --time-zone such as "
+        "Europe/Berlin puts it right"
     ]
     twice = times(["2024-10-27 02:30:00", "2024-10-27 02:00:00"], zone="Europe/Berlin")
     assert twice.seconds().tolist() == [0.0, 1800.0]
@@ -409,11 +412,17 @@ def test_numbers_of_few_bits_are_times_too(dtype):
 
 @pytest.mark.parametrize(
     "last",
-    [dt.datetime(9999, 12, 31), dt.datetime(1, 1, 1), dt.date(9999, 12, 31), dt.datetime(9999, 1, 1, tzinfo=dt.UTC)],
+    [
+        dt.datetime(9999, 12, 31),
+        dt.datetime(1, 1, 1),
+        dt.datetime(2262, 1, 1),
+        dt.date(9999, 12, 31),
+        dt.datetime(9999, 1, 1, tzinfo=dt.UTC),
+    ],
 )
 def test_dates_that_stand_for_none_are_refused_with_their_row(last):
     first = dt.datetime(2024, 1, 1, tzinfo=last.tzinfo) if isinstance(last, dt.datetime) else dt.date(2024, 1, 1)
-    with pytest.raises(DataError, match=rf"has '{last.year:04d}-.* in row 2; expected a date .*1970 to 2200") as raised:
+    with pytest.raises(DataError, match=rf"has '{last.year:04d}-.* in row 2; expected a date .*1678 to 2261") as raised:
         times([first, last])
     (way,) = conditions([str(raised.value).split("--select '")[1].removesuffix("'")])
     assert way.holds(pl.DataFrame({"t": [first, last]})).tolist() == [True, False]
@@ -427,6 +436,17 @@ def test_dates_that_stand_for_none_are_refused_with_their_row(last):
         ([B, B + 1, B + 500, B + 900], ""),
         ([B + 0.5, B + 200, B + 500, B + 900], ""),
         ([0, 100, 200, 300], ""),  # since any start
+        ([B // 60 * 60 + 60 * i for i in range(6)], ""),  # each minute on purpose
+        ([B // 60 * 60_000 + 60_000 * i for i in range(6)], ""),
+        ([B // 10 * 10_000 + 10_000 * i for i in range(6)], ""),
+        ([B // 100 * 100 + 100 * i for i in range(6)], ""),  # whole seconds have no exponent in a spreadsheet
+        ([B // 64 * 64 + 64 * i for i in range(6)], ""),  # finer than 32 bits
+        ([B] * 6, ""),
+        ([B // 128 * 128] * 6, ""),
+        (
+            pl.Series([B * 1e3, B * 1e3 + 3e5, B * 1e3 + 5e5, B * 1e3 + 9e5], dtype=pl.Float32).cast(pl.Float64),
+            "131.07",
+        ),
         ([B, B + 100, B + 200], ""),  # so few may be so by chance
     ],
 )
@@ -450,3 +470,19 @@ def test_stamps_since_1970_are_in_the_unit_that_their_size_says():
     made = times([B * 1000, (B + 50_000) * 1000], column="t")
     (note,) = doubts(made.seconds(), TimeForm(), dates=made.are_dated)
     assert note.startswith("the longest time")
+
+
+def test_a_decimal_comma_is_one_in_all_blocks():
+    assert seconds(["0,125", "12,500", "123,456", "999,001"], blocks=2) == [0.125, 12.5, 123.456, 999.001]
+    with pytest.raises(DataError, match="has '0,125' in row 3; expected a number in which a comma parts thousands"):
+        times(["1,234", "2,345", "0,125", "12,500"], blocks=2)
+
+
+def test_dates_of_a_file_with_types_are_read_as_far_as_64_bits_hold_them():
+    ten = dt.datetime(1900, 1, 1, 10)  # as pandas dates a time of day
+    made = times([ten, ten + dt.timedelta(minutes=5)])
+    assert (made.seconds().tolist(), made.start) == ([0.0, 300.0], "1900-01-01T10:00:00")
+    far = [dt.datetime(1700, 1, 1), dt.datetime(2201, 1, 1)]
+    assert seconds(far) == [0.0, (far[1] - far[0]).total_seconds()]
+    since_1970 = pl.Series([0, 1000]).cast(pl.Datetime("ms", "America/New_York"))
+    assert seconds(since_1970) == [0.0, 1.0]

@@ -29,7 +29,7 @@ from messsim.routing.gateway_input import LARGEST
 from messsim.workload.choosing import Chooser, way_without
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
-from messsim.workload.readers import first_bad, numbers, places_of, read, require, resolved, texts, with_places
+from messsim.workload.readers import first_bad, numbers, read, require, resolved, rows_in_file, texts, with_rows_in_file
 from messsim.workload.times import TimeForm, Times
 
 from .pairs import refuse_votes
@@ -126,7 +126,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         Naming file, column, row and what was expected.
     """
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
-    frame = with_places(_named(read(path), columns, chooser, path))
+    frame = with_rows_in_file(_named(read(path), columns, chooser, path))
     frame = frame.filter(chooser.keep(frame))
     chooser.check(path)
     frame, notes = _in_order(frame, columns, path)
@@ -151,7 +151,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         models=models,
         features=np.ascontiguousarray(features) if features else np.empty((0, frame.height)),
         costs=np.stack([costs[m] for m in models]),
-        chosen=None if answered is None else _chosen(answered, models, path, places_of(frame)),
+        chosen=None if answered is None else _chosen(answered, models, path, rows_in_file(frame)),
         satisfied=_ratings(frame, path) if rates else None,
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
         propensity=_propensity(frame, path) if "propensity" in frame.columns else None,
@@ -174,7 +174,7 @@ def _feature(frame: pl.DataFrame, column: str, path: Path) -> Floats:
         raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
     if (far := np.abs(values) > LARGEST).any():
         expected = f"a number no further from 0 than {LARGEST:g}"
-        raise first_bad(column, pl.Series(far), pl.Series(values), expected, path, places=places_of(frame))
+        raise first_bad(column, pl.Series(far), pl.Series(values), expected, path, places=rows_in_file(frame))
     return values
 
 
@@ -196,7 +196,7 @@ def _rated(frame: pl.DataFrame, columns: DecisionColumns, path: Path, *, skips: 
     import polars as pl
 
     options = OutcomeOptions(values=columns.values, grades=columns.grades, skip_failed=skips)
-    rated = satisfaction(frame["satisfied"], columns.satisfied, path, options, places_of(frame))
+    rated = satisfaction(frame["satisfied"], columns.satisfied, path, options, rows_in_file(frame))
     given = (frame["satisfied"].cast(pl.String).str.strip_chars() != "").fill_null(False)
     unread = int((given & rated.is_null()).sum())
     notes = [f"ratings that are no number are left out: {unread:,}"] if unread else []
@@ -228,7 +228,7 @@ def _propensity(frame: pl.DataFrame, path: Path) -> Floats:
     values = numbers(frame, "propensity", path, least=0, most=1)
     if (values == 0).any():
         expected = "a probability above 0 of what was chosen after all"
-        raise first_bad("propensity", pl.Series(values == 0), "0", expected, path, places=places_of(frame))
+        raise first_bad("propensity", pl.Series(values == 0), "0", expected, path, places=rows_in_file(frame))
     return values
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from messsim.workload.chunk import Floats
 from messsim.workload.growing import Growing
-from messsim.workload.readers import numbers
+from messsim.workload.readers import Marks, numbers
 from messsim.workload.units import UNITS
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Took:
         self._column, self._path = column, path
         self._took_s = Growing(np.float64)
         self._absent = 0
+        self._marks = Marks()
 
     def add(self, frame: pl.DataFrame, before: int, keep: NDArray[np.bool_]) -> None:
         """The next rows of the file, of which those in `keep` count; so many came before.
@@ -48,7 +49,8 @@ class Took:
         else:
             there = frame[self._column].is_not_null() & pl.Series(keep)
             counted = pl.when(there).then(pl.col(self._column)).otherwise(pl.lit(0)).alias(self._column)
-            took_ns = numbers(frame.select(counted), self._column, self._path, least=0, before=before)
+            counted_frame = frame.select(counted)
+            took_ns = numbers(counted_frame, self._column, self._path, least=0, before=before, marks=self._marks)
             self._absent += int(keep.sum()) - int(there.sum())
         self._took_s.add(took_ns[keep] / UNITS["ns"])
 

@@ -21,10 +21,11 @@ from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
+from messsim.workload.counts import CountsColumn
 from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
-from messsim.workload.readers import rounded_counts, texts, token_counts
+from messsim.workload.readers import texts
 from messsim.workload.times import TimeForm, Times
 from messsim.workload.unread import unread
 
@@ -317,7 +318,7 @@ class _Rows:
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
         self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
-        self._rounded: dict[str, str | None] = {}  # a note by column, of the first that is not whole
+        self._read = {c: CountsColumn(c, path) for c in (reading.prompt_tokens, reading.output_tokens)}
 
     def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], before: int) -> None:
         """Takes the next rows of the file; so many came before."""
@@ -328,16 +329,14 @@ class _Rows:
             self._times.add(self._made_of.with_times(frame, str(reading.time)), before, keep)
             self._took_s.add(frame, before, keep)
         columns = (reading.prompt_tokens, reading.output_tokens)
-        ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
+        ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in self._read]
         filled = frame if keep.all() else frame.with_columns(ones)
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
-                every = token_counts(filled, column, path, before)
+                every = self._read[column].read(filled, before)
             except DataError as error:
                 hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
-            if self._rounded.get(column) is None:
-                self._rounded[column] = rounded_counts(filled, column, every, path, before)
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)
@@ -363,7 +362,7 @@ class _Rows:
             time_s = self._times.seconds(self._took_s.seconds())
             columns["arrival_s"] = time_s - time_s.min()
             notes += self._times.notes + self._took_s.notes()
-        notes += filter(None, self._rounded.values())
+        notes += [note for column in self._read.values() for note in column.notes()]
         notes += self._made_of.notes()
         names = ("prompt_tokens", "output_tokens")
         columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}

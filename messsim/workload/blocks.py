@@ -252,7 +252,7 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
         if not JSON_AFTER_ALL.match(start):
             return kind
         kind = "any"
-    if kind == "jsonl" and b"{" not in start and b"[" not in start and len(SEPARATED.findall(start)) > 1:
+    if kind == "jsonl" and _is_header(start):
         return "csv"
     noise = NOISE_BEFORE_ARRAY.match(start)
     if kind == "any" and noise is not None:
@@ -274,6 +274,14 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
         return "json" if alone or is_wrapped(json.loads(first)) else "jsonl"
     except (ValueError, RecursionError):
         return "json" if first.strip() == b"{" or b"}{" in first or WRAPPERS.search(first) else "jsonl"
+
+
+def _is_header(start: bytes) -> bool:
+    """Whether a text begins with names that something parts, and goes on with rows of it, of which none is JSON."""
+    first, *lines = start.split(b"\n", MOST_NOISE)[:MOST_NOISE]
+    is_json = any(line.lstrip(SPACE).startswith(b"{") or PREFIXED.match(line) for line in lines)
+    in_header = b"{" not in first and b"[" not in first and SEPARATED.match(first)
+    return bool(in_header and len(lines) > 0 and SEPARATED.match(lines[0]) and not is_json)
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .nested import resolved
-from .readers import as_numbers
+from .readers import Marks, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,20 +50,28 @@ class Condition:
     def __str__(self) -> str:
         return f"{self.column}{self.operator}{self.value}"
 
-    def holds(self, frame: pl.DataFrame) -> Mask:
-        """Which rows fulfil it. Numbers compare as numbers, whatever their type; text by its letters."""
+    def holds(self, frame: pl.DataFrame, marks: Marks | None = None) -> Mask:
+        """Which rows fulfil it. Numbers compare as numbers, whatever their type; text by its letters.
+
+        `marks` is what commas and points mean in the rows before.
+
+        Raises
+        ------
+        DataError
+            For a number in which they mean another thing.
+        """
         series = frame[self.column]
         if self.operator in ("=", "!="):
-            same = self._same(series)
+            same = self._same(series, marks)
             return same if self.operator == "=" else ~same
-        values = _numbers(series)
+        values = _numbers(series, marks)
         bound = float(self.value)
         with np.errstate(invalid="ignore"):
             collected = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
         holds: Mask = collected[self.operator]
         return holds
 
-    def _same(self, series: pl.Series) -> Mask:
+    def _same(self, series: pl.Series, marks: Marks | None) -> Mask:
         import polars as pl
 
         if series.dtype.is_nested() or self.value.lower() in NOTHING:
@@ -80,7 +89,8 @@ class Condition:
             return text.str.to_lowercase().is_in(list(spellings)).fill_null(False).to_numpy()
         same: Mask = (text == self.value).fill_null(False).to_numpy()
         with contextlib.suppress(ValueError):  # a value that is no number
-            same |= _numbers(series) == float(self.value)
+            number = float(self.value)
+            same |= _numbers(series, marks) == number
         return same
 
 
@@ -133,6 +143,7 @@ class Chooser:
         self._left_out: dict[str, int] = {}
         self._seen: set[int] = set()
         self._values: dict[str, set[str]] = {}
+        self._marks: defaultdict[str, Marks] = defaultdict(Marks)
 
     @property
     def columns(self) -> list[str]:
@@ -149,9 +160,9 @@ class Chooser:
         for condition in self.select:
             self._note_values(frame, condition)
             what = condition.what or f"rows without {condition}"
-            keep &= self._count(what, keep, condition.holds(frame))
+            keep &= self._count(what, keep, condition.holds(frame, self._marks[condition.column]))
         if self.tokens:
-            there = np.logical_and.reduce([_has_number(frame[c]) for c in self.tokens])
+            there = np.logical_and.reduce([_has_number(frame[c], self._marks[c]) for c in self.tokens])
             keep &= self._count(self.lacking, keep, there)
         if self.unique is not None:
             keep &= self._count(f"rows whose {self.unique} came before", keep, self._first(frame[self.unique], keep))
@@ -171,6 +182,7 @@ class Chooser:
         beside = resolved(frame, self.columns, path)
         if not as_one:
             self._seen.clear()
+        self._marks.clear()
         kept, self.kept = self.kept, 0
         frame = frame.filter(self.keep(beside))
         self.check(path)
@@ -218,18 +230,22 @@ def way_without(column: str, value: str = "") -> str:
     return f"such rows can be left out, --select {shlex.quote(f'{column}!={value}')}"
 
 
-def _numbers(series: pl.Series) -> NDArray[np.float64]:
+def _numbers(series: pl.Series, marks: Marks | None) -> NDArray[np.float64]:
     """Numbers, NaN where there is none."""
     import polars as pl
 
     if series.dtype == pl.String:
-        series = as_numbers(series)
+        text, marks = series, marks or Marks()
+        series = as_numbers(text, marks)
+        for value in text.filter(series.is_null()).unique() if marks.comma else ():
+            if expected := marks.expected(value):
+                raise DataError(f"column {text.name!r} has {value!r}; expected {expected}")
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         return np.full(len(series), np.nan)
     return series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
-def _has_number(series: pl.Series) -> Mask:
-    values = _numbers(series)
+def _has_number(series: pl.Series, marks: Marks) -> Mask:
+    values = _numbers(series, marks)
     there: Mask = ~np.isnan(values) & (values != 0.0)
     return there

@@ -14,7 +14,7 @@ from messsim.scenario.arrivals import Columns
 
 from .chunk import Floats, Ints, Numbers
 from .growing import Growing
-from .readers import numbers, texts
+from .readers import Marks, numbers, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +76,7 @@ class Links:
         self._parents: list[str] = []
         self._wait_s = Growing(np.float64)
         self._turns = Growing(np.float64)
+        self._delay_marks, self._turn_marks = Marks(), Marks()
 
     def add(self, frame: pl.DataFrame, before: int) -> None:
         """The next rows of the file; so many came before."""
@@ -87,7 +88,7 @@ class Links:
             self._chats += plain_names(texts(frame, str(names.chat), self._path))
             self._parents += plain_names(texts(frame, names.parent, self._path))
         if names.turn is not None:
-            self._turns.add(numbers(frame, names.turn, self._path, before=before))
+            self._turns.add(numbers(frame, names.turn, self._path, before=before, marks=self._turn_marks))
 
     def _add_delays(self, frame: pl.DataFrame, column: str, before: int) -> None:
         """NaN where there is none."""
@@ -96,7 +97,7 @@ class Links:
         given = frame[column].is_not_null()
         zeros = frame.with_columns(pl.when(given).then(pl.col(column)).otherwise(pl.lit(0)).alias(column))
         per_second = 1e3 if self._names.delay_format == "ms" else 1.0
-        delay = numbers(zeros, column, self._path, least=0.0, before=before) / per_second
+        delay = numbers(zeros, column, self._path, least=0.0, before=before, marks=self._delay_marks) / per_second
         self._wait_s.add(np.where(given.to_numpy(), delay, np.nan))
 
     def with_times(self, frame: pl.DataFrame, time: str) -> pl.DataFrame:

@@ -149,7 +149,7 @@ def widened(table: Table) -> Table:
     return table.with_columns(
         cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String),
         cs.by_dtype(pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32).cast(pl.Int64),
-        cs.by_dtype(pl.Float32, pl.Int128).cast(pl.Float64),
+        cs.by_dtype(pl.Float16, pl.Float32, pl.Int128, pl.UInt128).cast(pl.Float64),
     )
 
 

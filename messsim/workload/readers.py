@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
 DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
 GROUPED = r"^[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
 WITH_COMMA = r"^[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+$"  # points may part thousands then
-THOUSANDS = re.compile(r"(?i)(?:^|[^a-z])(?:[km] ?tok(?:en)?s?|thousands?|millions?)(?![a-z])|[(\[] ?[km] ?[)\]]")
-PLACE = "\0place"  # a column of no file's
+OF_THOUSANDS = re.compile(
+    r"(?i)(?:^|[^a-z])(?:[km][ _.-]?tok(?:en)?s?|thousands?|millions?)(?![a-z])"
+    r"|tok(?:en)?s?[ _.-][km]$|[(\[] ?[km] ?[)\]]"
+)
+PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
+PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
+DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
+ROW_IN_FILE = "\0row in file"  # a column of no file's
 
 __all__ = [
+    "Marks",
     "as_numbers",
     "first_bad",
     "numbers",
-    "places_of",
     "read",
     "require",
     "resolved",
-    "rounded_counts",
+    "rows_in_file",
     "shown",
     "texts",
     "token_counts",
-    "with_places",
+    "with_rows_in_file",
 ]
 
 
@@ -65,21 +72,25 @@ def numbers(
     least: float = -np.inf,
     most: float = np.inf,
     before: int = 0,
+    marks: Marks | None = None,
 ) -> Floats:
     """A column as float64: every value present, finite and within [least, most].
 
-    Text that reads as a number is one. `before` is how many rows of the file come before those of the frame.
+    Text that reads as a number is one. `before` is how many rows of the file come before those of the frame, `marks`
+    what commas and points mean in them.
     """
     import polars as pl
 
     series = frame[column]
     expected = _range(least, most)
-    places = places_of(frame)
+    places = rows_in_file(frame)
     if series.null_count():
         raise first_bad(column, series.is_null(), "no value", expected, path, before, places)
     if series.dtype == pl.String:
-        number = as_numbers(series)
+        marks = marks or Marks()
+        number = as_numbers(series, marks)
         if number.null_count():
+            expected = marks.expected(series.filter(number.is_null())[0]) or expected
             raise first_bad(column, number.is_null(), series, expected, path, before, places)
         series = number
     if not (series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)):
@@ -91,61 +102,35 @@ def numbers(
     return values.to_numpy()
 
 
-def with_places(frame: pl.DataFrame) -> pl.DataFrame:
+def with_rows_in_file(frame: pl.DataFrame) -> pl.DataFrame:
     """A whole file whose rows keep where they stand in it, whichever of them are left out or moved."""
-    return frame.with_row_index(PLACE)
+    return frame.with_row_index(ROW_IN_FILE)
 
 
-def places_of(frame: pl.DataFrame) -> pl.Series | None:
+def rows_in_file(frame: pl.DataFrame) -> pl.Series | None:
     """Where in its file each row stands; None: as it does in the frame."""
-    return frame[PLACE] if PLACE in frame.columns else None
+    return frame[ROW_IN_FILE] if ROW_IN_FILE in frame.columns else None
 
 
-def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) -> Ints:
-    """A column of token counts, rounded to whole ones; `before` as in `numbers`. In text a point may part thousands."""
+def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0, marks: Marks | None = None) -> Ints:
+    """A column of token counts, rounded to whole ones; `before` and `marks` as in `numbers`.
+
+    In text a point may part thousands.
+    """
     import polars as pl
 
-    if THOUSANDS.search(column):
+    marks = marks or Marks()
+    if OF_THOUSANDS.search(column):
         raise DataError(
             f"column {column!r} is of thousands or millions, by its name; expected one of tokens", str(path)
         )
     if frame[column].dtype == pl.String:
         text = frame[column].str.strip_chars()
-        if text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all():
-            frame = frame.with_columns(text.str.replace_all(".", "", literal=True).alias(column))
-    return np.round(numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before)).astype(np.int32)
-
-
-def rounded_counts(frame: pl.DataFrame, column: str, counts: Ints, path: Path, before: int = 0) -> str | None:
-    """A note where counts were not whole, as means of several are.
-
-    Raises
-    ------
-    DataError
-        Where they may be thousands, the comma that parts them read as a decimal one.
-    """
-    import polars as pl
-
-    if frame[column].dtype.is_integer() or len(counts) != frame.height:
-        return None
-    values = frame[column] if frame[column].dtype.is_float() else as_numbers(frame[column].cast(pl.String))
-    exact = values.cast(pl.Float64).to_numpy()
-    off = np.abs(exact - counts)
-    broken = np.flatnonzero((off > 0.0) & (off <= 0.5))
-    if not len(broken):
-        return None
-    row = int(broken[0])
-    if _may_be_thousands(exact[broken]):
-        bad = pl.Series(np.isin(np.arange(len(exact)), broken))
-        way = f"where a comma parts thousands write {1000 * exact[row]:.0f}, where it is a mean {counts[row]}"
-        raise first_bad(column, bad, values.cast(pl.Float64), f"whole counts: {way}", path, before)
-    return f"column {column!r} has counts that are not whole, such as {frame[column][row]}: read as {counts[row]}"
-
-
-def _may_be_thousands(broken: Floats) -> bool:
-    """Whether all are below 1,000 and end within three decimals, and not all within two."""
-    off = [np.abs(k * broken - np.rint(k * broken)) > 1e-6 for k in (1000, 100)]
-    return bool((broken < 1000).all() and not off[0].any() and off[1].any())
+        dotted = text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all()
+        if dotted and not marks.point:
+            marks.point = THOUSANDS
+    tokens = numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before, marks=marks)
+    return np.round(tokens).astype(np.int32)
 
 
 def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
@@ -158,22 +143,59 @@ def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
     return [str(value) for value in series.cast(pl.String).fill_null("")]
 
 
-def as_numbers(text: pl.Series) -> pl.Series:
+@dataclass
+class Marks:
+    """What commas and points mean in a column's numbers: the same in all blocks of a file.
+
+    Attributes
+    ----------
+    comma, point
+        DECIMAL, THOUSANDS, or "" while no row tells.
+    """
+
+    comma: str = ""
+    point: str = ""
+
+    def expected(self, value: str | None) -> str:
+        """What is expected where a value would be a number, did its comma or point not mean another thing; else ""."""
+        value = (value or "").strip()
+        for mark, meaning, otherwise in (
+            ("comma", self.comma, {DECIMAL: PARTED_BY_COMMA, THOUSANDS: WITH_COMMA}),
+            ("point", self.point, {DECIMAL: PARTED_BY_POINT, THOUSANDS: r"^[+-]?\d+\.\d+$"}),
+        ):
+            if meaning and re.match(otherwise[meaning], value):
+                return f"a number in which a {mark} {meaning}, as in other rows"
+        return ""
+
+
+def as_numbers(text: pl.Series, marks: Marks | None = None) -> pl.Series:
     """Text as whole numbers if all of it is, else as numbers; null: none.
 
     Thousands may be parted by commas, apostrophes or spaces; a comma may stand for the decimal point where it does in
-    every value that has one, and points then part thousands.
+    every value that has one, and points then part thousands. `marks` is what they mean in the rows before, and then
+    in these too: what is a number in another sense is none.
     """
     import polars as pl
 
+    marks = marks or Marks()
     bare = text.str.strip_chars().str.strip_chars_start("$\u20ac\u00a3 ")
     if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
         grouped = bare.str.contains(GROUPED).fill_null(False)
         with_comma = bare.filter(bare.str.contains(",", literal=True))
-        if not with_comma.str.contains(GROUPED).all() and with_comma.str.contains(WITH_COMMA).all():
-            bare = _with_points(bare, thousands=with_comma.str.contains(".", literal=True).any())
+        if not marks.comma and len(with_comma):
+            if with_comma.str.contains(GROUPED).all():
+                marks.comma = THOUSANDS
+            elif with_comma.str.contains(WITH_COMMA).all():
+                marks.comma = DECIMAL
+        if marks.comma == DECIMAL:
+            if not marks.point and with_comma.str.contains(".", literal=True).any():
+                marks.point = THOUSANDS
         elif grouped.any():
             bare = bare.str.replace_all(r"[,' \u{a0}\u{202f}]", "").zip_with(grouped, bare)
+    if not marks.point and text.str.contains(r"^[^.]*\.[^.,]*$").any():
+        marks.point = DECIMAL
+    if marks.comma == DECIMAL or marks.point == THOUSANDS:
+        bare = _with_points(bare, thousands=marks.point == THOUSANDS)
     whole_numbers = bare.cast(pl.Int64, strict=False)
     if whole_numbers.null_count() == bare.null_count():
         return whole_numbers

@@ -14,9 +14,9 @@ from messsim.errors import DataError
 
 from .choosing import way_without
 from .chunk import Floats
-from .dates import FIRST_YEAR, LAST_YEAR, YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
+from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
-from .readers import as_numbers, first_bad, places_of
+from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ MOST = 1e12
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
-LEAST_STAMPS, COARSE_S = 4, 10.0  # how many that are multiples of so much are so by no chance
+NANOSECOND_YEARS = (1678, 2261)  # whole years whose nanoseconds since 1970 fit into 64 bits
+LEAST_STAMPS = 4  # how many that are multiples of much are so by no chance
+SHEET_STEP_S = 100.0  # steps of 10 s and less may be meant
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
 
 
@@ -98,6 +100,7 @@ class Times:
         self._dates: bool | None = None
         self._per_second: float = 1
         self._unit_from = ""
+        self._marks = Marks()
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
@@ -118,7 +121,7 @@ class Times:
                 return
             series = series.gather(pl.arg_where(pl.Series(keep), eager=True))
             rows = np.flatnonzero(keep) + before
-        elif (places := places_of(frame)) is not None:
+        elif (places := rows_in_file(frame)) is not None:
             rows = places.to_numpy()
         else:
             rows = np.arange(before, before + len(series))
@@ -184,10 +187,11 @@ class Times:
 
         path, name = self._path, series.name
         if series.dtype == pl.String:
-            text, series = series, as_numbers(series)
+            text, series = series, as_numbers(series, self._marks)
             if series.null_count():
                 value = str(text[int(series.is_null().arg_max() or 0)])
-                raise _bad(name, series.is_null(), text, self._or_without(value), path, rows)
+                expected = self._marks.expected(value) or self._or_without(value)
+                raise _bad(name, series.is_null(), text, expected, path, rows)
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
             of_day = series.dtype == pl.Time
@@ -318,7 +322,7 @@ class Times:
             return f"what {self._form.option} {self._form.format!r} describes"
         if series.dtype != pl.String:
             value = str(series.cast(pl.String)[int(np.argmax(bad))])
-            return self._or_without(value, f"a date of the years {FIRST_YEAR} to {LAST_YEAR}")
+            return self._or_without(value, f"a date of the years {NANOSECOND_YEARS[0]} to {NANOSECOND_YEARS[1]}")
         return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
 
     def _or_without(self, value: str, expected: str = EXPECTED) -> str:
@@ -333,7 +337,8 @@ class Times:
         n = len(series)
         if series.dtype in (pl.Date, pl.Datetime):
             zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
-            fits = series.dt.year().is_between(FIRST_YEAR, LAST_YEAR).to_numpy()
+            in_utc = series if zone is None else series.dt.convert_time_zone("UTC")
+            fits = in_utc.dt.year().is_between(*NANOSECOND_YEARS).to_numpy()
             ns = series.set(pl.Series(~fits), None).cast(pl.Datetime("ns", zone)).dt.epoch("ns").fill_null(0).to_numpy()
             return Dates(ns, None, ~fits, ~fits, np.full(n, zone is None))
         series = series.cast(pl.String).str.strip_chars('"')  # of JSON that a cell of a CSV quotes
@@ -391,12 +396,12 @@ class Times:
                 self._doubt_the_digits(values)
             return seconds
         values = self._in_order_of_month(values)
+        self._note_clock(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.start = _date(int(values.min()), "" if self._local and self._form.zone is None else "Z")
-        values = values - values.min()
-        seconds = values / SECOND_NS
-        self._note_clock(seconds)
-        return seconds
+        since_first = (values - values.min()).view(np.uint64)  # may be more than half of what 64 bits hold
+        since_first_s: Floats = since_first / SECOND_NS
+        return since_first_s
 
     def _doubt_the_unit(self, values: Floats) -> None:
         """Whether it is not that of stamps since 1970, of which seconds are the commonest."""
@@ -410,11 +415,18 @@ class Times:
             )
 
     def _doubt_the_digits(self, values: Floats) -> None:
-        """Whether stamps since 1970 lost their last digits: to 32 bits, which are 128 s apart, or in a spreadsheet."""
-        if len(values) < LEAST_STAMPS or self._origin or (values != np.rint(values)).any():
+        """Whether stamps since 1970 lost their last digits: to 32 bits, which are 128 s apart, or in a spreadsheet.
+
+        The first leaves multiples of a power of two, the second, from milliseconds on, of a power of ten.
+        """
+        whole = not self._origin and (values == np.rint(values)).all()
+        if len(values) < LEAST_STAMPS or not whole or values.min() == values.max():
             return
-        step_s = float(np.gcd.reduce(values.astype(np.int64))) / self._per_second
-        if step_s >= COARSE_S:
+        step = int(np.gcd.reduce(values.astype(np.int64)))
+        step_s = step / self._per_second
+        of_32_bits = step.bit_count() == 1 and step >= np.spacing(np.float32(values.min()))
+        of_sheet = self._per_second > 1 and re.fullmatch("10*", str(step)) is not None and step_s >= SHEET_STEP_S
+        if of_32_bits or of_sheet:
             self.notes.append(
                 f"column {self._column!r} has multiples of {step_s:,.15g} s alone: were its last digits lost, as in "
                 "32-bit floats, or in numbers such as 1.7E+12 of a spreadsheet?"
@@ -456,21 +468,20 @@ class Times:
         same_zone = self._form.zone is None or np.array_equal(read.local, expected.local)
         return pattern if not read.bad.any() and np.array_equal(read.ns, ns) and same_zone else ""
 
-    def _note_clock(self, seconds: Floats) -> None:
+    def _note_clock(self, ns: NDArray[np.int64]) -> None:
         if self._twice and self._form.zone:
             self.notes.append(
                 f"{self._twice:,} times come twice in {self._form.zone}, where daylight saving ends: the first is "
                 "meant until the clock goes back"
             )
-        if not self._local or self._form.zone is not None or len(seconds) < 2:
+        if not self._local or self._form.zone is not None or len(ns) < 2:
             return
-        steps = np.diff(seconds)
-        back = int(np.argmin(steps))
-        if -3660 <= steps[back] <= -1800:
+        steps_s = np.diff(ns) / SECOND_NS
+        back = int(np.argmin(steps_s))
+        if -3660 <= steps_s[back] <= -1800:
             self.notes.append(
-                f"column {self._column!r} goes back by {-steps[back]:,.0f} s behind row {back + 1}: if daylight saving "
-                "ended, "
-                f"{self._form.zone_option} such as Europe/Berlin puts it right"
+                f"column {self._column!r} goes back by {-steps_s[back]:,.0f} s behind {_date(int(ns[back]), '')}: if "
+                f"daylight saving ended, {self._form.zone_option} such as Europe/Berlin puts it right"
             )
 
 

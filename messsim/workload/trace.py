@@ -15,12 +15,13 @@ from messsim.scenario.laws import Tokens
 
 from .blocks import blocks, schema_of
 from .chunk import Floats, Ints
+from .counts import CountsColumn
 from .doubts import doubts
 from .growing import Growing
 from .hashes import HashIds, Runs
 from .links import Links, TraceTurns
 from .prompts import Paths, Turns
-from .readers import rounded_counts, texts, token_counts
+from .readers import texts
 from .times import TimeForm, Times
 from .unread import PROMPTS, unread
 
@@ -127,9 +128,10 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
     """Reads a file of lengths without times."""
     names = law.columns
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
+    columns_read = {column: CountsColumn(column, path) for column in tokens}
     for before, frame in blocks(path, list(tokens)):
         for column, counts in tokens.items():
-            counts.add(_token_counts(frame, column, path, before))
+            counts.add(_token_counts(columns_read[column], frame, path, before))
     columns = {column: counts.array() for column, counts in tokens.items()}
     return Lengths(
         columns[names.prompt_tokens] if prompt else None,
@@ -234,10 +236,10 @@ def _unread(names: scenario_arrivals.Columns, path: Path) -> list[str]:
     return [f"{note}; arrivals.columns names what is read"] if note else []
 
 
-def _token_counts(frame: pl.DataFrame, column: str, path: Path, before: int) -> Ints:
+def _token_counts(counts: CountsColumn, frame: pl.DataFrame, path: Path, before: int) -> Ints:
     """Token counts, and what to do with requests that have none: a scenario takes all rows."""
     try:
-        return token_counts(frame, column, path, before)
+        return counts.read(frame, before)
     except DataError as error:
         hint = "; messsim import --skip-failed leaves out rows without tokens"
         raise DataError([problem + hint for problem in error.problems], str(path)) from None
@@ -254,18 +256,16 @@ def _read_blocks(
 ) -> list[str]:
     """Hands the blocks of the file to all that collect columns of it; returns what the reader has to note."""
     notes: list[str] = []
-    rounded: dict[str, str | None] = dict.fromkeys(tokens)
+    columns_read = {column: CountsColumn(column, path) for column in tokens}
     for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], notes):
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
         for column, counts in tokens.items():
-            counts.add(here := _token_counts(frame, column, path, before))
-            if rounded[column] is None:
-                rounded[column] = rounded_counts(frame, column, here, path, before)
+            counts.add(here := _token_counts(columns_read[column], frame, path, before))
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
-    return [*notes, *filter(None, rounded.values())]
+    return [*notes, *(note for column in columns_read.values() for note in column.notes())]
 
 
 def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:
