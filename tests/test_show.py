@@ -148,6 +148,15 @@ def test_a_directory_without_a_run_is_refused(tmp_path):
     assert done.exit_code != 0
 
 
+def test_a_run_whose_records_are_gone_is_shown(tmp_path):
+    """They may be gigabytes; what is shown is of the summary and the timeline."""
+    study.run(small(requests=200), out=tmp_path / "out")
+    before = show(tmp_path / "out")
+    for file in (tmp_path / "out").glob("requests*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    assert show(tmp_path / "out") == before
+
+
 def test_a_damaged_directory_is_named(tmp_path):
     study.run(small(requests=50), out=tmp_path / "out")
     copy = tmp_path / "copy"

@@ -18,7 +18,7 @@ from .result import Result
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_whole", "reading_records"]
+__all__ = ["check_figures", "check_whole", "reading_records"]
 
 
 TIMELINE = ("request", "time_s", "satisfaction_running", "queue", "queue_tracked", "certificate", "cost_running")
@@ -28,16 +28,14 @@ RECORDS = (
 )
 
 
-def check_whole(result: Result) -> None:
-    """Raises unless the summary, the timeline and the records of a run hold what charts are made of.
+def check_figures(result: Result) -> None:
+    """Raises unless the summary and the timeline of a run hold what is shown of them.
 
     Raises
     ------
     OutputError
         Naming the file and what is wrong with it.
     """
-    import polars as pl
-
     path = result.directory or Path()
     try:
         Whole[Summary].model_validate(result.summary)
@@ -51,6 +49,20 @@ def check_whole(result: Result) -> None:
     pools = [p["name"] for p in result.summary["pools"]]
     seen = [f"{what}_{pool}" for pool in pools for what in ("in_system", "power_w")]
     _columns(f"{path}/timeline.parquet", result.timeline.collect_schema(), (*TIMELINE, *seen))
+
+
+def check_whole(result: Result) -> None:
+    """Raises unless the records of a run, too, hold what charts are made of.
+
+    Raises
+    ------
+    OutputError
+        Naming the file and what is wrong with it.
+    """
+    import polars as pl
+
+    check_figures(result)
+    path = result.directory or Path()
     with reading_records(path):
         schema = result.requests.collect_schema()
         rows = result.requests.select(pl.len()).collect().item()

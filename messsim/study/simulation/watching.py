@@ -19,7 +19,7 @@ from messsim.errors import MesssimError, OutputError
 from messsim.files import MOST_JSON, read_bytes, why
 from messsim.results import Result, in_progress, leftover_notes, write_file
 from messsim.results.reading import what_is_wrong
-from messsim.results.whole import check_whole
+from messsim.results.whole import check_figures
 from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
@@ -211,7 +211,7 @@ def _policy(directory: Path | None) -> str:
 
 
 def _of_result(result: Result) -> Snapshot:
-    check_whole(result)
+    check_figures(result)
     summary, timeline = result.summary, result.timeline
     try:
         sla, cost, latencies = summary["sla"], summary["cost"], summary["latency_s"]
