@@ -146,10 +146,11 @@ def widened(table: Table) -> Table:
     import polars as pl
     from polars import selectors as cs
 
+    wide = [getattr(pl, name) for name in ("Float16", "Float32", "Int128", "UInt128") if hasattr(pl, name)]
     return table.with_columns(
         cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String),
         cs.by_dtype(pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32).cast(pl.Int64),
-        cs.by_dtype(pl.Float16, pl.Float32, pl.Int128, pl.UInt128).cast(pl.Float64),
+        cs.by_dtype(*wide).cast(pl.Float64),  # not all of which the oldest Polars has
     )
 
 
