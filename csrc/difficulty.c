@@ -9,10 +9,16 @@
 
 enum { BLOCK = 256, GROUP = 8 }; /* so many features of so many requests are drawn in the cache, and then turned */
 
-static void draw_pair(const ms_difficulty_law *law, int32_t pair, uint64_t first, int64_t n, double *even, double *odd)
+static ms_stream stream_of(const ms_difficulty_law *law, int32_t pair)
 {
     ms_stream stream = law->stream;
     stream.sub = (uint32_t)pair;
+    return stream;
+}
+
+static void draw_pair(const ms_difficulty_law *law, int32_t pair, uint64_t first, int64_t n, double *even, double *odd)
+{
+    const ms_stream stream = stream_of(law, pair);
     ms_draw_normal_pair(&stream, first, n, even, odd);
 }
 
@@ -32,8 +38,7 @@ void ms_difficulty_columns(const ms_difficulty_law *law, uint64_t first, int64_t
         draw_pair(law, j / 2, first, n, out + j * n, out + (j + 1) * n);
     }
     if (j < dimensions) {
-        ms_stream stream = law->stream;
-        stream.sub = (uint32_t)(j / 2);
+        const ms_stream stream = stream_of(law, j / 2);
         ms_draw_normal(&stream, 0, first, n, out + j * n);
     }
     see_difficulty(law, n, difficulty, out);

@@ -106,9 +106,10 @@ def _never_up(s: Parts) -> Iterator[str]:
     """Of what only such pools serve everything would wait for ever, and the run would not end."""
     if any(p.serves not in s.model_names for p in s.pools):
         return
-    sleeping = {str(p.name): p.autoscale for p in s.fleet if p.autoscale is not None and _sleeps(p.autoscale)}
-    awake = {(p.serves, role) for p in s.fleet if p.name not in sleeping for role in (p.role, "both")}
-    for pool in s.fleet:
+    fleet = s.fleet
+    sleeping = {str(p.name): p.autoscale for p in fleet if p.autoscale is not None and _sleeps(p.autoscale)}
+    awake = {(p.serves, role) for p in fleet if p.name not in sleeping for role in (p.role, "both")}
+    for pool in fleet:
         autoscale = sleeping.get(str(pool.name))
         if autoscale is not None and (pool.serves, pool.role) not in awake:
             yield (
