@@ -87,6 +87,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     pool->shared.order = pool->plan.limits.order;
     pool->alike = first_alike(self, number);
     ms_pool *alike = &self->pool[pool->alike];
+    ms_products_init(&pool->products, &pool->plan.coefficients);
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
         self->look_s[first + i] = INFINITY;
@@ -94,7 +95,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
         if (!plan->is_api) {
             MS_TRY(ms_replica_init(replica, first + i, &alike->plan.coefficients, &plan->limits, shared));
         }
-        replica->sequences.decoders_s = alike->decoders_s;
+        replica->sequences.products = &alike->products;
     }
     return 0;
 }

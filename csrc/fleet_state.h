@@ -66,8 +66,8 @@ typedef struct ms_pool {
     int64_t crossing;   /* of the unfinished, the ones that it has prefilled and whose KV it holds still */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
-    double decoders_s[MS_FEW_DECODERS]; /* what its replicas know of batches of few (sequences_state.h), and those of */
-    int32_t alike;                      /* later pools with its coefficients; of these, the first such pool */
+    ms_products products; /* of its replicas, and those of later */
+    int32_t alike;        /* pools with its coefficients; of these, the first such pool */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
@@ -176,6 +176,7 @@ typedef struct ms_fleet {
     double *down_since_s;
     ms_rest *rest;           /* [replicas] meters.c, */
     uint8_t *is_at_rest;     /* [replicas] where that is known */
+    int32_t is_watched;      /* looks, or indices of many replicas, are told of what happens to them */
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */

@@ -6,8 +6,8 @@ static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
     const double drafts = c->draft_tokens * decoders;
-    const int is_known = p == 0.0 && batch->decoders_s > 0.0;
-    ms_series gpu = {is_known ? batch->decoders_s : ms_batch_seconds(c, p + decoders + drafts), 0.0};
+    const int is_known = batch->products_s > 0.0;
+    ms_series gpu = {is_known ? batch->products_s : ms_batch_seconds(c, p + decoders + drafts), 0.0};
     if (decoders > 0.0) {
         double per_context = c->ak_s_per_token;
         if (p > 0.0) {
@@ -128,7 +128,7 @@ static ms_batch decode_part(const ms_batch *batch)
     return (ms_batch){.decoders = batch->decoders,
                       .context = batch->context,
                       .ahead = batch->ahead,
-                      .decoders_s = batch->decoders_s};
+                      .products_s = batch->decoders_s};
 }
 
 /* Where more tokens are quicker than fewer, as tiled kernels can be, prompts add nothing. */

@@ -55,7 +55,8 @@ typedef struct ms_batch {
     double prompt_prior;  /* C, tokens */
     double prompts;       /* how many */
     double ahead;         /* tokens an iteration by which K grows beyond B: right drafts */
-    double decoders_s;    /* g of the decoders alone; 0: it is yet to be worked out */
+    double products_s;    /* g of all its tokens, and */
+    double decoders_s;    /* of the decoders alone; 0: it is yet to be worked out */
 } ms_batch;
 
 /* A quantity that starts at `first` and grows by `slope` an iteration. */

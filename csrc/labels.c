@@ -65,8 +65,11 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
             x = ms_predictor_row(predictor, open->request, x, stride, features.step, 1);
             stride = 1;
         }
-        for (int32_t j = 0; j < d; j++) {
+        for (int32_t j = 0; j < d && stride > 1; j++) {
             open->lesson[j] = x[j * stride];
+        }
+        if (stride == 1) {
+            memcpy(open->lesson, x, (size_t)d * sizeof *x);
         }
     }
     for (int32_t m = 0; m < models; m++) {

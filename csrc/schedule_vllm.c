@@ -38,6 +38,29 @@ static int64_t keep(ms_replica *self, int *preempted)
     }
 }
 
+/* Those who wait join the next iteration while there is room; what was carried here goes first. `used` is of all who are in
+ * the batch, in blocks. */
+static int admit(ms_replica *self, double t_s, int64_t *used, int32_t *pulled)
+{
+    ms_sequences *sequences = &self->sequences;
+    int64_t budget = ms_sequences_budget(sequences);
+    budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
+    if (self->arrived.head != NULL) {
+        MS_TRY(ms_transit_admit(self, t_s, &budget));
+        *used = ms_sequences_blocks(sequences, 1);
+    }
+    while (budget > 0 && sequences->running + self->kept_places < sequences->limits.max_num_seqs &&
+           self->queue->head != NULL && ms_sequences_fit(sequences, self->queue->head, *used, budget)) {
+        if (self->queue->head->source >= 0) {
+            ms_transit_begin(self, used);
+            continue;
+        }
+        MS_TRY(ms_jump_admit(self, t_s, budget, used, pulled));
+        budget -= sequences->chunk[sequences->running - 1];
+    }
+    return 0;
+}
+
 static int plan(ms_replica *self, double t_s, int32_t *pulled)
 {
     ms_sequences *sequences = &self->sequences;
@@ -47,21 +70,9 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
         ms_sequences_make_room(sequences, used);
         ms_sequences_share(sequences, 1);
     }
-    int64_t budget = ms_sequences_budget(sequences);
-    budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
     preempted = preempted && sequences->running > 0; /* of memory that others will need, not those who run */
-    if (!preempted && self->arrived.head != NULL) {
-        MS_TRY(ms_transit_admit(self, t_s, &budget));
-        used = ms_sequences_blocks(sequences, 1);
-    }
-    while (!preempted && budget > 0 && sequences->running + self->kept_places < sequences->limits.max_num_seqs &&
-           self->queue->head != NULL && ms_sequences_fit(sequences, self->queue->head, used, budget)) {
-        if (self->queue->head->source >= 0) {
-            ms_transit_begin(self, &used);
-            continue;
-        }
-        MS_TRY(ms_jump_admit(self, t_s, budget, &used, pulled));
-        budget -= sequences->chunk[sequences->running - 1];
+    if (!preempted && (self->queue->head != NULL || self->arrived.head != NULL)) {
+        MS_TRY(admit(self, t_s, &used, pulled));
     }
     return used <= sequences->capacity_blocks ? ms_jump_begin(self, t_s, preempted ? 1 : INT64_MAX) : MS_ERR_BLOCKS;
 }

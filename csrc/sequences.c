@@ -431,17 +431,15 @@ int64_t ms_sequences_last(const ms_sequences *self)
     return self->limits.kv_policy == MS_KV_RECOMPUTE ? that_fit(self, n) : n;
 }
 
-/* g of the decoders alone, worked out once for each number of few. */
-static double decoders_seconds(ms_sequences *self)
+/* What the batch takes the products with the weights, where it is looked up. */
+static void look_up_products(ms_sequences *self)
 {
-    const int32_t n = self->decoders;
-    if (n >= MS_FEW_DECODERS || self->decoders_s == NULL) {
-        return 0.0;
-    }
-    if (self->decoders_s[n] == 0.0) {
-        self->decoders_s[n] = ms_batch_seconds(self->coefficients, (double)n + self->coefficients->draft_tokens * (double)n);
-    }
-    return self->decoders_s[n];
+    ms_batch *batch = &self->batch;
+    const double drafts = self->coefficients->draft_tokens * batch->decoders;
+    batch->decoders_s = batch->decoders > 0.0 ? ms_products_of_decoders(self->products, self->decoders) : 0.0;
+    batch->products_s = batch->prompt_tokens > 0.0
+                            ? ms_products_seconds(self->products, batch->prompt_tokens + batch->decoders + drafts)
+                            : batch->decoders_s;
 }
 
 void ms_sequences_compose(ms_sequences *self)
@@ -458,11 +456,13 @@ void ms_sequences_compose(ms_sequences *self)
     ms_batch *batch = &self->batch;
     batch->decoders = decodes ? (double)self->decoders : 0.0;
     batch->context = decodes ? (double)self->context * self->unit : 0.0;
-    batch->decoders_s = decodes ? decoders_seconds(self) : 0.0;
     batch->ahead = decodes ? (double)self->growth * self->unit - (double)self->decoders : 0.0;
     batch->prompt_tokens = (double)tokens;
     batch->prompt_work = work;
     batch->prompt_prior = (double)prior;
     batch->prompts = (double)(self->running - self->decoders);
+    if (self->products != NULL) {
+        look_up_products(self);
+    }
     ms_iteration_put_durations(self->coefficients, batch, &self->tau);
 }

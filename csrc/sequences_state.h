@@ -17,6 +17,7 @@
 #include "drafts.h"
 #include "iteration.h"
 #include "job.h"
+#include "products.h"
 
 enum ms_kv_policy {
     MS_KV_RECOMPUTE, /* admit while the prompt fits; preempt when memory runs out */
@@ -46,7 +47,7 @@ typedef struct ms_limits {
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
 
-enum { MS_FEW_DECODERS = 64, MS_FEW_SEQUENCES = 8 };
+enum { MS_FEW_SEQUENCES = 8 };
 
 /* The arrays of few sequences. */
 /* What comes before `rate` is read in every iteration: expect.c asks for it early. */
@@ -85,8 +86,7 @@ typedef struct ms_sequences {
     int64_t *chunk;         /* prompts: tokens of one iteration */
     double *energy_j;       /* since admission; goes to the job when it leaves */
     double *usage_s;
-    double *decoders_s;     /* [MS_FEW_DECODERS] of all replicas with these coefficients, the owner's memory: seconds of the
-                             * products with the weights for so many; 0: not worked out yet. NULL: none is kept */
+    ms_products *products;  /* of all replicas with these coefficients, the owner's memory; NULL: each is worked out anew */
     ms_block_size block;      /* of memory, tokens */
     ms_block_size unit_block; /* the same in units */
     int64_t capacity_blocks;

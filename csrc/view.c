@@ -81,6 +81,7 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
 int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 {
     find_common_limits(self, servers);
+    self->is_watched |= self->looks.delay_s > 0.0 || servers->replicas > MS_SCAN_MOST;
     ms_bindings_init(&servers->sessions);
     MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
     MS_TRY(ms_ties_init(&servers->heights, servers->replicas));
@@ -168,13 +169,23 @@ void ms_view_show_account(ms_fleet *self, int32_t replica)
     }
 }
 
-void ms_view_note_load(ms_fleet *self, int32_t replica)
+void ms_view_tell_stir(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
+    if (self->looks.delay_s > 0.0) {
+        ms_looks_stir(&self->looks, replica);
+    } else if (ms_servers_stand(servers)) {
+        ms_servers_mark(servers, replica, self->place_of[replica]);
+    }
+}
+
+void ms_view_tell_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
-    ms_view_stir(self, replica);
+    ms_view_tell_stir(self, replica);
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
     } else if (servers->replicas > MS_SCAN_MOST) {

@@ -8,9 +8,6 @@
 int ms_view_prepare(ms_fleet *self, ms_servers *servers);
 void ms_view_free(ms_servers *servers);
 
-/* The load of a replica has changed. */
-void ms_view_note_load(ms_fleet *self, int32_t replica);
-
 /* Unfinished jobs of a replica, those outside its GPUs included, or of the API that stands as one. */
 int64_t ms_view_unfinished(const ms_fleet *self, int32_t replica);
 
@@ -43,15 +40,25 @@ static inline uint32_t ms_view_terms(const ms_score_weights *weights)
            (uint32_t)(weights->kv_cache > 0.0) << MS_TERM_USAGE;
 }
 
+/* What those who watch are told by the two functions below. */
+void ms_view_tell_stir(ms_fleet *self, int32_t replica);
+void ms_view_tell_load(ms_fleet *self, int32_t replica);
+
 /* Something happens to a replica, or is about to: its engine may tell of it at once, or at the next look. */
 static inline void ms_view_stir(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_pool_of(self, replica)->servers];
     self->is_at_rest[replica] = 0;
-    if (self->looks.delay_s > 0.0) {
-        ms_looks_stir(&self->looks, replica);
-    } else if (ms_servers_stand(servers)) {
-        ms_servers_mark(servers, replica, self->place_of[replica]);
+    if (self->is_watched) {
+        ms_view_tell_stir(self, replica);
+    }
+}
+
+/* The load of a replica has changed. */
+static inline void ms_view_note_load(ms_fleet *self, int32_t replica)
+{
+    self->is_at_rest[replica] = 0;
+    if (self->is_watched) {
+        ms_view_tell_load(self, replica);
     }
 }
 

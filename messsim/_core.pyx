@@ -762,7 +762,7 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
     cdef ms_batch batch
     fill_ms_coefficients(&c, coefficients)
     fill_ms_batch(&batch, (decoders, context, prompt_tokens, prompt_work, prompt_prior if prompt_tokens > 0 else 0.0,
-                           prompts if prompt_tokens > 0 else 0.0, ahead, 0.0))
+                           prompts if prompt_tokens > 0 else 0.0, ahead, 0.0, 0.0))
     cdef ms_durations tau = ms_iteration_durations(&c, &batch)
     return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 

@@ -303,11 +303,11 @@ static void drafts_are_made_and_checked(void)
     CHECK(gpu_of(&k, &prompts).first == gpu_of(&c, &prompts).first); /* nobody drafts */
 }
 
-/* g of decoders alone may be known; with prompts it is another. */
-static void what_is_known_of_decoders_is_used_for_them_alone(void)
+/* g of a batch may be known; that of its decoders alone is another. */
+static void what_is_known_of_products_is_used(void)
 {
     ms_batch alone = decode, beside = mixed;
-    alone.decoders_s = beside.decoders_s = 5.0;
+    alone.products_s = beside.decoders_s = 5.0;
     CHECK(gpu_of(&c, &alone).first == 5.0 + 0.25 * 4.0 + 0.125 * 64.0 && gpu_of(&c, &alone).slope == 0.125 * 4.0);
     CHECK(gpu_of(&c, &beside).first == gpu_of(&c, &mixed).first);
     const ms_durations tau = ms_iteration_durations(&c, &beside);
@@ -357,7 +357,7 @@ int main(void)
     RUN(waiting_for_the_host_draws_as_work_does);
     RUN(nobody_is_paid_for_a_quicker_iteration);
     RUN(drafts_are_made_and_checked);
-    RUN(what_is_known_of_decoders_is_used_for_them_alone);
+    RUN(what_is_known_of_products_is_used);
     RUN(iterations_below_the_host_are_counted_exactly);
     return report();
 }

@@ -251,8 +251,8 @@ static void a_first_token_for_another_to_show(void)
 
 /* ---- the next iteration ------------------------------------------------------------------------------------------ */
 
-/* g of n decoders with their drafts: worked out once for each n of few, and anew for many; not while they pause. */
-static void products_of_decoders_are_worked_out_once(void)
+/* g of all tokens and of the decoders with their drafts alone, as they were looked up; not while they pause. */
+static void products_are_looked_up(void)
 {
     static ms_job jobs[MS_FEW_DECODERS + 1];
     const ms_coefficients c = {
@@ -260,29 +260,30 @@ static void products_of_decoders_are_worked_out_once(void)
     ms_limits limits = drafting(10000, 1);
     limits.max_num_seqs = MS_FEW_DECODERS + 1;
     ms_sequences s;
-    double decoders_s[MS_FEW_DECODERS] = {0.0};
+    ms_products products;
+    ms_products_init(&products, &c);
     ms_sequences_init(&s, &c, &limits);
-    s.decoders_s = decoders_s;
+    s.products = &products;
     for (int n = 1; n <= MS_FEW_DECODERS + 1; n++) {
         jobs[n - 1] = ms_job_new(n, 0, 2, 900);
         admit(&s, &jobs[n - 1], 900);
+        ms_sequences_compose(&s);
+        CHECK(s.batch.products_s == 1.0 + 0.25 * (2.0 + (n - 1) + (n - 1)));
+        CHECK(s.batch.decoders_s == (n > 1 ? 1.0 + 0.25 * (2.0 * (n - 1)) : 0.0));
         apply(&s, 1);
         const double expected = 1.0 + 0.25 * (n + n);
-        CHECK(s.decoders == n && s.batch.decoders_s == (n < MS_FEW_DECODERS ? expected : 0.0));
+        CHECK(s.decoders == n && s.batch.decoders_s == expected && s.batch.products_s == expected);
         CHECK(s.tau.gpu.first == expected + 0.5 * s.batch.context);
     }
-    CHECK(s.decoders_s[5] == 1.0 + 0.25 * 10.0);
     ms_sequences_preempt(&s, 0, 0);
     ms_sequences_preempt(&s, 0, 0);
-    s.decoders_s[MS_FEW_DECODERS - 1] = 7.0; /* used as it is */
+    products.few_s[MS_FEW_DECODERS - 1] = 7.0; /* used as it is */
     ms_sequences_compose(&s);
-    CHECK(s.batch.decoders_s == 7.0);
-    s.decoders_s = NULL; /* then it is worked out each time */
-    ms_sequences_compose(&s);
-    CHECK(s.batch.decoders_s == 0.0 && s.tau.gpu.first == 1.0 + 0.25 * 2.0 * (double)s.decoders + 0.5 * s.batch.context);
+    CHECK(s.batch.decoders_s == 7.0 && s.batch.products_s == 7.0);
     s.paused = 1;
     ms_sequences_compose(&s);
-    CHECK(s.batch.decoders == 0.0 && s.batch.context == 0.0 && s.batch.ahead == 0.0 && s.batch.decoders_s == 0.0);
+    CHECK(s.batch.decoders == 0.0 && s.batch.context == 0.0 && s.batch.ahead == 0.0);
+    CHECK(s.batch.decoders_s == 0.0 && s.batch.products_s == 0.0);
     ms_sequences_free(&s);
 }
 
@@ -355,7 +356,7 @@ int main(void)
     RUN(who_joins_goes_before_the_prompt_under_way);
     RUN(who_joins_alone_decodes_at_once);
     RUN(a_first_token_for_another_to_show);
-    RUN(products_of_decoders_are_worked_out_once);
+    RUN(products_are_looked_up);
     RUN(a_composition_stands_as_long_as_it_fits);
     RUN(who_is_preempted_has_not_answered);
     return report();
