@@ -32,7 +32,7 @@ def where_cached(replicas, cached):
     return best
 
 
-def told_or_cached(request, replicas, cached, params):
+def listed_or_cached(request, replicas, cached, params):
     """Where its constants say; where they say -1, the first of those whose cache holds most of the prompt."""
     if params[request] >= 0:
         return int(params[request])

@@ -1,19 +1,20 @@
 """Rules of dispatch that read prefix caches see them as old as the last look, by hand: looks at 2 s, 4 s, ..."""
 
 import json
+from pathlib import Path
 
 import pytest
 from builders import model, run, scenario
-from own_dispatch import __file__ as OWN_RULES
 
 from messsim.workload.chance import Chance
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
+OWN_RULES = Path(__file__).with_name("own_dispatch.py")
 A, B = [1, 2], [5, 6, 7]  # prompts of 1,024 and 1,536 tokens, by hashes of blocks of 512
 
 
 def where(folder, engine: str, cluster: dict, sent: list[tuple[float, list[int]]], seed: int = 1) -> list[int]:
-    """Replicas of requests, each of half a second, on two whose memory has 97 blocks of 16: one more than B's prompt."""
+    """Replicas of requests, half a second each, on two whose memory has 97 blocks of 16: one more than B's prompt."""
     rows = [
         {"timestamp": 1000 * t_s, "input_length": 512 * len(ids), "output_length": 2, "hash_ids": ids}
         for t_s, ids in [(0.0, [9]), *sent]
@@ -32,16 +33,16 @@ def where(folder, engine: str, cluster: dict, sent: list[tuple[float, list[int]]
     return run(data, engine).records.replica.tolist()[1:]
 
 
-def told(delay_s: float, *places: int) -> dict:
-    """A rule that goes where it is told, at -1 where most is cached, of equals the first; replica 0 begins."""
-    rule = f"{OWN_RULES}:told_or_cached"
+def placed(delay_s: float, *places: int) -> dict:
+    """A rule that goes where this says, at -1 where most is cached, of equals the first; replica 0 begins."""
+    rule = f"{OWN_RULES}:listed_or_cached"
     return {"dispatch": rule, "own": {"params": [0, *places]}, "state_delay_s": delay_s}
 
 
 @engines
 @pytest.mark.parametrize(("delay_s", "t_s", "expected"), [(2, 1.9, 0), (2, 2.0, 1), (2, 5.9, 1), (0, 1.9, 1)])
 def test_what_has_come_into_a_cache_is_seen_at_the_next_look(tmp_path, engine, delay_s, t_s, expected):
-    assert where(tmp_path, engine, told(delay_s, 1, -1), [(0.5, A), (t_s, A)]) == [1, expected]
+    assert where(tmp_path, engine, placed(delay_s, 1, -1), [(0.5, A), (t_s, A)]) == [1, expected]
 
 
 @engines
@@ -49,7 +50,7 @@ def test_what_has_come_into_a_cache_is_seen_at_the_next_look(tmp_path, engine, d
 def test_what_was_evicted_is_seen_until_the_next_look(tmp_path, engine, delay_s, t_s, expected):
     """B has taken all memory of the replica with A by 3 s."""
     sent = [(0.5, A), (2.5, B), (t_s, A)]
-    assert where(tmp_path, engine, told(delay_s, 1, 1, -1), sent) == [1, 1, expected]
+    assert where(tmp_path, engine, placed(delay_s, 1, 1, -1), sent) == [1, 1, expected]
 
 
 @engines
@@ -57,9 +58,9 @@ def test_what_was_evicted_is_seen_until_the_next_look(tmp_path, engine, delay_s,
 def test_a_replica_that_failed_is_seen_to_have_nothing(tmp_path, engine, delay_s, t_s, expected):
     """Replica 1 has A as the look at 2 s sees, is down at once, and computes A again, which is seen at 4 s."""
     failures = {"schedule": [{"pool": "only", "replica": 1, "at_s": 2.0, "for_s": 0.05}]}
-    cluster = told(delay_s, 1, 1, -1) | {"failures": failures}
+    cluster = placed(delay_s, 1, 1, -1) | {"failures": failures}
     assert where(tmp_path, engine, cluster, [(0.5, A), (2.06, A), (t_s, A)]) == [1, 1, expected]
-    cluster = told(delay_s, 1, -1) | {"failures": failures}
+    cluster = placed(delay_s, 1, -1) | {"failures": failures}
     assert where(tmp_path, engine, cluster, [(0.5, A), (2.06, A)]) == [1, 0]
 
 

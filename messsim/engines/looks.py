@@ -13,8 +13,7 @@ __all__ = ["Looks"]
 class Looks:
     """What dispatch sees of replicas; with no delay as they are.
 
-    Where `settles`, what iterations under way at a look have computed, and what they have evicted, is seen of caches too:
-    those who ask for prices go by that.
+    Where `settles`, iterations under way at a look have put into caches, and evicted, what they do: prices go by that.
     """
 
     def __init__(self, delay_s: float, *, settles: bool = False) -> None:
