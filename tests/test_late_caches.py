@@ -1,11 +1,15 @@
 """Rules of dispatch that read prefix caches see them as old as the last look, by hand: looks at 2 s, 4 s, ..."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
-from builders import model, run, scenario
+from builders import model, pool, run, scenario
+from test_dispatch import many
+from test_engines_equal import assert_equal
 
+from messsim.scenario import parse
 from messsim.workload.chance import Chance
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
@@ -93,3 +97,30 @@ def test_the_kv_router_hears_of_an_eviction_at_the_next_look(tmp_path, engine, d
     cluster = {"dispatch": "kv_router", "state_delay_s": delay_s}
     expected = [first, first, first if sees else other]
     assert where(tmp_path, engine, cluster, [(0.9, A), (2.5, B), (t_s, A)], seed) == expected
+
+
+def drawn_fleet(seed: int) -> dict:
+    """Few replicas or many, whose memory is short or not; conversations, failures, prices of what a request adds."""
+    chance = random.Random(seed)
+    memory = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": chance.choice([140, 400])}
+    schedule = chance.choice([{}, {"schedule": "sglang"}, {"max_batched_tokens": 8}])
+    served = {"max_num_seqs": 3, "replicas": chance.choice([2, 3, 20])} | memory | schedule
+    other = {"name": "other", "satisfaction": 0.8, "output": {"kind": "geometric", "mean": 6.0, "max": 60}}
+    rules = ({"dispatch": "kv_router"}, {"dispatch": f"{OWN_RULES}:everything", "own": {"state": 1}})
+    failures = {"mtbf_s": 30.0, "mttr_s": 1.0, "on_failure": "retry"}
+    delay_s = chance.choice([0.1, 0.25, 0.7, 5.0])
+    changes = {
+        "seed": seed,
+        "requests": 300,
+        "pools": [pool("only", **served), pool("other", **served)],
+        "router": {"cost_estimate": chance.choice(["known", "marginal"]), "V": 1e-2},
+        "arrivals": {"kind": "poisson", "rate_rps": 3.0 * served["replicas"]},
+        "cluster": rules[seed % 2] | {"state_delay_s": delay_s, "failures": failures},
+    }
+    data = many("random", delay_s, **changes)
+    return data | {"models": [*data["models"], other]}
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_the_engines_see_the_same(seed):
+    assert_equal(parse(drawn_fleet(seed)))
