@@ -2,67 +2,25 @@
 
 #include <stdlib.h>
 
+#include "cache_state.h"
 #include "early.h"
 #include "error.h"
 #include "hash.h"
+#include "past.h"
+#include "pieces.h"
 #include "texts.h"
 
-/* Blocks from ... to - 1 of a node, released at once. */
-struct ms_stretch {
-    struct ms_node *node; /* NULL in one that a node has for itself, unused */
-    int64_t from;
-    int64_t to;
-    struct ms_stretch *older;
-    struct ms_stretch *newer;
-    struct ms_stretch *deeper; /* of the same node */
-    struct ms_stretch *shallower;
-};
-
-/* Blocks are counted from the start of the text: a node has those from `first` on. */
-typedef struct ms_node {
-    uint64_t key;
-    struct ms_node *next; /* in its bucket */
-    struct ms_node **at;  /* what leads to it there */
-    int64_t first;
-    int64_t present;
-    int64_t held;
-    struct ms_hold *holds;
-    struct ms_stretch *shallowest; /* released last: the others are deeper and older */
-    struct ms_stretch own;         /* the first of them, beside the node: most have no other */
-} ms_node;
-
-/* A job uses the blocks of a node up to `to`, and may use them up to `end`. */
-struct ms_hold {
-    ms_node *node;
-    int64_t to;
-    int64_t end;
-    struct ms_hold *above;    /* of the same job, nearer to the start */
-    struct ms_hold *previous; /* of the same node */
-    struct ms_hold *next;
-};
-
-typedef struct ms_stretch ms_stretch;
-typedef struct ms_hold ms_hold;
-
-enum kind { SHARED, OWN, GENERATED };
 enum { FIRST_BUCKETS = 64 };
-
-/* A node of a text, as a job comes by. */
-typedef struct text_part {
-    uint64_t key;
-    int64_t first;
-    int64_t end;
-} text_part;
 
 void ms_cache_init(ms_cache *self, int64_t block_tokens)
 {
     *self = (ms_cache){.block = ms_block_size_of(block_tokens)};
     ms_store_init(&self->node_store, sizeof(ms_node));
-    ms_store_init(&self->stretch_store, sizeof(ms_stretch));
+    ms_store_init(&self->stretch_store, sizeof(ms_cache_stretch));
     ms_store_init(&self->hold_store, sizeof(ms_hold));
 }
 
-void ms_cache_free(ms_cache *self)
+static void free_nodes(ms_cache *self)
 {
     free(self->bucket);
     self->bucket = NULL;
@@ -72,68 +30,45 @@ void ms_cache_free(ms_cache *self)
     ms_store_free(&self->hold_store);
 }
 
-void ms_cache_clear(ms_cache *self)
+void ms_cache_free(ms_cache *self)
 {
-    const ms_cache before = *self;
-    for (int64_t i = 0; i < self->buckets && self->directory != NULL; i++) {
-        for (const ms_node *node = self->bucket[i]; node != NULL; node = node->next) {
-            ms_texts_remove(self->directory, (int64_t)node->key, self->place);
-        }
+    free_nodes(self);
+    if (self->past != NULL) {
+        ms_past_free(self->past);
+        free(self->past);
+        self->past = NULL;
     }
-    ms_cache_free(self);
-    ms_cache_init(self, self->block.tokens);
-    self->evicted = before.evicted;
-    self->texts = before.texts;
-    self->directory = before.directory;
-    self->place = before.place;
+}
+
+int ms_cache_poll(ms_cache *self, const int64_t *look)
+{
+    if (self->past == NULL) {
+        self->past = malloc(sizeof *self->past);
+        if (self->past == NULL) {
+            return MS_ERR_MEMORY;
+        }
+        ms_past_init(self->past, look);
+    }
+    return 0;
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------- */
-
-static uint64_t key_of(enum kind kind, int64_t id)
-{
-    return (uint64_t)id << 2 | (uint64_t)kind;
-}
 
 static int64_t min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* The i-th part of the first `tokens` of a job's text; 0 past the last. */
-static int part_of(const ms_cache *self, const ms_job *job, int64_t tokens, int32_t i, text_part *part)
-{
-    const int32_t length = job->path_length;
-    const int64_t shared = length > 0 ? job->path[length - 1].end_tokens : 0;
-    int64_t from, to;
-    if (i < length) {
-        from = i > 0 ? job->path[i - 1].end_tokens : 0;
-        to = job->path[i].end_tokens;
-        part->key = key_of(SHARED, job->path[i].id);
-    } else if (i == length && shared < job->prompt_tokens) {
-        from = shared;
-        to = job->prompt_tokens;
-        part->key = key_of(OWN, job->request);
-    } else {
-        from = job->prompt_tokens;
-        to = i == length + (shared < job->prompt_tokens) ? tokens : from;
-        part->key = key_of(GENERATED, job->text);
-    }
-    part->first = ms_blocks_within(&self->block, from);
-    part->end = ms_blocks_within(&self->block, min(to, tokens));
-    return from < min(to, tokens);
-}
-
 int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id)
 {
-    const ms_cache blocks = {.block = ms_block_size_of(block_tokens)};
-    text_part part;
+    const ms_block_size block = ms_block_size_of(block_tokens);
+    ms_piece piece;
     int32_t i = 0;
-    while (part_of(&blocks, job, job->prompt_tokens, i, &part) && part.first == part.end) {
+    while (ms_piece_of(&block, job, job->prompt_tokens, i, &piece) && piece.first == piece.end) {
         i++;
     }
-    *id = (int64_t)part.key;
-    return part.first < part.end;
+    *id = (int64_t)piece.key;
+    return piece.first < piece.end;
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------------------- */
@@ -196,12 +131,43 @@ static ms_node *find_or_make(ms_cache *self, uint64_t key, int64_t first)
         *node = (ms_node){.key = key, .first = first, .present = first, .held = first};
         put_first(self, node);
         self->nodes++;
-        if (self->directory != NULL && (key & 3) != GENERATED &&
+        if (self->directory != NULL && !ms_piece_is_generated(key) &&
             ms_texts_put(self->directory, (int64_t)key, self->place) != 0) {
             self->error = MS_ERR_MEMORY;
         }
     }
     return node;
+}
+
+/* What has gone since the last look is for routers to find until the next. */
+static void forget_past(ms_cache *self)
+{
+    for (int32_t i = 0; i < self->past->length && self->directory != NULL; i++) {
+        if (find(self, self->past->notes[i].key) == NULL) {
+            ms_texts_remove(self->directory, (int64_t)self->past->notes[i].key, self->place);
+        }
+    }
+    ms_past_forget(self->past);
+}
+
+/* What is present of a node is about to change. Nobody else asks for what a copy has generated. */
+static void note_past(ms_cache *self, const ms_node *node)
+{
+    if (self->past == NULL || ms_piece_is_generated(node->key)) {
+        return;
+    }
+    if (ms_past_is_void(self->past)) {
+        forget_past(self);
+    }
+    if (ms_past_put(self->past, node->key, node->present) != 0) {
+        self->error = MS_ERR_MEMORY;
+    }
+}
+
+static int was_there(const ms_cache *self, const ms_node *node)
+{
+    const ms_past_note *note = self->past != NULL ? ms_past_find(self->past, node->key) : NULL;
+    return note != NULL && note->present > node->first;
 }
 
 static void forget_if_empty(ms_cache *self, ms_node *node)
@@ -214,15 +180,35 @@ static void forget_if_empty(ms_cache *self, ms_node *node)
         node->next->at = node->at;
     }
     self->nodes--;
-    if (self->directory != NULL) {
+    if (self->directory != NULL && !was_there(self, node)) {
         ms_texts_remove(self->directory, (int64_t)node->key, self->place);
     }
     ms_store_give(&self->node_store, node);
 }
 
+void ms_cache_clear(ms_cache *self)
+{
+    const ms_cache before = *self;
+    for (int64_t i = 0; i < self->buckets && self->directory != NULL; i++) {
+        for (const ms_node *node = self->bucket[i]; node != NULL; node = node->next) {
+            ms_texts_remove(self->directory, (int64_t)node->key, self->place);
+        }
+    }
+    free_nodes(self);
+    ms_cache_init(self, self->block.tokens);
+    self->evicted = before.evicted;
+    self->texts = before.texts;
+    self->directory = before.directory;
+    self->place = before.place;
+    self->past = before.past;
+    if (self->past != NULL) {
+        forget_past(self);
+    }
+}
+
 /* ---- stretches ------------------------------------------------------------------------------------------- */
 
-static void drop_stretch(ms_cache *self, ms_stretch *stretch)
+static void drop_stretch(ms_cache *self, ms_cache_stretch *stretch)
 {
     *(stretch->older != NULL ? &stretch->older->newer : &self->oldest) = stretch->newer;
     *(stretch->newer != NULL ? &stretch->newer->older : &self->newest) = stretch->older;
@@ -239,12 +225,12 @@ static void drop_stretch(ms_cache *self, ms_stretch *stretch)
 
 static void add_stretch(ms_cache *self, ms_node *node, int64_t from, int64_t to)
 {
-    ms_stretch *stretch = node->own.node == NULL ? &node->own : ms_store_take(&self->stretch_store);
+    ms_cache_stretch *stretch = node->own.node == NULL ? &node->own : ms_store_take(&self->stretch_store);
     if (stretch == NULL) {
         self->error = MS_ERR_MEMORY;
         return;
     }
-    *stretch = (ms_stretch){.node = node, .from = from, .to = to, .older = self->newest, .deeper = node->shallowest};
+    *stretch = (ms_cache_stretch){.node = node, .first = from, .to = to, .older = self->newest, .deeper = node->shallowest};
     *(self->newest != NULL ? &self->newest->newer : &self->oldest) = stretch;
     self->newest = stretch;
     if (node->shallowest != NULL) {
@@ -257,11 +243,11 @@ static void add_stretch(ms_cache *self, ms_node *node, int64_t from, int64_t to)
 /* Blocks of the node before `to` are used: they leave the list. */
 static void take_from_list(ms_cache *self, ms_node *node, int64_t to)
 {
-    for (ms_stretch *s = node->shallowest; s != NULL && s->from < to; s = node->shallowest) {
+    for (ms_cache_stretch *s = node->shallowest; s != NULL && s->first < to; s = node->shallowest) {
         const int64_t end = min(s->to, to);
-        self->cached -= end - s->from;
-        s->from = end;
-        if (s->from < s->to) {
+        self->cached -= end - s->first;
+        s->first = end;
+        if (s->first < s->to) {
             return;
         }
         drop_stretch(self, s);
@@ -273,13 +259,14 @@ void ms_cache_evict(ms_cache *self, int64_t blocks)
     self->evicted += blocks;
     self->cached -= blocks;
     while (blocks > 0 && self->oldest != NULL) {
-        ms_stretch *stretch = self->oldest;
+        ms_cache_stretch *stretch = self->oldest;
         ms_node *node = stretch->node;
-        const int64_t some = min(blocks, stretch->to - stretch->from);
+        const int64_t some = min(blocks, stretch->to - stretch->first);
         blocks -= some;
         stretch->to -= some;
+        note_past(self, node);
         node->present = stretch->to;
-        if (stretch->from == stretch->to) {
+        if (stretch->first == stretch->to) {
             drop_stretch(self, stretch);
             forget_if_empty(self, node);
             if (self->oldest != NULL) { /* nothing has looked there since its release */
@@ -295,12 +282,12 @@ void ms_cache_evict(ms_cache *self, int64_t blocks)
 
 /* ---- holds ----------------------------------------------------------------------------------------------- */
 
-static ms_hold *add_hold(ms_cache *self, ms_job *job, const text_part *part)
+static ms_hold *add_hold(ms_cache *self, ms_job *job, const ms_piece *piece)
 {
-    ms_node *node = find_or_make(self, part->key, part->first);
+    ms_node *node = find_or_make(self, piece->key, piece->first);
     ms_hold *hold = node != NULL ? ms_store_take(&self->hold_store) : NULL;
     if (hold != NULL) {
-        *hold = (ms_hold){.node = node, .to = part->first, .end = part->end, .above = job->holds, .next = node->holds};
+        *hold = (ms_hold){.node = node, .to = piece->first, .end = piece->end, .above = job->holds, .next = node->holds};
         if (node->holds != NULL) {
             node->holds->previous = hold;
         }
@@ -326,7 +313,10 @@ static void raise_hold(ms_cache *self, ms_hold *hold, int64_t to)
         self->twice -= to - node->held;
         node->held = to;
     }
-    node->present = node->present > to ? node->present : to;
+    if (to > node->present) {
+        note_past(self, node);
+        node->present = to;
+    }
 }
 
 /* The deepest use of a job ends; what nobody else uses becomes the newest stretch. */
@@ -357,7 +347,7 @@ static void end_hold(ms_cache *self, ms_job *job)
 void ms_cache_expect(const ms_cache *self, const ms_job *job, int again)
 {
     if (job->path_length > 0 && self->buckets > 0) {
-        ms_node *const *at = &self->bucket[bucket_of(self, key_of(SHARED, job->path[job->path_length - 1].id))];
+        ms_node *const *at = &self->bucket[bucket_of(self, ms_piece_key(MS_PIECE_SHARED, job->path[job->path_length - 1].id))];
         ms_early(again ? (const void *)*at : at);
         ms_early(again && *at != NULL ? (const void *)&(*at)->own : at);
     }
@@ -367,40 +357,58 @@ ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens)
 {
     ms_hits hits = {0, 0};
     int is_held = 1;
-    text_part part;
-    for (int32_t i = 0; self->nodes > 0 && part_of(self, job, tokens, i, &part); i++) {
-        const ms_node *node = find(self, part.key);
-        const int64_t held = node != NULL ? min(node->held, part.end) : part.first;
-        const int64_t present = node != NULL ? min(node->present, part.end) : part.first;
+    ms_piece piece;
+    for (int32_t i = 0; self->nodes > 0 && ms_piece_of(&self->block, job, tokens, i, &piece); i++) {
+        const ms_node *node = find(self, piece.key);
+        const int64_t held = node != NULL ? min(node->held, piece.end) : piece.first;
+        const int64_t present = node != NULL ? min(node->present, piece.end) : piece.first;
         hits.held = is_held ? held : hits.held;
         hits.present = present;
-        is_held = is_held && held == part.end;
-        if (present < part.end) {
+        is_held = is_held && held == piece.end;
+        if (present < piece.end) {
             break;
         }
     }
     return hits;
 }
 
+int64_t ms_cache_seen(const ms_cache *self, const ms_job *job, int64_t tokens)
+{
+    if (self->past == NULL || ms_past_is_empty(self->past)) {
+        return ms_cache_find(self, job, tokens).present;
+    }
+    int64_t seen = 0;
+    ms_piece piece;
+    for (int32_t i = 0; ms_piece_of(&self->block, job, tokens, i, &piece); i++) {
+        const ms_past_note *note = ms_past_find(self->past, piece.key);
+        const ms_node *node = note == NULL ? find(self, piece.key) : NULL;
+        seen = min(note != NULL ? note->present : node != NULL ? node->present : piece.first, piece.end);
+        if (seen < piece.end) {
+            break;
+        }
+    }
+    return seen;
+}
+
 int64_t ms_cache_admit(ms_cache *self, ms_job *job, int64_t tokens, int32_t replica)
 {
     int64_t present = 0;
     int is_whole = 1;
-    text_part part;
+    ms_piece piece;
     job->holds = NULL;
     if (job->generated_tokens == 0) {
         job->text = (int64_t)replica << 40 | self->texts++;
     }
-    for (int32_t i = 0; part_of(self, job, tokens, i, &part); i++) {
-        ms_hold *hold = add_hold(self, job, &part);
+    for (int32_t i = 0; ms_piece_of(&self->block, job, tokens, i, &piece); i++) {
+        ms_hold *hold = add_hold(self, job, &piece);
         if (hold == NULL) {
             break;
         }
         if (is_whole) {
-            present = min(hold->node->present, part.end);
+            present = min(hold->node->present, piece.end);
             raise_hold(self, hold, present);
-            is_whole = present == part.end;
-        } else if (present < part.first && hold->node->present > part.first) {
+            is_whole = present == piece.end;
+        } else if (present < piece.first && hold->node->present > piece.first) {
             self->error = MS_ERR_BLOCKS; /* a block without its parent */
         }
     }
@@ -434,7 +442,7 @@ int ms_cache_is_ahead(const ms_job *job)
 /* What was generated becomes the job's, in the node of its own or the one that it continues. */
 static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_answered)
 {
-    const text_part generated = {.key = key_of(GENERATED, job->text),
+    const ms_piece generated = {.key = ms_piece_key(MS_PIECE_GENERATED, job->text),
                                  .first = ms_blocks_within(&self->block, job->prompt_tokens),
                                  .end = ms_blocks_within(&self->block, tokens)};
     const int continues = is_answered && job->answer_node >= 0;
@@ -462,39 +470,4 @@ void ms_cache_let_go(ms_cache *self, ms_job *job)
     while (job->holds != NULL) {
         end_hold(self, job);
     }
-}
-
-/* ---- whether all is as it must be -------------------------------------------------------------------------- */
-
-/* Adds what a node has to the totals of a cache; returns whether it follows from its uses and stretches. */
-static int add_node(const ms_node *node, ms_cache *sum)
-{
-    int64_t held = node->first, uses = 0;
-    for (const ms_hold *hold = node->holds; hold != NULL; hold = hold->next) {
-        held = hold->to > held ? hold->to : held;
-        uses += hold->to - node->first;
-    }
-    int64_t present = held;
-    int follows = node->held == held;
-    for (const ms_stretch *s = node->shallowest; s != NULL; s = s->deeper) {
-        follows = follows && s->from == present && s->to > s->from;
-        present = s->to;
-    }
-    sum->nodes++;
-    sum->twice += uses - (held - node->first);
-    sum->cached += present - held;
-    return follows && node->present == present;
-}
-
-int ms_cache_check(const ms_cache *self)
-{
-    ms_cache sum = {0};
-    int adds_up = 1;
-    for (int64_t i = 0; i < self->buckets; i++) {
-        for (const ms_node *node = self->bucket[i]; node != NULL; node = node->next) {
-            adds_up = add_node(node, &sum) && adds_up;
-        }
-    }
-    adds_up = adds_up && sum.nodes == self->nodes && sum.twice == self->twice && sum.cached == self->cached;
-    return adds_up ? 0 : MS_ERR_BLOCKS;
 }

@@ -26,13 +26,14 @@ typedef struct ms_cache {
     int64_t nodes;
     int64_t buckets; /* a power of two; 0: there are no nodes yet */
     struct ms_node **bucket;
-    struct ms_stretch *oldest;
-    struct ms_stretch *newest;
+    struct ms_cache_stretch *oldest;
+    struct ms_cache_stretch *newest;
     ms_store node_store;
     ms_store stretch_store;
     ms_store hold_store;
     struct ms_texts *directory; /* hears of which nodes of prompts there is something here; NULL: nobody does */
     int32_t place;              /* by which number */
+    struct ms_past *past;       /* what was there at the last look of those who poll it; NULL: nobody does */
 } ms_cache;
 
 /* Blocks of a text that a look-up finds. */
@@ -44,7 +45,11 @@ typedef struct ms_hits {
 void ms_cache_init(ms_cache *self, int64_t block_tokens);
 void ms_cache_free(ms_cache *self);
 
-/* Forgets everything; jobs of the batch use nothing any more. */
+/* From now on what routers see of it (ms_cache_seen) is what was there when the number of the last look became what it is.
+ * Returns 0 or an error. */
+int ms_cache_poll(ms_cache *self, const int64_t *look);
+
+/* Forgets everything, which is seen at once; jobs of the batch use nothing any more. */
 void ms_cache_clear(ms_cache *self);
 
 /* Under which id the directory has the first whole block of a prompt; 0: there is none. */
@@ -56,6 +61,9 @@ void ms_cache_expect(const ms_cache *self, const ms_job *job, int again);
 
 /* What there is of the first `tokens` of a job's text; changes nothing. */
 ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens);
+
+/* Of these, the blocks that were present at the last look, where it is polled; else those that are. */
+int64_t ms_cache_seen(const ms_cache *self, const ms_job *job, int64_t tokens);
 
 /* The job uses what there is of the first `tokens` of its text. `replica` tells its generated text from those of
  * others. Returns the blocks. */
@@ -84,8 +92,5 @@ void ms_cache_let_go(ms_cache *self, ms_job *job);
 
 /* Evicts so many blocks, those released first, of a stretch the deepest first. */
 void ms_cache_evict(ms_cache *self, int64_t blocks);
-
-/* Looks at all of it: whether blocks add up, and those of each node follow each other. Returns 0 or MS_ERR_BLOCKS. */
-int ms_cache_check(const ms_cache *self);
 
 #endif

@@ -28,8 +28,11 @@ int ms_destination_find(ms_fleet *fleet, ms_job *job, int64_t max_waiting, doubl
     destination->running = replica >= 0 && !goes_by_load(fleet) ? (double)ms_view_seen(fleet, replica)
                                                                 : mean_of(&fleet->pool[pool]);
     if (replica >= 0 && !ms_fleet_is_api(fleet, replica)) {
-        destination->cached = (double)ms_replica_cached_tokens(&fleet->replica[replica], job, t_s);
-        ms_view_stir(fleet, replica); /* what its batch shares is counted */
+        ms_replica *server = &fleet->replica[replica];
+        destination->cached = (double)ms_replica_cached_tokens(server, job, t_s);
+        if (server->sequences.cache.past == NULL) {
+            ms_view_stir(fleet, replica); /* what its batch shares is counted */
+        }
     }
     return 0;
 }

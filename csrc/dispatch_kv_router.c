@@ -7,8 +7,8 @@
  *     prefill_load_scale * max(0, p + n - overlap_credit * c) + held
  *
  * is least, to any one of equals; held are the tokens, in whole blocks, of all prompts there whose answers are not complete.
- * The router keeps account of p and held by itself, and hears at once of what caches hold. Its terms for caches beyond the
- * GPU, and for a temperature, are left out; a block that several hold counts for each. */
+ * The router keeps account of p and held by itself; what caches hold it has from the last look at them, where they are polled.
+ * Its terms for caches beyond the GPU, and for a temperature, are left out; a block that several hold counts for each. */
 #include <stddef.h>
 
 #include "accounts.h"

@@ -69,7 +69,7 @@ typedef struct ms_dispatch_plan {
     int32_t decode_rule;  /* among replicas that decode what others have prefilled */
     int32_t random_ties;  /* least loaded: any one of equals; else the first */
     int32_t decode_first; /* with split prefill and decode: where a job decodes is chosen before its prefill */
-    double state_delay_s; /* loads are seen as they were at the last multiple of it; 0: as they are */
+    double state_delay_s; /* loads and caches are seen as they were at the last multiple of it; 0: as they are */
     double session_ttl_s; /* session: a binding that is not used for longer is forgotten */
     int64_t packed_requests; /* packed: a replica with so many unfinished ones is full */
     /* prefix_affinity */

@@ -63,7 +63,7 @@ static inline double ms_choice_as_of_s(const ms_choice *self)
     return looks->delay_s > 0.0 ? ms_looks_s(looks) : self->t_s;
 }
 
-/* Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API. */
+/* Tokens of the prompt that the prefix cache of a replica holds, as far as is known; 0 of an API. */
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica);
 
 /* Replicas that may hold something of the prompt, where all blocks are alike and caches are heard of: a block is where its

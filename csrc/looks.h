@@ -11,6 +11,8 @@
 typedef struct ms_looks {
     double delay_s;      /* 0: there are none, everything is seen as it is */
     int64_t index;       /* of the last look, which was at index * delay_s */
+    int64_t polls;       /* of prefix caches: one at each look, */
+    int32_t settles;     /* and whether what has begun by then is in them */
     int64_t *unfinished; /* [replicas] as seen, as are those that follow */
     int64_t *waiting;    /* scored, and rules of one's own */
     double *usage;       /* the same */

@@ -28,6 +28,7 @@ int ms_loop_begin(ms_run *run)
     if (run->config.reconcile_s < INFINITY) {
         MS_TRY(await_reconciliation(run));
     }
+    MS_TRY(ms_view_poll_caches(&run->fleet, run->config.needs_destinations));
     MS_TRY(ms_scaling_begin(run));
     for (int32_t i = 0; i < run->n_breakdowns; i++) {
         MS_TRY(ms_failures_await(run, &run->breakdowns[i]));

@@ -47,5 +47,5 @@ double ms_outlook_kv_usage_until(const ms_replica *self, double t_s, double *unt
 
 int64_t ms_outlook_cached_tokens(const ms_replica *self, const ms_job *job)
 {
-    return ms_cache_find(&self->sequences.cache, job, job->prompt_tokens).present * self->sequences.block.tokens;
+    return ms_cache_seen(&self->sequences.cache, job, job->prompt_tokens) * self->sequences.block.tokens;
 }

@@ -16,7 +16,8 @@ static inline int ms_outlook_decodes(const ms_replica *self)
 /* The same share, and until when it is no other; after that it is no less. Both end with whatever happens to the replica. */
 double ms_outlook_kv_usage_until(const ms_replica *self, double t_s, double *until_s);
 
-/* Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch. */
+/* Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch; where it is polled
+ * (ms_cache_poll), those that it held at the last look. */
 int64_t ms_outlook_cached_tokens(const ms_replica *self, const ms_job *job);
 
 #endif

@@ -260,18 +260,26 @@ double ms_replica_meter_j(const ms_replica *self, double t_s)
     return self->sequences.meter_j + ms_sequences_joules(&self->sequences, n, fraction);
 }
 
-int64_t ms_replica_cached_tokens(ms_replica *self, const ms_job *job, double t_s)
+void ms_replica_settle_cache(ms_replica *self, double t_s)
 {
     ms_sequences *sequences = &self->sequences;
-    if (is_under_way(self) && sequences->limits.prefix_cache) {
-        double fraction;
-        const int64_t ended = iterations_by(self, t_s, &fraction), begun = fraction > 0.0 ? ended + 1 : ended;
-        if (begun > 0) {
-            ms_sequences_make_room(sequences, ms_sequences_blocks(sequences, begun));
-            ms_sequences_share(sequences, sequences->limits.schedule == MS_SCHEDULE_SGLANG ? ended : begun);
-        }
+    if (!is_under_way(self) || !sequences->limits.prefix_cache) {
+        return;
     }
-    return ms_sequences_cached_tokens(sequences, job);
+    double fraction;
+    const int64_t ended = iterations_by(self, t_s, &fraction), begun = fraction > 0.0 ? ended + 1 : ended;
+    if (begun > 0) {
+        ms_sequences_make_room(sequences, ms_sequences_blocks(sequences, begun));
+        ms_sequences_share(sequences, sequences->limits.schedule == MS_SCHEDULE_SGLANG ? ended : begun);
+    }
+}
+
+int64_t ms_replica_cached_tokens(ms_replica *self, const ms_job *job, double t_s)
+{
+    if (self->sequences.cache.past == NULL) {
+        ms_replica_settle_cache(self, t_s);
+    }
+    return ms_sequences_cached_tokens(&self->sequences, job);
 }
 
 double ms_replica_busy_s(const ms_replica *self, double t_s)

@@ -65,8 +65,11 @@ enum ms_notice ms_replica_let_go(ms_replica *self, ms_job *job, double t_s);
  * ms_replica_finish hands it over, complete or not. */
 enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left);
 
-/* Tokens of a job's prompt that its prefix cache holds at t_s: iterations that have begun by then have taken their memory.
- * No result changes by looking. */
+/* Iterations that have begun by t_s have taken their memory, and given its prefix cache what they compute. No result changes
+ * by looking. */
+void ms_replica_settle_cache(ms_replica *self, double t_s);
+
+/* Tokens of a job's prompt that its prefix cache holds at t_s; where it is polled (ms_cache_poll), held at the last look. */
 int64_t ms_replica_cached_tokens(ms_replica *self, const ms_job *job, double t_s);
 
 /* Energy of iterations up to t_s, the share of one under way included; changes nothing. */

@@ -95,7 +95,7 @@ int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int
 
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
 {
-    return ms_sequences_hit_tokens(self, job, ms_cache_find(&self->cache, job, ms_sequences_whole_prompt(job)).present);
+    return ms_sequences_hit_tokens(self, job, ms_cache_seen(&self->cache, job, ms_sequences_whole_prompt(job)));
 }
 
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget)

@@ -28,7 +28,7 @@ int64_t ms_sequences_blocks_last(const ms_sequences *self, int64_t n, int64_t mo
  * and so many tokens of the budget are enough for it. */
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget);
 
-/* Tokens of a job's prompt that it would not have to compute if it joined now; with so many of its blocks present. */
+/* Tokens of a job's prompt that it would not have to compute with so many of its blocks present; as far as routers see (cache.h). */
 int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present);
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job);
 

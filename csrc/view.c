@@ -281,11 +281,41 @@ static void look_into_engines(ms_fleet *self)
     }
 }
 
+static int reads_caches(const ms_servers *servers)
+{
+    return servers->rule == MS_KV_ROUTER || (servers->rule == MS_OWN_RULE && servers->own.sees_caches);
+}
+
+int ms_view_poll_caches(ms_fleet *self, int prices)
+{
+    self->looks.settles = prices;
+    for (int32_t i = 0; i < self->replicas && self->looks.delay_s > 0.0; i++) {
+        const ms_pool *pool = ms_pool_of(self, i);
+        if (pool->plan.limits.prefix_cache && (prices || reads_caches(&self->servers[pool->servers]))) {
+            MS_TRY(ms_cache_poll(&self->replica[i].sequences.cache, &self->looks.polls));
+        }
+    }
+    return 0;
+}
+
+/* Prices are those of what has begun by then. */
+static void look_into_caches(ms_fleet *self)
+{
+    for (int32_t i = 0; i < self->replicas && self->looks.settles; i++) {
+        if (self->replica[i].sequences.cache.past != NULL && self->replica[i].sequences.running > 0) {
+            ms_replica_settle_cache(&self->replica[i], ms_looks_s(&self->looks));
+            ms_view_stir(self, i); /* what its batch shares is counted */
+        }
+    }
+    self->looks.polls++;
+}
+
 int ms_view_look(ms_fleet *self, double t_s)
 {
     if (!ms_looks_due(&self->looks, t_s)) {
         return 0;
     }
+    look_into_caches(self);
     for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
         ms_view_show_load(self, replica);
     }

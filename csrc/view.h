@@ -21,6 +21,10 @@ static inline int64_t ms_view_seen(const ms_fleet *self, int32_t replica)
 void ms_view_show_load(ms_fleet *self, int32_t replica);
 void ms_view_show_account(ms_fleet *self, int32_t replica);
 
+/* Before anything happens: if what is seen is polled, and something reads prefix caches, a rule of dispatch or `prices`
+ * (destination.h), they are polled too. Returns 0 or an error. */
+int ms_view_poll_caches(ms_fleet *self, int prices);
+
 /* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
  * whether there was one. */
 int ms_view_look(ms_fleet *self, double t_s);

@@ -502,8 +502,7 @@ def total(list ledgers not None) -> Ledger:
     return sum_
 
 
-CHAIN_MOST = MS_CHAIN_MOST
-POLICY_RAISED = MS_POLICY_RAISED
+CHAIN_MOST, POLICY_RAISED = MS_CHAIN_MOST, MS_POLICY_RAISED
 
 cdef const double[::1] ZEROS = np.zeros(MS_FRONTIER_MODELS)  # a policy that is told nothing reads zeros, not a null pointer
 
@@ -977,8 +976,6 @@ cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cach
                     "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0, "drafts": None,
                     "role": "both", "first_token_later": False, "track_usage": False}  # others have no default
 ROLES = {"both": MS_ROLE_BOTH, "prefill": MS_ROLE_PREFILL, "decode": MS_ROLE_DECODE}
-
-
 cdef dict LIMIT_NAMES = {"kv_policy": KV_POLICIES, "schedule": SCHEDULES, "order": ORDERS, "role": ROLES}
 
 
@@ -996,6 +993,7 @@ cdef class Replica(_ms_replica):
     cdef ms_coefficients coefficients
     cdef Queue shared
     cdef object limits  # whose drafts it looks at
+    cdef int64_t looks  # of routers at its prefix cache
 
     def __init__(self, int index, dict coefficients, *, Queue shared=None, **given):
         cdef ms_limits limits
@@ -1025,8 +1023,15 @@ cdef class Replica(_ms_replica):
         """Share of its memory that the batch holds in the iteration under way at t_s."""
         return ms_outlook_kv_usage(&self.c, t_s)
 
-    def settled_cached_tokens(self, Job job not None) -> int:
-        """Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch."""
+    def look(self, double t_s, *, bint settles):
+        """What its prefix cache holds, with `settles` that at t_s, is what routers see of it until the next look."""
+        if settles:
+            ms_replica_settle_cache(&self.c, t_s)
+        self.looks += 1
+        check(ms_cache_poll(&self.c.sequences.cache, &self.looks))
+
+    def seen_cached_tokens(self, Job job not None) -> int:
+        """Tokens of a job's prompt, in whole blocks, in its prefix cache as it was at the last look, or since its last event."""
         return ms_outlook_cached_tokens(&self.c, &job.c)
 
     def fits(self, Job job not None):
@@ -1085,7 +1090,7 @@ cdef class Replica(_ms_replica):
         return pulled
 
     def cached_tokens(self, Job job not None, double t_s) -> int:
-        """Tokens of a job's prompt that its prefix cache holds at t_s."""
+        """Tokens of a job's prompt that its prefix cache holds at t_s, or held at the last look if there was one."""
         return ms_replica_cached_tokens(&self.c, &job.c, t_s)
 
     def abort(self, Job job not None, double t_s) -> tuple[int, bool]:
@@ -1147,20 +1152,15 @@ LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS
 SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGET,
                  "concurrency": MS_SCALES_BY_CONCURRENCY, "saturation": MS_SCALES_BY_SATURATION}
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
-            "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
-            "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "packed": MS_PACKED,
-            "own": MS_OWN_RULE}
+            "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION, "own": MS_OWN_RULE,
+            "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "packed": MS_PACKED}
 LINKS = {"transfer": MS_LINK_EACH, "prefill": MS_LINK_PREFILL, "decode": MS_LINK_DECODE, "cluster": MS_LINK_CLUSTER}
 WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
              "marginal": MS_ESTIMATE_MARGINAL}
-
-
 RECORD_COLUMNS = {name: np.dtype(kind) for name, kind in TYPES_OF_ms_record_columns.items()}
 NOT_SENT = MS_NOT_SENT
-
-
 cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "max_new_tokens", "feedback_uniform")
 cdef tuple OF_MODELS = ("output_tokens", "satisfied", "labels", "delay_s", "price_factor")
 

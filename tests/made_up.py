@@ -37,7 +37,8 @@ class Server:
         self.replica = SimpleNamespace(
             waiting=waiting,
             kv_usage=lambda now: usage,
-            settled_cached_tokens=lambda job: cached,
+            look=lambda now, settles: None,
+            seen_cached_tokens=lambda job: cached,
             batch=lambda: (self.decoding, self.prefilling),
         )
 

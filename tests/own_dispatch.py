@@ -32,6 +32,17 @@ def where_cached(replicas, cached):
     return best
 
 
+def listed_or_cached(request, replicas, cached, params):
+    """Where its constants say; where they say -1, the first of those whose cache holds most of the prompt."""
+    if params[request] >= 0:
+        return int(params[request])
+    best = 0
+    for i in range(replicas):
+        if cached[i] > cached[best]:
+            best = i
+    return best
+
+
 def listed(request, params):
     """Where its constants say."""
     return int(params[request])

@@ -370,9 +370,10 @@ def test_an_index_says_what_looking_at_all_says(rule, delay_s):
         assert (r.cached_prompt_tokens > 0).any()
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "shared_queue"])
-def test_asking_an_index_for_a_price_leaves_no_trace(rule):
-    data = many(rule, 0.0, tokens={"prompt": {"kind": "geometric", "mean": 11.0, "max": 60}, "max_new_tokens": 7})
+def test_asking_an_index_for_a_price_leaves_no_trace(rule, delay_s):
+    data = many(rule, delay_s, tokens={"prompt": {"kind": "geometric", "mean": 11.0, "max": 60}, "max_new_tokens": 7})
     pools = [serving for serving in data["pools"] if serving.get("kind") != "api"]
     other = pool("other", replicas=2, max_num_seqs=8)
     models = [*data["models"], {"name": "other", "satisfaction": 0.8}]

@@ -169,9 +169,9 @@ def test_the_kv_router_adds_prefill_and_memory_and_takes_off_what_is_cached():
 def test_options_of_the_kv_router(options, cached, expected):
     up = [Server(0), Server(1)]
     chosen = rule("kv_router", kv_router=options)
-    up[0].replica.settled_cached_tokens = lambda job: 4 if job.request else cached
+    up[0].replica.seen_cached_tokens = lambda job: 4 if job.request else cached
     chosen.sent(up[0], Job(1, prompt=8))  # 4 to compute, 8 held
-    up[1].replica.settled_cached_tokens = lambda job: 3 if job.request else 0
+    up[1].replica.seen_cached_tokens = lambda job: 3 if job.request else 0
     chosen.sent(up[1], Job(2, prompt=4))  # 1 to compute, 4 held
     assert picks(chosen, up, Job(prompt=8)) == expected
 

@@ -1,8 +1,9 @@
-#include "cache.h"
+#include "cache_check.h"
 
 #include "check.h"
 #include "error.h"
 #include "jobs.h"
+#include "texts.h"
 
 enum { REPLICA = 0 };
 
@@ -149,6 +150,72 @@ static void an_answer_continues_its_session(void)
         CHECK(cache.cached == 4 && cache.twice == 0 && cache.nodes == (is_answered ? 1 : 2));
         ms_cache_free(&cache);
     }
+}
+
+/* ---- what is seen of it where it is polled ---------------------------------------------------------------- */
+
+static int is_known(const ms_texts *directory, const ms_job *job)
+{
+    int64_t id;
+    return ms_cache_first_id(job, 4, &id) && ms_texts_find(directory, id) != NULL;
+}
+
+/* What comes, and what goes, is seen at the next look, and so is who has something of a prompt. */
+static void what_was_there_at_the_last_look_is_seen(void)
+{
+    const ms_node_of_path path[] = {{1, 8}, {2, 12}}, others[] = {{3, 8}};
+    int64_t look = 0;
+    ms_texts directory;
+    ms_cache cache;
+    CHECK(ms_texts_init(&directory, 1, 1, 0, 0) == 0);
+    ms_cache_init(&cache, 4);
+    cache.directory = &directory;
+    CHECK(ms_cache_poll(&cache, &look) == 0);
+    ms_job job = with_path(0, 13, path, 2), other = with_path(1, 8, others, 1);
+    CHECK(pass_by(&cache, &job) == 0);
+    CHECK(ms_cache_find(&cache, &job, 13).present == 3 && ms_cache_seen(&cache, &job, 13) == 0);
+    look++;
+    CHECK(ms_cache_seen(&cache, &job, 13) == 3 && ms_cache_seen(&cache, &job, 11) == 2 && is_known(&directory, &job));
+    ms_cache_evict(&cache, 2); /* all of the second node, and one block of the first */
+    CHECK(ms_cache_find(&cache, &job, 13).present == 1 && ms_cache_seen(&cache, &job, 13) == 3);
+    CHECK(pass_by(&cache, &other) == 0 && ms_cache_seen(&cache, &other, 8) == 0);
+    ms_cache_evict(&cache, 1);
+    CHECK(cache.nodes == 1 && ms_cache_seen(&cache, &job, 13) == 3 && is_known(&directory, &job));
+    look++;
+    CHECK(ms_cache_seen(&cache, &job, 13) == 0 && ms_cache_seen(&cache, &other, 8) == 2);
+    ms_cache_evict(&cache, 1); /* the first change since */
+    CHECK(!is_known(&directory, &job) && is_known(&directory, &other) && ms_cache_seen(&cache, &other, 8) == 2);
+    look++;
+    CHECK(ms_cache_seen(&cache, &other, 8) == 1);
+    ms_cache_free(&cache);
+    ms_texts_free(&directory);
+}
+
+/* A replica that fails: what was there is not seen any more, be it there still or gone since the look. */
+static void a_cleared_cache_is_seen_at_once(void)
+{
+    const ms_node_of_path path[] = {{1, 8}}, others[] = {{3, 8}};
+    int64_t look = 0;
+    ms_texts directory;
+    ms_cache cache;
+    CHECK(ms_texts_init(&directory, 1, 1, 0, 0) == 0);
+    ms_cache_init(&cache, 4);
+    cache.directory = &directory;
+    CHECK(ms_cache_poll(&cache, &look) == 0);
+    ms_job job = with_path(0, 8, path, 1), other = with_path(1, 8, others, 1);
+    pass_by(&cache, &job);
+    pass_by(&cache, &other);
+    look++;
+    ms_cache_evict(&cache, 2);
+    CHECK(ms_cache_seen(&cache, &job, 8) == 2 && ms_cache_seen(&cache, &other, 8) == 2);
+    ms_cache_clear(&cache);
+    CHECK(ms_cache_seen(&cache, &job, 8) == 0 && ms_cache_seen(&cache, &other, 8) == 0);
+    CHECK(!is_known(&directory, &job) && !is_known(&directory, &other));
+    CHECK(pass_by(&cache, &job) == 0 && ms_cache_seen(&cache, &job, 8) == 0);
+    look++;
+    CHECK(ms_cache_seen(&cache, &job, 8) == 2);
+    ms_cache_free(&cache);
+    ms_texts_free(&directory);
 }
 
 /* ---- random use, against a list of blocks ---------------------------------------------------------------- */
@@ -302,30 +369,6 @@ static void a_prompt_is_known_by_its_first_full_block(void)
     CHECK(ms_cache_first_id(&own, 3, &id) && !ms_cache_first_id(&whole, 31, &id) && ms_cache_first_id(&whole, 30, &id));
 }
 
-/* Whatever does not add up is seen, wherever it is. */
-static void a_check_sees_what_does_not_add_up(void)
-{
-    const ms_node_of_path path[] = {{1, 12}};
-    for (int k = 0; k < 4; k++) {
-        ms_cache cache;
-        ms_cache_init(&cache, 4);
-        ms_job first = with_path(0, 20, path, 1), second = with_path(1, 12, path, 1), gone = with_path(2, 30, NULL, 0);
-        pass_by(&cache, &gone);
-        ms_cache_admit(&cache, &first, 20, REPLICA);
-        ms_cache_extend(&cache, &first, 20);
-        ms_cache_admit(&cache, &second, 12, REPLICA);
-        CHECK(ms_cache_check(&cache) == 0 && cache.twice == 3 && cache.cached == 7 && cache.nodes == 3);
-        int64_t *const of[] = {&cache.nodes, &cache.twice, &cache.cached};
-        for (int off = -1; off <= 1 && k < 3; off += 2) {
-            *of[k] += off;
-            CHECK(ms_cache_check(&cache) == MS_ERR_BLOCKS);
-            *of[k] -= off;
-        }
-        CHECK(ms_cache_check(&cache) == 0);
-        ms_cache_free(&cache);
-    }
-}
-
 /* Texts that are numbered one after the other spread over the buckets: a look-up does not pass by all of them. */
 static void nodes_spread_over_buckets(void)
 {
@@ -354,12 +397,13 @@ int main(void)
     RUN(a_node_may_be_released_piece_by_piece);
     RUN(to_expect_a_job_changes_nothing);
     RUN(an_answer_continues_its_session);
+    RUN(what_was_there_at_the_last_look_is_seen);
+    RUN(a_cleared_cache_is_seen_at_once);
     RUN(every_block_is_accounted_for);
     RUN(many_nodes_are_found_again);
     RUN(blocks_that_do_not_add_up_are_an_error);
     RUN(a_block_without_its_parent_is_an_error);
     RUN(a_prompt_is_known_by_its_first_full_block);
-    RUN(a_check_sees_what_does_not_add_up);
     RUN(nodes_spread_over_buckets);
     return report();
 }

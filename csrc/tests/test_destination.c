@@ -143,6 +143,39 @@ static void what_was_seen_counts_where_looks_are_late(void)
     }
 }
 
+/* A prompt of 12 tokens in chunks of 4, a second each, until 53; looks every 2.5 s. What is seen is what had begun by the last of
+ * them, and a look changes nothing. */
+static void what_is_cached_is_that_of_the_last_look(void)
+{
+    const double times_s[] = {50.0, 51.9, 52.5, 54.9, 55.0}, begun[] = {0.0, 0.0, 8.0, 8.0, 8.0};
+    for (int late = 0; late < 2; late++) {
+        ms_fleet fleet;
+        ms_pool_plan plan = pool_of(0, 2, 4);
+        plan.limits.kv_block_tokens = 4;
+        plan.limits.prefix_cache = 1;
+        plan.limits.max_batched_tokens = 4;
+        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = late ? 2.5 : 0.0};
+        CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &dispatch, streams) == 0);
+        CHECK(ms_view_poll_caches(&fleet, 1) == 0);
+        fleet.failures[1] = 1;
+        ms_fleet_refresh(&fleet, 1);
+        jobs[0] = with_path(0, 0);
+        CHECK(ms_view_look(&fleet, 50.0) == late);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 50.0) == MS_PLACED);
+        ms_queue done = {0};
+        step(&fleet, &done);
+        for (int k = 0; k < 5; k++) {
+            ms_job job = with_path(9, 0);
+            ms_destination to;
+            ms_view_look(&fleet, times_s[k]);
+            CHECK(ms_destination_find(&fleet, &job, -1, times_s[k], &to) == 0);
+            CHECK(to.cached == (late ? begun[k] : k == 0 ? 4.0 : 8.0));
+        }
+        CHECK(fleet.replica[0].limit_iterations == 3 && run_out(&fleet) == 1 && jobs[0].finish_s == 55.0);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(asking_does_not_take_a_turn);
@@ -150,5 +183,6 @@ int main(void)
     RUN(the_memory_of_ones_own_rule_is_put_back);
     RUN(an_api_has_nothing_cached);
     RUN(what_was_seen_counts_where_looks_are_late);
+    RUN(what_is_cached_is_that_of_the_last_look);
     return report();
 }

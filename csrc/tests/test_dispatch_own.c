@@ -49,7 +49,7 @@ static int32_t in_turn(ms_fleet *fleet, const ms_job *job, const int32_t *up, in
         due.loads[i] = (double)seen_unfinished[up[i]];
         due.waiting[i] = (double)seen_waiting[up[i]];
         due.usage[i] = seen_usage[up[i]];
-        due.cached[i] = (double)ms_outlook_cached_tokens(&fleet->replica[up[i]], job);
+        due.cached[i] = (double)seen_cached(job, up[i]);
     }
     due.calls += n > 1;
     answer = job->request;

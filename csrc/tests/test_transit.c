@@ -1,5 +1,6 @@
 #include "transit.h"
 
+#include "cache_check.h"
 #include "check.h"
 #include "error.h"
 #include "jobs.h"

@@ -13,6 +13,8 @@ enum { REPLICAS_MOST = 64, NODES = 12, BLOCK = 4, WORLD_JOBS = 1500 };
 /* What is seen of each replica: as it is, or as it was at the last look. */
 static int64_t seen_unfinished[REPLICAS_MOST], seen_waiting[REPLICAS_MOST];
 static double seen_usage[REPLICAS_MOST];
+enum { TEXTS = 9 };
+static int64_t seen_blocks[REPLICAS_MOST][TEXTS]; /* that its cache held of each text that prompts share */
 
 /* Up to where each node was sent to each replica, 0 for nothing, and in which order replicas came by it. */
 static int64_t sent_to[REPLICAS_MOST][NODES], came_by[REPLICAS_MOST][NODES], comings;
@@ -27,14 +29,22 @@ typedef int32_t (*expected_fn)(ms_fleet *, const ms_job *, const int32_t *up, in
 
 static ms_node_of_path paths[WORLD_JOBS][2];
 
+/* The longest of the texts that prompts share; a prompt has the start of one. */
+static inline void put_path(int32_t text, ms_node_of_path *path)
+{
+    const int32_t root = text / 3;
+    path[0] = (ms_node_of_path){root, 5 + 4 * root};
+    path[1] = (ms_node_of_path){3 + text, 5 + 4 * root + 14};
+}
+
 /* A prompt of one or two nodes of a tree, of which it may have a part, and text of its own. */
 static inline ms_job job_of_world(lcg *chance, int32_t request)
 {
     const int32_t root = (int32_t)lcg_between(chance, 0, 2), child = 3 * root + (int32_t)lcg_between(chance, 0, 2);
-    const int32_t first = 5 + 4 * root, second = first + (int32_t)lcg_between(chance, 1, 14);
+    put_path(child, paths[request]);
+    const int32_t second = paths[request][0].end_tokens + (int32_t)lcg_between(chance, 1, 14);
     ms_job job = ms_job_new(request, 0, second + (int32_t)lcg_between(chance, 0, 9), 1 + request % 6);
-    paths[request][0] = (ms_node_of_path){root, first};
-    paths[request][1] = (ms_node_of_path){3 + child, second};
+    paths[request][1].end_tokens = second;
     job.path = paths[request];
     job.path_length = (int32_t)lcg_between(chance, 0, 2);
     job.session = lcg_between(chance, -1, SESSIONS - 1);
@@ -83,10 +93,30 @@ static inline void see(const ms_fleet *fleet, int32_t i, double t_s)
     seen_unfinished[i] = ms_replica_unfinished(&fleet->replica[i]);
     seen_waiting[i] = fleet->replica[i].own_queue.length;
     seen_usage[i] = ms_outlook_kv_usage(&fleet->replica[i], t_s);
+    for (int32_t text = 0; text < TEXTS; text++) {
+        ms_node_of_path path[2];
+        put_path(text, path);
+        ms_job job = ms_job_new(0, 0, path[1].end_tokens, 1);
+        job.path = path;
+        job.path_length = 2;
+        seen_blocks[i][text] = ms_cache_find(&fleet->replica[i].sequences.cache, &job, job.prompt_tokens).present;
+    }
+}
+
+/* Tokens of a prompt, in whole blocks, that the cache of a replica was seen to hold. */
+static inline int64_t seen_cached(const ms_job *job, int32_t replica)
+{
+    if (job->path_length == 0) {
+        return 0;
+    }
+    const int64_t blocks = job->path[job->path_length - 1].end_tokens / BLOCK;
+    const int64_t seen = seen_blocks[replica][paths[job->request][1].id - 3];
+    return (seen < blocks ? seen : blocks) * BLOCK;
 }
 
 static inline void forget(int32_t replica)
 {
+    memset(seen_blocks[replica], 0, sizeof seen_blocks[replica]);
     memset(sent_to[replica], 0, sizeof sent_to[replica]);
 }
 
@@ -116,9 +146,12 @@ static inline void make_world(ms_fleet *fleet, int32_t replicas, const ms_dispat
         plans[k].limits.prefix_cache = 1;
     }
     CHECK(ms_fleet_init(fleet, 3, plans, 2, rule, streams) == 0);
+    fleet->servers[0].own.sees_caches = 1;
+    CHECK(ms_view_poll_caches(fleet, 0) == 0);
     memset(seen_unfinished, 0, sizeof seen_unfinished);
     memset(seen_waiting, 0, sizeof seen_waiting);
     memset(seen_usage, 0, sizeof seen_usage);
+    memset(seen_blocks, 0, sizeof seen_blocks);
     memset(sent_to, 0, sizeof sent_to);
     memset(session_at, -1, sizeof session_at);
     comings = 0;

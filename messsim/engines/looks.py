@@ -11,10 +11,14 @@ __all__ = ["Looks"]
 
 
 class Looks:
-    """The unfinished requests of replicas, as dispatch sees them; with no delay as they are."""
+    """What dispatch sees of replicas; with no delay as they are.
 
-    def __init__(self, delay_s: float) -> None:
+    Where `settles`, iterations under way at a look have put into caches, and evicted, what they do: prices go by that.
+    """
+
+    def __init__(self, delay_s: float, *, settles: bool = False) -> None:
         self.delay_s = delay_s
+        self._settles = settles
         self.index = 0
         self._unfinished: dict[int, int] = {}
         self._engines: dict[int, tuple[int, float]] = {}  # waiting requests, share of memory in use
@@ -40,6 +44,7 @@ class Looks:
         for server in servers:
             self._unfinished[server.index] = server.unfinished
             if not server.pool.plan.is_api:
+                server.replica.look(self.time_s, settles=self._settles)
                 self._engines[server.index] = (server.replica.waiting, server.replica.kv_usage(self.time_s))
 
     def show(self, servers: Iterable[Any]) -> None:

@@ -45,7 +45,7 @@ class Service:
         self.in_usd = s.cost.unit == "USD"
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
         shared = s.cluster.dispatch == "shared_queue"
-        self.looks = Looks(s.cluster.state_delay_s)
+        self.looks = Looks(s.cluster.state_delay_s, settles=setup.needs_destinations)
         chance, replicas = setup.workload.chance, sum(plan.replicas for plan in setup.pools)
         self.pools = [
             ServerPool(calendar, plan, shared, self.in_usd, done, chance, replicas + k, self.looks, observer)
@@ -71,6 +71,7 @@ class Service:
         self._urgency = setup.urgency
         if self.looks.delay_s > 0:
             calendar.before = self._look
+            self._look_at_all()
             self._seen_loads = np.zeros(len(self.servers))
         self._plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
         self.in_system_integral = 0.0
@@ -190,8 +191,11 @@ class Service:
     def _look(self, time_s: float) -> None:
         """Something is going to happen at a time: a look that is due by then comes before."""
         if self.looks.due(time_s):
-            self.looks.look(server for pool in self.pools for server in pool.servers)
+            self._look_at_all()
             self._seen_loads = self._loads()
+
+    def _look_at_all(self) -> None:
+        self.looks.look(server for pool in self.pools for server in pool.servers)
 
     def destinations(self, opened: OpenRequest) -> list[dict[str, float]]:
         """Where a request would go if it went to a model, for each: fields of ms_destination (csrc/marginal.h)."""

@@ -441,8 +441,9 @@ class Cluster(Part):
     )
     state_delay_s: NonNegative = Field(
         0.0,
-        description="routing and dispatch see loads as they were when they were last polled, every so many seconds; "
-        "0: as they are",
+        description="routing and dispatch see loads and prefix caches as they were when they were last polled, every "
+        "so many seconds; 0: as they are. What a rule keeps by itself (of prefix_affinity and scored, what was sent "
+        "where) is never late",
     )
     session: SessionAffinity = Field(SessionAffinity(), description='dispatch = "session"')
     prefix_affinity: PrefixAffinity = Field(PrefixAffinity(), description='dispatch = "prefix_affinity"')

@@ -67,8 +67,8 @@ class Rule:
         return 0.0 if server.pool.plan.is_api else self.looks.usage(server)
 
     def cached(self, server: Any, job: Job) -> int:
-        """Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API."""
-        return 0 if server.pool.plan.is_api else int(server.replica.settled_cached_tokens(job))
+        """Tokens of the prompt that the prefix cache of a replica holds, as far as is known; 0 of an API."""
+        return 0 if server.pool.plan.is_api else int(server.replica.seen_cached_tokens(job))
 
     def cheapest(self, up: list[Any], costs: list[float], job: Job) -> Any:
         """The one that costs least; any one of several."""
