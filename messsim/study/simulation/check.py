@@ -17,7 +17,7 @@ from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
-from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
+from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, CheckedStart, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
@@ -221,7 +221,17 @@ def _pool(
         "few": FEW,
         "thin": pool.serving.autoscale is None and (batch or FEW) < FEW,
         "energy_measured": pool.energy_measured,
+        "start": _start(pool),
     }
+
+
+def _start(pool: PoolPlan) -> CheckedStart | None:
+    """How long a replica takes until it serves, where replicas come and go."""
+    if pool.serving.autoscale is None:
+        return None
+    cold = pool.serving.autoscale.cold_start
+    stated = "scenario" if cold.weights_gb is not None else "profile" if pool.profile is not None else "assumed"
+    return {"mean_s": cold.mean_s(pool.weights_gb), "weights_gb": pool.weights_gb, "weights_of": stated}
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
