@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Literal
 
 import numpy as np
 
@@ -230,8 +231,10 @@ def _start(pool: PoolPlan) -> CheckedStart | None:
     if pool.serving.autoscale is None:
         return None
     cold = pool.serving.autoscale.cold_start
-    stated = "scenario" if cold.weights_gb is not None else "profile" if pool.profile is not None else "assumed"
-    return {"mean_s": cold.mean_s(pool.weights_gb), "weights_gb": pool.weights_gb, "weights_of": stated}
+    of: Literal["scenario", "profile", "assumed"] = "scenario" if cold.weights_gb is not None else "assumed"
+    if cold.weights_gb is None and pool.profile is not None:
+        of = "profile"
+    return {"mean_s": cold.mean_s(pool.weights_gb), "weights_gb": pool.weights_gb, "weights_of": of}
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
