@@ -321,7 +321,7 @@ def test_a_replica_loads_the_weights_of_its_profile_over_all_its_gpus_together()
     small = {"name": "8b", "profile": "Llama-3.1-8B", "gpu": "H100"}
     large = {"name": "70b", "profile": "Llama-3.1-70B", "gpu": "H100"}
     stated = {"autoscale": {"cold_start": {"weights_gb": 141.0, "load_gb_per_s": 2.0}}}
-    one, four, eight, fp8, said = starts_of(
+    one, four, eight, fp8, given = starts_of(
         small, large | {"tp": 4}, large | {"name": "b", "tp": 8}, large | {"name": "c", "tp": 4, "weights": "fp8"},
         large | {"name": "d", "tp": 4} | stated,
     )  # fmt: skip
@@ -333,7 +333,7 @@ def test_a_replica_loads_the_weights_of_its_profile_over_all_its_gpus_together()
     }
     assert four["weights_gb"] == eight["weights_gb"] == pytest.approx(141.1, rel=1e-3)
     assert fp8["weights_gb"] == pytest.approx(72.6, rel=1e-3)
-    assert said == {"mean_s": pytest.approx(others_s + 70.5), "weights_gb": 141.0, "weights_of": "scenario"}
+    assert given == {"mean_s": pytest.approx(others_s + 70.5), "weights_gb": 141.0, "weights_of": "scenario"}
 
 
 def test_without_a_profile_16_gb_are_assumed():
