@@ -24,7 +24,8 @@ double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s)
     if (ms_bucket_has(self, amount, t_s)) {
         return 0.0;
     }
-    return amount <= self->most * (1.0 + MS_BUCKET_ROUNDING) ? (amount - ms_bucket_level(self, t_s)) / self->per_s : INFINITY;
+    const int ever = amount <= self->most * (1.0 + MS_BUCKET_ROUNDING);
+    return ever ? (amount - ms_bucket_level(self, t_s)) / self->per_s : INFINITY;
 }
 
 void ms_bucket_take(ms_bucket *self, double amount, double t_s)
