@@ -18,7 +18,7 @@ import pytest
 CSRC = Path(__file__).parent.parent / "csrc"
 FLAGS = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", f"-I{CSRC}"]
 COMPILER, VALGRIND = shutil.which("cc"), shutil.which("valgrind")
-FEW, MANY = ("8", "1", 4_000, 8_000), ("10000", "200", 40_000, 200_000)  # replicas, pools, from and to which request
+FEW, MANY = ("8", "1", 4_000, 8_000), ("10000", "200", 40_000, 80_000)  # replicas, pools, from and to which request
 RULES = {
     "least_loaded": "0",
     "least_loaded, polled": "0.05",

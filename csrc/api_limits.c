@@ -19,6 +19,15 @@ int ms_bucket_has(const ms_bucket *self, double amount, double t_s)
     return amount <= ms_bucket_level(self, t_s) + self->most * MS_BUCKET_ROUNDING;
 }
 
+double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s)
+{
+    if (ms_bucket_has(self, amount, t_s)) {
+        return 0.0;
+    }
+    const int ever = amount <= self->most * (1.0 + MS_BUCKET_ROUNDING);
+    return ever ? (amount - ms_bucket_level(self, t_s)) / self->per_s : INFINITY;
+}
+
 void ms_bucket_take(ms_bucket *self, double amount, double t_s)
 {
     const double left = ms_bucket_level(self, t_s) - amount;
@@ -37,6 +46,16 @@ int ms_api_limits_allow(const ms_api_limits *self, int64_t tokens, int64_t calls
 {
     return (self->most_calls == 0 || calls < self->most_calls) && ms_bucket_has(&self->requests, 1.0, t_s) &&
            ms_bucket_has(&self->tokens, (double)tokens, t_s);
+}
+
+double ms_api_limits_wait_s(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)
+{
+    if (self->most_calls > 0 && calls >= self->most_calls) {
+        return INFINITY;
+    }
+    const double requests_s = ms_bucket_wait_s(&self->requests, 1.0, t_s);
+    const double tokens_s = ms_bucket_wait_s(&self->tokens, (double)tokens, t_s);
+    return requests_s > tokens_s ? requests_s : tokens_s;
 }
 
 void ms_api_limits_take(ms_api_limits *self, int64_t tokens, double t_s)

@@ -27,6 +27,10 @@ void ms_bucket_init(ms_bucket *self, double per_minute, double burst_s);
 double ms_bucket_level(const ms_bucket *self, double t_s);
 
 int ms_bucket_has(const ms_bucket *self, double amount, double t_s);
+
+/* Until it has that if nothing is taken, seconds, 0 where it has it; infinite: it never holds so much. */
+double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s);
+
 void ms_bucket_take(ms_bucket *self, double amount, double t_s);
 
 typedef struct ms_limits_plan {
@@ -46,6 +50,9 @@ void ms_api_limits_init(ms_api_limits *self, const ms_limits_plan *plan);
 
 /* Whether a call of so many tokens is let in, with `calls` under way. */
 int ms_api_limits_allow(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s);
+
+/* How long until it would be, if nobody else called, seconds, 0 where it is; infinite where too many are under way. */
+double ms_api_limits_wait_s(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s);
 
 /* It is: takes what it uses. */
 void ms_api_limits_take(ms_api_limits *self, int64_t tokens, double t_s);

@@ -1,5 +1,6 @@
 #include "clients.h"
 
+#include "dispatch.h"
 #include "draw.h"
 #include "error.h"
 #include "turns.h"
@@ -44,6 +45,38 @@ int ms_clients_release(ms_run *run, ms_open *open)
     return ms_clients_ask_at(run, open->client, run->now_s + pause_s);
 }
 
+/* Until a client asks again of itself. */
+static double backoff_s(const ms_patience *patience, const ms_open *open)
+{
+    double pause_s = ms_wait_s(&patience->backoff, open->request, open->attempt);
+    for (int32_t k = 0; k < open->attempt; k++) {
+        pause_s *= patience->backoff_growth;
+    }
+    if (patience->backoff_max_s > 0.0 && pause_s > patience->backoff_max_s) {
+        pause_s = patience->backoff_max_s;
+    }
+    if (patience->backoff_jitter > 0.0) {
+        ms_stream stream = patience->jitter;
+        stream.sub = (uint32_t)open->attempt;
+        pause_s *= 1.0 - patience->backoff_jitter * ms_draw_one(&stream, 0, (uint64_t)open->request);
+    }
+    return pause_s;
+}
+
+/* Until the next attempt: as an API that turned this one away says, or else a client's own. */
+static double pause_of(const ms_run *run, const ms_open *open, enum ms_status status)
+{
+    const ms_patience *patience = &run->config.patience;
+    if (status == MS_REJECTED && patience->retry_after_max_s > 0.0) {
+        const double after_s = ms_dispatch_retry_after_s(&run->fleet, open->seen, open->page->prompt_tokens[open->i],
+                                                         ms_page_max_new(open->page, open->seen, open->i), run->now_s);
+        if (after_s > 0.0 && after_s <= patience->retry_after_max_s) {
+            return after_s;
+        }
+    }
+    return backoff_s(patience, open);
+}
+
 int ms_clients_no_answer(ms_run *run, ms_open *open, enum ms_status status)
 {
     const ms_patience *patience = &run->config.patience;
@@ -51,10 +84,7 @@ int ms_clients_no_answer(ms_run *run, ms_open *open, enum ms_status status)
         open->status = (int8_t)status;
         return ms_clients_release(run, open);
     }
-    double pause_s = ms_wait_s(&patience->backoff, open->request, open->attempt);
-    for (int32_t k = 0; k < open->attempt; k++) {
-        pause_s *= patience->backoff_growth;
-    }
+    const double pause_s = pause_of(run, open, status);
     open->answered = 1;
     open->copies++; /* keeps the record open until the next attempt does */
     return put(run, run->now_s + pause_s, MS_DO_TRY_AGAIN, open);

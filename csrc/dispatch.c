@@ -50,6 +50,22 @@ int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_token
     return k < servers->pools;
 }
 
+double ms_dispatch_retry_after_s(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
+                                 double t_s)
+{
+    const ms_servers *servers = &fleet->servers[model];
+    double least_s = INFINITY;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool *pool = &fleet->pool[servers->pool[k]];
+        if (pool->plan.is_api && pool->up > 0 && ms_fleet_pool_takes(fleet, pool, prompt_tokens, max_new_tokens)) {
+            const int64_t tokens = (int64_t)prompt_tokens + max_new_tokens;
+            const double wait_s = ms_api_limits_wait_s(&pool->api_limits, tokens, pool->unfinished, t_s);
+            least_s = wait_s < least_s ? wait_s : least_s;
+        }
+    }
+    return least_s;
+}
+
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
 {
     ms_pool *pool = &fleet->pool[job->pool];

@@ -20,6 +20,11 @@ int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t
 int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
                       int64_t max_waiting, double t_s);
 
+/* How long it is until the limits a minute of one of a model's APIs have enough for such a request, as a Retry-After says, if
+ * nobody else asks; infinite where none tells: those that are down, or busy with as many calls as they take, do not. */
+double ms_dispatch_retry_after_s(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
+                                 double t_s);
+
 /* Where a job that is prefilled elsewhere is to decode; -1: none that takes it is up. Returns 0 or an error. */
 int ms_dispatch_pick_decoder(ms_fleet *fleet, ms_job *job, double t_s, int32_t *replica);
 

@@ -27,6 +27,10 @@ typedef struct ms_patience {
     int32_t retries;
     ms_wait backoff;           /* the pause before the first retry; the k-th is backoff_growth^k times as long */
     double backoff_growth;
+    double backoff_max_s;      /* no pause is longer; 0: no limit */
+    double backoff_jitter;     /* this share of each is drawn anew, by */
+    ms_stream jitter;          /* sub is the attempt */
+    double retry_after_max_s;  /* clients ask again when an API says, if that is no further away; 0: they do not listen */
     ms_stream uniforms;        /* the policy's, for later attempts; sub is not used */
 } ms_patience;
 

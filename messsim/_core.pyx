@@ -900,9 +900,9 @@ cdef class Api:
     def __dealloc__(self):
         ms_prompt_cache_free(&self.cache)
 
-    def allows(self, int64_t tokens, int64_t calls, double now_s) -> bool:
-        """Whether a call of so many tokens is let in, with `calls` under way."""
-        return bool(ms_api_limits_allow(&self.limits, tokens, calls, now_s))
+    def wait_s(self, int64_t tokens, int64_t calls, double now_s) -> float:
+        """Until a call of so many tokens is let in, with `calls` under way, seconds; 0: now."""
+        return ms_api_limits_wait_s(&self.limits, tokens, calls, now_s)
 
     def call(self, Job job not None, double now_s):
         """It is called: takes what the job uses of its limits, and looks at its prompt."""

@@ -12,6 +12,7 @@ from sizes import cases
 from messsim import _core
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
+from messsim.workload import Chance
 
 OUTPUT = 3
 LASTS_S = 0.5 + 0.25 * (OUTPUT - 1)
@@ -64,7 +65,7 @@ def test_a_bucket_lets_in_what_its_definition_does(calls, per_minute, burst_s):
     for gap, tokens in calls:
         at += Fraction(gap, 8)
         expected = conforms(passed, at, tokens, per_s, per_s * burst_s)
-        assert limited.allows(tokens, 0, float(at)) == expected
+        assert (limited.wait_s(tokens, 0, float(at)) == 0.0) == expected
         if expected:
             passed.append((at, tokens))
             limited.call(_core.Job(0, 0, tokens - 1, 1) if tokens > 1 else _core.Job(0, 0, 0, 1), float(at))
@@ -75,9 +76,9 @@ def test_rounding_refuses_nobody_who_keeps_to_the_rate():
     limited = _core.Api(LIMITS | {"requests_per_minute": 7.0, "burst_s": 60.0 / 7.0}, NO_CACHE)
     for k in range(20_000):
         now_s = k * 60.0 / 7.0
-        assert limited.allows(1, 0, now_s)
+        assert limited.wait_s(1, 0, now_s) == 0.0
         limited.call(_core.Job(k, 0, 1, 1), now_s)
-        assert not limited.allows(1, 0, now_s + 8.5)
+        assert limited.wait_s(1, 0, now_s + 8.5) > 0.0
 
 
 def test_requests_a_minute_turn_away_what_is_too_much(engine, tmp_path):
@@ -127,6 +128,42 @@ def test_clients_back_off_until_they_are_let_in(engine, tmp_path):
     assert r.statuses == ["completed", "completed"]
     assert r.records.attempts.tolist() == [1, 4]
     assert r.records.finish_s.tolist() == [LASTS_S, 7.0 + LASTS_S]
+
+
+@pytest.mark.parametrize(
+    ("most_s", "starts_s", "attempts"),
+    [
+        (60.0, [0.0, 6.0, 12.0], [1, 2, 3]),  # both are told 6 s; one of them is too late then, and told 6 s more
+        (4.0, [0.0, 6.0, 14.0], [1, 4, 5]),  # 6 s at 0, 5 s at 1 and 6 s at 6 are too long, 3 s at 3 are not
+        (0.0, [0.0, 7.0, 15.0], [1, 4, 5]),  # at 1, 3, 7 and 15
+    ],
+)
+def test_clients_ask_again_when_an_api_says_so(engine, tmp_path, most_s, starts_s, attempts):
+    clients = {"retries": 5, "backoff_s": 1.0, "backoff_growth": 2.0, "retry_after_max_s": most_s}
+    limits = {"requests_per_minute": 10.0, "burst_s": 6.0}
+    r = run(called(tmp_path, [0.0, 0.0, 0.0], limits=limits, clients=clients), engine)
+    assert r.records.start_s.tolist() == starts_s
+    assert r.records.attempts.tolist() == attempts
+
+
+def test_nobody_is_told_when_an_api_that_is_busy_has_time(engine, tmp_path):
+    clients = {"retries": 1, "backoff_s": 2.0, "retry_after_max_s": 60.0}
+    limits = {"max_concurrent_requests": 1, "requests_per_minute": 9.0}
+    r = run(called(tmp_path, [0.0, 0.5], limits=limits, clients=clients), engine)
+    assert r.records.start_s.tolist() == [0.0, 2.5]
+
+
+def test_pauses_have_a_cap_and_jitter_of_their_own(engine, tmp_path):
+    """Refused at 0 and after pauses of at most 1, 2, 2, 2 and 2 s, each by chance up to a quarter shorter."""
+    clients = {"retries": 9, "backoff_s": 1.0, "backoff_growth": 2.0, "backoff_max_s": 2.0, "backoff_jitter": 0.25}
+    limits = {"requests_per_minute": 7.5, "burst_s": 8.0}
+    data = called(tmp_path, [0.0, 0.0], limits=limits, clients=clients)
+    r = run(data, engine)
+    chance = Chance(parse(data).seed)
+    column, at_s = chance.column("backoff-jitter"), 0.0
+    for attempt in range(r.records.attempts[1] - 1):
+        at_s += min(2.0**attempt, 2.0) * (1.0 - 0.25 * chance.one(column, 1, attempt))
+    assert 8.0 <= at_s == r.records.start_s[1]
 
 
 THREE = [

@@ -8,6 +8,7 @@ from messsim.engines.autoscale import Autoscaler, Look, unsaturated
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
 from messsim.scenario.autoscale import Autoscale, ColdStart
+from messsim.study.simulation.check import check
 
 OUTPUT = 3
 USD_PER_S = 2.0  # of a replica
@@ -305,8 +306,58 @@ def test_the_schedule_is_a_floor_of_the_other_rules():
 
 
 def test_a_cold_start_is_the_sum_of_its_phases():
-    phases = ColdStart(**{k: v for k, v in QUICK.items() if k.endswith(("_gb", "per_s"))}).phases
+    phases = ColdStart(**{k: v for k, v in QUICK.items() if k.endswith(("_gb", "per_s"))}).phases(4.0)
     assert [law.mean_s for law in phases] == [61.0, 1.0, 106.0, 94.0]
+
+
+def starts_of(*models) -> list[dict]:
+    data = scenario(
+        models=[m | {"satisfaction": 0.5, "autoscale": {"rule": "target"} | m.get("autoscale", {})} for m in models]
+    )
+    return [pool["start"] for pool in check(parse(data | {"requests": 10}))["pools"]]
+
+
+def test_a_replica_loads_the_weights_of_its_profile_over_all_its_gpus_together():
+    small = {"name": "8b", "profile": "Llama-3.1-8B", "gpu": "H100"}
+    large = {"name": "70b", "profile": "Llama-3.1-70B", "gpu": "H100"}
+    stated = {"autoscale": {"cold_start": {"weights_gb": 141.0, "load_gb_per_s": 2.0}}}
+    one, four, eight, fp8, given = starts_of(
+        small, large | {"tp": 4}, large | {"name": "b", "tp": 8}, large | {"name": "c", "tp": 4, "weights": "fp8"},
+        large | {"name": "d", "tp": 4} | stated,
+    )  # fmt: skip
+    others_s = 61.0 + 106.0 + 94.0
+    assert one == {
+        "mean_s": pytest.approx(others_s + 2 * 16.06, rel=1e-3),
+        "weights_gb": pytest.approx(16.06, rel=1e-3),
+        "weights_of": "profile",
+    }
+    assert four["weights_gb"] == eight["weights_gb"] == pytest.approx(141.1, rel=1e-3)
+    assert fp8["weights_gb"] == pytest.approx(72.6, rel=1e-3)
+    assert given == {"mean_s": pytest.approx(others_s + 70.5), "weights_gb": 141.0, "weights_of": "scenario"}
+
+
+def test_without_a_profile_16_gb_are_assumed():
+    (start,) = starts_of(model("own", 0.5))
+    assert start == {"mean_s": 293.0, "weights_gb": 16.0, "weights_of": "assumed"}
+
+
+def test_a_cold_start_takes_as_long_as_the_weights_of_the_profile_do(engine, tmp_path):
+    """141.1 GB at 1.411 GB/s are 100 s, and the pool wakes at 60."""
+    at_once = {"fixed_s": 0.0, "compile_s": 0.0, "init_s": 0.0, "load_gb_per_s": 1.41107}
+    data = scaled(tmp_path, [1.0], rule="target", period_s=60.0, min_replicas=0, cold_start=at_once)
+    data["models"][0] |= {"profile": "Llama-3.1-70B", "gpu": "H100", "tp": 4}
+    del data["models"][0]["coefficients"]
+    assert run(data, engine).records.start_s[0] == pytest.approx(160.0, abs=0.1)
+
+
+def test_a_schedule_too_short_for_the_weights_of_the_profile_is_refused(tmp_path):
+    steps = [{"at_s": 0.0, "replicas": 0}, {"at_s": 60.0, "replicas": 1}, {"at_s": 120.0, "replicas": 0}]
+    at_once = {"fixed_s": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    data = scaled(tmp_path, [1.0], rule="schedule", min_replicas=0, schedule=steps, cold_start=at_once)
+    data["models"][0] |= {"profile": "Llama-3.1-70B", "gpu": "H100", "tp": 4}
+    del data["models"][0]["coefficients"]
+    with pytest.raises(ScenarioError, match=r"replicas have 60 s at most and a start takes 282\.\d+ s"):
+        run(data, "compiled")
 
 
 # ---- what does not fit --------------------------------------------------------------------------------------------

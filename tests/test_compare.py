@@ -17,6 +17,7 @@ from rich.console import Console
 import messsim.study.compare.policies as compare_module
 from messsim.errors import OutputError, PolicyError, ScenarioError
 from messsim.report.compare.comparison import comparison_pictures, comparison_tables, cost_figure
+from messsim.report.pages.report import report
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import dump, parse
 from messsim.study import run
@@ -280,7 +281,7 @@ def test_rent_of_replicas_that_come_and_go_is_compared(tmp_path):
         scenario(requests=200, arrivals=law, models=models, cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 2.0}})
     )
     policies = ["cheapest", "largest", "random"]
-    comparison, rows = compare(spec, policies, 2, workers=1)
+    comparison, rows = compare(spec, policies, 2, workers=1, out=tmp_path / "out")
     means = {}
     for policy in comparison["policies"]:
         summaries = [run(with_policy(spec, policy["name"]).changed(replication=r)).summary for r in range(2)]
@@ -288,7 +289,28 @@ def test_rent_of_replicas_that_come_and_go_is_compared(tmp_path):
         means[policy["name"]] = [sum(p["mean_replicas"] for p in s["pools"]) for s in summaries]
         assert [row["cost_rent_usd_per_hour"] for row in rows if row["policy"] == policy["name"]] == rents
         assert rents == pytest.approx([2.0 * m for m in means[policy["name"]]])
+        figures = policy["figures"]
+        assert figures["cost.rent_usd_per_hour"]["mean"] == pytest.approx(np.mean(rents))
+        by_pool = [figures[f"pools.{n}.mean_replicas"]["mean"] for n in ("small", "large")]
+        assert sum(by_pool) == pytest.approx(np.mean(means[policy["name"]]))
     assert means["random"] != means["cheapest"]
+    console = Console(width=160, file=io.StringIO())
+    console.print(comparison_tables(comparison))
+    text = console.file.getvalue()
+    assert re.search(r"policy +rent, USD/h +mean replicas, small +mean replicas, large\n", text)
+    assert re.search(rf"cheapest +{np.mean(means['cheapest']) * 2.0:.2f}\d* ± ", text)
+    write_comparison(tmp_path / "out", spec, comparison, workers=1)
+    assert "cheapest,pools.large.mean_replicas," in (tmp_path / "out" / "comparison.csv").read_text()
+    page = report(tmp_path / "out").read_text(encoding="utf-8")
+    assert re.search(r"rent, USD/h</th>.*mean replicas small</th>.*mean replicas large</th>", page, re.DOTALL)
+
+
+def test_a_fleet_that_stays_as_it_is_has_no_columns_for_it(compared):
+    comparison, _ = compared
+    assert not [path for path in comparison["policies"][0]["figures"] if "replicas" in path or "rent" in path]
+    console = Console(width=160, file=io.StringIO())
+    console.print(comparison_tables(comparison))
+    assert "mean replicas" not in console.file.getvalue()
 
 
 def test_the_picture_is_that_of_the_page(compared):

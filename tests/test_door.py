@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from types import SimpleNamespace
 
@@ -299,10 +300,10 @@ def test_a_call_takes_its_prompt_and_what_it_is_allowed():
     limits = {"requests_per_minute": 0.0, "tokens_per_minute": 60.0, "burst_s": 60.0, "most_calls": 2}
     server = _core.Api(limits, {"keep_s": 0.0, "least_tokens": 1, "step_tokens": 1})
     server.call(Job(0, 0, 20, 5, max_new_tokens=10), 0.0)
-    assert server.allows(30, 1, 0.0)
-    assert not server.allows(31, 1, 0.0)
-    assert not server.allows(1, 2, 0.0)
-    assert server.allows(31, 1, 1.0)
+    assert server.wait_s(30, 1, 0.0) == 0.0
+    assert server.wait_s(31, 1, 0.0) > 0.0
+    assert server.wait_s(1, 2, 0.0) == math.inf
+    assert server.wait_s(31, 1, 1.0) == 0.0
 
 
 @pytest.mark.parametrize(("order", "first"), [("fcfs", 0), ("priority", 1), ("edf", 2)])

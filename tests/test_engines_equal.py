@@ -223,6 +223,8 @@ def clients(draw, delay, loses):
         "abort": draw(st.booleans()),
         "backoff_s": draw(st.sampled_from([0.0, 0.25, {"kind": "lognormal", "mean_s": 1.0, "cv": 1.0}])),
         "backoff_growth": draw(st.sampled_from([1.0, 2.0])),
+        "backoff_max_s": draw(st.sampled_from([None, 0.5])),
+        "backoff_jitter": draw(st.sampled_from([0.0, 0.25, 1.0])),
         "rate_giving_up": draw(st.booleans()),
     }
     if draw(st.booleans()):
@@ -324,6 +326,8 @@ def scenarios(draw):
     if not none:
         loses = cluster_spec.get("failures", {}).get("on_failure") == "lose"
         data["clients"] = draw(clients(data["feedback"]["delay"], loses or "admission" in cluster_spec))
+        if any(f"{name}_per_minute" in pool for pool in pools for name in ("requests", "tokens")):
+            data["clients"] |= {"retry_after_max_s": draw(st.sampled_from([0.0, 60.0]))}
     if draw(st.booleans()):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
     for pool in pools if cluster_spec.get("dispatch") == "shared_queue" else []:

@@ -244,6 +244,7 @@ POOL = {
     "peak_load": 0.89,
     "batch": 20.0,
     "few": 8.0,
+    "start": None,
     "thin": False,
     "energy_measured": True,
 }

@@ -47,6 +47,7 @@ class Pool:
         autoscale = Autoscale(**({"rule": "target", "target": 10.0, "cold_start": START} | settings))
         self.plan = SimpleNamespace(
             serving=SimpleNamespace(autoscale=autoscale), autoscale_target=10.0, replicas=len(phases), name=name,
+            weights_gb=4.0,
             by_price=lambda pools: price,
         )  # fmt: skip
         loads = unfinished or [0] * len(phases)

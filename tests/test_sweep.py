@@ -448,3 +448,17 @@ def test_a_failed_point_is_told_with_the_command_that_shows_it(long):
     last = done.stdout.splitlines()[-1].strip()
     assert last == (f"messsim run {long} --set sla.alpha=0.3 --set 'router.policy=\"own one.py\"' --replication 0")
     assert done.stderr == ""
+
+
+def test_a_sweep_of_pools_that_change_their_size_shows_rent_and_replicas():
+    cold = {"fixed_s": 1.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    autoscale = {"rule": "target", "target": 2.0, "period_s": 1.0, "cold_start": cold}
+    data = scenario(models=[model("a.b", 0.5, replicas=4, autoscale=autoscale)], requests=50)
+    points = [{"models.0.autoscale.target": 2.0}, {"models.0.autoscale.target": 4.0}]
+    assert list(run(parse(data), points, seeds=1)["points"][0]["figures"])[3:] == ["pools.a.b.mean_replicas"]
+    priced = parse(data | {"cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 2.0}}})
+    figures = [point["figures"] for point in run(priced, points, seeds=1)["points"]]
+    rents, replicas = (
+        [f[path]["mean"] for f in figures] for path in ("cost.rent_usd_per_hour", "pools.a.b.mean_replicas")
+    )
+    assert rents == pytest.approx([2.0 * n for n in replicas])

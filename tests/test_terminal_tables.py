@@ -166,8 +166,13 @@ def promise(**changes):
 
 def checked_pool(name, load, **changes):
     base = {"name": name, "gpu": "H100", "gpus": 4, "kv_capacity_tokens": None, "capacity_rps": 10.0, "load": load}
-    base |= {"offered_rps": None if load is None else 10.0 * load, "peak_load": load, "energy_measured": True}
-    return base | {"model": name, "batch": 20.0, "few": 8.0, "thin": False, "replicas": 2} | changes
+    base |= {
+        "offered_rps": None if load is None else 10.0 * load,
+        "peak_load": load,
+        "energy_measured": True,
+        "start": None,
+    }
+    return base | {"model": name, "batch": 20.0, "few": 8.0, "thin": False, "start": None, "replicas": 2} | changes
 
 
 def checked(**changes):
@@ -297,3 +302,12 @@ def test_sentences_name_who_is_dominated_and_who_runs_few():
         "pool slim runs 2.5 sequences at once where it is busy: below 8 a request pays mostly for itself being alone",
         "what would help most: more traffic, or a zoo without slim: its replica idles or serves few at once",
     ]
+
+
+@pytest.mark.parametrize(
+    ("of", "words"), [("scenario", "as the scenario says"), ("profile", "of its profile"), ("assumed", "assumed")]
+)
+def test_check_tells_how_long_a_replica_takes_to_start(of, words):
+    start = {"mean_s": 332.0, "weights_gb": 141.1, "weights_of": of}
+    text = " ".join(shown(checklist.checklist(checked(pools=[checked_pool("p", 0.5, start=start)]))).split())
+    assert f"pool p: a replica takes 332 s to start and loads 141.1 GB of weights, {words}" in text

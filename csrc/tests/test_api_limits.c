@@ -1,5 +1,7 @@
 #include "api_limits.h"
 
+#include <math.h>
+
 #include "check.h"
 #include "prompt_cache.h"
 
@@ -47,11 +49,33 @@ static void rounding_refuses_no_call(void)
     }
 }
 
+/* A bucket of 60, one a second, that holds 20: 40 are there after 20 s, 60 after 40, 61 never. The later of two tells. */
+static void a_call_hears_how_long_it_has_to_wait(void)
+{
+    ms_bucket bucket;
+    ms_bucket_init(&bucket, 60.0, 60.0);
+    ms_bucket_take(&bucket, 40.0, 3.0);
+    CHECK(ms_bucket_wait_s(&bucket, 20.0, 3.0) == 0.0 && ms_bucket_wait_s(&bucket, 40.0, 3.0) == 20.0);
+    CHECK(ms_bucket_wait_s(&bucket, 60.0, 8.0) == 35.0 && isinf(ms_bucket_wait_s(&bucket, 61.0, 8.0)));
+    ms_api_limits limits;
+    const ms_limits_plan plan = {
+        .requests_per_minute = 60.0, .tokens_per_minute = 600.0, .burst_s = 1.0, .most_calls = 2};
+    ms_api_limits_init(&limits, &plan);
+    CHECK(ms_api_limits_wait_s(&limits, 10, 0, 0.0) == 0.0);
+    ms_api_limits_take(&limits, 4, 0.0);
+    CHECK(ms_api_limits_wait_s(&limits, 5, 1, 0.0) == 1.0); /* for its request */
+    CHECK(ms_api_limits_wait_s(&limits, 10, 1, 0.75) == 0.25 && ms_api_limits_wait_s(&limits, 10, 1, 1.0) == 0.0);
+    CHECK(isinf(ms_api_limits_wait_s(&limits, 11, 1, 0.0)) && isinf(ms_api_limits_wait_s(&limits, 1, 2, 5.0)));
+    limits.requests.level = 1.0;
+    CHECK(ms_api_limits_wait_s(&limits, 9, 1, 0.0) == 0.3); /* for its tokens */
+}
+
 int main(void)
 {
     RUN(a_bucket_starts_full_and_fills_up_to_the_brim);
     RUN(without_a_limit_a_bucket_never_runs_dry);
     RUN(calls_at_once_are_limited);
     RUN(rounding_refuses_no_call);
+    RUN(a_call_hears_how_long_it_has_to_wait);
     return report();
 }

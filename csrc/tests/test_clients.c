@@ -119,6 +119,23 @@ static void errands_of_one_request_have_an_order(void)
     ms_heap_free(&loop.heap);
 }
 
+/* The third pause of 0.5 s, 1.5 s and 4.5 s is cut to 3 s, and then up to a quarter of it left out, by the attempt. */
+static void pauses_have_a_cap_and_jitter(void)
+{
+    ms_run loop = {.now_s = 1.0};
+    loop.config.patience = (ms_patience){.backoff = seconds(0.5), .backoff_growth = 3.0, .backoff_max_s = 3.0,
+                                         .backoff_jitter = 0.25, .jitter = {7, 8, 9, 0}, .retries = 9};
+    for (int32_t k = 1; k < 4; k++) {
+        const ms_stream stream = {7, 8, 9, (uint32_t)k};
+        const double most_s = k == 1 ? 1.5 : 3.0, pause_s = most_s * (1.0 - 0.25 * ms_draw_one(&stream, 0, 5));
+        ms_open open = {.request = 5, .attempt = k};
+        CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0);
+        CHECK(loop.heap.events[0].when.time_s == 1.0 + pause_s && pause_s > 0.75 * most_s && pause_s < most_s);
+        ms_heap_free(&loop.heap);
+        loop.heap = (ms_heap){0};
+    }
+}
+
 /* A request that no model takes has no answer, either: its client asks the next after thinking. */
 static void a_client_whose_request_is_too_long_goes_on(void)
 {
@@ -158,6 +175,7 @@ int main(void)
     RUN(thinking_is_drawn_by_the_request);
     RUN(a_client_without_an_answer_goes_on);
     RUN(errands_of_one_request_have_an_order);
+    RUN(pauses_have_a_cap_and_jitter);
     RUN(a_client_whose_request_is_too_long_goes_on);
     RUN(a_page_is_asked_for_when_a_client_asks);
     return report();

@@ -201,6 +201,30 @@ static void an_api_takes_as_much_as_its_limits_allow(void)
     }
 }
 
+/* One call in 4 s, one in 2 s, and one a second of an API that is down: who is refused hears of the sooner that is up. */
+static void the_first_of_the_apis_says_when_to_come_again(void)
+{
+    ms_pool_plan plans[4] = {api_of(0), api_of(0), api_of(0), pool_of(1, 1, 1)};
+    ms_queue evicted = {0};
+    ms_fleet fleet;
+    for (int k = 0; k < 3; k++) {
+        plans[k].api_limits = (ms_limits_plan){.requests_per_minute = 15.0 * (1 << k), .burst_s = 4.0 / (1 << k)};
+    }
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
+    ms_fleet_fail(&fleet, 2, 0.0, &evicted);
+    CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 1.0) == 0.0);
+    CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_CALLS_API && place(&fleet, 1, 0, -1, 1.0) == MS_CALLS_API);
+    CHECK(place(&fleet, 2, 0, -1, 1.0) == MS_TURNED_AWAY);
+    CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 1.0) == 2.0);
+    CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0) == 1.0);
+    ms_fleet_fail(&fleet, 1, 2.0, &evicted);
+    CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0) == 3.0);
+    ms_fleet_fail(&fleet, 0, 2.0, &evicted);
+    CHECK(isinf(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0)));
+    CHECK(isinf(ms_dispatch_retry_after_s(&fleet, 1, 4, 1, 2.0))); /* it has no API */
+    ms_fleet_free(&fleet);
+}
+
 /* A pool is full when its places, of those that are up, and its waiting room are taken. */
 static void room_is_that_of_replicas_that_are_up(void)
 {
@@ -488,6 +512,7 @@ int main(void)
     RUN(a_shared_queue_comes_before_an_api);
     RUN(an_api_that_is_down_turns_away);
     RUN(an_api_takes_as_much_as_its_limits_allow);
+    RUN(the_first_of_the_apis_says_when_to_come_again);
     RUN(room_is_that_of_replicas_that_are_up);
     RUN(a_job_is_held_for_the_first_that_takes_it);
     RUN(who_waits_anew_is_not_where_it_was);

@@ -140,7 +140,6 @@ def sweep(
         As in `compare`.
     """
     from messsim.report.study.points import sweep_table
-    from messsim.study.sweep import SHOWN
     from messsim.study.sweep import sweep as run_all
 
     settings = _scenario(scenario)
@@ -149,7 +148,7 @@ def sweep(
         result = run_all(
             *(settings, points),
             seeds=_whole("seeds", seeds),
-            shown=show or SHOWN,
+            shown=show or None,
             out=_path(out),
             workers=workers,
             on_progress=on_progress,

@@ -68,7 +68,6 @@ def sweep(
     from messsim.report.study.points import sweep_table
     from messsim.study.runs.places import workers_on
     from messsim.study.runs.points import points_of
-    from messsim.study.sweep import SHOWN
     from messsim.study.sweep import sweep as run_all
 
     loaded = load(scenario, sets, requests=requests, seed=seed)
@@ -79,7 +78,7 @@ def sweep(
             loaded,
             chosen,
             seeds=seeds,
-            shown=show or SHOWN,
+            shown=show or None,
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,

@@ -36,7 +36,11 @@ class ApiServer:
 
     def allows(self, tokens: int) -> bool:
         """Whether its limits let in a call of so many tokens now."""
-        return self._meter.allows(tokens, self.unfinished, self.calendar.now)
+        return self.wait_s(tokens) == 0.0
+
+    def wait_s(self, tokens: int) -> float:
+        """Until its limits would let in such a call if nobody else called, seconds; infinite where it cannot tell."""
+        return self._meter.wait_s(tokens, self.unfinished, self.calendar.now)
 
     def submit(self, job: Job) -> None:
         """A job is sent to it, and begins at once."""

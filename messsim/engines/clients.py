@@ -15,7 +15,7 @@ from messsim.workload import wait_of
 from .calendar import RETRIES, Calendar
 from .labels import Labels
 from .open_request import OpenRequest
-from .records import TIMED_OUT
+from .records import REJECTED, TIMED_OUT
 from .service import Service
 from .setup import Setup
 
@@ -52,6 +52,7 @@ class Clients:
         self.chance = setup.workload.chance
         self.patience = wait_of(self.settings.patience_s, self.chance, "patience")
         self.backoff = wait_of(self.settings.backoff_s, self.chance, "backoff")
+        self.jitter = self.chance.column("backoff-jitter")
         self.abandon = abandon
         self.ask_again = ask_again
         self.leave_router = leave_router
@@ -81,13 +82,26 @@ class Clients:
             opened.status = status
             self.release(opened)
             return
-        pause_s = self.backoff.draw_s(self.chance, opened.request, opened.attempt)
-        for _ in range(opened.attempt):
-            pause_s *= self.settings.backoff_growth
+        pause_s = self._pause_s(opened, status)
         opened.over = True
         opened.copies += 1  # keeps the record open until the next attempt does
         order = (RETRIES, opened.request, AFTER_ALL_MODELS + 2 * opened.attempt + 1)
         self.calendar.call_at(lambda _: self._try_again(opened), self.calendar.now + pause_s, order)
+
+    def _pause_s(self, opened: OpenRequest, status: int) -> float:
+        """Until the next attempt: as an API that turned this one away says, or else a client's own."""
+        settings = self.settings
+        if status == REJECTED and settings.retry_after_max_s > 0.0:
+            after_s = self.service.retry_after_s(opened)
+            if 0.0 < after_s <= settings.retry_after_max_s:
+                return after_s
+        pause_s = self.backoff.draw_s(self.chance, opened.request, opened.attempt)
+        for _ in range(opened.attempt):
+            pause_s *= settings.backoff_growth
+        pause_s = min(pause_s, settings.backoff_max_s or pause_s)
+        if settings.backoff_jitter > 0.0:
+            pause_s *= 1.0 - settings.backoff_jitter * self.chance.one(self.jitter, opened.request, opened.attempt)
+        return pause_s
 
     def _try_again(self, opened: OpenRequest) -> None:
         self.ask_again(opened)

@@ -7,6 +7,8 @@ from typing import TypedDict
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
+from messsim.scenario.apis import never_up
+from messsim.scenario.autoscale import ASSUMED_WEIGHTS_GB
 from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
@@ -139,6 +141,14 @@ class PoolPlan:
             else 0.7 * self.serving.max_num_seqs
         )
 
+    @property
+    def weights_gb(self) -> float:
+        """Weights that a replica loads as it starts, GB: over all its GPUs, whose disk they share."""
+        autoscale = self.serving.autoscale
+        if autoscale is not None and autoscale.cold_start.weights_gb is not None:
+            return autoscale.cold_start.weights_gb
+        return ASSUMED_WEIGHTS_GB if self.profile is None else self.profile.memory.weights_bytes / 1e9
+
     def by_price(self, pools: Sequence["PoolPlan"]) -> int:
         """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
         return sum(pool.price_order < self.price_order for pool in pools)
@@ -227,6 +237,9 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
         except ScenarioError as error:
             problems += [f"pool {pool.name}: {p}" for p in error.problems]
         first += pool.replicas
+    if not problems:
+        loads = {plan.name: plan.weights_gb for plan in plans}
+        problems = list(never_up(scenario.fleet, lambda pool: loads[str(pool.name)]))
     if problems:
         raise ScenarioError(problems)
     return [_within_reach(plan, plans) for plan in plans]

@@ -240,6 +240,10 @@ class _Run:
             "retries": clients.retries,
             "backoff": self._wait(wait_of(clients.backoff_s, chance, "backoff")),
             "backoff_growth": clients.backoff_growth,
+            "backoff_max_s": clients.backoff_max_s or 0.0,
+            "backoff_jitter": clients.backoff_jitter,
+            "jitter": self._stream("backoff-jitter"),
+            "retry_after_max_s": clients.retry_after_max_s,
             "uniforms": (chance.seed, column, chance.replication, 0),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -79,6 +80,11 @@ class ModelServers:
     def open_to(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> list[ServerPool]:
         """The pools that take such a request now."""
         return [p for p in self.pools if not p.is_closed(prompt_tokens, max_new_tokens, max_waiting)]
+
+    def retry_after_s(self, prompt_tokens: int, max_new_tokens: int) -> float:
+        """Until an API that refuses such a request has enough for it, as its Retry-After says; infinite: none tells."""
+        apis = [p for p in self.pools if p.plan.is_api and p.up and p.plan.takes(prompt_tokens, max_new_tokens)]
+        return min((p.up[0].wait_s(prompt_tokens + max_new_tokens) for p in apis), default=math.inf)
 
     def _send(self, job: Job, up: list[Any]) -> None:
         server = up[0] if len(up) == 1 else self.rule.pick(up, job)

@@ -114,6 +114,10 @@ class Service:
         """Whether a model's servers take such a request now."""
         return self.servers[model].takes(prompt_tokens, max_new_tokens, self.max_waiting)
 
+    def retry_after_s(self, opened: OpenRequest) -> float:
+        """When the servers that turned a request away say that it may come again, in seconds; infinite: they do not."""
+        return self.servers[opened.seen].retry_after_s(opened.prompt, opened.max_new(opened.seen))
+
     def retry(self, job: Any) -> bool:
         """Places a copy again that a failure hit; False if its model's APIs are down and it has no replicas.
 

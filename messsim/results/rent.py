@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 from messsim.scenario import Scenario
 
-__all__ = ["fixed_cost", "rent_usd_per_hour"]
+__all__ = ["RENT", "fixed_cost", "fleet_figures", "pool_of", "rent_usd_per_hour"]
+
+RENT = "cost.rent_usd_per_hour"
+REPLICAS = "mean_replicas"
 
 
 def rent_usd_per_hour(scenario: Scenario, mean_replicas: Mapping[str, float] | None = None) -> float | None:
@@ -22,6 +25,21 @@ def rent_usd_per_hour(scenario: Scenario, mean_replicas: Mapping[str, float] | N
     known = mean_replicas or {}
     replicas = [p.replicas if p.autoscale is None else known[str(p.name)] for p in rented]
     return sum(prices[p.gpu or "GPU"] * p.tp * count for p, count in zip(rented, replicas, strict=True))
+
+
+def fleet_figures(scenario: Scenario) -> list[str]:
+    """Paths of the figures that tell what a fleet was which changes its size: its rent and mean replicas; else none."""
+    scaled = [p for p in scenario.fleet if p.autoscale is not None] if scenario.cluster.mode != "none" else []
+    if not scaled:
+        return []
+    priced = any((p.gpu or "GPU") in scenario.cost.usd_per_gpu_hour for p in scenario.fleet if p.kind == "gpu")
+    return [*[RENT] * priced, *(f"pools.{p.name}.{REPLICAS}" for p in scaled)]
+
+
+def pool_of(path: str) -> str | None:
+    """Whose mean replicas the figure at a path is; None: another figure."""
+    name = path.removeprefix("pools.").removesuffix(f".{REPLICAS}")
+    return name if path == f"pools.{name}.{REPLICAS}" else None
 
 
 def fixed_cost(scenario: Scenario) -> bool:

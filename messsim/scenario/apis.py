@@ -1,13 +1,14 @@
 """Checks of APIs: their keys, what turns requests away, and prices that change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from .autoscale import Autoscale
+from .autoscale import ASSUMED_WEIGHTS_GB, Autoscale
+from .clients import Clients
 from .fleet import Cluster, Pool, Serving
 from .phases import Phase
 
-__all__ = ["API_KEYS", "LIMITS", "api_problems", "autoscale_problems", "what_refuses"]
+__all__ = ["API_KEYS", "LIMITS", "api_problems", "autoscale_problems", "never_up", "what_refuses"]
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent_requests")
 CACHE_KEYS = ("prompt_cache_s", "prompt_cache_least_tokens", "prompt_cache_step_tokens")
@@ -38,6 +39,8 @@ class Parts(Protocol):
     @property
     def cluster(self) -> Cluster: ...
     @property
+    def clients(self) -> Clients: ...
+    @property
     def phases(self) -> list[Phase]: ...
 
 
@@ -53,6 +56,9 @@ def api_problems(s: Parts) -> Iterator[str]:
             "cluster.when_full = 'next_model': no model ever takes no more; expected cluster.admission, "
             f"{' or '.join(LIMITS)} of an API, or cluster.failures of a model that APIs alone serve"
         )
+    after_s, limits = s.clients.retry_after_max_s, LIMITS[:2]
+    if after_s and not any(getattr(p, name) is not None for p in (*s.models, *s.pools) for name in limits):
+        yield f"clients.retry_after_max_s = {after_s:g}: nobody says when; expected {' or '.join(limits)} of an API"
     for i, phase in enumerate(s.phases):
         for name in phase.price_factor:
             if name not in s.model_names:
@@ -91,7 +97,8 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                     "come and go do not fail at random (cluster.failures.schedule may hit other pools)"
                 )
     yield from _saturation_together(s)
-    yield from _never_up(s)
+    if all(p.serves in s.model_names for p in s.pools):
+        yield from never_up(s.fleet, _least_weights_gb)
     if s.cluster.failures is not None:
         scaled = {p.name for p in s.fleet if p.autoscale is not None} if s.pools or s.models else set()
         for i, outage in enumerate(s.cluster.failures.schedule):
@@ -102,27 +109,39 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                 )
 
 
-def _never_up(s: Parts) -> Iterator[str]:
-    """Of what only such pools serve everything would wait for ever, and the run would not end."""
-    if any(p.serves not in s.model_names for p in s.pools):
-        return
-    fleet = s.fleet
-    sleeping = {str(p.name): p.autoscale for p in fleet if p.autoscale is not None and _sleeps(p.autoscale)}
+def _least_weights_gb(pool: Pool) -> float:
+    """What a replica loads at least: what a profile says is not known here."""
+    assert pool.autoscale is not None
+    stated = pool.autoscale.cold_start.weights_gb
+    return stated if stated is not None else ASSUMED_WEIGHTS_GB if pool.profile is None else 0.0
+
+
+def never_up(fleet: Sequence[Pool], weights_gb: Callable[[Pool], float]) -> Iterator[str]:
+    """Of what only such pools serve everything would wait for ever, and the run would not end.
+
+    `weights_gb` tells what a replica of a pool loads.
+    """
+    least_s = {str(p.name): p.autoscale.cold_start.least_s(weights_gb(p)) for p in fleet if p.autoscale is not None}
+    sleeping = {
+        str(p.name): p.autoscale
+        for p in fleet
+        if p.autoscale is not None and _sleeps(p.autoscale, least_s[str(p.name)])
+    }
     awake = {(p.serves, role) for p in fleet if p.name not in sleeping for role in (p.role, "both")}
     for pool in fleet:
         autoscale = sleeping.get(str(pool.name))
         if autoscale is not None and (pool.serves, pool.role) not in awake:
             yield (
                 f"pool {pool.name}: autoscale.schedule: replicas have {autoscale.longest_s:g} s at most and a start "
-                f"takes {autoscale.cold_start.least_s:g} s; expected longer steps: nobody would ever be served"
+                f"takes {least_s[str(pool.name)]:g} s; expected longer steps: nobody would ever be served"
             )
 
 
-def _sleeps(autoscale: Autoscale) -> bool:
+def _sleeps(autoscale: Autoscale, least_s: float) -> bool:
     """Whether no replica is ever up: none is as the run begins, and none has the time to start."""
     if autoscale.rule != "schedule" or autoscale.min_replicas or autoscale.first:
         return False
-    return autoscale.longest_s < autoscale.cold_start.least_s
+    return autoscale.longest_s < least_s
 
 
 def _saturation_together(s: Parts) -> Iterator[str]:

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from .base import Fraction, NonNegative, Number, Part, Positive
 from .laws import ConstantDelay, WaitLaw
 
-__all__ = ["Autoscale", "ColdStart", "Step"]
+__all__ = ["ASSUMED_WEIGHTS_GB", "Autoscale", "ColdStart", "Step"]
 
 MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale_plan.h
 MOST_LOOKS = 100_000  # that a window holds
 MOST_LOOKS_A_DAY = 10_000  # that are gone through for `longest_s`
+ASSUMED_WEIGHTS_GB = 16.0  # of a replica of which neither the scenario nor a profile says any: Llama-3.1-8B's in bf16
 
 DEFAULTS: dict[str, dict[str, float]] = {
     "schedule": {"period_s": 60.0, "zero_after_s": 0.0, "up_most_factor": 1.0},
@@ -39,7 +40,11 @@ class ColdStart(Part):
     fixed_s: WaitLaw = Field(
         ConstantDelay(mean_s=61.0), description="scheduling, and pulling the image and the weights, seconds, or a law"
     )
-    weights_gb: NonNegative = Field(16.0, description="weights that are loaded into the GPUs, GB")
+    weights_gb: NonNegative | None = Field(
+        None,
+        description="weights that a replica loads into all its GPUs together, GB; none: those of its profile, without "
+        f"one {ASSUMED_WEIGHTS_GB:g}",
+    )
     load_gb_per_s: Positive = Field(0.5, description="GB/s: a disk 1 to 3, the page cache about 7")
     compile_s: WaitLaw = Field(
         ConstantDelay(mean_s=106.0), description="compilation and CUDA graphs, seconds, or a law; little if cached"
@@ -48,16 +53,18 @@ class ColdStart(Part):
         ConstantDelay(mean_s=94.0), description="everything else that the engine does, seconds, or a law"
     )
 
-    @property
-    def phases(self) -> tuple[WaitLaw, WaitLaw, WaitLaw, WaitLaw]:
-        """In order, with the laws of their seconds."""
-        load: WaitLaw = ConstantDelay(mean_s=self.weights_gb / self.load_gb_per_s)
+    def phases(self, weights_gb: float) -> tuple[WaitLaw, WaitLaw, WaitLaw, WaitLaw]:
+        """In order, with the laws of their seconds, where so many weights are loaded, GB."""
+        load: WaitLaw = ConstantDelay(mean_s=weights_gb / self.load_gb_per_s)
         return self.fixed_s, load, self.compile_s, self.init_s
 
-    @property
-    def least_s(self) -> float:
+    def mean_s(self, weights_gb: float) -> float:
+        """What a start takes in the mean, seconds."""
+        return sum(phase.mean_s for phase in self.phases(weights_gb))
+
+    def least_s(self, weights_gb: float) -> float:
         """The least that a start may take, seconds: laws that are not constant may draw next to nothing."""
-        return sum(phase.mean_s for phase in self.phases if isinstance(phase, ConstantDelay))
+        return sum(phase.mean_s for phase in self.phases(weights_gb) if isinstance(phase, ConstantDelay))
 
 
 class Autoscale(Part):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Part
+from .base import Fraction, NonNegative, Part, Positive
 from .laws import ConstantDelay, WaitLaw
 
 __all__ = ["Clients"]
@@ -30,6 +30,15 @@ class Clients(Part):
     )
     backoff_s: WaitLaw = Field(ConstantDelay(mean_s=1.0), description="pause before the first retry: seconds, or a law")
     backoff_growth: float = Field(2.0, ge=1, le=10, description="each pause is so many times the one before")
+    backoff_max_s: Positive | None = Field(None, description="no pause is longer, seconds; none: no limit")
+    backoff_jitter: Fraction = Field(
+        0.0, description="each pause is drawn from between what is left without this share of it and all of it"
+    )
+    retry_after_max_s: NonNegative = Field(
+        0.0,
+        description="a client that an API's limit a minute turns away asks again when the API says that it has enough "
+        "again (Retry-After), if that is at most so many seconds away; else, and with 0, after the pause",
+    )
     rate_giving_up: bool = Field(
         False,
         description="who gives up for good rates that as not satisfying: the router's queue hears of it, if the "

@@ -1,6 +1,6 @@
 """What `check` and `explain` print: of a scenario before it is run, and of one decision of a run."""
 
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -10,6 +10,7 @@ __all__ = [
     "CheckedModel",
     "CheckedPool",
     "CheckedPromise",
+    "CheckedStart",
     "Checklist",
     "Dominated",
     "Expectation",
@@ -63,6 +64,14 @@ class CheckedPromise(TypedDict):
     reachable: bool
 
 
+class CheckedStart(TypedDict):
+    """What a replica of a pool with autoscale takes to start, in the mean, and whose weights it loads."""
+
+    mean_s: float
+    weights_gb: float
+    weights_of: Literal["scenario", "profile", "assumed"]
+
+
 class CheckedPool(TypedDict):
     """What a pool gets and can sustain, requests a second; `batch` is how many sequences it runs at once."""
 
@@ -81,6 +90,7 @@ class CheckedPool(TypedDict):
     few: float
     thin: bool
     energy_measured: bool
+    start: CheckedStart | None
 
 
 class Expectation(TypedDict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Figure, full_path
 from messsim.results.intervals import replication_interval
+from messsim.results.rent import fleet_figures
 from messsim.scenario import Scenario, with_values
 from messsim.shapes.studies import IntervalSummary, Sweep, SweepPoint
 from messsim.version import __version__
@@ -31,7 +32,7 @@ def sweep(
     points: Sequence[Point],
     *,
     seeds: int = 5,
-    shown: Sequence[str] = SHOWN,
+    shown: Sequence[str] | None = None,
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
@@ -51,7 +52,8 @@ def sweep(
     seeds
         Replications of each point.
     shown
-        Paths of the figures to report, each with its mean and 95 % interval over replications.
+        Paths of the figures to report, each with its mean and 95 % interval over replications; none: `SHOWN`, and rent
+        and mean replicas of pools that change their size.
     out
         A directory for ``results.parquet``; one that the same sweep began is continued.
     workers, on_progress
@@ -112,8 +114,11 @@ def _at(base: Scenario, point: Point) -> Scenario:
         raise ScenarioError([f"at {in_words(point)}: {problem}" for problem in error.problems]) from None
 
 
-def _full_paths(shown: Sequence[str], scenarios: Sequence[Scenario]) -> list[str]:
+def _full_paths(shown: Sequence[str] | None, scenarios: Sequence[Scenario]) -> list[str]:
     known = _first_figures(scenarios)
+    if shown is None:
+        fleets = dict.fromkeys(path for scenario in scenarios for path in fleet_figures(scenario))
+        return [*SHOWN, *(path for path in fleets if path in known)]
     return [full_path(path, known) for path in shown]
 
 

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from messsim.plot.figure import Figure, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.tradeoff import tradeoff
+from messsim.results.rent import RENT, pool_of
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier, OraclePoint, PolicyFigures, Spread
 from messsim.study.runs import OnProgress
 from messsim.study.runs.so_far import OnKnown, SoFar
@@ -43,6 +44,8 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
         parts.append(Text("the rent is the cost, whatever the router does: only another fleet costs less"))
     parts += [Text(""), _promise(policies, unit, n), Text("")]
     parts += [_latency(policies), Text(""), _shares(policies, comparison["models"])]
+    if any(map(pool_of, policies[0]["figures"])):
+        parts += [Text(""), _fleet(policies)]
     if len(policies) > 1:
         parts += [Text(""), _differences(policies, unit)]
     if n > 1:
@@ -124,6 +127,16 @@ def _shares(policies: list[PolicyFigures], models: list[str]) -> Fitting:
     for policy in policies:
         cells = [_mean(policy["figures"][f"models.{name}.share"], percent) for name in models]
         table.add_row(policy["name"], *cells)
+    return table
+
+
+def _fleet(policies: list[PolicyFigures]) -> Fitting:
+    """Of pools that change their size: what was rented, and how many replicas there were on average."""
+    paths = [path for path in policies[0]["figures"] if path == RENT or pool_of(path)]
+    heads = ["rent, USD/h" if path == RENT else f"mean replicas, {pool_of(path)}" for path in paths]
+    table = Fitting(["policy", *heads], spare=heads[:2:-1])
+    for policy in policies:
+        table.add_row(policy["name"], *(_spread(policy["figures"][path], number) for path in paths))
     return table
 
 

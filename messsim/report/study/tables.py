@@ -27,13 +27,16 @@ def has(points: pl.DataFrame, name: str) -> bool:
 def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     """Every point, or the first of many."""
     names = [n for n in AXES if has(points, n)]
+    fleet = [c.removesuffix("_mean") for c in points.columns if c == "rent_mean" or c.startswith("replicas ")]
+    fleet = [n for n in fleet if f"{n}_mean" in points.columns and has(points, n)]
     header = [*keys, "promise", "kept in", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
+    header += ["rent, USD/h" if n == "rent" else f"mean {n}" for n in fleet]
     rows = [
         [
             *(plain(row[k]) for k in keys),
             row["standing"],
             f"{row['kept']} of {row['replications']}",
-            *(with_half(row, n) for n in names),
+            *(with_half(row, n) for n in [*names, *fleet]),
         ]
         for row in points.head(MOST_ROWS).iter_rows(named=True)
     ]
@@ -46,13 +49,14 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
 def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
     """A mean, and half of its interval where it has one: of shares in points, of times with their unit; then `unit`."""
     mean, high = row[f"{name}_mean"], row[f"{name}_high"]
-    figure = number(mean) if name == "cost" else AXES[name][2](mean)
+    as_text = AXES[name][2] if name in AXES else number
+    figure = as_text(mean)
     after = f" {unit}" * bool(unit)
     if mean is None or high is None:
         return f"{figure}{after}"
     half = high - mean
     if name != "margin" and half > mean:  # Student's interval does not know that none is below 0
-        return f"{figure} (0 to {AXES[name][2](high)}){after}"
+        return f"{figure} (0 to {as_text(high)}){after}"
     if name in ("satisfaction", "margin"):
         return f"{figure} ± {half_width(100 * half)}"
     return f"{figure} ± {seconds(half) if name.endswith('_p95') else half_width(half)}{after}"

@@ -8,7 +8,7 @@ from typing import Any
 from messsim.errors import ScenarioError
 from messsim.results.figures import Figure, figures
 from messsim.results.intervals import Interval, paired_difference, replication_interval
-from messsim.results.rent import fixed_cost, rent_usd_per_hour
+from messsim.results.rent import fixed_cost, fleet_figures, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
 from messsim.shapes.studies import Comparison, OraclePoint, Spread
@@ -117,7 +117,7 @@ def _comparison(scenario: Scenario, policies: Sequence[str], summaries: list[Sum
     flat = [figures(summary) for summary in summaries]
     by_policy = {p: flat[k :: len(policies)] for k, p in enumerate(policies)}
     names = [m.name for m in scenario.models]
-    paths = [*FIGURES, *(f"models.{name}.share" for name in names)]
+    paths = [*FIGURES, *fleet_figures(scenario), *(f"models.{name}.share" for name in names)]
     first = by_policy[policies[0]]
     return {
         "scenario": scenario.name,

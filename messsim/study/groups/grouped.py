@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.errors import OutputError
 from messsim.plot.points import BETWEEN
 from messsim.results.intervals import LEVEL
+from messsim.results.rent import RENT, fleet_figures, pool_of
 from messsim.scenario.overrides import split_path
 from messsim.shapes.studies import Dearer
 from messsim.wording import plain
@@ -45,6 +46,7 @@ class Grouped:
         A row a point, in order: the keys, `point` (all of them in words), `replications`, `kept` (runs that kept the
         promise, to every tenant), and ``NAME_mean``, ``NAME_low``, ``NAME_high`` of `FIGURES`, of `margin`
         (satisfaction less promise, of the tenant with the least), and of ``share MODEL``: 95 % intervals;
+        of pools that change their size ``rent`` and ``replicas POOL`` likewise;
         ``NAME_each``, the values of its runs, of all but shares; `alpha`, the promise where all
         its runs have the same; `standing`, see `standing`; `oracle`, whether it is an oracle's.
     dearer
@@ -87,7 +89,7 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     words = rows.with_columns(_in_words(keys).alias("point"))
     done = words.filter(pl.col("error").is_null())
     shares = {f"share {m}": column_of(f"models.{m}.share") for m in scenario.model_names}
-    figures = {"margin": "sla_margin"} | FIGURES | shares
+    figures = {"margin": "sla_margin"} | FIGURES | shares | _fleet(scenario)
     done = done.with_columns(
         pl.lit(None, pl.Float64).alias(c) for c in [*figures.values(), "sla_kept", "sla_alpha"] if c not in done.columns
     )
@@ -113,6 +115,12 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
         dearer_by(done, kept),
         words.filter(pl.col("error").is_not_null()).select("point", "replication", "error"),
     )
+
+
+def _fleet(scenario: Scenario) -> dict[str, str]:
+    """Columns of the rent and the replicas of a fleet that changes its size, by what they are called here."""
+    named = {"rent" if path == RENT else f"replicas {pool_of(path)}": path for path in fleet_figures(scenario)}
+    return {name: column_of(path) for name, path in named.items()}
 
 
 def _in_words(keys: Sequence[str]) -> pl.Expr:

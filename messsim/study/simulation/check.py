@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
-from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
+from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, CheckedStart, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
@@ -221,7 +222,19 @@ def _pool(
         "few": FEW,
         "thin": pool.serving.autoscale is None and (batch or FEW) < FEW,
         "energy_measured": pool.energy_measured,
+        "start": _start(pool),
     }
+
+
+def _start(pool: PoolPlan) -> CheckedStart | None:
+    """How long a replica takes until it serves, where replicas come and go."""
+    if pool.serving.autoscale is None:
+        return None
+    cold = pool.serving.autoscale.cold_start
+    of: Literal["scenario", "profile", "assumed"] = "scenario" if cold.weights_gb is not None else "assumed"
+    if cold.weights_gb is None and pool.profile is not None:
+        of = "profile"
+    return {"mean_s": cold.mean_s(pool.weights_gb), "weights_gb": pool.weights_gb, "weights_of": of}
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
