@@ -40,7 +40,7 @@ static void without_servers_an_answer_is_there_at_once(void)
     CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 10);
     CHECK(loop.instances.brain[0].tracked[0].rated + loop.instances.brain[0].tracked[1].rated == rated);
     CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
-    CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
+    CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0 && loop.events == 10);
     ms_run_free(&loop);
     CHECK(loop.loads == NULL);
 }
@@ -147,6 +147,7 @@ static void one_request_by_hand(void)
     CHECK(s->arrival[0] == 2.0 && s->start[0] == 2.0 && s->first_token[0] == 3.0 && s->finish[0] == 5.0);
     CHECK(s->energy[0] == (2.0 + 4.0) + 2.0 * (2.0 + 1.0) && s->cost[0] == s->energy[0]);
     CHECK(s->replica[0] == 0 && s->feedback_s[0] == 2.0); /* labels are immediate */
+    CHECK(loop.events == 4); /* it comes, the replica starts, is done, and finds nobody else */
     CHECK(loop.now_s == 5.0 && loop.in_system == 0 && loop.in_system_integral == 3.0 && loop.paid_j == 12.0);
     ms_run_free(&loop);
 }
