@@ -211,18 +211,20 @@ static void a_failure_evicts_and_a_second_one_adds_a_cause(void)
 
 static void load_is_unfinished_per_place(void)
 {
-    const ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(0, 1, 2), api_of(1)};
+    const ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(0, 1, 2), api_of(1), pool_of(2, 1, 1)};
     ms_fleet fleet;
     ms_queue evicted = {0};
-    make(&fleet, 3, plans, MS_LEAST_LOADED);
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
     CHECK(ms_meters_load(&fleet, 0) == 0.0 && ms_meters_load(&fleet, 2) == 0.0);
-    for (int32_t i = 0; i < 6; i++) {
-        place(&fleet, i, i < 5 ? 0 : 1, -1, 0.0);
+    for (int32_t i = 0; i < 8; i++) {
+        place(&fleet, i, i < 5 ? 0 : i < 6 ? 1 : 2, -1, 0.0);
     }
-    CHECK(ms_meters_load(&fleet, 0) == 0.5 && ms_meters_load(&fleet, 1) == 0.1);
+    CHECK(ms_meters_load(&fleet, 0) == 0.5 && ms_meters_load(&fleet, 1) == 0.1 && ms_meters_load(&fleet, 2) == 2.0);
     ms_fleet_fail(&fleet, 2, 0.0, &evicted);
     fleet.pool[1].unfinished -= evicted.length;
     CHECK(evicted.length == 1 && ms_meters_load(&fleet, 0) == 0.5);
+    ms_fleet_fail(&fleet, 4, 0.0, &evicted);
+    CHECK(evicted.length == 3 && ms_meters_load(&fleet, 2) == 0.0); /* there is no place */
     ms_fleet_free(&fleet);
 }
 
