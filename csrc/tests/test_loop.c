@@ -64,14 +64,13 @@ static void instances_meet_at_every_period(void)
     }
 }
 
-/* The queue that a request finds is that of its tenant's ratings so far. */
-static void a_record_tells_the_queue_that_it_found(void)
+static void check_queues(const ms_run_config *config)
 {
     ms_run loop;
     ms_ledger ledgers[2];
     fill(&sheets[0], 0, 400, 1.0);
     plans_are(0, 1, 0, 1);
-    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    make(&loop, config, 0, MS_LEAST_LOADED);
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(run(&loop, sheets, 1, 7) == MS_LOOP_OVER);
     const sheet *s = &sheets[0];
@@ -86,6 +85,15 @@ static void a_record_tells_the_queue_that_it_found(void)
         }
     }
     ms_run_free(&loop);
+}
+
+/* The queue that a request finds is that of its tenant's ratings so far, whether or not a decision takes time. */
+static void a_record_tells_the_queue_that_it_found(void)
+{
+    ms_run_config slow = plain;
+    slow.decision = seconds(0.25);
+    check_queues(&plain);
+    check_queues(&slow);
 }
 
 /* The predictor steps once for every rated request whose labels it is to learn. */
