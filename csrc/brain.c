@@ -110,7 +110,7 @@ static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i,
 {
     const ms_stretch features = ms_page_view_features(page, i, request);
     const int64_t n = is_in_turn && self->block_most > 1 ? features.n : 1;
-    const double *row = ms_predictor_row(self->predictor, request, features.x, features.stride, features.step, n);
+    const double *row = ms_predictor_row(self->predictor, request, features.x, features.stride, n);
     self->rows = row;
     self->rows_first = request;
     self->rows_end = row == features.x ? request + n : 0;

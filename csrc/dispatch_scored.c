@@ -221,7 +221,7 @@ static int sent(const ms_choice *self, int32_t replica)
     ms_early(&self->servers->texts.list[place]);
     int64_t total;
     const int32_t n = match(self, &total);
-    const int64_t there = n > 0 ? self->fleet->matched[replica] * self->servers->texts.unit_tokens : 0;
+    const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
     if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, n)) {
         note_cold(self, place);
     }

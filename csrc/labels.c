@@ -62,7 +62,7 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
         const double *x = features.x;
         int64_t stride = features.stride;
         if (predictor != NULL) {
-            x = ms_predictor_row(predictor, open->request, x, stride, features.step, 1);
+            x = ms_predictor_row(predictor, open->request, x, stride, 1);
             stride = 1;
         }
         for (int32_t j = 0; j < d && stride > 1; j++) {

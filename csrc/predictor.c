@@ -209,9 +209,9 @@ static void gather(const double *restrict x, int64_t stride, int32_t features, i
     }
 }
 
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t step, int64_t n)
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n)
 {
-    if (stride == 1 && step == self->features) {
+    if (stride == 1) {
         return x;
     }
     int64_t i = request - self->rows_first;

@@ -61,9 +61,9 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
                         int64_t n, double *scores, int64_t score_stride);
 
 /* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from, and
- * `step` behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. Rows
- * that lie side by side as they are, those of request after request, are handed back. */
-const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t step, int64_t n);
+ * behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. Those that lie
+ * side by side as they are, with a stride of 1, are handed back. */
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride, int64_t n);
 
 /* The features of a request that were put side by side with an earlier one's; NULL: they were not. */
 static inline const double *ms_predictor_row_kept(const ms_predictor *self, int64_t request)

@@ -262,10 +262,7 @@ int32_t ms_scored_index_best(const ms_choice *self, int32_t n, int64_t total)
         update(self);
     }
     ms_known known = {.bound = ms_score_bound(self), .most = servers->busiest};
-    known.is_cold = weights->no_hit_lru > 0.0 && ms_score_is_cold(self, n);
-    if (known.is_cold && n > 0) {
-        return -1;
-    }
+    known.is_cold = weights->no_hit_lru > 0.0 && n == 0; /* who is down is in no match */
     if (known.is_cold) {
         ms_scored_standings_know_all(self);
         return coldest(self, total, &known);

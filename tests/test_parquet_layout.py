@@ -10,6 +10,9 @@ import sys
 import polars as pl
 import pytest
 
+from messsim.errors import DataError
+from messsim.workload.blocks import schema_of
+from messsim.workload.blocks import whole as whole_file
 from messsim.workload.parquet import check_layout
 
 PLAIN = pl.DataFrame({"arrival_s": [0.0, 1.0, 2.5], "prompt_tokens": [5, 6, 7], "name": ["a", "b", None]})
@@ -38,6 +41,9 @@ def test_one_byte_that_asks_for_two_exbibytes_is_told(tmp_path):
     file.write_bytes(whole)
     with file.open("rb") as opened, pytest.raises(ValueError, match="number of values is missing or negative"):
         check_layout(opened)
+    for read in (schema_of, whole_file):
+        with pytest.raises(DataError, match="number of values is missing or negative"):
+            read(file)
 
 
 @pytest.mark.parametrize(

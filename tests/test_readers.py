@@ -380,3 +380,9 @@ def test_points_part_thousands_of_tokens_in_all_blocks():
     assert counts.read(column("1.234", "7"), 0).tolist() == [1234, 7]
     with pytest.raises(DataError, match=r"has '1\.5' in row 3; expected a number in which a point parts thousands"):
         counts.read(column("1.5"), 2)
+
+
+def test_a_point_that_is_the_decimal_one_in_a_block_parts_no_thousands_of_tokens_in_the_next():
+    counts = CountsColumn("c", FILE)
+    assert counts.read(column("12.5", "7"), 0).tolist() == [12, 7]
+    assert counts.read(column("1.234", "20.750"), 2).tolist() == [1, 21]

@@ -428,3 +428,11 @@ def test_a_trace_of_times_takes_its_lengths_from_another_file(tmp_path):
     assert chunk.arrival_s.tolist() == [0.0, 1.5, 4.0]
     assert set(chunk.prompt_tokens.tolist()) <= {10, 20, 30}
     assert (chunk.prompt_tokens == 10 * chunk.output_tokens).all(), "both of one row"
+
+
+def test_a_policy_gets_as_many_uniforms_as_it_asks_for_of_its_own_for_each_attempt():
+    workload = Workload(parse(scenario()))
+    workload.draw_for_policy(4, frozenset())
+    pairs = [workload.chance.uniform_pair(workload.policy_column, 10, 1, sub)[0] for sub in range(6)]
+    for attempt in range(3):
+        assert workload.uniforms_of_attempt(10, attempt).tolist() == [*pairs[2 * attempt], *pairs[2 * attempt + 1]]

@@ -11,7 +11,7 @@ static void a_bucket_starts_full_and_fills_up_to_the_brim(void)
     ms_bucket_init(&bucket, 120.0, 4.0);
     CHECK(ms_bucket_level(&bucket, 0.0) == 8.0);
     ms_bucket_take(&bucket, 8.0, 0.0);
-    CHECK(!ms_bucket_has(&bucket, 1.0, 0.0));
+    CHECK(ms_bucket_level(&bucket, 0.0) == 0.0 && !ms_bucket_has(&bucket, 1.0, 0.0));
     CHECK(ms_bucket_level(&bucket, 1.5) == 3.0);
     CHECK(ms_bucket_has(&bucket, 3.0, 1.5) && !ms_bucket_has(&bucket, 3.5, 1.5));
     CHECK(ms_bucket_level(&bucket, 100.0) == 8.0);

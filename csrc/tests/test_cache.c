@@ -369,6 +369,32 @@ static void a_prompt_is_known_by_its_first_full_block(void)
     CHECK(ms_cache_first_id(&own, 3, &id) && !ms_cache_first_id(&whole, 31, &id) && ms_cache_first_id(&whole, 30, &id));
 }
 
+/* Whoever keeps a directory hears of a node as something of it is there, and again as nothing is left. */
+static void a_directory_has_what_is_there(void)
+{
+    const ms_node_of_path path[] = {{1, 12}};
+    ms_texts directory;
+    ms_cache cache;
+    int64_t id;
+    CHECK(ms_texts_init(&directory, 3, 1, 0, 0) == 0);
+    ms_cache_init(&cache, 4);
+    cache.directory = &directory;
+    cache.place = 2;
+    ms_job job = with_path(0, 12, path, 1);
+    CHECK(ms_cache_first_id(&job, 4, &id) && ms_texts_find(&directory, id) == NULL);
+    pass_by(&cache, &job);
+    CHECK(ms_texts_find(&directory, id) != NULL && ms_texts_find(&directory, id)->first->replica == 2);
+    ms_cache_evict(&cache, 2);
+    CHECK(ms_texts_find(&directory, id) != NULL);
+    ms_cache_evict(&cache, 1);
+    CHECK(ms_texts_find(&directory, id) == NULL && directory.n_texts == 0);
+    pass_by(&cache, &job);
+    ms_cache_clear(&cache);
+    CHECK(ms_texts_find(&directory, id) == NULL && directory.n_texts == 0);
+    ms_cache_free(&cache);
+    ms_texts_free(&directory);
+}
+
 /* Texts that are numbered one after the other spread over the buckets: a look-up does not pass by all of them. */
 static void nodes_spread_over_buckets(void)
 {
@@ -404,6 +430,7 @@ int main(void)
     RUN(blocks_that_do_not_add_up_are_an_error);
     RUN(a_block_without_its_parent_is_an_error);
     RUN(a_prompt_is_known_by_its_first_full_block);
+    RUN(a_directory_has_what_is_there);
     RUN(nodes_spread_over_buckets);
     return report();
 }

@@ -108,16 +108,17 @@ static void a_repaired_replica_takes_what_waits_in_the_shared_queue(void)
     ms_fleet_free(&fleet);
 }
 
-/* The head does not fit into one replica; once another has taken it, the next in the queue does. */
+/* The head does not fit into one replica; once another has taken it, the next in the queue does. Replicas 0 to 2 serve another
+ * model. */
 static void who_could_not_take_the_head_is_asked_again(void)
 {
-    ms_pool_plan plan = pool_of(0, 2, 2);
-    plan.limits.max_batched_tokens = 1000;
+    ms_pool_plan plans[] = {pool_of(1, 3, 2), pool_of(0, 2, 2)};
+    plans[1].limits.max_batched_tokens = 1000;
     ms_fleet fleet;
     ms_queue done = {0};
-    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    make(&fleet, 2, plans, MS_SHARED_QUEUE);
     const int32_t prompts[] = {4, 700, 600, 4}, answers[] = {100, 100, 100, 2};
-    const double times_s[] = {0.0, 0.5, 10.25, 10.625}; /* replica 1 refuses the third at 10.5 */
+    const double times_s[] = {0.0, 0.5, 10.25, 10.625}; /* replica 4 refuses the third at 10.5 */
     for (int32_t i = 0; i < 4; i++) {
         while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= times_s[i]) {
             step(&fleet, &done);
@@ -126,9 +127,9 @@ static void who_could_not_take_the_head_is_asked_again(void)
         CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, times_s[i]) == MS_PLACED);
     }
     CHECK(run_out(&fleet) == 4);
-    CHECK(jobs[0].replica == 0 && jobs[1].replica == 1);
-    CHECK(jobs[2].replica == 0 && jobs[2].start_s == 11.0);
-    CHECK(jobs[3].replica == 1 && jobs[3].start_s == 11.5);
+    CHECK(jobs[0].replica == 3 && jobs[1].replica == 4);
+    CHECK(jobs[2].replica == 3 && jobs[2].start_s == 11.0);
+    CHECK(jobs[3].replica == 4 && jobs[3].start_s == 11.5);
     ms_fleet_free(&fleet);
 }
 
@@ -210,18 +211,20 @@ static void a_failure_evicts_and_a_second_one_adds_a_cause(void)
 
 static void load_is_unfinished_per_place(void)
 {
-    const ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(0, 1, 2), api_of(1)};
+    const ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(0, 1, 2), api_of(1), pool_of(2, 1, 1)};
     ms_fleet fleet;
     ms_queue evicted = {0};
-    make(&fleet, 3, plans, MS_LEAST_LOADED);
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
     CHECK(ms_meters_load(&fleet, 0) == 0.0 && ms_meters_load(&fleet, 2) == 0.0);
-    for (int32_t i = 0; i < 6; i++) {
-        place(&fleet, i, i < 5 ? 0 : 1, -1, 0.0);
+    for (int32_t i = 0; i < 8; i++) {
+        place(&fleet, i, i < 5 ? 0 : i < 6 ? 1 : 2, -1, 0.0);
     }
-    CHECK(ms_meters_load(&fleet, 0) == 0.5 && ms_meters_load(&fleet, 1) == 0.1);
+    CHECK(ms_meters_load(&fleet, 0) == 0.5 && ms_meters_load(&fleet, 1) == 0.1 && ms_meters_load(&fleet, 2) == 2.0);
     ms_fleet_fail(&fleet, 2, 0.0, &evicted);
     fleet.pool[1].unfinished -= evicted.length;
     CHECK(evicted.length == 1 && ms_meters_load(&fleet, 0) == 0.5);
+    ms_fleet_fail(&fleet, 4, 0.0, &evicted);
+    CHECK(evicted.length == 3 && ms_meters_load(&fleet, 2) == 0.0); /* there is no place */
     ms_fleet_free(&fleet);
 }
 

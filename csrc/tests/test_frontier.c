@@ -107,6 +107,15 @@ static void what_no_model_takes_is_not_counted(void)
     }
 }
 
+/* 1/2048 more for 1. */
+static void the_smallest_gain_is_a_step(void)
+{
+    ms_frontier f = empty(2);
+    const double costs[] = {0.0, 1.0}, satisfied[] = {0.5, 0.5 + 0x1p-11};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(is_bin(used(0), 0x1p-11, 1.0, 2048.0, 2048.0) && used(1) == NULL);
+}
+
 static void points_on_one_line_are_steps_of_one_slope(void)
 {
     ms_frontier f = empty(MODELS);
@@ -257,6 +266,7 @@ int main(void)
     RUN(only_corners_of_the_hull_are_steps);
     RUN(what_cannot_be_had_is_no_corner);
     RUN(what_no_model_takes_is_not_counted);
+    RUN(the_smallest_gain_is_a_step);
     RUN(points_on_one_line_are_steps_of_one_slope);
     RUN(steps_that_share_a_bin_are_added);
     RUN(bins_rise_with_slopes_and_are_narrow);

@@ -40,7 +40,7 @@ static void without_servers_an_answer_is_there_at_once(void)
     CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 10);
     CHECK(loop.instances.brain[0].tracked[0].rated + loop.instances.brain[0].tracked[1].rated == rated);
     CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
-    CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
+    CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0 && loop.events == 10);
     ms_run_free(&loop);
     CHECK(loop.loads == NULL);
 }
@@ -64,14 +64,13 @@ static void instances_meet_at_every_period(void)
     }
 }
 
-/* The queue that a request finds is that of its tenant's ratings so far. */
-static void a_record_tells_the_queue_that_it_found(void)
+static void check_queues(const ms_run_config *config)
 {
     ms_run loop;
     ms_ledger ledgers[2];
     fill(&sheets[0], 0, 400, 1.0);
     plans_are(0, 1, 0, 1);
-    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    make(&loop, config, 0, MS_LEAST_LOADED);
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(run(&loop, sheets, 1, 7) == MS_LOOP_OVER);
     const sheet *s = &sheets[0];
@@ -86,6 +85,15 @@ static void a_record_tells_the_queue_that_it_found(void)
         }
     }
     ms_run_free(&loop);
+}
+
+/* The queue that a request finds is that of its tenant's ratings so far, whether or not a decision takes time. */
+static void a_record_tells_the_queue_that_it_found(void)
+{
+    ms_run_config slow = plain;
+    slow.decision = seconds(0.25);
+    check_queues(&plain);
+    check_queues(&slow);
 }
 
 /* The predictor steps once for every rated request whose labels it is to learn. */
@@ -147,6 +155,7 @@ static void one_request_by_hand(void)
     CHECK(s->arrival[0] == 2.0 && s->start[0] == 2.0 && s->first_token[0] == 3.0 && s->finish[0] == 5.0);
     CHECK(s->energy[0] == (2.0 + 4.0) + 2.0 * (2.0 + 1.0) && s->cost[0] == s->energy[0]);
     CHECK(s->replica[0] == 0 && s->feedback_s[0] == 2.0); /* labels are immediate */
+    CHECK(loop.events == 4); /* it comes, the replica starts, is done, and finds nobody else */
     CHECK(loop.now_s == 5.0 && loop.in_system == 0 && loop.in_system_integral == 3.0 && loop.paid_j == 12.0);
     ms_run_free(&loop);
 }

@@ -123,10 +123,11 @@ static void a_look_of_this_instant_is_over_for_those_before(void)
 /* Who has the head in hand is asked no more until it is another. */
 static void ask_all(ms_fleet *fleet, const ms_job **head, double t_s)
 {
-    const ms_pool *pool = &fleet->pool[0];
+    const ms_pool *pool = &fleet->pool[1];
     const int is_new = pool->shared.head != *head;
     *head = pool->shared.head;
-    for (int32_t i = 0; i < REPLICAS && *head != NULL && is_new && ms_offers_first_idle(fleet, pool) < 0; i++) {
+    const int32_t end = pool->first + REPLICAS;
+    for (int32_t i = pool->first; i < end && *head != NULL && is_new && ms_offers_first_idle(fleet, pool) < 0; i++) {
         if (fleet->failures[i] == 0) {
             ms_fleet_act(fleet, i, ms_replica_notify(&fleet->replica[i], t_s), t_s);
         }
@@ -134,18 +135,19 @@ static void ask_all(ms_fleet *fleet, const ms_job **head, double t_s)
 }
 
 /* Requests come close together, some leave and replicas fail; whether all replicas are asked after everything that happens, or
- * those that the fleet asks. */
+ * those that the fleet asks. Those of a pool before them serve another model. */
 static int64_t play(int asks_all, ms_job *played)
 {
-    ms_pool_plan plan = pool_of(0, REPLICAS, 3);
-    plan.limits.kv_capacity_tokens = 90;
+    enum { FIRST = 4 };
+    ms_pool_plan plans[] = {pool_of(1, FIRST, 3), pool_of(0, REPLICAS, 3)};
+    plans[1].limits.kv_capacity_tokens = 90;
     ms_fleet fleet;
     ms_queue done = {0}, evicted = {0};
     int left;
     const ms_job *head = NULL;
     int64_t moments = 0;
     double t_s = 0.0;
-    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    make(&fleet, 2, plans, MS_SHARED_QUEUE);
     for (int32_t i = 0; i < MANY; i++) {
         t_s += 0.3 + 0.7 * (i * 37 % 64) / 64.0 + i * 0x1p-20;
         for (; fleet.moments.values[ms_tournament_best(&fleet.moments)] <= t_s; moments++) {
@@ -160,9 +162,9 @@ static int64_t play(int asks_all, ms_job *played)
             ms_fleet_abort(&fleet, &jobs[i - 1], t_s, &left);
         }
         if (i % 40 == 20) {
-            ms_fleet_fail(&fleet, i / 40 % REPLICAS, t_s, &evicted);
+            ms_fleet_fail(&fleet, FIRST + i / 40 % REPLICAS, t_s, &evicted);
         } else if (i % 40 == 39) {
-            repair(&fleet, i / 40 % REPLICAS, t_s);
+            repair(&fleet, FIRST + i / 40 % REPLICAS, t_s);
         }
         if (asks_all) {
             ask_all(&fleet, &head, t_s);

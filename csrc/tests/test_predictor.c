@@ -265,7 +265,7 @@ static void a_row_is_of_the_request_asked_for(void)
         p.weights[2 * m + 1] = 0.25;
     }
     for (int k = 0; k < 7; k++) {
-        const double *row = ms_predictor_row(&p, asked[k], x + asked[k], 3, 1, 1);
+        const double *row = ms_predictor_row(&p, asked[k], x + asked[k], 3, 1);
         double scores[5], alone[5];
         CHECK(row[0] == x[asked[k]] && row[1] == x[3 + asked[k]]);
         ms_predictor_score_row(&p, 0, 5, row, scores, 1);
@@ -291,7 +291,7 @@ static void rows_of_neighbours_are_their_own(void)
         ms_predictor_forget_rows(&p);
         for (int k = 0; k < 10; k++) {
             const int64_t i = asked[k];
-            const double *row = ms_predictor_row(&p, i, x + i, N, 1, N - i);
+            const double *row = ms_predictor_row(&p, i, x + i, N, N - i);
             for (int j = 0; j < D; j++) {
                 CHECK(row[j] == x[j * N + i]);
             }

@@ -14,6 +14,18 @@ static void clocks_are_read_at_the_last_arrival(void)
     ms_run_free(&loop);
 }
 
+/* A run of so many requests over many replicas has fewer samples of its timeline, so far apart that they last. */
+static void a_timeline_is_for_the_length_of_a_run(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[] = {pool_of(0, MS_TIMELINE_FEW), pool_of(1, 1)};
+    config.length = 10 * MS_TIMELINE_MOST / 2;
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){0}, streams) == 0);
+    CHECK(loop.timeline.pools == 2 && loop.timeline.most == MS_TIMELINE_MOST / 2 && loop.timeline.stride == 16);
+    ms_run_free(&loop);
+}
+
 /* Whatever is pending: the address sanitizer tells of what is left behind. */
 static void a_loop_may_be_freed_at_any_moment(void)
 {
@@ -194,6 +206,7 @@ static void a_failure_may_begin_as_another_ends(void)
 int main(void)
 {
     RUN(clocks_are_read_at_the_last_arrival);
+    RUN(a_timeline_is_for_the_length_of_a_run);
     RUN(a_loop_may_be_freed_at_any_moment);
     RUN(a_loop_that_never_began_may_be_freed);
     RUN(open_requests_stand_in_order);

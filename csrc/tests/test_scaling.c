@@ -108,6 +108,20 @@ static void what_loads_is_called_off_first(void)
     ms_run_free(&loop);
 }
 
+/* Those that load are called off before any that is ready, the first replica of a pool too. */
+static void the_first_that_loads_is_called_off(void)
+{
+    make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_TARGET, 2.0);
+    loop.fleet.pool[0].plan.autoscale.initial = 0;
+    CHECK(ms_loop_begin(&loop) == 0);
+    decide(2.0, 4);
+    CHECK(phases() == 100 * MS_LOADING + 10 * MS_LOADING + MS_OFF);
+    loaded(3.0, 1);
+    decide(3.0, 2);
+    CHECK(phases() == 100 * MS_OFF + 10 * MS_READY + MS_OFF && loop.fleet.pool[0].up == 1);
+    ms_run_free(&loop);
+}
+
 /* At 2 s four wait: the second loads, and is up at 3 s for the fifth. At 4 s three are left for one: it takes no
  * more, and is off as it has done what it has, at 3.5 + 5 s. The sixth goes to the first, whatever is there. */
 static void who_drains_serves_to_the_end(void)
@@ -289,6 +303,9 @@ static void saturation_looks_at_those_that_are_ready(void)
         CHECK(phases() == RLO);
         decide(6.5, 3); /* one loads already */
         CHECK(phases() == RLO);
+        loaded(7.0, 1);
+        decide(8.0, 3); /* of the two each has 1.5 of what waits for both */
+        CHECK(phases() == RRO);
         *queue = (ms_queue){0};
         ms_run_free(&loop);
     }
@@ -561,6 +578,7 @@ int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
     RUN(what_loads_is_called_off_first);
+    RUN(the_first_that_loads_is_called_off);
     RUN(who_drains_serves_to_the_end);
     RUN(the_emptiest_is_closed);
     RUN(who_drains_is_not_started_again);

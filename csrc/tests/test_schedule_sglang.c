@@ -358,7 +358,7 @@ static void who_was_retracted_needs_all_of_its_tokens(void)
         make_decoding(&r, 5 + 24 + 1024 - !fits, &first);
         submit(&r, &back, 0.5);
         CHECK(ms_replica_finish(&r, &done) == 0);
-        start(&r, 1.0);
+        CHECK(start(&r, 1.0) == fits);
         CHECK(r.sequences.decoders == 1 + fits && back.generated_tokens == 20);
         CHECK(fits ? ms_sequences_cached_units(&r.sequences, 1) == 23 : back.place == MS_QUEUED);
         ms_replica_free(&r);

@@ -4,7 +4,7 @@
 
 static double weight_of(lcg *chance)
 {
-    static const double weights[] = {0.0, 0.0, 0.0, 0.5, 1.0, 2.0, 3.0, 1e6};
+    static const double weights[] = {0.0, 0.0, 0.0, 0.5, 0.7, 2.0, 0.3, 1e6};
     return weights[lcg_between(chance, 0, 7)];
 }
 

@@ -170,6 +170,32 @@ static void a_decoder_may_be_chosen_first(void)
     }
 }
 
+/* Who decodes may be the first of all replicas. */
+static void the_first_replica_may_decode(void)
+{
+    for (int first = 0; first < 2; first++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[] = {pool_of(0, 2), pool_of(0, 1), pool_of(1, 1)};
+        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = first};
+        plans[0].limits.role = MS_ROLE_DECODE;
+        plans[1].limits.role = MS_ROLE_PREFILL;
+        plans[1].kv_bytes_per_token = 1e8;
+        config.transfer_latency_s = 0.25;
+        config.transfer_bytes_per_s = 4e8;
+        ask(1, 1.0, 4, 3);
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
+        loop.instances.brain[0].policy = lists;
+        begin(&loop);
+        run_until(&loop, 0.75);
+        CHECK(loop.fleet.promised[0] == first);
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].replica[0] == 0);
+        CHECK(sheets[0].first_token[0] == 1.0 && sheets[0].finish[0] == 4.25);
+        ms_run_free(&loop);
+    }
+}
+
 /* It fails before the prefill is done: another is chosen. */
 static void a_decoder_that_fails_is_replaced(void)
 {
@@ -370,6 +396,7 @@ int main(void)
     RUN(a_failure_takes_what_is_held_or_waits);
     RUN(who_gives_up_amid_a_transfer_leaves_at_its_end);
     RUN(a_decoder_may_be_chosen_first);
+    RUN(the_first_replica_may_decode);
     RUN(a_decoder_that_fails_is_replaced);
     RUN(a_decoders_failure_lets_memory_go);
     RUN(who_crosses_at_once_arrives_in_order);

@@ -25,6 +25,10 @@ static void what_every_pool_takes_is_known(void)
         CHECK(ms_fleet_takes(&fleet, 0, prompts[k], outputs[k]) == (where_to[k] >= 0));
     }
     ms_fleet_free(&fleet);
+    plans[0].most_prompt_tokens = 1;
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
+    CHECK(fleet.servers[0].all_take == 90 && fleet.servers[0].all_take_prompt == 1);
+    ms_fleet_free(&fleet);
 }
 
 /* What is prefilled is to fit into one of the pools that decode it: neither of the two takes all that the other does. */
