@@ -192,11 +192,12 @@ def closed_loop(
     *,
     slower: float = 1.0,
     prefixes: Mapping[str, object] | None = None,
+    arrivals: Mapping[str, object] | None = None,
     **limits: object,
 ) -> Scenario:
     """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed.
 
-    `prefixes` is what prompts share, as a scenario says it.
+    `prefixes` is what prompts share, as a scenario says it; `arrivals` other ones than those of the clients.
     """
     served = {"profile": profile.model, "weights": profile.weights} if slower == 1.0 else _slowed(profile, slower)
     model = {
@@ -210,7 +211,7 @@ def closed_loop(
         "max_batched_tokens": MAX_BATCHED_TOKENS,
         **limits,
     }
-    arrivals = {"kind": "closed", "clients": clients}
+    arrivals = arrivals or {"kind": "closed", "clients": clients}
     return one_server(profile.name, model, arrivals, requests, lengths, sets, seed, prefixes)
 
 
