@@ -49,7 +49,8 @@ def _in_order_of(keys: npt.NDArray[np.float64], quantiles: tuple[int, ...], mean
 
     ranks = keys.argsort().argsort()
     tokens = np.interp((ranks + 0.5) / len(keys), LEVELS, quantiles)
-    return np.maximum(np.rint(tokens * (mean / tokens.mean())), 1).astype(np.int64)
+    lengths: npt.NDArray[np.int64] = np.maximum(np.rint(tokens * (mean / tokens.mean())), 1).astype(np.int64)
+    return lengths
 
 
 def trace_at_once(requests: int, prompt_mean: float, answer_mean: float) -> Path:
