@@ -38,13 +38,13 @@ LOADS = {"codegen": Load((5, 10), 566), "roleplay": Load((6,), 750)}
 
 def cells(path: Path) -> dict[tuple[str, int], dict[str, str]]:
     """The rows of the loads that are known, one of each experiment, stage and metric, by experiment and stage."""
-    found: dict[tuple[str, int], dict[str, str]] = {}
+    measured: dict[tuple[str, int], dict[str, str]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             folder, stage = Path(row["experiment_folder"]).name, int(row["stage_index"])
             if stage >= 0 and row["workload"] in LOADS and row["workload"] in folder and row["metric_name"] in METRICS:
-                found.setdefault((folder, stage), row)[row["metric_name"]] = row["actual"]
-    return found
+                measured.setdefault((folder, stage), row)[row["metric_name"]] = row["actual"]
+    return measured
 
 
 def predicted(row: dict[str, str], stage: int) -> dict[str, float]:

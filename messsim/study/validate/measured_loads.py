@@ -105,7 +105,7 @@ def _burst(row: Mapping[str, Any], sets: list[str] | None, seed: int | None, slo
     }
     scenario = None
     if profile is not None:
-        limits: dict[str, Any] = dict(LIMITS[row["engine"], row["gpu"]])
+        limits = dict(LIMITS[row["engine"], row["gpu"]])
         if tokens := _TOKENS.search(row["command"]):
             limits["max_batched_tokens"] = int(tokens[1])
         lengths, arrivals = _load(row["load"], clients, means)
@@ -118,6 +118,7 @@ def _burst(row: Mapping[str, Any], sets: list[str] | None, seed: int | None, slo
             sets,
             seed,
             slower=slower,
+            prefixes=None,
             arrivals=arrivals,
             front_end_s=ADMITTED_S[row["engine"]] * clients,
             **limits,
