@@ -545,6 +545,14 @@ AIPERF = {
             {k: {"avg": mean, "unit": unit} for k, (mean, unit) in AIPERF.items()}
             | {"input_config": {"loadgen": {"concurrency": 8}}, "request_count": {"avg": 9}},
         ),
+        *(
+            (
+                "profile_export_genai_perf.json",
+                {k: {"unit": unit, "avg": mean, "p99": 2 * mean} for k, (mean, unit) in AIPERF.items()}
+                | {"input_config": config, "request_count": {"unit": "count", "avg": 9.0}},
+            )
+            for config in ({"concurrency": 8}, {"perf_analyzer": {"stimulus": {"concurrency": 8}}})
+        ),
         ("flat.jsonl", {f"{k}.avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
         ("flat.jsonl", {f"{k}_avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
         (

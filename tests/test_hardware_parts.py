@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -11,8 +12,9 @@ from messsim.study.calibrate.measured import Point
 from messsim.study.reproduce.benchmarks import _all, _best_single, _mean, _mean_costs, _run, reproduce_paper
 from messsim.study.reproduce.paper import BENCHMARKS
 from messsim.study.validate.against_hardware import _errors, _grouped, _rows, _summary
-from messsim.study.validate.measured_loads import _lengths
+from messsim.study.validate.measured_loads import _load
 from messsim.study.validate.metering import _made, counted, metered
+from messsim.study.validate.sharegpt import sharegpt_lengths
 
 # ---- a meter --------------------------------------------------------------------------------------------
 
@@ -122,13 +124,27 @@ def test_a_summary_has_the_rows_of_its_table_and_counts_those_without_a_profile(
 # ---- servers as they were measured ----------------------------------------------------------------------
 
 
-def test_lengths_of_a_burst_are_constant_or_of_the_shape_stretched():
+def test_lengths_of_a_burst_are_constant_or_a_trace_of_sharegpts():
     means = {"prompt": 127.6, "output": 10.0}
-    assert _lengths(means, None) == {"prompt": 128, "output": 10}
-    shape = pl.DataFrame({"prompt_tokens": [100, 300], "output_tokens": [1, 39]})
-    laws = _lengths({"prompt": 400.0, "output": 5.0}, shape)
-    assert laws["prompt"] == {"kind": "empirical", "tokens": [200, 600]}
-    assert laws["output"]["tokens"] == [1, 10]
+    assert _load("random 128 input", 8, means) == ({"prompt": 128, "output": 10}, None)
+    lengths, arrivals = _load("sharegpt", 50, means)
+    assert lengths == {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    trace = pl.read_csv(arrivals["file"])
+    assert trace.height == 50
+    assert trace["arrival_s"].unique().to_list() == [0.0]
+    assert trace["prompt_tokens"].mean() == pytest.approx(127.6, rel=0.01)
+
+
+def test_sharegpt_has_as_many_short_answers_as_the_benchmark():
+    """Half of a TPOT's mean is answers of some tokens; long prompts have the shorter answers."""
+    prompts, answers = sharegpt_lengths(1000, 217.4, 201.8)
+    assert (prompts.mean(), answers.mean()) == (pytest.approx(217.4, rel=0.01), pytest.approx(201.8, rel=0.01))
+    assert (prompts.min(), answers.min()) == (4, 4)
+    assert np.quantile(answers, [0.1, 0.5, 0.9]) == pytest.approx([11, 124, 491], rel=0.05)
+    assert np.quantile(prompts, [0.1, 0.5, 0.9]) == pytest.approx([10, 108, 643], rel=0.1)
+    assert 1000 < answers.max() < 1400
+    ranks = [pl.Series(lengths).rank() for lengths in sharegpt_lengths(20_000, 217.4, 201.8)]
+    assert np.corrcoef(ranks)[0, 1] == pytest.approx(-0.416, abs=0.02)
 
 
 # ---- the paper's benchmarks -----------------------------------------------------------------------------

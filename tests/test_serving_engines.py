@@ -122,10 +122,18 @@ def test_a_scenario_names_the_engine_and_may_change_each_default(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("engine", "host"), [("vllm", "overlap"), ("sglang", "sglang-0.5"), ("tensorrt-llm", "trtllm-1.0")]
+    ("engine", "gpus", "host"),
+    [
+        ("vllm", 1, "overlap"),
+        ("sglang", 1, "sglang-0.5-alone"),
+        ("sglang", 2, "sglang-0.5"),
+        ("tensorrt-llm", 1, "trtllm-1.0"),
+        ("tensorrt-llm", 2, "trtllm-1.0"),
+    ],
 )
-def test_an_engine_brings_its_host_and_front_end(engine, host):
+def test_an_engine_brings_its_host_and_front_end(engine, gpus, host):
     served = {"name": "m", "satisfaction": 0.5, "profile": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "H100-SXM"}
+    served |= {"tp": gpus}
     pool = prepare(parse(scenario_with(served | {"engine": engine}))).pools[0]
     expected = load_hosts()[host]
     figures = pool.coefficients

@@ -252,7 +252,6 @@ BURST = {
 
 @pytest.fixture
 def bursts(tmp_path) -> Path:
-    write(tmp_path / REQUESTS_FILE, [{"prompt_tokens": 10, "output_tokens": 10}])
     write(tmp_path / BURSTS_FILE, [BURST, BURST | {"gpu": "H100"}])
     return tmp_path
 
@@ -274,15 +273,14 @@ def test_rows_that_a_setting_was_read_off_are_in_sample(bursts):
 
 
 def test_a_burst_has_its_rows_means_limits_and_readings(bursts):
-    """2,000 tokens and 20; those of ShareGPT in the shape of the table of requests, half of them thrice as long."""
-    write(bursts / REQUESTS_FILE, [{"prompt_tokens": n, "output_tokens": n} for n in (10, 30)])
+    """2,000 tokens and 20; those of ShareGPT are a trace that arrives at once."""
     command = "trtllm-serve --max_num_tokens=4096"
     rows = [BURST, BURST | {"load": "sharegpt"}, BURST | {"engine": "tensorrt-llm", "command": command}]
     write(bursts / BURSTS_FILE, [*rows, BURST | {"model": "nobody/knows"}])
     fixed, shaped, commanded, unknown = burst_points(bursts, None, None)
     assert (fixed.scenario.tokens.prompt.tokens, fixed.scenario.tokens.output.tokens) == (2000, 20)
-    assert shaped.scenario.tokens.prompt.tokens == [1000, 3000]
-    assert shaped.scenario.tokens.output.tokens == [10, 30]
+    assert (shaped.scenario.tokens.prompt.kind, shaped.scenario.tokens.output.kind) == ("trace", "trace")
+    assert predict(shaped)["duration_s"] > predict(fixed)["duration_s"]  # answers from 4 tokens to 115, not 20 each
     served = [p.scenario.models[0] for p in (fixed, commanded)]
     assert [(s.max_num_seqs, s.max_batched_tokens, s.kv_policy) for s in served] == [
         (256, 2048, "recompute"),

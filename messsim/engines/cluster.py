@@ -21,6 +21,9 @@ UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say noth
 NO_CAP_W = 1e12
 # Whose measured or assumed host time (see `load_hosts`) an engine has where the scenario gives none.
 HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt-llm": "trtllm-1.0"}
+# The same on one GPU. SGLang hands the requests of each iteration to the processes of other GPUs through the CPU
+# (scheduler.py: broadcast_pyobj where tp_size is not 1), which is what its iterations of several take longer.
+HOSTS_ALONE: dict[Engine, str] = HOSTS | {"sglang": "sglang-0.5-alone"}
 
 
 class Limits(TypedDict):
@@ -351,7 +354,8 @@ def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | N
 def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    host = load_hosts()[HOSTS[engine]] if engine else profile.host
+    hosts = HOSTS if profile.tp > 1 else HOSTS_ALONE
+    host = load_hosts()[hosts[engine]] if engine else profile.host
     times = {n: getattr(host, n) for n in Host.model_fields if hasattr(host, n)}
     return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**times)})
 

@@ -79,7 +79,8 @@ SOURCES: dict[str, Row] = {
 # behind the GPU's: the default has the values of vLLM 0.12, whose synchronous scheduler shows them, and 0.5 ms that
 # remain. The others were fitted to mean TPOT at fixed concurrencies, given the kernels' time: 84 rows of Qwen3-32B
 # (vLLM, 2, 4 and 8 GPUs), 78 of Qwen3-32B (SGLang, 2, 4 and 8), all H100. TensorRT-LLM: h0 and h1 to 177 rows of
-# Llama-3.1-8B (1 to 8 GPUs); what remains, to the 42 of one GPU with one place less than there are clients.
+# Llama-3.1-8B (1 to 8 GPUs); what remains, to the 42 of one GPU with one place less than there are clients. SGLang on
+# one GPU broadcasts no requests to other GPUs' processes.
 HOSTS: dict[str, Row] = {
     name: {
         "kind": kind,
@@ -87,13 +88,14 @@ HOSTS: dict[str, Row] = {
         "h1_s_per_sequence": h1,
         "after_s": after,
         "source": source,
-        "assumed": ["h0_s", "h1_s_per_sequence", "after_s"] if source == "assumed" else [],
+        "assumed": ["h0_s", "h1_s_per_sequence", "after_s"] if source == "assumed" else ["h0_s"] if h0 == 0.0 else [],
     }
     for name, kind, h0, h1, after, source in (
         ("overlap", "overlap", 1.4e-3, 41e-6, 0.5e-3, "assumed"),
         ("vllm-0.12", "sum", 1.36e-3, 40.7e-6, 0.0, "aic-served"),
         ("trtllm-1.0", "overlap", 1.73e-3, 66.1e-6, 0.9e-3, "aic-served"),
         ("sglang-0.5", "sum", 0.8e-3, 16e-6, 0.0, "aic-served"),
+        ("sglang-0.5-alone", "sum", 0.0, 16e-6, 0.0, "aic-served"),
     )
 }
 

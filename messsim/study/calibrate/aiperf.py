@@ -1,4 +1,4 @@
-"""AIPerf's aggregates, one run for each concurrency: its JSON, or a table made of it."""
+"""AIPerf's aggregates and GenAI-Perf's, one run for each concurrency: their JSON, or a table made of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["summed_up"]
 
-# Its names (docs: reference/json-export-schema), as words in lower case, by ours.
-CLIENTS = ("concurrency", "input_config_loadgen_concurrency", "loadgen_concurrency", "max_concurrency", "clients")
+# Their names (docs: reference/json-export-schema; GenAI-Perf's means have the same, and its concurrency is an option),
+# as words in lower case, by ours.
+CLIENTS: tuple[str, ...] = (
+    "concurrency",
+    "input_config_loadgen_concurrency",
+    "loadgen_concurrency",
+    "max_concurrency",
+    "clients",
+)
+CLIENTS += ("input_config_concurrency", "input_config_perf_analyzer_stimulus_concurrency")
 TOKENS = {"prompt_tokens": "input_sequence_length", "output_tokens": "output_sequence_length"}
 TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
 RATES = {"tokens_per_s": "output_token_throughput"}

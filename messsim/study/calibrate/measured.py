@@ -59,6 +59,7 @@ SHAPES = {
 }
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
+HOSTS_ALONE = HOSTS | {"sglang": "sglang-0.5-alone"}  # on one GPU
 # Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
 LOOKAHEAD = {"vllm": 0, "trtllm": 1, "tensorrt-llm": 1, "sglang": 1}
 # GPUs of the rows that something was fitted to: hosts' times to the TPOT of all; what `_settings` says to the TTFT of
@@ -192,11 +193,12 @@ def closed_loop(
     *,
     slower: float = 1.0,
     prefixes: Mapping[str, object] | None = None,
+    arrivals: Mapping[str, object] | None = None,
     **limits: object,
 ) -> Scenario:
     """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed.
 
-    `prefixes` is what prompts share, as a scenario says it.
+    `prefixes` is what prompts share, as a scenario says it; `arrivals` other ones than those of the clients.
     """
     served = {"profile": profile.model, "weights": profile.weights} if slower == 1.0 else _slowed(profile, slower)
     model = {
@@ -204,13 +206,13 @@ def closed_loop(
         "gpu": profile.gpu,
         "tp": profile.tp,
         **served,
-        "host": host_of(HOSTS[engine]),
+        "host": host_of((HOSTS if profile.tp > 1 else HOSTS_ALONE)[engine]),
         "lookahead": LOOKAHEAD[engine],
         "max_num_seqs": MAX_NUM_SEQS,
         "max_batched_tokens": MAX_BATCHED_TOKENS,
         **limits,
     }
-    arrivals = {"kind": "closed", "clients": clients}
+    arrivals = arrivals or {"kind": "closed", "clients": clients}
     return one_server(profile.name, model, arrivals, requests, lengths, sets, seed, prefixes)
 
 

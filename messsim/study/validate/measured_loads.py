@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from messsim.scenario.base import SMALLEST
 from messsim.workload.readers import numbers, read
@@ -17,9 +17,7 @@ from ..calibrate.fitting import calibrate
 from ..calibrate.measured import Point, closed_loop, host_of, one_server, profile_of, table
 from ..calibrate.options import Options
 from .shared_prompts import trace_of_blocks
-
-if TYPE_CHECKING:
-    import polars as pl
+from .sharegpt import trace_at_once
 
 __all__ = ["BURSTS_FILE", "ITERATIONS_FILE", "REQUESTS_FILE", "burst_points", "request_points"]
 
@@ -70,27 +68,24 @@ RTX_4090 = {
 def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
     """Requests that are all sent at once, one point a row; raises as `served_points`.
 
-    Fixed lengths are as the row says. Those of ShareGPT, of which a row has the totals alone, have the shape of the
-    lengths in the table of requests, stretched to the row's means. Rows of a GPU that was slower than its profile count
-    twice: with the profile as it is, and with all its times as much longer.
+    Fixed lengths are as the row says. Those of ShareGPT, of which a row has the totals alone, are distributed as the
+    benchmark's are, stretched to the row's means. Rows of a GPU that was slower than its profile count twice: with the
+    profile as it is, and with all its times as much longer.
     """
     path = data / BURSTS_FILE
     if not path.exists():
         return []
     whole = ["requests", "prompt_tokens_total", "output_tokens_total"]
     frame = table(path, ["engine", "gpu", "model", "command", "load"], whole, list(_READINGS))
-    shape = table(data / REQUESTS_FILE, [], ["prompt_tokens", "output_tokens"], [])
     points = []
     for row in frame.iter_rows(named=True):
-        points.append(_burst(row, shape, sets, seed))
+        points.append(_burst(row, sets, seed))
         if row["gpu"] in SLOWER:
-            points.append(_burst(row, shape, sets, seed, SLOWER[row["gpu"]]))
+            points.append(_burst(row, sets, seed, SLOWER[row["gpu"]]))
     return points
 
 
-def _burst(
-    row: Mapping[str, Any], shape: pl.DataFrame, sets: list[str] | None, seed: int | None, slower: float = 1.0
-) -> Point:
+def _burst(row: Mapping[str, Any], sets: list[str] | None, seed: int | None, slower: float = 1.0) -> Point:
     """One row, its GPU `slower` times as slow as its profile."""
     weights = "fp8_block" if row["model"].endswith("-FP8") else "bf16"
     profile = profile_of(row["model"], row["gpu"], 1, weights)
@@ -113,7 +108,7 @@ def _burst(
         limits = dict(LIMITS[row["engine"], row["gpu"]])
         if tokens := _TOKENS.search(row["command"]):
             limits["max_batched_tokens"] = int(tokens[1])
-        lengths = _lengths(means, shape if row["load"] == "sharegpt" else None)
+        lengths, arrivals = _load(row["load"], clients, means)
         scenario = closed_loop(
             profile,
             row["engine"],
@@ -124,6 +119,7 @@ def _burst(
             seed,
             slower=slower,
             prefixes=None,
+            arrivals=arrivals,
             front_end_s=ADMITTED_S[row["engine"]] * clients,
             **limits,
         )
@@ -134,16 +130,13 @@ def _burst(
     return Point("bursts", facts, measured, scenario, (0, clients))
 
 
-def _lengths(means: dict[str, float], shape: pl.DataFrame | None) -> dict[str, object]:
-    """Laws of the lengths: constant, or those of a table stretched to the means."""
-    if shape is None:
-        return {name: round(mean) for name, mean in means.items()}
-    laws: dict[str, object] = {}
-    for name, mean in means.items():
-        tokens = shape[f"{name}_tokens"].to_numpy()
-        stretched = tokens * (mean / tokens.mean())
-        laws[name] = {"kind": "empirical", "tokens": [max(1, round(t)) for t in stretched.tolist()]}
-    return laws
+def _load(name: str, clients: int, means: Mapping[str, float]) -> tuple[dict[str, object], dict[str, object] | None]:
+    """The lengths of a load by the benchmark's name of it, and its arrivals, if they are no closed loop."""
+    if name != "sharegpt":
+        return {what: round(mean) for what, mean in means.items()}, None
+    file = trace_at_once(clients, means["prompt"], means["output"])
+    trace: dict[str, object] = {"kind": "trace"}
+    return {"prompt": trace, "output": trace}, trace | {"file": str(file), "repeat": False}
 
 
 def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:

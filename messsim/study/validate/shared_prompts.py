@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-__all__ = ["ALIKE", "blocks", "trace_of_blocks"]
+__all__ = ["ALIKE", "blocks", "scratch", "trace_of_blocks"]
 
 # Request, counted from 0, the earlier one that it begins like, and for how many tokens: all that share a block.
 ALIKE = (
@@ -50,11 +50,12 @@ def trace_of_blocks(frame: pl.DataFrame, arrivals_s: npt.NDArray[np.float64], si
 
     ids = blocks(frame["prompt_tokens"].to_list(), size)
     trace = frame.select("prompt_tokens", "output_tokens").with_columns(arrival_s=arrivals_s, hash_ids=pl.Series(ids))
-    path = Path(_scratch().name) / f"requests-{size}.jsonl"
+    path = Path(scratch().name) / f"requests-{size}.jsonl"
     trace.write_ndjson(path)
     return path
 
 
 @cache
-def _scratch() -> TemporaryDirectory[str]:
+def scratch() -> TemporaryDirectory[str]:
+    """A directory for traces, as long as this process lasts."""
     return TemporaryDirectory(prefix="messsim-")
