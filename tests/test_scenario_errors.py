@@ -443,6 +443,14 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
             ],
         ),
         # columns of a trace
+        (
+            {"arrivals": {"kind": "trace", "file": "t.csv", "columns": {"prompt_tokens": "n", "output_tokens": "n"}}},
+            ["arrivals.columns: prompt_tokens and output_tokens are both 'n'; expected a column for each"],
+        ),
+        (
+            {"tokens": {"columns": {"output_tokens": "prompt_tokens"}}},
+            ["tokens.columns: prompt_tokens and output_tokens are both 'prompt_tokens'; expected a column for each"],
+        ),
         *[
             (
                 {"arrivals": {"kind": "trace", "file": "t.csv", "columns": columns}, "tokens": None},
