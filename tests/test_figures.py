@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messsim.errors import ScenarioError, SimulationError
-from messsim.results.figures import Requirement, figures, look_up
+from messsim.results.figures import Requirement, figures, full_path, look_up
 from messsim.scenario import parse
 from messsim.study.runs.rows import column_of, failed_row, frame_of, row_of
 from messsim.study.runs.summaries import summary_of
@@ -39,6 +39,15 @@ def test_every_value_has_a_path():
 @pytest.mark.parametrize("path", ["models.llama-3.1.share", 'models."llama-3.1".share', ' "models".llama-3.1.share'])
 def test_quotes_may_be_left_out(path):
     assert look_up(path, figures(SUMMARY)) == 0.75
+
+
+def test_names_may_have_quotes_of_their_own():
+    known = figures({"models": [{"name": 'the "8b"', "share": 0.25}, {"name": "8b", "share": 0.75}]})
+    path = 'models.the "8b".share'
+    assert [look_up(p, known) for p in (path, "models.8b.share", 'models."8b".share')] == [0.25, 0.75, 0.75]
+    assert full_path(path, known) == path
+    requirement = Requirement.parse(f"{path}<0.5", known)
+    assert (requirement.path, requirement.judge(known)["met"]) == (path, True)
 
 
 @pytest.mark.parametrize(

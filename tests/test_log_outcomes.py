@@ -193,6 +193,13 @@ def test_prompts_that_nobody_answered_with_all_models():
         joined([("p", "a", 1.0), ("q", "b", 0.0)])
 
 
+def test_models_that_differ_in_capitals_alone_are_told():
+    note = "models 'm', 'M' differ in capitals alone: if they are one, write it in one way"
+    assert joined([("p", "m", 1.0), ("p", "M", 0.0)]).notes == (note,)
+    with pytest.raises(DataError, match=f"no prompt was answered by all of m, M; .*; {note}"):
+        joined([("p", "m", 1.0), ("q", "M", 0.0)])
+
+
 def test_models_go_by_mean_cost_where_all_have_one_else_by_mean_score():
     rows = [("p", "a", 1.0), ("p", "b", 0.0), ("q", "a", 1.0), ("q", "b", 0.0)]
     assert joined(rows).models == ("b", "a")

@@ -248,3 +248,26 @@ def test_a_summary_counts_tokens_and_who_asks():
     assert summary["prompt_tokens"] == {"mean": 4.0, "p50": 2.5, "p99": pytest.approx(9.79), "max": 10.0}
     assert [(t["name"], t["share"]) for t in summary["tenants"]] == [("c", 0.5), ("a", 0.25), ("b", 0.25)]
     assert (summary["notes"], summary["format"], summary["columns"]) == (["n"], "s", {"k": "v"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        (TraceColumns("t", "p", "p"), "column 'p' is named by --prompt-tokens and --output-tokens"),
+        (TraceColumns("t", "p", "t"), "column 't' is named by --time and --output-tokens"),
+        (TraceColumns("none", "o", "o"), "column 'o' is named by --prompt-tokens and --output-tokens"),
+    ],
+)
+def test_a_column_is_one_thing(tmp_path, columns, options):
+    (tmp_path / "log.csv").write_text("t,p,o\n0,1,2\n1,3,4\n")
+    with pytest.raises(DataError, match=f"{options}; expected a column for each$"):
+        plan_reading(tmp_path / "log.csv", columns)
+
+
+@pytest.mark.parametrize("name", ["total_tokens", "totalTokens", "usage.total_tokens", "Total tokens", "tokens_total"])
+def test_tokens_of_prompt_and_answer_together_are_told(tmp_path, name):
+    (tmp_path / "log.csv").write_text(f"t,p,{name},output_tokens_total\n0,1,2,1\n1,3,4,1\n")
+    note = f"column {name!r} counts the tokens of prompt and answer together, by its name"
+    for columns, notes in ((("t", "p", name), (note,)), (("t", "p", "output_tokens_total"), ())):
+        reading = plan_reading(tmp_path / "log.csv", TraceColumns(*columns))
+        assert read_requests(tmp_path / "log.csv", reading).notes == notes

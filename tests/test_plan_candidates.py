@@ -129,6 +129,15 @@ def test_quotes_around_a_pools_name_may_be_written():
     assert axis.pool == "small"
 
 
+@pytest.mark.parametrize("name", ['the "8b"', "8b=fp8", '"8b"', "8b"])
+def test_a_pools_name_may_have_what_parts_it_from_its_replicas(name):
+    """What is chosen is where it can be set, which is tried."""
+    base = parse(scenario(models=[model("first"), model(name)]))
+    (axis,) = axes_of(base, [f"{name}=1..2"], [])
+    assert (axis.pool, axis.least, axis.most) == (name, 1, 2)
+    assert base.changed(**{f"{axis.path}.replicas": 2}).fleet[1].replicas == 2
+
+
 @pytest.mark.parametrize(
     ("replicas", "gpus", "message"),
     [

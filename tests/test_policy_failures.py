@@ -334,6 +334,24 @@ def test_what_stops_in_time_is_told_as_it_came(monkeypatch):
         module.interruptible(steps)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stop_that_comes_when_the_call_is_over_is_not_told(monkeypatch):
+    class Late(threading.Event):
+        def set(self):
+            super().set()
+            if threading.current_thread() is not threading.main_thread():
+                raise KeyboardInterrupt
+
+    module = sys.modules["messsim.routing.interruptible"]
+    names = ("Thread", "current_thread", "main_thread")
+    threads = SimpleNamespace(Event=Late, **{name: getattr(threading, name) for name in names})
+    monkeypatch.setattr(module, "threading", threads)
+    assert module.interruptible(lambda: 7) == 7
+    for thread in threading.enumerate():
+        if thread.name == "messsim-run":
+            thread.join(20.0)
+
+
 # ---- looking at a directory runs nothing ------------------------------------------------------------------
 
 

@@ -201,6 +201,12 @@ def test_a_log_of_one_model_says_so(tmp_path):
     assert replay(log, 0.5)["notes"] == ["the log knows one model, a: there is nothing to decide"]
 
 
+def test_models_that_differ_in_capitals_alone_are_told(tmp_path):
+    rows = {"model": ["a", "GPT-4", "gpt-4"], "satisfied": [1, 0, 1], "cost": [1.0, 5.0, 5.0]}
+    note = "models 'GPT-4', 'gpt-4' differ in capitals alone: if they are one, write it in one way"
+    assert replay(read_log(written(tmp_path, rows)), 0.5)["notes"] == [note]
+
+
 def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
     rows = {"model": ["a", "b", "a"], "satisfied": [1, 0, 1], "cost": [1.0, 2.0, 1.0], "feature__x": [1.0, 2.0, 3.0]}
     path = written(tmp_path, rows | {"at": ["2025-01-01 00:00:03", "2025-01-01 00:00:01", "2025-01-01 00:00:02"]})

@@ -312,6 +312,16 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
             {"models": [model("a"), model("a")]},
             ["models: the name 'a' is given twice; expected different names"],
         ),
+        *[
+            (
+                {"tenants": [{"name": name}, {"name": other}]},
+                [
+                    f"tenants: the names {name!r} and {other!r} are one in columns of results, which have underscores "
+                    "for points and no quotes; expected names that differ otherwise"
+                ],
+            )
+            for name, other in (("m.1", "m_1"), ('the "8b"', "the 8b"))
+        ],
         (
             {"tenants": [{"name": "a"}, {"name": "b"}, {"name": "a"}]},
             ["tenants: the name 'a' is given twice; expected different names"],
@@ -443,6 +453,14 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
             ],
         ),
         # columns of a trace
+        (
+            {"arrivals": {"kind": "trace", "file": "t.csv", "columns": {"prompt_tokens": "n", "output_tokens": "n"}}},
+            ["arrivals.columns: prompt_tokens and output_tokens are both 'n'; expected a column for each"],
+        ),
+        (
+            {"tokens": {"columns": {"output_tokens": "prompt_tokens"}}},
+            ["tokens.columns: prompt_tokens and output_tokens are both 'prompt_tokens'; expected a column for each"],
+        ),
         *[
             (
                 {"arrivals": {"kind": "trace", "file": "t.csv", "columns": columns}, "tokens": None},

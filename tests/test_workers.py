@@ -97,6 +97,22 @@ def test_what_is_interrupted_ends_soon():
     assert not [t for t in threading.enumerate() if t.name.startswith("messsim-run")]
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stop_that_comes_when_a_run_is_over_is_not_told(monkeypatch):
+    class Late(here.Future):
+        def set_result(self, result):
+            super().set_result(result)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(here, "Future", Late)
+    with here._Threads(lambda x: -x) as threads:
+        threads.start(0, 7)
+        assert [value for _, value, _ in threads.finished(20.0)] == [-7]
+    for thread in threading.enumerate():
+        if thread.name.startswith("messsim-run"):
+            thread.join(20.0)
+
+
 @pytest.mark.parametrize(
     ("left_s", "count", "frees_gil", "expected"),
     [(4.3, 2, False, False), (4.5, 2, False, True), (14.0, 2, True, False), (15.0, 2, True, True)],

@@ -21,6 +21,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import as_numbers, first_bad
 
 from .helm import statistics
+from .names import alike
 from .pairs import judged_pairs
 from .presets import first_of
 from .score_hints import no_prompts, no_scores, telling
@@ -205,6 +206,7 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
         if column in long.columns:
             first = long.drop_nulls(column).unique("prompt", keep="first").select("prompt", column)
             frame = frame.join(first, on="prompt", how="left", maintain_order="left")
+    notes += alike(models)
     whole_rows = frame.drop_nulls(models)
     if whole_rows.height < frame.height:
         missing = frame.height - whole_rows.height
@@ -213,6 +215,7 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
         chosen = "; where a router chose who answers, messsim replay reads its log" * (order.height == long.height)
         raise DataError(
             f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them{chosen}"
+            + "".join(f"; {note}" for note in alike(models))
         )
     if "prompt_tokens" in whole_rows.columns and whole_rows["prompt_tokens"].null_count():
         whole_rows = whole_rows.drop("prompt_tokens")

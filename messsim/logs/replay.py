@@ -25,6 +25,7 @@ from messsim.shapes.logs import (
 )
 
 from .decisions import DecisionLog
+from .names import alike
 
 __all__ = ["replay"]
 
@@ -122,7 +123,7 @@ def _notes(log: DecisionLog) -> list[str]:
         notes.append(f"{log.unanswered:,} rows name no model, as of calls that failed: they are left out")
     if len(log.models) == 1:
         notes.append(f"the log knows one model, {log.models[0]}: there is nothing to decide")
-    return notes
+    return notes + alike(log.models)
 
 
 class _Tally:

@@ -18,7 +18,7 @@ from .presets import Preset, nearest
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "lengths_alone", "what_is_missing"]
+__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "lengths_alone", "named_twice", "what_is_missing"]
 
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
@@ -61,6 +61,16 @@ def what_is_missing(
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
+
+
+def named_twice(names: Mapping[str, str | None]) -> str:
+    """The problem of a column that is to be two things, of those that are wanted."""
+    column, options = next(
+        (column, [OPTIONS[key] for key, name in names.items() if name == column])
+        for column in names.values()
+        if column is not None and list(names.values()).count(column) > 1
+    )
+    return f"column {column!r} is named by {' and '.join(options)}; expected a column for each"
 
 
 def lengths_alone(schema: Mapping[str, Any], preset: Preset) -> str:

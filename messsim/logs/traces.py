@@ -33,7 +33,7 @@ from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
 from .took import Took
-from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, lengths_alone, what_is_missing
+from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, lengths_alone, named_twice, what_is_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,9 +181,9 @@ def plan_reading(
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
         raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
-    form = form or TimeForm()
-    chooser = chooser or Chooser()
-    notes = []
+    if len(set(wanted)) < len(wanted):
+        raise DataError(named_twice(names), str(path))
+    form, chooser, notes = form or TimeForm(), chooser or Chooser(), []
     if preset is not None:
         if form.format == "auto" and names["time"] == by_preset["time"] and preset.unit != "auto":
             form = replace(form, format=preset.unit)

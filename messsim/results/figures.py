@@ -61,14 +61,14 @@ def full_path(path: str, known: Mapping[str, Figure]) -> str:
     ScenarioError
         As `check_path`.
     """
-    short = plain(path)
+    short = _key(path, known)
     short = SHORT.get(short, short)
     collected = [short, *(f"{table}.{short}" for table in _TABLES)]
     full = next((name for name in collected if name in known), None)
     if full is None or isinstance(known[full], str):
         check_path(path, known)
-        return plain(path)
-    return path if full == plain(path) else full
+        return _key(path, known)
+    return path if full == _key(path, known) else full
 
 
 def check_path(path: str, known: Mapping[str, Figure]) -> None:
@@ -79,7 +79,7 @@ def check_path(path: str, known: Mapping[str, Figure]) -> None:
     ScenarioError
         With the nearest paths that lead somewhere.
     """
-    key = plain(path)
+    key = _key(path, known)
     if key not in known:
         explained = next((f.meaning for f in fields_of() if f.path == key), None)
         if explained is not None:
@@ -100,13 +100,18 @@ def look_up(path: str, known: Mapping[str, Figure]) -> float | None:
         As `check_path`.
     """
     check_path(path, known)
-    value = known[plain(path)]
+    value = known[_key(path, known)]
     return None if value is None else float(value)
 
 
 def plain(path: str) -> str:
     """A path without quotes."""
     return path.strip().replace('"', "")
+
+
+def _key(path: str, known: Mapping[str, Figure]) -> str:
+    """What a path is called among the figures: names may have quotes of their own."""
+    return path if path in known else plain(path)
 
 
 def _null_table(path: str, known: Mapping[str, Figure]) -> str:
@@ -169,7 +174,7 @@ class Requirement:
             bound, unit = amount(match[3])
         except ValueError as error:
             raise ScenarioError(f"requirement {text!r}: {error}; expected one, {example}") from None
-        path = plain(match[1]) if known is None else plain(full_path(match[1], known))
+        path = plain(match[1]) if known is None else _key(full_path(match[1], known), known)
         _check_unit(text, path, unit, None if known is None else known[path])
         return cls(path, _SIGNS.get(match[2], match[2]), bound)
 

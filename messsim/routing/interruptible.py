@@ -4,6 +4,7 @@ Python looks for signals between two of its own steps. A function that never ret
 ever looking, so it runs in another thread, and the main thread waits.
 """
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Callable
@@ -33,12 +34,13 @@ def interruptible(function: Callable[Given, Value], *args: Given.args, **kwargs:
     over = threading.Event()  # Thread.join calls a thread that runs on over when a signal comes (bpo-45274)
 
     def call() -> None:
-        try:
-            values.append(function(*args, **kwargs))
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            over.set()
+        with contextlib.suppress(KeyboardInterrupt):  # one that comes when the call is over ends nothing
+            try:
+                values.append(function(*args, **kwargs))
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                over.set()
 
     thread = threading.Thread(target=call, name="messsim-run", daemon=True)
     thread.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from .arrivals import Arrivals
 from .clients import Clients
 from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
+from .names import name_problems
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
@@ -170,10 +170,6 @@ def _rates(s: Parts) -> Iterator[str]:
         )
 
 
-def _repeated(names: Iterable[str]) -> set[str]:
-    return {name for name, times in Counter(names).items() if times > 1}
-
-
 def _names(s: Parts) -> Iterator[str]:
     for table, names in (
         ("models", s.model_names),
@@ -184,8 +180,7 @@ def _names(s: Parts) -> Iterator[str]:
             [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else [],
         ),
     ):
-        for name in sorted(_repeated(names)):
-            yield f"{table}: the name {name!r} is given twice; expected different names"
+        yield from name_problems(table, names)
     known = f"expected one of {', '.join(s.model_names)}"
     references = {"router.reference": s.router.reference}
     references |= {f"router.{policy}.reference": own.get("reference") for policy, own in s.router.overrides.items()}

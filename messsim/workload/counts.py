@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ WITH_SEPARATORS = (".csv", ".tsv", ".txt")  # files in which a comma may have be
 MOST_THOUSANDS = 10  # most counts are below so many thousands
 THREE_DECIMALS = 0.75  # of thousands at least so many do not end with a zero: nine in ten do not
 ROUNDING = 1e-6
+TOTAL = re.compile(r"(?i)(^|\.|usage[_ ])(total[_ -]?tok(en)?s?|tok(en)?s?[_ -]total)$")
 
 
 class CountsColumn:
@@ -72,6 +74,14 @@ class CountsColumn:
         DataError
             Where they are thousands, beyond doubt, whose comma was read as the decimal one.
         """
+        return self._of_name() + self._of_values()
+
+    def _of_name(self) -> list[str]:
+        if not TOTAL.search(self._column):
+            return []
+        return [f"column {self._column!r} counts the tokens of prompt and answer together, by its name"]
+
+    def _of_values(self) -> list[str]:
         if not self._broken:
             return []
         note = f"column {self._column!r} has counts that are not whole, {self._note}"

@@ -119,10 +119,10 @@ def axes_of(scenario: Scenario, replicas: Sequence[str], gpus: Sequence[str]) ->
 def _by_pool(scenario: Scenario, texts: Sequence[str], option: str, form: str) -> dict[str, str]:
     collected: dict[str, str] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
+        name, equals, value = text.rpartition("=")  # names may have one too, ranges and GPUs have none
         if not equals or not value.strip():
             raise ScenarioError(f"{option} {text}: expected {form}")
-        pool = _pool_named(scenario, name.strip().strip('"'), f"{option} {text}")
+        pool = _pool_named(scenario, name.strip(), f"{option} {text}")
         if pool in collected:
             raise ScenarioError(f"{option} {text}: {pool} is given twice; expected each pool once")
         collected[pool] = value.strip()
@@ -131,6 +131,8 @@ def _by_pool(scenario: Scenario, texts: Sequence[str], option: str, form: str) -
 
 def _pool_named(scenario: Scenario, name: str, where: str) -> str:
     pools = {str(p.name): p.serves for p in scenario.fleet}
+    known = {*pools, *pools.values()}
+    name = name if name in known else name.strip('"')
     if name in pools:
         return name
     of_model = [pool for pool, model in pools.items() if model == name]
@@ -151,7 +153,7 @@ def _axis(scenario: Scenario, k: int, replicas: str | None, gpus: str | None) ->
     if pool.kind == "api":
         raise ScenarioError(f"pool {name}: is an API, which has no replicas; expected pools of your own GPUs")
     shorthand = len(scenario.fleet) - len(scenario.pools)
-    path = f'models."{pool.serves}"' if k < shorthand else f"pools.{k - shorthand}"
+    path = _path_of_model(scenario, pool.serves) if k < shorthand else f"pools.{k - shorthand}"
     floor = pool.replicas if pool.autoscale is None else pool.autoscale.min_replicas
     least, most = (floor, floor) if replicas is None else _range(name, replicas)
     ceiling = None if pool.autoscale is None else pool.replicas
@@ -166,6 +168,12 @@ def _axis(scenario: Scenario, k: int, replicas: str | None, gpus: str | None) ->
     if len(kinds) == 1 and kinds[0] != Kind(pool.gpu, pool.tp):
         raise ScenarioError(f"--gpus {name}={gpus}: only one kind; expected several, or it in the scenario")
     return Axis(name, path, kinds, least, most, ceiling)
+
+
+def _path_of_model(scenario: Scenario, name: str) -> str:
+    """Where it stands in the scenario: by its name, or by its number, as nothing in a path stands for a quote."""
+    number = next(i for i, m in enumerate(scenario.models) if m.name == name)
+    return f"models.{number}" if '"' in name else f'models."{name}"'
 
 
 def _range(pool: str, text: str) -> tuple[int, int]:

@@ -208,6 +208,10 @@ class _Threads(Generic[Item, Value]):
         threading.Thread(target=self._call, args=(future, item), name="messsim-run", daemon=True).start()
 
     def _call(self, future: "Future[tuple[Value | MesssimError, float]]", item: Item) -> None:
+        with contextlib.suppress(KeyboardInterrupt):  # one that comes when the call is over ends nothing
+            self._answer(future, item)
+
+    def _answer(self, future: "Future[tuple[Value | MesssimError, float]]", item: Item) -> None:
         ident, began_s = threading.get_ident(), time.thread_time()
         self._began_s[ident] = began_s
         try:
