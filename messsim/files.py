@@ -41,9 +41,10 @@ MOST_JSON = 1 << 30  # bytes
 MOST_CHARACTERS = 50  # of a name, in the name of its partial results: four bytes each at most
 STDIN = Path("-")  # what stands for standard input
 
+PIPE = "a pipe"
 KINDS = (
     (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISFIFO, PIPE),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
@@ -101,7 +102,8 @@ def why(error: OSError, expected: str = "a file") -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file" if expected == "a file" else f"no such file; expected {expected}"
     if isinstance(error, NotAFile):
-        return f"is {error}; expected {expected}"
+        instead = "; a command takes - for standard input" if str(error) == PIPE else ""
+        return f"is {error}; expected {expected}{instead}"
     return f"cannot be read: {error.strerror or error}"
 
 
