@@ -428,3 +428,11 @@ def test_a_trace_of_times_takes_its_lengths_from_another_file(tmp_path):
     assert chunk.arrival_s.tolist() == [0.0, 1.5, 4.0]
     assert set(chunk.prompt_tokens.tolist()) <= {10, 20, 30}
     assert (chunk.prompt_tokens == 10 * chunk.output_tokens).all(), "both of one row"
+
+
+def test_a_file_of_lengths_has_its_notes(tmp_path):
+    (tmp_path / "l.csv").write_text("prompt_tokens,prompt_tokens,output_tokens\n10,7,1\n20,7,2.4\n")
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}, "file": str(tmp_path / "l.csv")}
+    twice, rounded = Workload(parse(scenario(tokens=lengths))).notes
+    assert twice == "its header has 'prompt_tokens' more than once: the first is read"
+    assert rounded == "column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"
