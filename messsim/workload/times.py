@@ -27,8 +27,7 @@ __all__ = ["DAY_S", "TimeForm", "Times", "check_form"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
-LATEST_S = 1e11  # the year 5138
-MOST = 1e12
+LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
