@@ -501,11 +501,11 @@ def stamps(per_second=1, n=50):
 def test_what_is_no_stamp_among_stamps_is_told_with_its_row(unit, per_second, place, value):
     values = stamps(per_second)
     values[place] = value
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as caught:
         times(values, blocks=2).seconds()
     expected = f"column 't' has {value} in row {place + 1}; expected {unit}seconds since 1970, as nearly all rows have"
-    assert expected in str(told.value)
-    assert str(told.value).endswith(f"--select 't!={value}'")
+    assert expected in str(caught.value)
+    assert str(caught.value).endswith(f"--select 't!={value}'")
 
 
 def test_a_date_of_1970_among_others_is_told_with_its_row():

@@ -149,9 +149,9 @@ def _scenario(path: Path, run_policy: bool) -> Scenario:
 
 def _check_unchanged(file: Path, scenario: Scenario, summary: Summary) -> None:
     """Raises where what a run says of its scenario is not what the file says now."""
-    said = (summary["scenario"], summary["seed"], summary["replication"], [m["name"] for m in summary["models"]])
-    says = (scenario.name, scenario.seed, scenario.replication, scenario.model_names)
-    for key, was, now in zip(("name", "seed", "replication", "models"), said, says, strict=True):
+    of_run = (summary["scenario"], summary["seed"], summary["replication"], [m["name"] for m in summary["models"]])
+    of_file = (scenario.name, scenario.seed, scenario.replication, scenario.model_names)
+    for key, was, now in zip(("name", "seed", "replication", "models"), of_run, of_file, strict=True):
         if was != now:
             raise OutputError(
                 f"{file}: {key} = {format_value(now)}, and the run was of {format_value(was)}: it was changed; "
