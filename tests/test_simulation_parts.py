@@ -193,8 +193,8 @@ def test_a_record_that_says_something_else_is_told(change, text):
     with pytest.raises(OutputError) as caught:
         compared(record(**change), seen())
     assert str(caught.value) == (
-        f"DIR: the replay decides request 5 with {text}: another version of messsim, or other data files, made it, or its "
-        "scenario.toml was changed"
+        f"DIR: the replay decides request 5 with {text}: another version of messsim, or other data files, made it, "
+        "or its scenario.toml was changed"
     )
 
 
