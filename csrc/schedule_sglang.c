@@ -179,7 +179,7 @@ static int plan_decoding(ms_replica *self, double t_s, int32_t *pulled)
         ms_job *job = ms_queue_pop(self->queue);
         job->transferred = 1;
         job->missing_tokens = job->prompt_tokens;
-        MS_TRY(ms_sequences_join(sequences, job, t_s, self->index));
+        MS_TRY(ms_sequences_join(sequences, job, t_s));
         (*pulled)++;
     }
     return ms_jump_begin(self, t_s, retract(self) ? 1 : INT64_MAX);

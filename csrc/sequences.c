@@ -366,9 +366,9 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
     return self->cache.error;
 }
 
-int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica)
+int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s)
 {
-    MS_TRY(ms_sequences_admit(self, job, t_s, 1, replica));
+    MS_TRY(ms_sequences_admit(self, job, t_s, 1, job->replica));
     const int32_t last = self->running - 1, i = self->decoders;
     const int64_t cached = self->cached[last];
     if (i < last) { /* before the prompt under way */

@@ -36,7 +36,7 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 
 /* A job whose KV is there, all but its last token's, which the next iteration computes, joins those who decode at t_s; at most
  * one prompt is under way. It brings its first token, if nobody has seen that. Returns 0 or an error. */
-int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica);
+int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s);
 
 /* Works out the composition and its durations. */
 void ms_sequences_compose(ms_sequences *self);

@@ -90,7 +90,7 @@ static int join(ms_replica *self, ms_job *job, double t_s)
 {
     ms_sequences *sequences = &self->sequences;
     if (sequences->limits.schedule != MS_SCHEDULE_VLLM) {
-        return ms_sequences_join(sequences, job, t_s, self->index);
+        return ms_sequences_join(sequences, job, t_s);
     }
     MS_TRY(ms_sequences_admit(sequences, job, t_s, 1, self->index));
     ms_cache_extend(&sequences->cache, job, ms_sequences_whole_prompt(job));

@@ -21,6 +21,7 @@ from messsim.study.calibrate.measurements import (
     joined,
     read_measurements,
 )
+from messsim.workload.choosing import Chooser, conditions
 from messsim.zoo.fitting import Iterations
 
 FILE = Path("measured.csv")
@@ -276,3 +277,70 @@ def test_readings_that_cannot_be_taken_are_told_why(tmp_path, columns, hint):
     with pytest.raises(DataError, match="has none of the columns") as error:
         read_measurements(file)
     assert str(error.value).endswith(hint) or hint in str(error.value)
+
+
+# ---- notes, and rows of the file ------------------------------------------------------------------------
+
+SERVED = "x,clients,prompt_tokens,output_tokens,tpot_s\n"
+
+
+def test_what_deserves_a_word_is_noted(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        "clients,clients,prompt_tokens,output_tokens,tpot_s\n1,7,12.4,9,0.01\n2,7,12,9,0.02\n"
+    )
+    (tmp_path / "n.csv").write_text("clients,prompt_tokens,output_tokens,tpot_s\n4,12,9,0.03\n")
+    measured = read_measurements(tmp_path / "m.csv")
+    twice, rounded = measured.notes
+    assert twice == "its header has 'clients' more than once: the first is read"
+    assert rounded == "column 'prompt_tokens' has counts that are not whole, such as 12.4: read as 12"
+    assert (measured.rows.clients, measured.rows.prompt_tokens) == ([1, 2], [12, 12])
+    parts = [(path, read_measurements(path)) for path in (tmp_path / "m.csv", tmp_path / "n.csv")]
+    assert joined(parts[1:]).notes == ()
+    assert joined(parts).notes == (f"{tmp_path}/m.csv: {twice}", f"{tmp_path}/m.csv: {rounded}")
+
+
+def test_sums_of_benchmarks_are_rounded_without_a_note(tmp_path):
+    sums = "max_concurrency,completed,total_input_tokens,total_output_tokens,mean_ttft_ms\n4,3,100,20,9\n"
+    (tmp_path / "m.csv").write_text(sums)
+    assert read_measurements(tmp_path / "m.csv").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1,0,9,9,0.1\n", "column 'clients' has 0 in row 3; expected"),
+        ("1,1,9,1,0.1\n", "column 'output_tokens' has 1 in row 3, where"),
+        ("1,1,9,9,3.5\n1,1,9,9,3.5\n", "column 'tpot_s' has 3.5 in row 3: no server"),
+    ],
+)
+def test_rows_are_those_of_the_file_whichever_count(tmp_path, rows, message):
+    (tmp_path / "m.csv").write_text(
+        f"{SERVED}0,1,1,1,1\n1,1,9,9,3.2\n{rows}".replace("3.2", "3.2" if "3.5" in rows else "1")
+    )
+    expected = message.replace("3.5 in row 3", "3.2 in row 2")
+    with pytest.raises(DataError, match=expected):
+        read_measurements(tmp_path / "m.csv", Chooser(conditions(["x=1"])))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,prompt_tokens,batch,cached_tokens,duration_s\n0,1,1,1,1\n1,9,0,0,1\n1,9,0,3,1\n",
+         "has 3 in row 3, where"),
+        ("x,prompt_tokens,batch,cached_tokens,duration_s\n0,1,1,1,1\n1,9,0,0,1\n1,0,0,0,1\n", "row 3 has neither"),
+        ("x,clients,concurrency,isl,osl,ttft_ms\n0,1,1,1,1,1\n1,2,2,9,9,1\n", None),
+        ("x,max_concurrency,concurrency,isl,osl,ttft_ms\n0,1,1,1,1,1\n1,2,3,9,9,1\n", "differ in row 2: 3 and 2"),
+        ("x,max_concurrency,completed,total_input_tokens,total_output_tokens,mean_ttft_ms\n0,4,3,9,9,9\n1,,3,9,9,9\n",
+         "no value in row 2"),
+        ("x,concurrency,input_sequence_length_avg,output_sequence_length_avg,time_to_first_token_avg\n0,1,9,9,9\n1,0,9,9,9\n",
+         "'clients' has 0 in row 2"),
+    ],
+)  # fmt: skip
+def test_rows_are_those_of_the_file_in_tables_of_tools(tmp_path, text, message):
+    (tmp_path / "m.csv").write_text(text)
+    chooser = Chooser(conditions(["x=1"]))
+    if message is None:
+        assert len(read_measurements(tmp_path / "m.csv", chooser).rows) == 1
+        return
+    with pytest.raises(DataError, match=message):
+        read_measurements(tmp_path / "m.csv", chooser)

@@ -255,7 +255,7 @@ def test_what_is_written_is_read_again(scenarios, challenged, tmp_path):
     (out / "report.html").unlink()
     assert report(out).read_bytes() == before
     (out / "challenge.json").write_text('{"version": 1}')
-    with pytest.raises(OutputError, match="damaged, or of another version"):
+    with pytest.raises(OutputError, match="damaged, or another version"):
         report(out)
 
 

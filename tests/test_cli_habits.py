@@ -1,6 +1,7 @@
 """Command lines and calls as users of other tools write them: each is answered with what to write here."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -203,3 +204,36 @@ def test_what_a_run_returns_is_read_as_its_summary_and_as_a_table(file):
     result = messsim.run(file)
     assert json.dumps(result["requests"]) == json.dumps(result.summary["requests"])
     assert isinstance(result.to_polars(), pl.DataFrame)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["run", ""], ["run", "x", "--out", ""], ["run", "x", "--trace", ""], ["sweep", "x", "--points", ""]),
+        *(["init", "--from", ""], ["import", "x", ""], ["replay", ""], ["show", ""], ["challenge", ""]),
+        *(["report", "x", "--out="], ["reproduce", "paper", "--data", ""], ["calibrate", "x", "--out", ""]),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_empty_is_not_this_folder(words):
+    assert "'' is empty; expected a path" in usage_error(*words)
+
+
+def test_a_line_break_in_a_name_is_written_out(tmp_path):
+    folder = tmp_path / "a\nb"
+    folder.mkdir()
+    file = folder / "s.toml"
+    for words in (["run", folder], ["show", folder], ["import", folder / "x.csv"], ["run", file, "--out", folder]):
+        assert "a\\nb" in refused(here(*words)), words
+    file.write_text(tomli_w.dumps(scenario(requests=0, seed=-1)))
+    problems = refused(here("run", file)).splitlines()
+    assert len(problems) > 1
+    assert all(r"a\nb/s.toml: " in problem for problem in problems)
+    file.write_text(tomli_w.dumps(scenario(requests=10)))
+    (missing,) = refused(here("run", file, "--set", f"router.policy={folder}/x.py")).splitlines()
+    assert "a\\nb/x.py" in missing
+
+
+def test_a_pipe_is_told_what_a_command_takes(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a pipe; expected a scenario in TOML; a command takes - for" in refused(here("run", tmp_path / "pipe"))

@@ -82,8 +82,8 @@ def test_what_a_file_has_is_put_in_words_with_its_path():
     [
         (FileNotFoundError(2, "gone"), None, "no such file"),
         (FileNotFoundError(2, "gone"), "a log", "no such file; expected a log"),
-        (NotAFile("a pipe"), None, "is a pipe; expected a file"),
-        (NotAFile("a pipe"), "a log", "is a pipe; expected a log"),
+        (NotAFile("a pipe"), None, "is a pipe; expected a file; a command takes - for standard input"),
+        (NotAFile("a pipe"), "a log", "is a pipe; expected a log; a command takes - for standard input"),
         (PermissionError(13, "Permission denied", "f"), "a log", "cannot be read: Permission denied"),
         (OSError("it is longer than 3 MiB"), None, "cannot be read: it is longer than 3 MiB"),
     ],

@@ -9,6 +9,7 @@ from messsim.errors import DataError, OutputError
 from messsim.logs import outcomes
 from messsim.logs.outcomes import Outcomes, read_outcomes, write_outcomes
 from messsim.logs.scores import OutcomeOptions, parse_map, satisfaction
+from messsim.workload.choosing import Chooser, conditions
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()
@@ -386,3 +387,28 @@ def test_a_filter_of_the_harness_is_the_first_or_that_which_was_asked_for():
 )
 def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
     assert outcomes._harness(samples(**more), HERE, options, [])[1] == score
+
+
+# ---- notes, and rows of the file ------------------------------------------------------------------------
+
+
+def test_a_header_that_names_a_column_twice_is_noted(tmp_path):
+    (tmp_path / "a.csv").write_text("prompt,model,score,score\np,m,1,0\nq,m,0,1\n")
+    made = read_outcomes([tmp_path / "a.csv"], PLAIN)
+    assert made.frame["m"].to_list() == [1.0, 0.0]
+    assert "a.csv: its header has 'score' more than once: the first is read" in made.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt,model,score,k\np,m,1,0\np,m,1,1\nq,m,7,1\n", "column 'score' has 7 in row 3; expected a satisfaction"),
+        ("prompt,model,score,cost,k\np,m,1,1,0\np,m,1,1,1\nq,m,1,-2,1\n", "column 'cost' has -2 in row 3; exp"),
+        ("prompt,m,m_cost,k\np,1,1,0\np,1,1,1\nq,7,1,1\n", "column 'score' has 7 in row 3"),
+        ("generator_1,generator_2,preference,instruction,k\nb,m,1,p,0\nb,m,1,p,1\nb,m,x,q,1\n", "has 'x' in row 3;"),
+    ],
+)  # fmt: skip
+def test_rows_are_those_of_the_file_whichever_count(tmp_path, text, message):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_outcomes([tmp_path / "a.csv"], PLAIN, Chooser(conditions(["k=1"])))

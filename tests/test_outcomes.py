@@ -445,6 +445,17 @@ def test_phases_may_choose_groups_and_columns(folder, order):
     assert Workload(parse(data, folder=folder)).longest_output_tokens(1) == 411
 
 
+def test_a_table_of_outcomes_has_its_notes(tmp_path):
+    table_of = pl.DataFrame(TABLE).with_columns(pl.col("prompt_tokens") + 0.4)
+    text = table_of.write_csv().replace("subject", "subject,subject", 1).replace("\n", "\n0,").removesuffix("0,")
+    (tmp_path / "t.csv").write_text(text)
+    data = table(satisfaction={"file": "t.csv", "group": None, "costs": None}, features={"kind": "none"})
+    del data["satisfaction"]["group"], data["satisfaction"]["costs"]
+    twice, rounded = Workload(parse(data, folder=tmp_path)).notes[:2]
+    assert twice == "its header has 'subject' more than once: the first is read"
+    assert rounded == "column 'prompt_tokens' has counts that are not whole, such as 100.4: read as 100"
+
+
 def test_without_costs_there_are_none(folder):
     data = table()
     del data["satisfaction"]["costs"]

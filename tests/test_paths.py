@@ -3,12 +3,15 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import socket
+import tomllib
 from pathlib import Path
 
 import polars as pl
 import pytest
+import tomli_w
 from builders import imported_log, imported_vllm, scenario
 from test_cli import here
 
@@ -20,6 +23,7 @@ from messsim.logs.traces import TraceColumns, write_trace
 from messsim.report.pages.report import report
 from messsim.results import Result, tally
 from messsim.scenario import dump, load, parse
+from messsim.scenario.overrides import override
 from messsim.study.runs.points import read_points
 from messsim.study.simulation.explain import explain
 from messsim.study.simulation.single import ENGINES
@@ -156,13 +160,14 @@ def other(request, tmp_path):
 
 def test_what_is_no_plain_file_is_refused_by_its_kind(other):
     path, kind = other
+    instead = "; a command takes - for standard input" if kind == "a pipe" else ""
     for reader in (read, imported_vllm, read_points, imported_log):
         with pytest.raises(DataError) as reported:
             reader(path)
-        assert str(reported.value) == f"{path}: is {kind}; expected a file"
+        assert str(reported.value) == f"{path}: is {kind}; expected a file{instead}"
     with pytest.raises(ScenarioError) as reported:
         load(path)
-    assert str(reported.value) == f"{path}: is {kind}; expected a scenario in TOML"
+    assert str(reported.value) == f"{path}: is {kind}; expected a scenario in TOML{instead}"
     with pytest.raises(DataError, match=f"is {kind}"):
         Workload(parse(traced(path.name), folder=path.parent))
 
@@ -185,6 +190,35 @@ def test_explain_tells_what_is_wrong_with_a_summary(tmp_path, whole, text):
     shutil.copytree(whole, tmp_path / "r")
     (tmp_path / "r" / "summary.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(OutputError, match=r"summary\.json|expected a directory that"):
+        explain(tmp_path / "r", 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("models.0.name", "tiny", 'models = ["tiny", "large"], and the run was of ["small", "large"]'),
+        ("seed", 7, "seed = 7, and the run was of 1: it was changed"),
+        ("replication", 2, "replication = 2, and the run was of 0"),
+        ("name", "b", 'name = "b", and the run was of "'),
+        ("sla.alpha", 0.1, "or its scenario.toml was changed"),
+    ],
+)
+def test_explain_tells_that_the_scenario_was_changed(tmp_path, whole, key, value, what):
+    shutil.copytree(whole, tmp_path / "r")
+    file = tmp_path / "r" / "scenario.toml"
+    file.write_text(tomli_w.dumps(override(tomllib.loads(file.read_text()), key.split("."), value)))
+    with pytest.raises(OutputError, match=re.escape(what)):
+        explain(tmp_path / "r", 3)
+
+
+@pytest.mark.parametrize("of", ["model", "tenant"])
+def test_names_of_a_summary_that_are_not_those_of_the_records_are_told(tmp_path, whole, of):
+    shutil.copytree(whole, tmp_path / "r")
+    file = tmp_path / "r" / "summary.json"
+    summary = json.loads(file.read_text())
+    summary[f"{of}s"][0]["name"] = "tiny"
+    file.write_text(json.dumps(summary))
+    with pytest.raises(OutputError, match=rf"summary.json: its {of}s are tiny.*, those of the records "):
         explain(tmp_path / "r", 3)
 
 
@@ -444,4 +478,4 @@ def test_a_file_of_json_is_json_whatever_a_figure_came_to():
 def test_all_files_of_json_are_written_alike():
     """By hand NaN would stand in a file, which only Python reads."""
     sources = Path(messsim.__file__).parent.rglob("*.py")
-    assert [f.name for f in sources if "json.dumps(" in (text := f.read_text()) and 'indent=2) + "\\n"' in text] == []
+    assert [f.name for f in sources if re.search(r"write\w*\(.*json\.dumps\(", f.read_text())] == []

@@ -132,8 +132,8 @@ def test_the_plan_of_an_interrupted_command_is_absent_and_of_a_later_one_replace
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: text[:100], "plan.json: all of it: .*it is damaged, or of another version"),
-        (lambda text: text.replace('"clusters"', '"points"'), "plan.json: clusters: Field required; it is damaged"),
+        (lambda text: text[:100], "plan.json: all of it: .*it is damaged, or another version"),
+        (lambda text: text.replace('"clusters"', '"points"'), "plan.json: clusters: field required; it is damaged"),
         (lambda text: text.replace('"verdict": "met"', '"verdict": "fine"'), r"plan.json: best\..*verdict: "),
     ],
 )

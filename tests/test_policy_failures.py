@@ -67,12 +67,23 @@ def test_what_cannot_be_checked_is_told():
             check_policy(*arguments)
 
 
-@pytest.mark.parametrize("value", ["math.log(params[0] - 9.0)", "math.exp(params[0] * 1e3)"])
-def test_no_number_is_no_model(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("math.log(params[0] - 9.0)", "ValueError: "),
+        ("math.exp(params[0] * 1e3)", "OverflowError: "),
+        ("params[0] * 1e308 * 10.0 - params[0] * 1e308 * 10.0", "ValueError: cannot convert float NaN to integer"),
+        ("params[0] * 1e308 * 10.0", "OverflowError: cannot convert float infinity to integer"),
+    ],
+)
+def test_no_number_is_no_model_and_is_told_with_its_line(tmp_path, value, message):
     text = f"{HEAD}import math\ndef decide(request, params):\n    return int({value}) if request == 41 else 0\n"
-    stops(
-        tmp_path, text + BUILD, r"at request 41, which is what int\(\) makes of NaN and of infinity.* after 42 requests"
-    )
+    stops(tmp_path, text + BUILD, rf"decide raised {message}.*\(own.py, line 4\), at request 41.* after 42 requests")
+
+
+def test_the_code_of_nan_itself_is_told_as_what_it_is(tmp_path):
+    text = f"{HEAD}def decide(request):\n    return -(2**62) - 2**62 if request == 41 else 0\n"
+    stops(tmp_path, text + BUILD, r"at request 41, which is what int\(\) makes of NaN and of infinity.* after 42 req")
 
 
 @pytest.mark.parametrize(

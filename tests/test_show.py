@@ -259,9 +259,11 @@ def test_a_terminal_shows_a_run_until_it_is_done_or_broken_off(tmp_path, monkeyp
 def test_a_state_that_is_no_state_is_told(tmp_path):
     held = tmp_path / "out"
     held.mkdir()
-    for text, what in (("{", "all of it: "), ("{}", "scenario: Field required"), ('{"scenario": 1}', "scenario: ")):
+    for text, what in (("{", "all of it: "), ("{}", "scenario: field required"), ('{"scenario": 1}', "scenario: ")):
         (held / LIVE).write_text(text)
-        with pytest.raises(OutputError, match=rf"^{held / LIVE}: {what}.*; it is damaged, or of another version$"):
+        with pytest.raises(
+            OutputError, match=rf"^{held / LIVE}: {what}.*; it is damaged, or another version of messsim wrote it$"
+        ):
             show(held)
 
 
@@ -273,17 +275,19 @@ def test_a_run_that_ends_while_it_is_asked_for_is_shown_as_ended(tmp_path, monke
     (tmp_path / "out" / LIVE).touch()
 
     def gone(ends):
-        def read(file, most):
+        def read(file, shape):
+            file.unlink()
             if ends:
                 summary.write_bytes(kept)
-            raise FileNotFoundError(file)
+            raise OutputError(f"{file}: no such file")
 
         return read
 
-    monkeypatch.setattr(studied, "read_bytes", gone(False))
+    monkeypatch.setattr(studied, "read_whole", gone(False))
     with pytest.raises(OutputError, match="its run has only begun"):
         show(tmp_path / "out")
-    monkeypatch.setattr(studied, "read_bytes", gone(True))
+    (tmp_path / "out" / LIVE).touch()
+    monkeypatch.setattr(studied, "read_whole", gone(True))
     assert show(tmp_path / "out").done
 
 

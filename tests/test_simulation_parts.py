@@ -193,7 +193,8 @@ def test_a_record_that_says_something_else_is_told(change, text):
     with pytest.raises(OutputError) as caught:
         compared(record(**change), seen())
     assert str(caught.value) == (
-        f"DIR: the replay decides request 5 with {text}: another version of messsim, or other data files, made it"
+        f"DIR: the replay decides request 5 with {text}: another version of messsim, or other data files, made it, "
+        "or its scenario.toml was changed"
     )
 
 
@@ -363,10 +364,11 @@ def test_a_run_that_has_only_begun_is_told(tmp_path, monkeypatch):
     """Its snapshot is gone between the look for it and the reading."""
     (tmp_path / "live.json").write_text("{}")
 
-    def gone(*_):
-        raise FileNotFoundError
+    def gone(file, _):
+        file.unlink()
+        raise OutputError(f"{file}: no such file")
 
-    monkeypatch.setattr(watching, "read_bytes", gone)
+    monkeypatch.setattr(watching, "read_whole", gone)
     with pytest.raises(OutputError) as error:
         watching.show(tmp_path)
     assert str(error.value) == f"{tmp_path}: its run has only begun; expected to be asked again in a second"

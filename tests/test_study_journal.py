@@ -94,6 +94,15 @@ def test_rows_are_in_the_file_at_once_and_gone_on_with(tmp_path):
         assert list(kept.rows) == [(1, 0), (0, 0), (1, 1)]
 
 
+def test_a_figure_that_is_not_finite_is_none_at_once_and_when_gone_on_with(tmp_path):
+    for _ in range(2):
+        with opened(tmp_path / "out") as kept:
+            if not kept.rows:
+                kept.add((0, 0), {"x": float("nan"), "y": [float("inf"), 1.0]})
+            assert kept.rows == {(0, 0): {"x": None, "y": [None, 1.0]}}
+    assert b"NaN" not in (tmp_path / "out" / "rows.jsonl").read_bytes()
+
+
 def test_half_a_line_is_cut_off_before_the_next_is_written(tmp_path):
     with opened(tmp_path / "out") as kept:
         kept.add((0, 0), {"x": 1})

@@ -486,3 +486,62 @@ def test_dates_of_a_file_with_types_are_read_as_far_as_64_bits_hold_them():
     assert seconds(far) == [0.0, (far[1] - far[0]).total_seconds()]
     since_1970 = pl.Series([0, 1000]).cast(pl.Datetime("ms", "America/New_York"))
     assert seconds(since_1970) == [0.0, 1.0]
+
+
+# ---- stamps that stray among others, and units in text --------------------------------------------------
+
+
+def stamps(per_second=1, n=50):
+    return [(1_700_000_000 + i) * per_second for i in range(n)]
+
+
+@pytest.mark.parametrize(("unit", "per_second"), [("", 1), ("milli", 1_000), ("micro", 10**6), ("nano", 10**9)])
+@pytest.mark.parametrize("place", [0, 1, 20, 49])
+@pytest.mark.parametrize("value", [0, -1, 60])
+def test_what_is_no_stamp_among_stamps_is_told_with_its_row(unit, per_second, place, value):
+    values = stamps(per_second)
+    values[place] = value
+    with pytest.raises(DataError) as caught:
+        times(values, blocks=2).seconds()
+    expected = f"column 't' has {value} in row {place + 1}; expected {unit}seconds since 1970, as nearly all rows have"
+    assert expected in str(caught.value)
+    assert str(caught.value).endswith(f"--select 't!={value}'")
+
+
+def test_a_date_of_1970_among_others_is_told_with_its_row():
+    read = times(["2024-05-01T10:00:00Z", "1970-01-01T00:00:00Z", "2024-05-01T10:00:01Z"])
+    with pytest.raises(DataError, match="column 't' has 1970-01-01T00:00:00 in row 2; expected a date of 2001 to 2099"):
+        read.seconds()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, 1.7e9],
+        [0.0, 1.0, 2.0, 3.0],
+        [0, 1_500_000_000, 3_000_000_000, 4_000_000_000],  # nanoseconds since a start
+        [*stamps(n=20), 0, 1, 2],
+        stamps(1_000),
+    ],
+)
+def test_other_numbers_are_read_as_they_are(values):
+    assert len(times(values).seconds()) == len(values)
+
+
+def test_a_stamp_in_another_unit_is_told_with_what_the_others_have():
+    some = [float(s) for s in stamps(n=10)]
+    with pytest.raises(DataError, match=r"in row 11; expected seconds since 1970, as the rows before have; such rows"):
+        times([*some, 1.7e12, *some])
+
+
+def test_a_unit_in_text_must_be_that_of_the_option():
+    def read(values, unit):
+        return times(values, form=unit).seconds().tolist()
+
+    assert read(["0ms", "250ms"], "ms") == read(["0us", "250000us"], "us") == [0.0, 0.25]
+    assert read(["0 days 00:00:00", "0 days 00:00:01"], "ms") == [0.0, 1.0]  # of pandas, which states its own
+    for values, unit, place in ((["250ms", "1s"], "ms", 2), (["250ms", "1s"], "s", 1), (["2m"], "h", 1)):
+        with pytest.raises(
+            DataError, match=f"in row {place}; expected .*, as --time-format {unit} says; without it each"
+        ):
+            read(values, unit)

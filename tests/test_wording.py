@@ -269,7 +269,11 @@ def reason(path):
 def test_what_is_no_plain_file_is_told_by_its_kind(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert reason(tmp_path) == ("is a directory; expected a file", "is a directory; expected a trace")
-    assert reason(tmp_path / "pipe") == ("is a pipe; expected a file", "is a pipe; expected a trace")
+    instead = "; a command takes - for standard input"
+    assert reason(tmp_path / "pipe") == (
+        f"is a pipe; expected a file{instead}",
+        f"is a pipe; expected a trace{instead}",
+    )
     assert reason(tmp_path / "none") == ("no such file", "no such file; expected a trace")
     assert reason(tmp_path / "a\0b") == ("no such file", "no such file; expected a trace")
     assert reason(files.Path("/dev/null"))[0] == "is a device; expected a file"

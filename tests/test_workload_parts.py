@@ -436,3 +436,11 @@ def test_a_policy_gets_as_many_uniforms_as_it_asks_for_of_its_own_for_each_attem
     pairs = [workload.chance.uniform_pair(workload.policy_column, 10, 1, sub)[0] for sub in range(6)]
     for attempt in range(3):
         assert workload.uniforms_of_attempt(10, attempt).tolist() == [*pairs[2 * attempt], *pairs[2 * attempt + 1]]
+
+
+def test_a_file_of_lengths_has_its_notes(tmp_path):
+    (tmp_path / "l.csv").write_text("prompt_tokens,prompt_tokens,output_tokens\n10,7,1\n20,7,2.4\n")
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}, "file": str(tmp_path / "l.csv")}
+    twice, rounded = Workload(parse(scenario(tokens=lengths))).notes
+    assert twice == "its header has 'prompt_tokens' more than once: the first is read"
+    assert rounded == "column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"

@@ -68,6 +68,26 @@ static void nobody_looks_where_nobody_waits(void)
     ms_fleet_free(&fleet);
 }
 
+/* The first replica is idle when it comes: whoever is busy goes on as if nobody had come. */
+static void nobody_is_asked_where_the_first_is_idle(void)
+{
+    const ms_pool_plan plan = pool_of(0, 3, 2);
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    for (int32_t i = 0; i < 4; i++) {
+        const double t_s = i < 3 ? 0.25 * i : 2.6;
+        until(&fleet, &done, t_s);
+        jobs[i] = ms_job_new(i, 0, 4, i == 0 ? 2 : 20);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+    }
+    for (int32_t i = 1; i < 3; i++) {
+        CHECK(fleet.look_s[i] == INFINITY && fleet.moments.values[i] == 20.0 + 0.25 * i);
+    }
+    CHECK(run_out(&fleet) == 3 && jobs[3].replica == 0 && jobs[3].start_s == 2.6);
+    ms_fleet_free(&fleet);
+}
+
 /* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. */
 static void all_are_told_of_what_several_refuse(void)
 {
@@ -199,6 +219,7 @@ int main(void)
     RUN(only_who_looks_next_is_interrupted);
     RUN(where_it_fails_the_next_one_looks);
     RUN(nobody_looks_where_nobody_waits);
+    RUN(nobody_is_asked_where_the_first_is_idle);
     RUN(all_are_told_of_what_several_refuse);
     RUN(a_look_of_this_instant_is_over_for_those_before);
     RUN(all_goes_as_if_everybody_were_asked);

@@ -187,7 +187,7 @@ static void who_joins_goes_before_the_prompt_under_way(void)
         job->transferred = 1;
         job->missing_tokens = 3;
         job->generated_tokens = 1;
-        CHECK(ms_sequences_join(&s, job, 5.0 + k, 0) == 0);
+        CHECK(ms_sequences_join(&s, job, 5.0 + k) == 0);
         CHECK(s.running == 2 + k && s.decoders == 1 + k && s.jobs[k] == job && s.jobs[1 + k] == &prompt);
         CHECK(s.cached[1 + k] == 4 && s.chunk[1 + k] == 6 && s.energy_j[1 + k] == 6.0 && s.usage_s[1 + k] == 1.0);
         CHECK(s.energy_j[k] == 0.0 && s.usage_s[k] == 0.0 && job->place == MS_RUNS && !job->transferred);
@@ -215,7 +215,7 @@ static void who_joins_alone_decodes_at_once(void)
     job.generated_tokens = 1;
     job.start_s = 1.0;
     job.first_token_s = 2.0;
-    CHECK(ms_sequences_join(&s, &job, 5.0, 0) == 0);
+    CHECK(ms_sequences_join(&s, &job, 5.0) == 0);
     CHECK(s.running == 1 && s.decoders == 1 && ms_sequences_cached_units(&s, 0) == 4 && s.ends[0] == 2);
     CHECK(job.start_s == 1.0 && job.first_token_s == 2.0);
     ms_sequences_free(&s);

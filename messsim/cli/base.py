@@ -5,9 +5,9 @@ import errno
 import functools
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 import typer.core
@@ -148,6 +148,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 128 and its number (a signal)."""
+    _refuse_empty_paths(function)
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -158,7 +159,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
             raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
-            stderr.print_plain(_in_short(f"error: {error}"), "bold red")
+            text = _on_one_line(str(error), [*args, *kwargs.values(), getattr(error, "file", None)])
+            stderr.print_plain(_in_short(f"error: {text}"), "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
         except MemoryError:
             raise _failed("there is not enough memory") from None
@@ -168,13 +170,37 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise  # whoever read it wants no more
         except OSError as error:
             more = "; expected a higher limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
-            raise _failed(f"{error.filename or 'the system'}: {error.strerror or error}{more}") from None
+            name = _on_one_line(str(error.filename or "the system"), [error.filename])
+            raise _failed(f"{name}: {error.strerror or error}{more}") from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
     about = HELP.get(name)
     if about is None:
         return app.command(name)(wrapped)
     return app.command(name, rich_help_panel=about.group, epilog=about.epilog)(wrapped)
+
+
+def _refuse_empty_paths(function: Callable[..., None]) -> None:
+    """Has Typer read each path of a command by `_path`."""
+    for annotation in get_type_hints(function, include_extras=True).values():
+        if "Path" in str(annotation):
+            for option in get_args(annotation)[1:]:
+                option.parser = _path
+
+
+def _path(text: str | Path) -> Path:
+    """For Typer: a path. Python takes the empty text, as of a shell's variable that is not set, for this folder."""
+    if text == "":
+        raise typer.BadParameter("'' is empty; expected a path")
+    return Path(text)
+
+
+def _on_one_line(text: str, given: Iterable[object]) -> str:
+    """A message whose lines are its own: line ends in the names that were given are written out."""
+    each = [value for values in given for value in (values if isinstance(values, list) else [values])]
+    for name in (str(value) for value in each if isinstance(value, (str, Path))):
+        text = text.replace(name, name.replace("\n", "\\n"))
+    return text
 
 
 def _in_short(text: str) -> str:

@@ -49,12 +49,10 @@ def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
 def _all_facts(workload: Workload, costs: KnownCosts) -> Iterator[Facts]:
     """Drawn again at every pass: counters make that free of memory."""
     endless = workload.length is None and workload.scenario.arrivals.kind == "closed"
-    seen = 0
     for chunk in workload.chunks(workload.chunk_size):
         assert chunk.facts is not None
         yield Facts(chunk.tenant, costs.of_chunk(chunk), chunk.facts)
-        seen += len(chunk)
-        if endless and seen >= WITHOUT_END:
+        if endless and chunk.first + len(chunk) >= WITHOUT_END:
             return
 
 

@@ -126,7 +126,8 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         Naming file, column, row and what was expected.
     """
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
-    frame = with_rows_in_file(_named(read(path), columns, chooser, path))
+    about: list[str] = []
+    frame = with_rows_in_file(_named(read(path, notes=about), columns, chooser, path))
     frame = frame.filter(chooser.keep(frame))
     chooser.check(path)
     frame, notes = _in_order(frame, columns, path)
@@ -156,7 +157,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
         propensity=_propensity(frame, path) if "propensity" in frame.columns else None,
         unanswered=unanswered,
-        notes=(*chooser.notes(), *notes),
+        notes=(*about, *chooser.notes(), *notes),
     )
 
 

@@ -17,7 +17,8 @@ from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
 from messsim.workload.readers import as_numbers
-from messsim.workload.times import DAY_S, EPOCH_S
+from messsim.workload.stamps import stamps_s
+from messsim.workload.times import DAY_S
 from messsim.workload.units import UNITS
 
 from .presets import first_of
@@ -121,7 +122,7 @@ def _are_times(series: pl.Series) -> bool:
         return not dates.bad.any() or (dates.day_first_ns is not None and not dates.bad_day_first.any())
     if not series.dtype.is_numeric():
         return False
-    return any(series.is_between(EPOCH_S[0] * n, EPOCH_S[1] * n).all() for n in UNITS.values())
+    return stamps_s(series.cast(pl.Float64).to_numpy()) is not None
 
 
 def _are_close(series: pl.Series) -> bool:
@@ -132,9 +133,8 @@ def _are_close(series: pl.Series) -> bool:
     import polars as pl
 
     if series.dtype.is_numeric():
-        values = series.cast(pl.Float64).to_numpy()
-        unit = next(n for n in UNITS.values() if values.min() >= EPOCH_S[0] * n and values.max() <= EPOCH_S[1] * n)
-        return bool(np.ptp(values) <= DAY_S * unit * max(len(values) - 1, 1))
+        stamps = stamps_s(series.cast(pl.Float64).to_numpy())
+        return stamps is not None and bool(np.ptp(stamps) <= DAY_S * max(len(stamps) - 1, 1))
     if series.dtype == pl.String:
         dates = parse_dates(series)
         ns = dates.ns if not dates.bad.any() or dates.day_first_ns is None else dates.day_first_ns

@@ -18,7 +18,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import as_numbers, first_bad
+from messsim.workload.readers import ROW_IN_FILE, as_numbers, first_bad, rows_in_file, with_rows_in_file
 
 from .helm import statistics
 from .names import alike
@@ -238,11 +238,12 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     if report is not None:
         frame = chooser.of_file(report.frame, path)
         return _of_one(frame, "resolved", path, name or report.model, options), report.notes
-    frame = whole(path)
+    notes: list[str] = []
+    frame = with_rows_in_file(whole(path, notes))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
+    notes[:] = [f"{path.name}: {note}" for note in notes]
     frame = _in_lower_case(chooser.of_file(frame, path), options)
-    notes: list[str] = []
     columns = set(frame.columns)
     if {"stats", "instance_id"} <= columns:
         return _of_one(*statistics(frame, path, options.score, SCORE), path, name, options), notes
@@ -263,7 +264,8 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     other = options.score not in (None, "preference")  # than what pairs are judged by
     if (pairs := judged_pairs(frame, path, skips=options.skip_failed or other)) is not None:
         asked = replace(options, prompt=options.prompt or "instruction")
-        scored, score, notes = (frame, options.score, []) if other else (pairs.frame, "score", [pairs.note])
+        scored, score = (frame, options.score) if other else (pairs.frame, "score")
+        notes += [] if other else [pairs.note]
         return _of_one(scored, score, path, name or pairs.model, asked), notes
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
@@ -322,12 +324,12 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     if missing := [wanted[key] for key, e in expressions.items() if e is None]:
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
-    scores = satisfaction(long["score"], score, path, options)
+    scores = satisfaction(long["score"], score, path, options, rows_in_file(frame))
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     numbers = {c: _numbers_or_none(long[c]) for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
-        raise first_bad(wanted["cost"], below, numbers["cost"], "a cost, at least 0", path)
+        raise first_bad(wanted["cost"], below, numbers["cost"], "a cost, at least 0", path, places=rows_in_file(frame))
     if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
         several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
@@ -381,7 +383,7 @@ def _openai_evals(frame: pl.DataFrame, path: Path, score: str | None = None) -> 
             continue
         judged = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
         if judged.height:
-            return judged.select("sample_id", "verdict"), "verdict"
+            return judged.select("sample_id", "verdict", *(c for c in judged.columns if c == ROW_IN_FILE)), "verdict"
     raise DataError(f"has events, but none with {score or 'data.correct, data.score or data.choice'}", str(path))
 
 
@@ -427,6 +429,7 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
+        columns += [pl.col(c) for c in frame.columns if c == ROW_IN_FILE]
         part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
         standard = replace(options, prompt="prompt_id", model=None, score=None)
         parts.append(_rows(part, path, "model", "score", standard))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
-from messsim.workload.readers import first_bad
+from messsim.workload.readers import first_bad, rows_in_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +60,14 @@ def judged_pairs(frame: pl.DataFrame, path: Path, *, skips: bool = False) -> Pai
     preference = given.cast(pl.Float64, strict=False)
     bad = preference.is_null() & given.is_not_null()
     if bad.any() and not skips:
-        raise first_bad("preference", bad, given, "a number; --skip-failed leaves out what is none", path)
+        raise first_bad(
+            "preference",
+            bad,
+            given,
+            "a number; --skip-failed leaves out what is none",
+            path,
+            places=rows_in_file(frame),
+        )
     preference = preference.set(preference == 0, 1.5)  # how older versions write a draw
     scored = frame.with_columns((preference - 1).alias("score"))
     note = f"{path.name}: a score is how surely it is preferred to {', '.join(map(str, baselines))}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
+from messsim.workload.readers import ROW_IN_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +49,7 @@ def no_prompts(frame: pl.DataFrame, model: str, score: str, usual: Sequence[str]
     models = pl.Series([""] * frame.height) if who is None else frame.select(who).to_series()
     fits = []
     for name, dtype in frame.schema.items():
-        if name in (model, score) or not (dtype == pl.String or dtype.is_integer()):
+        if name in (model, score, ROW_IN_FILE) or not (dtype == pl.String or dtype.is_integer()):
             continue
         kinds, once = frame[name].n_unique(), not pl.DataFrame([frame[name], models.alias("\0")]).is_duplicated().any()
         several = models.n_unique() > 1  # each of whom answered
@@ -63,7 +64,9 @@ def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
     import polars as pl
 
     collected = []
-    for name in filter(lambda name: not NO_SCORE.search(name), names_in(frame.schema)):
+    for name in names_in(frame.schema):
+        if NO_SCORE.search(name) or name == ROW_IN_FILE:
+            continue
         column = column_of(frame.schema, name, in_text=False)
         values = None if column is None else frame.select(column).to_series().drop_nulls()
         if values is None or not len(values) or values.dtype.is_nested():
@@ -111,7 +114,13 @@ def telling(frame: pl.DataFrame, long: pl.DataFrame, used: set[str]) -> tuple[st
     kinds, each = {}, pairs.unique().height
     for name in frame.columns:
         values = frame[name].filter(scored)
-        if name in used or values.dtype.is_nested() or values.dtype.is_float() or values.null_count():
+        if (
+            name in used
+            or name == ROW_IN_FILE
+            or values.dtype.is_nested()
+            or values.dtype.is_float()
+            or values.null_count()
+        ):
             continue
         if (
             each * values.n_unique() == pairs.height

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, RootModel, ValidationError
 from messsim.errors import OutputError
 from messsim.files import MOST_JSON, read_bytes, why
 
-__all__ = ["Whole", "read_whole", "what_is_wrong"]
+__all__ = ["Whole", "damaged", "read_whole"]
 
 Shape = TypeVar("Shape")
 
@@ -32,12 +32,15 @@ def read_whole(path: Path, shape: type[Shape]) -> Shape:
     try:
         return Whole[shape].model_validate_json(read_bytes(path, MOST_JSON)).root  # type: ignore[valid-type]
     except ValidationError as error:
-        raise OutputError(f"{path}: {what_is_wrong(error)}; it is damaged, or of another version") from None
+        raise damaged(path, error) from None
     except OSError as error:
         raise OutputError(f"{path}: {why(error)}") from None
 
 
-def what_is_wrong(error: ValidationError) -> str:
-    """The first key that is wrong, and how."""
+def damaged(path: Path, error: ValidationError) -> OutputError:
+    """The error for a file that is not of its type: the first key that is wrong, and how."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
+    key, what = ".".join(map(str, first["loc"])) or "all of it", first["msg"]
+    return OutputError(
+        f"{path}: {key}: {what[0].lower()}{what[1:]}; it is damaged, or another version of messsim wrote it"
+    )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from messsim.errors import OutputError
 from messsim.summary import Summary
 
-from .reading import Whole
+from .reading import Whole, damaged
 from .result import Result
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ def check_figures(result: Result) -> None:
     try:
         Whole[Summary].model_validate(result.summary)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "all of it"
-        raise OutputError(
-            f"{path}/summary.json: {key}: {first['msg'][0].lower()}{first['msg'][1:]}; it is damaged, or another "
-            "version of messsim wrote it: run the scenario again"
-        ) from None
+        raise damaged(path / "summary.json", error) from None
     pools = [p["name"] for p in result.summary["pools"]]
     seen = [f"{what}_{pool}" for pool in pools for what in ("in_system", "power_w")]
     _columns(f"{path}/timeline.parquet", result.timeline.collect_schema(), (*TIMELINE, *seen))
@@ -67,6 +62,11 @@ def check_whole(result: Result) -> None:
         schema = result.requests.collect_schema()
         rows = result.requests.select(pl.len()).collect().item()
     _columns(f"{path}/requests", schema, RECORDS)
+    for column, named in (("model", result.summary["models"]), ("tenant", result.summary["tenants"])):
+        names, recorded = [each["name"] for each in named], getattr(schema[column], "categories", pl.Series()).to_list()
+        if names != recorded:
+            which = f"its {column}s are {', '.join(names)}, those of the records {', '.join(recorded)}"
+            raise OutputError(f"{path}/summary.json: {which}; one of the two is of another run, or was changed")
     if rows != (arrived := result.summary["requests"]["arrived"]):
         raise OutputError(f"{path}/requests: holds records of {rows:,} requests, not of {arrived:,}; it is damaged")
 

@@ -2,7 +2,8 @@
 
 Numba's own callbacks print an exception and return 0, which is a valid model. Here the exception is caught in compiled
 code, and the callback returns `_core.POLICY_RAISED`; what it was is found by calling the function once more, from
-Python and on a copy of its state, so that a call that does not fail costs nothing.
+Python and on a copy of its state, so that a call that does not fail costs nothing. So is an int() of NaN or infinity,
+which compiled code makes a number of.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim import _core
+from messsim.errors import INT_OF_NAN
 
 from .compiled import compiled_by, folder_of
 
@@ -84,9 +86,10 @@ class Role:
         source = (
             f"def {self.role}({every}):\n"
             "    try:\n"
-            f"        return inner({', '.join(self._view(a) for a in self.given)})\n"
+            f"        code = inner({', '.join(self._view(a) for a in self.given)})\n"
             "    except Exception:\n"
             f"        return failed({number}, {every})\n"
+            f"    return failed({-number}, {every}) if code == {INT_OF_NAN} else code\n"
         )
         file = Path("<wrapper>")
         if digest is not None:
@@ -105,12 +108,15 @@ class Role:
     def _view(self, argument: str) -> str:
         return f"carray({argument}, ({self.lengths[argument]},))" if argument in self.lengths else argument
 
-    def note(self, values: Sequence[Any]) -> int:
-        """Called by the compiled code where it failed, with its arguments."""
+    def note(self, values: Sequence[Any], *, of_nan: bool = False) -> int:
+        """Called by the compiled code where it failed, or returned what int() makes of NaN, with its arguments."""
         call = dict(zip(self.arguments, values, strict=True))
         key = ctypes.addressof(call["state"].contents)
         try:
-            self.failures[key] = f"{self.role} raised {self._raised(call)}"
+            raised = self._not_compiled(call) if of_nan else self._raised(call)
+            if raised is None:
+                return INT_OF_NAN
+            self.failures[key] = f"{self.role} raised {raised}"
         except BaseException as error:  # nothing may pass through the C code that waits for the answer
             self.failures[key] = f"{self.role} raised an exception ({type(error).__name__})"
         return int(_core.POLICY_RAISED)
@@ -127,6 +133,12 @@ class Role:
         if error is None:
             return "an exception that it does not raise again"
         return f"{type(error).__name__}: {error}{self._where(error, arguments)}"
+
+    def _not_compiled(self, call: Mapping[str, Any]) -> str | None:
+        """What the interpreter raises where compiled code raises nothing; None: it does not either."""
+        arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
+        error = raised_by(self.inner.py_func, arguments)
+        return None if error is None else f"{type(error).__name__}: {error}{self._where(error, arguments)}"
 
     def _array(self, argument: str, call: Mapping[str, Any]) -> NDArray[np.float64]:
         length = eval(self.lengths[argument], {"int": int}, call)
@@ -153,7 +165,9 @@ def _noting(role: str, signature: Any) -> Any:
     pointer = ctypes.POINTER(ctypes.c_double)
     kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
     types: list[Any] = [ctypes.c_int64, *(kinds.get(kind, pointer) for kind in signature.args)]
-    callback = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(lambda number, *values: _roles[number].note(values))
+    callback = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(
+        lambda number, *values: _roles[abs(number)].note(values, of_nan=number < 0)
+    )
     _callbacks.append(callback)
     llvmlite.binding.add_symbol(f"messsim_{role}_failed", ctypes.cast(callback, ctypes.c_void_p).value)
     return numba.types.ExternalFunction(f"messsim_{role}_failed", numba.int64(numba.int64, *signature.args))

@@ -23,6 +23,7 @@ from messsim import _core
 from messsim.errors import MesssimError, PolicyError, ScenarioError
 from messsim.files import sha256
 from messsim.scenario.routing import Router
+from messsim.wording import shown
 
 from .contract import Build, Knowledge, Policy, Prepare
 from .imports import is_beside, modules_beside, names_installed, top_name
@@ -75,7 +76,7 @@ def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[
         If there is no such file, it cannot be loaded or it has no such function.
     """
     if not path.is_file():
-        raise ScenarioError(f"{key}: no such file {path}; expected a Python file with a function {name}")
+        raise ScenarioError(f"{key}: no such file {shown(str(path))}; expected a Python file with a function {name}")
     try:
         own = _read(path)
     except OSError as error:

@@ -9,7 +9,6 @@ The kernels are the simulator's: the same requests and ratings in the same order
 """
 
 import contextlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -353,7 +352,7 @@ class MessPlus:
         target = Path(path)
         beside = files.partial_name(target)
         try:
-            beside.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+            beside.write_text(files.json_text(whole, indent=None), encoding="utf-8")
             beside.replace(target)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written: {error.strerror}") from None

@@ -118,8 +118,8 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         return dict(dialect.named(separated(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
-def whole(path: Path) -> pl.DataFrame:
-    """All of a file at once. Types are those of all rows.
+def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
+    """All of a file at once. Types are those of all rows; what deserves a word is added to `notes`.
 
     Raises
     ------
@@ -128,20 +128,27 @@ def whole(path: Path) -> pl.DataFrame:
     """
     import polars as pl
 
+    notes = [] if notes is None else notes
     with opened(path) as (kind, file):
         if kind == "parquet":
             check_layout(file)
             return widened(pl.read_parquet(file))
         text = _unpacked(file, path)
         if kind == "json":
-            return _json(text)
+            return _json(text, notes)
         text = text.removeprefix(BYTE_ORDER_MARK).rstrip(END)
         _check_lines(text)
         if kind == "jsonl":
-            return _jsonl(text, 0, LeftOut())
-        text = _utf8(text, [])
+            left_out = LeftOut()
+            frame = _jsonl(text, 0, left_out)
+            _note_twice(keys_twice(text, frame.columns), notes)
+            _note_left_out(left_out, notes)
+            return frame
+        text = _utf8(text, notes)
         dialect = Dialect.of(text)
-        return dialect.named(separated(dialect.cleaned(dialect.beginning(text)), dialect))
+        frame = separated(dialect.cleaned(dialect.beginning(text)), dialect)
+        _note_names_twice(frame.columns, frame.columns, notes)
+        return dialect.named(frame)
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -322,8 +329,7 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             names, have = dialect.named(bare), bare.columns
             wanted = names.columns if columns is None else columns
             read = dialect.original(have, wanted)
-            twice = [n for n in read if f"{n}_duplicated_0" in have]
-            notes += [f"its header has {n!r} more than once: the first is read" for n in twice]
+            _note_names_twice(read, have, notes)
         frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows))
         rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
@@ -350,9 +356,7 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
         collected = {c: column_of(frame.schema, c) for c in columns}
         yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in collected.items()])
     _note_twice(twice, notes)
-    _note_noise(left_out.lines, notes)
-    if left_out.messages:
-        notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
+    _note_left_out(left_out, notes)
 
 
 def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -382,6 +386,17 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
 
 def _note_twice(keys: list[str], notes: list[str]) -> None:
     notes += [f"a row has {key!r} more than once: the first is read" for key in keys]
+
+
+def _note_names_twice(names: list[str], have: list[str], notes: list[str]) -> None:
+    """`have` are a header's names as Polars tells them apart."""
+    notes += [f"its header has {n!r} more than once: the first is read" for n in names if f"{n}_duplicated_0" in have]
+
+
+def _note_left_out(left_out: LeftOut, notes: list[str]) -> None:
+    _note_noise(left_out.lines, notes)
+    if left_out.messages:
+        notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
 
 
 def _note_noise(lines: int, notes: list[str]) -> None:

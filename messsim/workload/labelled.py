@@ -8,7 +8,7 @@ import numpy as np
 from messsim.errors import DataError
 
 from .chunk import Floats
-from .readers import numbers, read
+from .readers import numbers, read, with_rows_in_file
 
 __all__ = ["read_labelled"]
 
@@ -42,7 +42,7 @@ def read_labelled(file: Path, models: Sequence[str], features: int) -> tuple[Flo
         raise DataError(f"has no labels; expected any of the columns {expected}", str(file))
     labels = np.full((frame.height, len(models)), np.nan)
     for i, column in columns:
-        known = frame.filter(pl.col(column).is_not_null())
+        known = with_rows_in_file(frame).filter(pl.col(column).is_not_null())
         if known.height:
             labels[frame[column].is_not_null().to_numpy(), i] = numbers(known, column, file, least=0, most=1)
     return np.stack([numbers(frame, c, file) for c in names], axis=1) if names else np.empty((frame.height, 0)), labels

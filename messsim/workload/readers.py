@@ -33,6 +33,7 @@ DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
 __all__ = [
+    "ROW_IN_FILE",
     "Marks",
     "as_numbers",
     "first_bad",
@@ -40,6 +41,7 @@ __all__ = [
     "read",
     "require",
     "resolved",
+    "row_number",
     "rows_in_file",
     "shown",
     "texts",
@@ -48,15 +50,15 @@ __all__ = [
 ]
 
 
-def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """The table, only the named columns where named.
+def read(path: Path, columns: list[str] | None = None, notes: list[str] | None = None) -> pl.DataFrame:
+    """The table, only the named columns where named; what deserves a word is added to `notes`.
 
     Raises
     ------
     DataError
         If the file is missing, unreadable, of another kind, without a named column, or empty.
     """
-    frame = whole(path)
+    frame = whole(path, notes)
     if columns is not None:
         frame = resolved(frame, columns, path).select(list(dict.fromkeys(columns)))
     if frame.height == 0:
@@ -110,6 +112,12 @@ def with_rows_in_file(frame: pl.DataFrame) -> pl.DataFrame:
 def rows_in_file(frame: pl.DataFrame) -> pl.Series | None:
     """Where in its file each row stands; None: as it does in the frame."""
     return frame[ROW_IN_FILE] if ROW_IN_FILE in frame.columns else None
+
+
+def row_number(frame: pl.DataFrame, row: int) -> int:
+    """Which row of its file one of a frame is, from 1."""
+    places = rows_in_file(frame)
+    return (row if places is None else int(places[row])) + 1
 
 
 def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0, marks: Marks | None = None) -> Ints:

@@ -15,7 +15,8 @@ from messsim.scenario import Scenario
 from messsim.scenario.quality import Table
 
 from .chunk import Floats, Ints
-from .readers import numbers, read, require, resolved, shown, texts, token_counts
+from .counts import CountsColumn
+from .readers import numbers, read, require, resolved, shown, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +46,8 @@ class OutcomeTable:
     prompt_tokens : int32 [rows] or None
     output_tokens : {column: int32 [rows]}
     groups : {name: int64 [rows of the group]}
+    notes
+        What is allowed in the file, but deserves a word.
     """
 
     satisfied: dict[str, Floats]
@@ -54,6 +57,7 @@ class OutcomeTable:
     output_tokens: dict[str, Ints]
     groups: dict[str, Rows]
     rows: int
+    notes: tuple[str, ...] = ()
 
     def select(self, groups: list[str] | None) -> Rows | None:
         """Rows of some groups, in the file's order; None for all."""
@@ -65,7 +69,8 @@ class OutcomeTable:
 def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) -> OutcomeTable:
     """Reads and checks what the scenario asks of its table; token columns only where asked."""
     path = scenario.path(table.file)
-    frame = read(path)
+    notes: list[str] = []
+    frame = read(path, notes=notes)
     capture = table.format == "capture"
     label = CAPTURE_LABEL if capture else "{column}"
     cost = table.costs or (CAPTURE_COST if capture else None)
@@ -76,14 +81,18 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
     wanted += [_of(table.output_tokens, c) for c in columns] * output
     wanted += [table.group] if table.group else []
     frame = resolved(frame, wanted, path)
+    counts = {c: CountsColumn(c, path) for c in ([table.prompt_tokens] if prompt else [])}
+    counts |= {c: CountsColumn(c, path) for c in (_of(table.output_tokens, m) for m in columns if output)}
+    tokens = {c: column.read(frame, 0) for c, column in counts.items()}
     return OutcomeTable(
         satisfied={c: _scores(frame, _of(label, c), path) for c in columns},
         costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
         features=_features(scenario, frame, path, capture),
-        prompt_tokens=token_counts(frame, table.prompt_tokens, path) if prompt else None,
-        output_tokens={c: token_counts(frame, _of(table.output_tokens, c), path) for c in columns} if output else {},
+        prompt_tokens=tokens[table.prompt_tokens] if prompt else None,
+        output_tokens={c: tokens[_of(table.output_tokens, c)] for c in columns} if output else {},
         groups=_groups(scenario, frame, table.group, path) if table.group else {},
         rows=frame.height,
+        notes=(*notes, *(note for column in counts.values() for note in column.notes())),
     )
 
 

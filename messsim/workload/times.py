@@ -17,7 +17,8 @@ from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .growing import Growing
 from .readers import Marks, as_numbers, first_bad, rows_in_file
-from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
+from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
+from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, of_other_unit, unit_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,15 +27,11 @@ __all__ = ["DAY_S", "TimeForm", "Times", "check_form"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
-EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
-LATEST_S = 1e11  # the year 5138
-MOST = 1e12
+LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 NANOSECOND_YEARS = (1678, 2261)  # whole years whose nanoseconds since 1970 fit into 64 bits
-LEAST_STAMPS = 4  # how many that are multiples of much are so by no chance
-SHEET_STEP_S = 100.0  # steps of 10 s and less may be meant
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
 
 
@@ -100,7 +97,7 @@ class Times:
         self._dates: bool | None = None
         self._per_second: float = 1
         self._unit_from = ""
-        self._marks = Marks()
+        self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
@@ -131,7 +128,7 @@ class Times:
             raise _bad(
                 series.name, missing, "no value", hint if self._form.option.startswith("--") else EXPECTED, path, rows
             )
-        series = self._plain(series)
+        series = self._plain(series, rows)
         dates = self._are_dates(series)
         if self._dates is None:
             self._dates = dates
@@ -153,13 +150,17 @@ class Times:
         """Whether they are dates, or by their size numbers since 1970 in a unit that is then plain."""
         return self.are_dates or self._unit_from == "size"
 
-    def _plain(self, series: pl.Series) -> pl.Series:
+    def _plain(self, series: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        waits = in_seconds(series, in_text=self._form.format == "auto")
+        unit = self._form.format
+        waits = in_seconds(series, in_text=unit == "auto" or unit in PER_SECOND)
         if waits is not None:
             self._durations = True
+            if unit in PER_SECOND and (other := of_other_unit(series, unit)).any():
+                expected = f"{NAMES[unit]}, as {self._form.option} {unit} says; without it each value has its own unit"
+                raise _bad(series.name, other, series, expected, self._path, rows)
             return waits
         if self._form.format != "auto" or not series.dtype.is_integer():
             return series
@@ -207,6 +208,7 @@ class Times:
         bad = self._impossible(values)
         if bad.any():
             raise self._refused(series, bad, rows)
+        self._strays.add(values / self._per_second, rows)
         if self._origin and whole:  # exact in their own bits, beyond zero too where these have no sign
             exact = series.to_numpy()
             values = (exact - exact.dtype.type(self._origin)).view(np.int64).astype(np.float64)
@@ -237,12 +239,16 @@ class Times:
         expected = self._range()
         if value / self._per_second > LATEST_S and finer is not None and finer != unit:
             expected = f"{NAMES[unit]}; {self._form.option} {finer} for {NAMES[finer]}"
+            if self._unit_from == "size":
+                expected = self._or_without(f"{value:.15g}", f"{NAMES[unit]} since 1970, as the rows before have")
         if not np.isfinite(value):
             expected = self._or_without(f"{value}", expected)
         shown = series if series.dtype.is_integer() else series.cast(pl.Float64)
         return _bad(series.name, pl.Series(bad), shown, expected, self._path, rows)
 
     def _choose_unit(self, series: pl.Series) -> None:
+        import polars as pl
+
         form = self._form
         if self._durations:  # they are in seconds by now, whatever a name or an option says
             return
@@ -260,16 +266,15 @@ class Times:
                     f"{self._form.option} says otherwise"
                 )
             return
+        if (unit := unit_by_size(series.cast(pl.Float64).to_numpy())) is not None:
+            self._per_second, self._unit_from = UNITS[unit], "size"
+            if unit != "s":
+                self.notes.append(
+                    f"column {self._column!r} is read as {NAMES[unit]} since 1970, by its size; "
+                    f"{form.option} says otherwise"
+                )
+            return
         low, high = series.min(), series.max()
-        for unit, per_second in UNITS.items():
-            if EPOCH_S[0] <= float(low) / per_second and float(high) / per_second <= EPOCH_S[1]:  # type: ignore[arg-type]
-                self._per_second, self._unit_from = per_second, "size"
-                if unit != "s":
-                    self.notes.append(
-                        f"column {self._column!r} is read as {NAMES[unit]} since 1970, by its size; "
-                        f"{form.option} says otherwise"
-                    )
-                return
         if series.dtype.is_float() and SHEET_DAYS[0] <= float(low) and float(high) <= SHEET_DAYS[1]:  # type: ignore[arg-type]
             self.notes.append(
                 f"column {self._column!r} is read as seconds, but looks like the days of a spreadsheet: "
@@ -284,6 +289,7 @@ class Times:
         dates = self._parsed(series)
         if self._values is None:
             self._values = Growing(np.int64)
+        self._strays.add(dates.ns / SECOND_NS, rows)
         self._month_first_ok &= not dates.bad.any()
         self._day_first_ok &= not dates.bad_day_first.any()
         bad = dates.bad & dates.bad_day_first if dates.day_first_ns is not None else dates.bad
@@ -385,6 +391,7 @@ class Times:
         """
         assert self._values is not None
         values = self._values.array()
+        self._check_strays()
         if not self._dates:
             values = values if took_s is None else values - took_s * self._per_second
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
@@ -392,16 +399,33 @@ class Times:
                 self._doubt_the_unit(values)
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
             if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
-                self.start = _date(round(first_s * 1_000) * UNITS["us"], "Z")
-                self._doubt_the_digits(values)
+                self.start = date_text(round(first_s * 1_000) * UNITS["us"], "Z")
+                if not self._origin and (step_s := lost_digits_s(values, self._per_second)):
+                    lost = (
+                        "were its last digits lost, as in 32-bit floats, or numbers such as 1.7E+12 of a spreadsheet?"
+                    )
+                    self.notes.append(f"column {self._column!r} has multiples of {step_s:,.15g} s alone: {lost}")
             return seconds
         values = self._in_order_of_month(values)
         self._note_clock(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
-        self.start = _date(int(values.min()), "" if self._local and self._form.zone is None else "Z")
+        self.start = date_text(int(values.min()), "" if self._local and self._form.zone is None else "Z")
         since_first = (values - values.min()).view(np.uint64)  # may be more than half of what 64 bits hold
         since_first_s: Floats = since_first / SECOND_NS
         return since_first_s
+
+    def _check_strays(self) -> None:
+        """Raises where one of stamps since 1970 is none: years before the others, it would look like another unit."""
+        if (first := self._strays.first()) is None:
+            return
+        row, at_s = first
+        if self._dates:
+            value, expected = date_text(int(at_s) * SECOND_NS, ""), "a date of 2001 to 2099, as nearly all rows have"
+        else:
+            unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
+            value = f"{at_s * self._per_second:.15g}"
+            expected = self._or_without(value, f"{NAMES[unit]} since 1970, as nearly all rows have")
+        raise DataError(f"column {self._column!r} has {value} in row {row + 1}; expected {expected}", str(self._path))
 
     def _doubt_the_unit(self, values: Floats) -> None:
         """Whether it is not that of stamps since 1970, of which seconds are the commonest."""
@@ -412,24 +436,6 @@ class Times:
             self.notes.append(
                 f"column {self._column!r} is read as {NAMES[unit]} by {by}, but looks like seconds since 1970: "
                 f"{self._form.option} s"
-            )
-
-    def _doubt_the_digits(self, values: Floats) -> None:
-        """Whether stamps since 1970 lost their last digits: to 32 bits, which are 128 s apart, or in a spreadsheet.
-
-        The first leaves multiples of a power of two, the second, from milliseconds on, of a power of ten.
-        """
-        whole = not self._origin and (values == np.rint(values)).all()
-        if len(values) < LEAST_STAMPS or not whole or values.min() == values.max():
-            return
-        step = int(np.gcd.reduce(values.astype(np.int64)))
-        step_s = step / self._per_second
-        of_32_bits = step.bit_count() == 1 and step >= np.spacing(np.float32(values.min()))
-        of_sheet = self._per_second > 1 and re.fullmatch("10*", str(step)) is not None and step_s >= SHEET_STEP_S
-        if of_32_bits or of_sheet:
-            self.notes.append(
-                f"column {self._column!r} has multiples of {step_s:,.15g} s alone: were its last digits lost, as in "
-                "32-bit floats, or in numbers such as 1.7E+12 of a spreadsheet?"
             )
 
     def _in_order_of_month(self, month_first: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -479,15 +485,9 @@ class Times:
         steps_s = np.diff(ns) / SECOND_NS
         back = int(np.argmin(steps_s))
         if -3660 <= steps_s[back] <= -1800:
-            self.notes.append(
-                f"column {self._column!r} goes back by {-steps_s[back]:,.0f} s behind {_date(int(ns[back]), '')}: if "
-                f"daylight saving ended, {self._form.zone_option} such as Europe/Berlin puts it right"
-            )
-
-
-def _date(ns: int, zone: str) -> str:
-    """A time since 1970 as a date, to the millisecond."""
-    return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
+            behind = f"{-steps_s[back]:,.0f} s behind {date_text(int(ns[back]), '')}"
+            ended = f"if daylight saving ended, {self._form.zone_option} such as Europe/Berlin puts it right"
+            self.notes.append(f"column {self._column!r} goes back by {behind}: {ended}")
 
 
 def _bad(

@@ -122,6 +122,7 @@ class Lengths:
     prompt_tokens: Ints | None
     output_tokens: Ints | None
     in_order: bool
+    notes: tuple[str, ...] = ()
 
 
 def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Lengths:
@@ -129,7 +130,8 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
     names = law.columns
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     columns_read = {column: CountsColumn(column, path) for column in tokens}
-    for before, frame in blocks(path, list(tokens)):
+    notes: list[str] = []
+    for before, frame in blocks(path, list(tokens), notes):
         for column, counts in tokens.items():
             counts.add(_token_counts(columns_read[column], frame, path, before))
     columns = {column: counts.array() for column, counts in tokens.items()}
@@ -137,6 +139,7 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
         columns[names.prompt_tokens] if prompt else None,
         columns[names.output_tokens] if output else None,
         law.order == "file",
+        (*notes, *(note for column in columns_read.values() for note in column.notes())),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LONG", "NAMES", "PER_SECOND", "UNITS", "in_seconds", "unit_of"]
+__all__ = ["LONG", "NAMES", "PER_SECOND", "UNITS", "in_seconds", "of_other_unit", "unit_of"]
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
 LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
@@ -57,3 +57,13 @@ def in_seconds(series: pl.Series, *, in_text: bool) -> pl.Series | None:
         return None
     per_second = parts["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
     return parts["1"].cast(pl.Float64).alias(series.name) / per_second
+
+
+def of_other_unit(series: pl.Series, unit: str) -> pl.Series:
+    """Which durations state another unit than this in their text."""
+    import polars as pl
+
+    if series.dtype != pl.String:
+        return pl.Series([False] * len(series))
+    stated = series.str.extract(DURATION.pattern, 2).replace_strict(IN_TEXT, return_dtype=pl.Float64)
+    return (stated != PER_SECOND[unit]).fill_null(False)

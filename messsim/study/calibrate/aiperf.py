@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
+from messsim.workload.readers import ROW_IN_FILE
 from messsim.workload.units import UNITS, unit_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
         if name is not None:
             wanted[f"{ours}_{_unit(frame, names, name)}" if ours in TIMES else ours] = name
     columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
-    return frame.select(column.alias(ours) for ours, column in columns.items() if column is not None)
+    named = [column.alias(ours) for ours, column in columns.items() if column is not None]
+    return frame.select(*named, *(c for c in frame.columns if c == ROW_IN_FILE))
 
 
 def _mean(names: dict[str, str], stem: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
-from messsim.workload.readers import numbers
+from messsim.workload.readers import ROW_IN_FILE, numbers, row_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,12 +49,13 @@ def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return pl.DataFrame({c: frame[c] for c in ENGINE if c in frame.columns} | collected)
+    return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected)
 
 
 def _check_clients(frame: pl.DataFrame) -> None:
     """Raises where a run had no limit of requests under way, or sent them too slowly to reach it."""
-    for row, run in enumerate(frame.iter_rows(named=True), 1):
+    for i, run in enumerate(frame.iter_rows(named=True)):
+        row = row_number(frame, i)
         if run["max_concurrency"] is None:
             raise DataError(
                 f"column 'max_concurrency' has no value in row {row}: how many requests were under way changed all the "

@@ -118,7 +118,7 @@ def calibrate(
         "not_determined": undetermined,
         "measure_next": measure_next(undetermined, served=measured.kind == "served", few=_too_few(estimates)),
         "errors": errors,
-        "notes": chooser.notes() + engine_notes(known.engine, measured.whose, paths[0]),
+        "notes": [*measured.notes, *chooser.notes(), *engine_notes(known.engine, measured.whose, paths[0])],
     }
 
 

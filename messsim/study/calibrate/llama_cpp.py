@@ -120,7 +120,7 @@ def _tests(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     parts = frame["test"].cast(pl.String).str.extract_groups(TEST).struct.unnest()
     length = parts["2"].cast(pl.Float64)
     speed = frame["t/s"].cast(pl.String).str.replace(AROUND, "").set(parts["1"].is_null(), "1")
-    per_s = numbers(pl.DataFrame([speed]), "t/s", path, least=0)
+    per_s = numbers(frame.with_columns(speed), "t/s", path, least=0)
     is_prompt = parts["1"] == "pp"
     frame = frame.with_columns(
         length.set(~is_prompt, 0.0).alias("n_prompt"), length.set(is_prompt, 0.0).alias("n_gen"),

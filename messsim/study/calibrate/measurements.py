@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +14,8 @@ from messsim.errors import DataError, MissingColumns
 from messsim.shapes.evidence import Facts
 from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
-from messsim.workload.readers import numbers, read, require
+from messsim.workload.counts import CountsColumn
+from messsim.workload.readers import ROW_IN_FILE, numbers, read, require, row_number, with_rows_in_file
 from messsim.workload.units import UNITS
 from messsim.zoo.fitting import Iterations
 
@@ -42,6 +43,7 @@ SILICON = {  # what the wheel's silicon_sample.csv calls them since its version 
     "system": "gpu",
     "tp_size": "tp",
 }
+WHOLE = ("clients", "prompt_tokens", "output_tokens")  # of points
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED, MOST_LISTED = 8, 12  # values of a column, and columns, that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
@@ -89,11 +91,14 @@ class Measurements:
         Iterations or points.
     idle_w
         Power of all GPUs in rows without any work, W; None if there are no such rows.
+    notes
+        What is allowed in the file, but deserves a word.
     """
 
     whose: Facts
     rows: Iterations | ServedPoints
     idle_w: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Literal["served", "iterations"]:
@@ -123,22 +128,25 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     """
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
-    frame, chooser = read(path), chooser or Chooser()
+    notes: list[str] = []
+    frame, chooser = with_rows_in_file(read(path, notes=notes)), chooser or Chooser()
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
     chosen = chooser.of_file(frame, path, as_one=True)
+    given = [c for c in chosen.columns if c != ROW_IN_FILE]
     frame = _named(chosen, path, unit)
     whose = _whose(frame, path)
     if unit == "auto":
-        _doubt_seconds(frame, chosen.columns, path)
-        _doubt_answers(frame, chosen.columns, path)
+        _doubt_seconds(frame, given, path)
+        _doubt_answers(frame, given, path)
     if "clients" in frame.columns:
-        return Measurements(whose, _points(frame, path))
+        points = _points(frame, path)
+        return Measurements(whose, points, notes=(*notes, *_rounded(frame, given, path)))
     if {f"{reading}_s" for reading in ("ttft", "tpot", "e2e")} & set(frame.columns):
         expected = "a column clients, how many requests ran at once, beside prompt_tokens and output_tokens"
-        raise DataError(f"has times of answers; expected {expected}; it has {_listed(chosen.columns)}", str(path))
+        raise DataError(f"has times of answers; expected {expected}; it has {_listed(given)}", str(path))
     rows, idle_w = _iterations(frame, path)
-    return Measurements(whose, rows, idle_w)
+    return Measurements(whose, rows, idle_w, tuple(notes))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -155,6 +163,7 @@ def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
         has other readings.
     """
     (_, whole), *others = parts
+    notes = [f"{path}: {note}" if others else note for path, part in parts for note in part.notes]
     for path, part in others:
         for name in whole.whose.keys() & part.whose.keys():
             if whole.whose[name] != part.whose[name]:
@@ -164,7 +173,7 @@ def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
         idle = [m.idle_w for m in (whole, part) if m.idle_w is not None]
         rows = _joined_rows(whole.rows, part.rows, path)
         whole = Measurements(whole.whose | part.whose, rows, float(np.mean(idle)) if idle else None)
-    return whole
+    return replace(whole, notes=tuple(notes))
 
 
 def _joined_rows(
@@ -219,7 +228,8 @@ def _sampled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         return frame
     _one_value(frame, [theirs for theirs, ours in SILICON.items() if ours in WHOSE], path)
     whole = {name: numbers(frame, name, path, least=1).astype(int) for name in ("tp_size", "batch_size")}
-    return frame.with_columns(**whole).select([*SILICON, *(c for c in ENGINE if c in frame.columns)]).rename(SILICON)
+    others = [c for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns]
+    return frame.with_columns(**whole).select([*SILICON, *others]).rename(SILICON)
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -285,12 +295,12 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
         prior = np.zeros(len(prompts))
     if pairs is None:
         pairs = prompts * (prior + prompts / 2)
-    _together(prior > 0, prompts > 0, "prompt_prior", prior, "prompt_tokens", path)
-    _together(cached > 0, batch > 0, "cached_tokens", cached, "batch", path)
-    _together(pairs > 0, prompts > 0, "prompt_pairs", pairs, "prompt_tokens", path)
+    _together(frame, "prompt_prior", prior, "prompt_tokens", prompts, path)
+    _together(frame, "cached_tokens", cached, "batch", batch, path)
+    _together(frame, "prompt_pairs", pairs, "prompt_tokens", prompts, path)
     works = prompts + batch > 0
     if joules is None and not works.all():
-        row = int(np.argmin(works)) + 1
+        row = row_number(frame, int(np.argmin(works)))
         raise DataError(
             f"row {row} has neither prompt_tokens nor batch; expected work, or energy_j of a pause", str(path)
         )
@@ -303,12 +313,13 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
     return Iterations(prompts, pairs, prior, batch, cached, seconds, joules), idle_w
 
 
-def _together(has: Any, needs: Any, column: str, values: Floats, other: str, path: Path) -> None:
+def _together(frame: pl.DataFrame, column: str, values: Floats, other: str, needs: Floats, path: Path) -> None:
     """Raises where a column says something of what another says there is none of."""
-    wrong = has & ~needs
+    wrong = (values > 0) & ~(needs > 0)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"column {column!r} has {values[row]:.10g} in row {row + 1}, where {other} is 0", str(path))
+        where = f"row {row_number(frame, row)}, where {other} is 0"
+        raise DataError(f"column {column!r} has {values[row]:.10g} in {where}", str(path))
 
 
 def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> Floats | None:
@@ -340,15 +351,15 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
         if least <= (median := float(np.nanmedian(times))) <= most:
             continue
         long = median > most
-        row = int(np.argmax(times > most if long else times < least))
-        value, ours = times[row], column.removesuffix("_s")
+        first = int(np.argmax(times > most if long else times < least))
+        value, row, ours = times[first], row_number(frame, first), column.removesuffix("_s")
         takes, limit = ("so many", f"at most {most:g}") if long else ("so few", f"at least {least:g}")
         takes, unit = f"no server takes {takes} seconds, {limit}", _finer(frame, path) if long else "s"
         if column in columns:
-            what = f"column {column!r} has {value:.10g} in row {row + 1}: {takes}; are these {UNIT_NAMES[unit]}? Then "
+            what = f"column {column!r} has {value:.10g} in row {row}: {takes}; are these {UNIT_NAMES[unit]}? Then "
             raise DataError(f"{what}--time-format {unit}, or name the column {ours}_{unit}", str(path))
         raise DataError(
-            f"{_name_in(columns, ours)} comes to {value:.10g} s in row {row + 1}: {takes}; --time-format says the unit "
+            f"{_name_in(columns, ours)} comes to {value:.10g} s in row {row}: {takes}; --time-format says the unit "
             "of all times: s, ms, us or ns",
             str(path),
         )
@@ -369,9 +380,9 @@ def _doubt_answers(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
     row = int(np.argmax(times > MOST_A_TOKEN_S * tokens))
     theirs = next((f"column {c!r}" for c in columns if "e2e" in c.lower()), "the time of a whole answer")
     raise DataError(
-        f"{theirs} has {times[row]:.10g} in row {row + 1}: no server takes so many seconds for {tokens[row]:.10g} "
-        f"tokens, at most {MOST_A_TOKEN_S * tokens[row]:.10g}; are these milliseconds? Then --time-format ms, or name "
-        "the column e2e_ms",
+        f"{theirs} has {times[row]:.10g} in row {row_number(frame, row)}: no server takes so many seconds for "
+        f"{tokens[row]:.10g} tokens, at most {MOST_A_TOKEN_S * tokens[row]:.10g}; are these milliseconds? Then "
+        "--time-format ms, or name the column e2e_ms",
         str(path),
     )
 
@@ -405,16 +416,24 @@ def _nearly(columns: Sequence[str]) -> str:
     return ""
 
 
+def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterator[str]:
+    """Notes on counts of the file's own that are not whole; what benchmarks sum up is rounded without one."""
+    for name in WHOLE:
+        if name in columns:
+            column = CountsColumn(name, path)
+            column.read(frame, 0)
+            yield from column.notes()
+
+
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise MissingColumns([f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns)}"], str(path), {})
     _no_bare_times(frame.columns, readings, path)
-    columns = ("clients", "prompt_tokens", "output_tokens")
-    clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
+    clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in WHOLE)
     if "tpot_s" in readings and min(outputs) < 2:
-        row = outputs.index(min(outputs)) + 1
+        row = row_number(frame, outputs.index(min(outputs)))
         raise DataError(f"column 'output_tokens' has 1 in row {row}, where tpot_s has no meaning", str(path))
     return ServedPoints(clients, prompts, outputs, readings, _optional(frame, "j_per_token", path, least=LEAST))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
 from messsim.workload.meaning import by_meaning
+from messsim.workload.readers import row_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,8 +80,8 @@ def _check_alike(frame: pl.DataFrame, ranked: list[str]) -> None:
     for other in ranked[1:]:
         if (apart := (first != frame[other]).fill_null(False).arg_true()).len():
             row = int(apart[0])
-            values = f"{first[row]} and {frame[other][row]}"
+            where = f"row {row_number(frame, row)}: {first[row]} and {frame[other][row]}"
             raise DataError(
-                f"columns {ranked[0]!r} and {other!r} differ in row {row + 1}: {values}; expected one of how many "
-                "requests ran at once: call it clients"
+                f"columns {ranked[0]!r} and {other!r} differ in {where}; expected one of how many requests ran at "
+                "once: call it clients"
             )

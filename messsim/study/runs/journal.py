@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
-from messsim.files import check_plain, read_json, why
+from messsim.files import check_plain, finite, json_text, read_json, why
 from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump
 
@@ -79,6 +79,7 @@ class Journal(Generic[Value]):
         OutputError
             If it cannot be written; the rows of before are kept.
         """
+        row = cast(Value, finite(row))  # as whoever goes on reads it
         line = self._lines.line(key, row)
         size = self._opened.tell()
         try:
@@ -120,7 +121,7 @@ class _Lines(Generic[Value]):
     def line(self, key: Key, row: Value) -> bytes:
         """The line of a finished run."""
         entry = {"point": key[0], "replication": key[1], "row": row}
-        return (json.dumps(entry | {"check": self._check(entry)}) + "\n").encode()
+        return json_text(entry | {"check": self._check(entry)}, indent=None).encode()
 
     def read(self, content: bytes) -> tuple[dict[Key, Value], int]:
         """The rows, and how many bytes they take: half a line at the end, which a kill may leave, is left out.
@@ -178,7 +179,7 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
         with complete_or_absent(directory) as beside, writing(directory):
             (beside / "scenario.toml").write_text(dump(base), encoding="utf-8")
             study = {"contents": parts, "points": list(points)}
-            (beside / STUDY).write_text(json.dumps(study, indent=2, default=str) + "\n", encoding="utf-8")
+            (beside / STUDY).write_text(json_text(study, default=str), encoding="utf-8")
             (beside / ROWS).touch()
     with _opened(directory) as opened:
         try:

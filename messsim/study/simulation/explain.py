@@ -12,7 +12,9 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result, check_whole, reading_records
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario import Scenario, load
+from messsim.scenario.overrides import format_value
 from messsim.shapes.checks import Explanation, Record
+from messsim.summary import Summary
 
 from .single import simulated
 
@@ -105,6 +107,7 @@ def explain(
     if not 0 <= request < arrived:
         raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
     scenario = _scenario(path, run_policy)
+    _check_unchanged(path / "scenario.toml", scenario, result.summary)
     record = _record(result, path, request)
     scenario = scenario.changed(engine="simpy")
     if record["model"] is None:
@@ -142,6 +145,18 @@ def _scenario(path: Path, run_policy: bool) -> Scenario:
             "expected --run-policy (run_policy=True in Python) if you trust that file"
         )
     return scenario
+
+
+def _check_unchanged(file: Path, scenario: Scenario, summary: Summary) -> None:
+    """Raises where what a run says of its scenario is not what the file says now."""
+    of_run = (summary["scenario"], summary["seed"], summary["replication"], [m["name"] for m in summary["models"]])
+    of_file = (scenario.name, scenario.seed, scenario.replication, scenario.model_names)
+    for key, was, now in zip(("name", "seed", "replication", "models"), of_run, of_file, strict=True):
+        if was != now:
+            raise OutputError(
+                f"{file}: {key} = {format_value(now)}, and the run was of {format_value(was)}: it was changed; "
+                "expected the file as the run wrote it"
+            )
 
 
 def _up_to(scenario: Scenario, request: int, record: Record) -> Scenario:
@@ -187,7 +202,8 @@ def _compare(path: Path, record: Record, seen: Seen, names: list[str], reference
         if record[key] != value:
             raise OutputError(
                 f"{path}: the replay decides request {record['id']} with {key} = {value!r}, the record says "
-                f"{record[key]!r}: another version of messsim, or other data files, made it"
+                f"{record[key]!r}: another version of messsim, or other data files, made it, or its scenario.toml was "
+                "changed"
             )
 
 

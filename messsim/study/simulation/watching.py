@@ -16,9 +16,8 @@ from pydantic import ValidationError
 
 from messsim.engines import Progress
 from messsim.errors import MesssimError, OutputError
-from messsim.files import MOST_JSON, read_bytes, why
 from messsim.results import Result, in_progress, leftover_notes, write_file
-from messsim.results.reading import what_is_wrong
+from messsim.results.reading import read_whole
 from messsim.results.whole import check_figures
 from messsim.scenario import Scenario, load
 from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
@@ -185,15 +184,13 @@ def show(directory: Path) -> Snapshot:
         expected = "expected what run --out wrote"
         raise OutputError(f"{directory}: holds no run, and none is being written there; {expected}{left}")
     try:
-        return Snapshot.model_validate_json(read_bytes(live, MOST_JSON))
-    except FileNotFoundError:
-        if (directory / "summary.json").exists():  # it ended meanwhile
-            return _of_result(Result.read(directory))
-        raise OutputError(f"{directory}: its run has only begun; expected to be asked again in a second") from None
-    except ValidationError as error:
-        raise OutputError(f"{live}: {what_is_wrong(error)}; it is damaged, or of another version") from None
-    except OSError as error:
-        raise OutputError(f"{live}: cannot be read: {why(error)}") from None
+        return read_whole(live, Snapshot)
+    except OutputError:
+        if live.exists():
+            raise
+    if (directory / "summary.json").exists():  # it ended meanwhile
+        return _of_result(Result.read(directory))
+    raise OutputError(f"{directory}: its run has only begun; expected to be asked again in a second")
 
 
 def _up(timeline: pl.DataFrame, pool: str, most: int) -> int:

@@ -8,11 +8,11 @@ it ever runs sequences at once.
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from messsim.errors import OutputError
+from messsim.files import json_text
 
 __all__ = ["MOST_EVENTS", "Slots", "TraceFile"]
 
@@ -40,7 +40,8 @@ class TraceFile:
         self._most = most
         self.events = 0
         self.happened = 0  # without names
-        out.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
+        other = json_text(about, indent=None).rstrip()
+        out.write(f'{{"displayTimeUnit": "ms", "otherData": {other}, "traceEvents": [')
 
     def shows(self, time_s: float) -> bool:
         """Whether what happens then is in the window."""
@@ -82,7 +83,7 @@ class TraceFile:
         self.happened += event["ph"] != "M"
         if self.events > self._most:
             raise OutputError(f"--trace-window: more than {self._most:,} events; expected a shorter window")
-        self._out.write(("\n" if self.events == 1 else ",\n") + json.dumps(event, allow_nan=False))
+        self._out.write(("\n" if self.events == 1 else ",\n") + json_text(event, indent=None).rstrip())
 
 
 def _ns(time_s: float) -> int:

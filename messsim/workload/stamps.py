@@ -1,0 +1,89 @@
+"""Numbers that are stamps since 1970: the unit that nearly all of them are in, and those that stray among them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunk import Floats
+from .units import UNITS
+
+__all__ = ["EPOCH_S", "Strays", "date_text", "lost_digits_s", "stamps_s", "unit_by_size"]
+
+EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
+LEAST = 3  # times, of which two tell that the third strays
+MOST_STRAYS = 0.1  # of all of them
+LEAST_STAMPS = 4  # how many that are multiples of much are so by no chance
+SHEET_STEP_S = 100.0  # steps of 10 s and less may be meant
+SPAN = 0.1  # of the time since 1970, within which the others lie
+
+
+def unit_by_size(values: Floats) -> str | None:
+    """The unit in which all of these are stamps since 1970, or nearly all; None: in none."""
+    for unit, per_second in UNITS.items():
+        seconds = values / per_second
+        strays = Strays()
+        strays.add(seconds, np.arange(len(values)))
+        if not strays.count or strays.first() is not None:
+            return unit
+    return None
+
+
+def stamps_s(values: Floats) -> Floats | None:
+    """Those of some numbers that are stamps since 1970, in seconds, where nearly all are; else None."""
+    unit = unit_by_size(values)
+    seconds = values / UNITS[unit or "s"]
+    return None if unit is None else seconds[(seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])]
+
+
+def date_text(ns: int, zone: str) -> str:
+    """Nanoseconds since 1970 as a date, to the millisecond."""
+    return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
+
+
+class Strays:
+    """Which times, block by block, are no stamps since 1970 where nearly all the others are: 0 and -1 stand for none.
+
+    Attributes
+    ----------
+    count
+        How many are none.
+    """
+
+    def __init__(self) -> None:
+        self.count = self._all = 0
+        self._first: tuple[int, float] | None = None
+        self._low, self._high = np.inf, -np.inf
+
+    def add(self, seconds: Floats, rows: NDArray[np.int64]) -> None:
+        """The next, and where each stands in the file."""
+        within = (seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])
+        self._all += len(seconds)
+        self.count += int((~within).sum())
+        if self._first is None and not within.all():
+            at = int(np.argmin(within))
+            self._first = int(rows[at]), float(seconds[at])
+        self._low = min(self._low, float(seconds.min(initial=np.inf, where=within)))
+        self._high = max(self._high, float(seconds.max(initial=-np.inf, where=within)))
+
+    def first(self) -> tuple[int, float] | None:
+        """The row of the first, from 0, and its seconds; None where none strays."""
+        few = self._all >= LEAST and self.count <= max(1, MOST_STRAYS * self._all)
+        return self._first if few and self._high - self._low < SPAN * self._low else None
+
+
+def lost_digits_s(values: Floats, per_second: float) -> float:
+    """What all stamps are multiples of, where that tells that their last digits are lost; 0: it does not.
+
+    In 32 bits, which are 128 s apart, they are multiples of a power of two; in a spreadsheet, from milliseconds on, of
+    a power of ten.
+    """
+    whole = (values == np.rint(values)).all()
+    if len(values) < LEAST_STAMPS or not whole or values.min() == values.max():
+        return 0.0
+    step = int(np.gcd.reduce(values.astype(np.int64)))
+    of_32_bits = step.bit_count() == 1 and step >= np.spacing(np.float32(values.min()))
+    of_sheet = per_second > 1 and re.fullmatch("10*", str(step)) is not None and step / per_second >= SHEET_STEP_S
+    return step / per_second if of_32_bits or of_sheet else 0.0
