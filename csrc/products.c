@@ -21,8 +21,8 @@ static void index_knots(ms_products *self, const ms_coefficients *c)
         self->slope_s_per_token[k] = (c->knot_s[k + 1] - c->knot_s[k]) / (c->knot_tokens[k + 1] - c->knot_tokens[k]);
     }
     for (int32_t i = 0; i < MS_OCTAVES; i++) {
-        const double from = i > 0 ? ldexp(1.0, i) : 0.0;
-        const double to = i < MS_OCTAVES - 1 ? ldexp(1.0, i + 1) : INFINITY;
+        const double from = i > 0 ? (double)((int64_t)1 << i) : 0.0;
+        const double to = i < MS_OCTAVES - 1 ? (double)((int64_t)2 << i) : INFINITY;
         int32_t below = 0, within = 0;
         for (int32_t k = 0; k + 2 < c->knots; k++) {
             below += self->turn_tokens[k] < from;

@@ -99,12 +99,15 @@ def _standard_input() -> int:
     return os.dup(kept.fileno())
 
 
-def why(error: OSError, expected: str = "a file") -> str:
-    """Why a path could not be opened or read, as the end of a sentence that begins with the path."""
+def why(error: OSError, expected: str = "a file", *, is_given: bool = True) -> str:
+    """Why a path could not be opened or read, as the end of a sentence that begins with the path.
+
+    `is_given`: by a user, who may give ``-`` instead.
+    """
     if isinstance(error, FileNotFoundError):
         return "no such file" if expected == "a file" else f"no such file; expected {expected}"
     if isinstance(error, NotAFile):
-        instead = "; a command takes - for standard input" if str(error) == PIPE else ""
+        instead = "; a command takes - for standard input" if is_given and str(error) == PIPE else ""
         return f"is {error}; expected {expected}{instead}"
     return f"cannot be read: {error.strerror or error}"
 

@@ -65,6 +65,8 @@ def split(draw, data):
     if "max_new_tokens" in data["tokens"]:
         without_own_limits(pools)
     agree(pools)
+    if not any(f"{name}_per_minute" in pool for pool in pools for name in ("requests", "tokens")):
+        data.get("clients", {}).pop("retry_after_max_s", None)
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):
         failures.pop("mtbf_s", None)

@@ -34,7 +34,7 @@ def read_whole(path: Path, shape: type[Shape]) -> Shape:
     except ValidationError as error:
         raise damaged(path, error) from None
     except OSError as error:
-        raise OutputError(f"{path}: {why(error)}") from None
+        raise OutputError(f"{path}: {why(error, is_given=False)}") from None
 
 
 def damaged(path: Path, error: ValidationError) -> OutputError:

@@ -105,7 +105,7 @@ def _scanned(folder: Path) -> pl.LazyFrame:
             with files.open_file(part) as file:
                 check_layout(file)
         except OSError as error:
-            raise OutputError(f"{part}: {files.why(error)}") from None
+            raise OutputError(f"{part}: {files.why(error, is_given=False)}") from None
         except ValueError as error:
             raise OutputError(f"{part}: cannot be read: {error}") from None
     if all(map(files.is_utf8, parts)):

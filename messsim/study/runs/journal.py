@@ -205,7 +205,7 @@ def _opened(directory: Path) -> FileIO:
     try:
         check_plain(path)
     except OSError as error:
-        raise OutputError(f"{path}: {why(error, 'the rows that this study wrote')}") from None
+        raise OutputError(f"{path}: {why(error, 'the rows that this study wrote', is_given=False)}") from None
     with writing(directory, KEPT):
         return FileIO(path, "r+")
 
