@@ -285,6 +285,7 @@ def test_missing_tables(without, line):
 
 # ---- keys that do not fit each other --------------------------------------------------------------------
 
+FROM_FILE = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
 KNOWN = "expected one of small, large"
 TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
 
@@ -454,11 +455,21 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
         ),
         # columns of a trace
         (
-            {"arrivals": {"kind": "trace", "file": "t.csv", "columns": {"prompt_tokens": "n", "output_tokens": "n"}}},
+            {
+                "arrivals": {"kind": "trace", "file": "t.csv", "columns": {"prompt_tokens": "n", "output_tokens": "n"}},
+                "tokens": FROM_FILE,
+            },
             ["arrivals.columns: prompt_tokens and output_tokens are both 'n'; expected a column for each"],
         ),
         (
-            {"tokens": {"columns": {"output_tokens": "prompt_tokens"}}},
+            {
+                "arrivals": {"kind": "trace", "file": "t.csv", "columns": {"time": "prompt_tokens"}},
+                "tokens": FROM_FILE | {"output": 5},
+            },
+            ["arrivals.columns: time and prompt_tokens are both 'prompt_tokens'; expected a column for each"],
+        ),
+        (
+            {"tokens": FROM_FILE | {"file": "l.csv", "columns": {"output_tokens": "prompt_tokens"}}},
             ["tokens.columns: prompt_tokens and output_tokens are both 'prompt_tokens'; expected a column for each"],
         ),
         *[

@@ -158,6 +158,15 @@ def test_day_and_month_may_be_either_until_a_row_tells():
         times(["1/13/2024", "13/1/2024"])
 
 
+@pytest.mark.parametrize("mark", ["/", "."])
+def test_few_days_that_are_no_month_are_no_strays(mark):
+    days = [f"{day:02}{mark}11{mark}2023 00:00" for day in range(1, 14) for _ in range(20)]  # the 13th: one of 13
+    expected = [(day - 1) * DAY for day in range(1, 14) for _ in range(20)]
+    assert seconds(days) == expected
+    assert seconds(days[::-1]) == expected[::-1]
+    assert seconds([f"12{mark}11{mark}2023"] * 23 + [f"13{mark}11{mark}2023"]) == [0.0] * 23 + [DAY]
+
+
 @pytest.mark.parametrize(
     ("values", "pattern"),
     [

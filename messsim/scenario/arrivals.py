@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import NonNegative, Part, Positive, TokenCount
-from .laws import check_two_columns
 
 __all__ = ["Arrivals", "Closed", "Diurnal", "Gamma", "Mmpp", "Poisson", "Trace"]
 
@@ -83,11 +82,6 @@ class Columns(Part):
     turn: str | None = Field(
         None, description="column of the number of the turn, which rises from a parent to those who follow it"
     )
-
-    @model_validator(mode="after")
-    def _one_each(self) -> Self:
-        check_two_columns(self.prompt_tokens, self.output_tokens)
-        return self
 
     @property
     def has_sessions(self) -> bool:

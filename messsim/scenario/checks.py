@@ -8,9 +8,10 @@ from typing import Protocol
 from .apis import API_KEYS, api_problems, autoscale_problems, what_refuses
 from .arrivals import Arrivals
 from .clients import Clients
+from .columns import column_problems
 from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
-from .names import name_problems
+from .names import given_twice, name_problems
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
@@ -174,13 +175,11 @@ def _names(s: Parts) -> Iterator[str]:
     for table, names in (
         ("models", s.model_names),
         ("tenants", [t.name for t in s.tenants]),
-        ("pools", [p.name for p in (s.pools if _unknown_pools(s) else s.fleet) if p.name]),
-        (
-            "satisfaction.tasks",
-            [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else [],
-        ),
+        ("pools", [p.name for p in (s.pools if _unknown_pools(s) else s.fleet) if p.name] if s.pools else []),
     ):
         yield from name_problems(table, names)
+    if s.satisfaction.kind == "irt":
+        yield from given_twice("satisfaction.tasks", [t.name for t in s.satisfaction.tasks])
     known = f"expected one of {', '.join(s.model_names)}"
     references = {"router.reference": s.router.reference}
     references |= {f"router.{policy}.reference": own.get("reference") for policy, own in s.router.overrides.items()}
@@ -232,9 +231,11 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
 
 
 def _files_of_lengths(s: Parts) -> Iterator[str]:
-    laws = [s.tokens.prompt, s.tokens.output, *(m.output for m in s.models), *(p.prompt for p in s.phases)]
-    laws += [p.output for p in s.phases]
-    if s.tokens.file is not None and not any(law is not None and law.kind == "trace" for law in laws):
+    prompts = any(law is not None and law.kind == "trace" for law in (s.tokens.prompt, *(p.prompt for p in s.phases)))
+    answers = (s.tokens.output, *(m.output for m in s.models), *(p.output for p in s.phases))
+    outputs = any(law is not None and law.kind == "trace" for law in answers)
+    yield from column_problems(s.arrivals, s.tokens, prompts=prompts, outputs=outputs)
+    if s.tokens.file is not None and not (prompts or outputs):
         yield (
             f"tokens.file = {s.tokens.file!r}: no law reads it; expected tokens.prompt = {{kind = 'trace'}}, or output"
         )

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import MOST_TOKENS, NonNegative, Part, Positive, TokenCount, Weight, expanding
 
-__all__ = ["Builtin", "DelayLaw", "Empirical", "TokenLaw", "Tokens", "WaitLaw", "check_two_columns"]
+__all__ = ["Builtin", "DelayLaw", "Empirical", "TokenLaw", "Tokens", "WaitLaw"]
 
 Cv = Annotated[float, Field(ge=1e-3, le=100)]
 
@@ -150,28 +150,11 @@ WaitLaw = Annotated[
 ]
 
 
-def check_two_columns(prompt_tokens: str, output_tokens: str) -> None:
-    """One column of a file cannot count both prompts and answers.
-
-    Raises
-    ------
-    ValueError
-        If it is to.
-    """
-    if prompt_tokens == output_tokens:
-        raise ValueError(f"prompt_tokens and output_tokens are both {prompt_tokens!r}; expected a column for each")
-
-
 class LengthColumns(Part):
     """Which columns of a file of lengths mean what."""
 
     prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
     output_tokens: str = Field("output_tokens", description="column of answer token counts")
-
-    @model_validator(mode="after")
-    def _one_each(self) -> Self:
-        check_two_columns(self.prompt_tokens, self.output_tokens)
-        return self
 
 
 class Tokens(Part):

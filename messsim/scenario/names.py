@@ -3,7 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-__all__ = ["name_problems"]
+__all__ = ["given_twice", "name_problems"]
+
+
+def given_twice(table: str, names: Sequence[str]) -> Iterator[str]:
+    """Which names of a table are given twice."""
+    for name, times in sorted(Counter(names).items()):
+        if times > 1:
+            yield f"{table}: the name {name!r} is given twice; expected different names"
 
 
 def name_problems(table: str, names: Sequence[str]) -> Iterator[str]:
@@ -12,9 +19,7 @@ def name_problems(table: str, names: Sequence[str]) -> Iterator[str]:
     A figure's column is its path with underscores for points and without quotes (`messsim.study.runs.rows.column_of`):
     of two names alike in it a study would show one's figures for both.
     """
-    for name, times in sorted(Counter(names).items()):
-        if times > 1:
-            yield f"{table}: the name {name!r} is given twice; expected different names"
+    yield from given_twice(table, names)
     by_column: dict[str, str] = {}
     for name in dict.fromkeys(names):
         other = by_column.setdefault(name.replace('"', "").replace(".", "_"), name)

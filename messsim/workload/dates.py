@@ -88,6 +88,11 @@ class Dates:
     dots: bool = False
     either: str = ""
 
+    @property
+    def read_ns(self) -> Nanos:
+        """With the month first, or the day where the month cannot be."""
+        return self.ns if self.day_first_ns is None else np.where(self.bad, self.day_first_ns, self.ns)
+
 
 def parse_dates(series: pl.Series) -> Dates:
     """Reads a column of text in any of `FORMS`, each row by the first that fits."""

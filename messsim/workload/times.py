@@ -289,7 +289,7 @@ class Times:
         dates = self._parsed(series)
         if self._values is None:
             self._values = Growing(np.int64)
-        self._strays.add(dates.ns / SECOND_NS, rows)
+        self._strays.add(dates.read_ns / SECOND_NS, rows)
         self._month_first_ok &= not dates.bad.any()
         self._day_first_ok &= not dates.bad_day_first.any()
         bad = dates.bad & dates.bad_day_first if dates.day_first_ns is not None else dates.bad

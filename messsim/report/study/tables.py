@@ -59,7 +59,7 @@ def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str
         return f"{figure} (0 to {as_text(high)}){after}"
     if name in ("satisfaction", "margin"):
         return f"{figure} ± {half_width(100 * half)}"
-    return f"{figure} ± {seconds(half) if name.endswith('_p95') else half_width(half)}{after}"
+    return f"{figure} ± {seconds(half) if name in AXES and name.endswith('_p95') else half_width(half)}{after}"
 
 
 def differences_table(comparison: Comparison) -> Table:

@@ -16,14 +16,15 @@ __all__ = ["summed_up"]
 
 # Their names (docs: reference/json-export-schema; GenAI-Perf's means have the same, and its concurrency is an option),
 # as words in lower case, by ours.
-CLIENTS: tuple[str, ...] = (
+CLIENTS = (
     "concurrency",
     "input_config_loadgen_concurrency",
     "loadgen_concurrency",
     "max_concurrency",
     "clients",
+    "input_config_concurrency",
+    "input_config_perf_analyzer_stimulus_concurrency",
 )
-CLIENTS += ("input_config_concurrency", "input_config_perf_analyzer_stimulus_concurrency")
 TOKENS = {"prompt_tokens": "input_sequence_length", "output_tokens": "output_sequence_length"}
 TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
 RATES = {"tokens_per_s": "output_token_throughput"}
