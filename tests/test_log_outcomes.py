@@ -13,6 +13,7 @@ from messsim.workload.choosing import Chooser, conditions
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()
+ACC_IS_TAKEN = "answers have several metrics (acc, acc_norm): acc is taken; --score acc_norm says another"
 
 
 def scored(scores, **options):
@@ -387,6 +388,32 @@ def test_a_filter_of_the_harness_is_the_first_or_that_which_was_asked_for():
 )
 def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
     assert outcomes._harness(samples(**more), HERE, options, [])[1] == score
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "notes"),
+    [
+        ({"acc_norm": [1.0] * 4}, PLAIN, [ACC_IS_TAKEN]),
+        ({"acc_norm": [1.0] * 4, "metrics": [["acc_norm", "acc"]] * 4}, PLAIN,
+         ["answers have several metrics (acc_norm, acc): acc_norm is taken; --score acc says another"]),
+        ({"acc_norm": [1.0] * 4}, OutcomeOptions(score="acc_norm"), []),
+        ({"acc_norm": [1.0] * 4, "metrics": [["acc"]] * 4}, PLAIN, [ACC_IS_TAKEN]),
+        ({"metrics": [["acc", "gone"]] * 4}, PLAIN, []),
+        ({"brier": [[0.5, 0.5]] * 4, "metrics": [["acc", "brier"]] * 4}, PLAIN, []),  # no number
+        ({}, PLAIN, []),
+    ],
+)  # fmt: skip
+def test_of_several_metrics_of_the_harness_the_one_taken_is_noted(more, options, notes):
+    said = []
+    outcomes._harness(samples(**more).filter(pl.col("filter") == "strict"), HERE, options, said)
+    assert said == notes
+
+
+def test_of_several_metrics_of_another_table_the_one_taken_is_noted(tmp_path):
+    frame = pl.DataFrame({"doc_id": [1, 1], "model": ["a", "b"], "acc": [0.0, 1.0], "acc_norm": [1.0, 0.0]})
+    frame.write_csv(tmp_path / "o.csv")
+    assert ACC_IS_TAKEN in read_outcomes([tmp_path / "o.csv"], PLAIN).notes
+    assert ACC_IS_TAKEN not in read_outcomes([tmp_path / "o.csv"], OutcomeOptions(score="acc")).notes
 
 
 # ---- notes, and rows of the file ------------------------------------------------------------------------

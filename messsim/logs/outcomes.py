@@ -21,6 +21,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import ROW_IN_FILE, as_numbers, first_bad, rows_in_file, with_rows_in_file
 
 from .helm import statistics
+from .metrics import metrics_note
 from .names import alike
 from .pairs import judged_pairs
 from .presets import first_of
@@ -270,6 +271,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
+    notes += [] if options.score else metrics_note(frame, score)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
     if score == "plus_status" and options.score is None:
@@ -371,7 +373,10 @@ def _harness(
         )
     frame = frame.filter(pl.col("filter") == chosen)
     metrics = frame["metrics"][0].to_list() if "metrics" in frame.columns and frame["metrics"].dtype == pl.List else []
-    score = options.score or next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
+    if options.score is not None:
+        return frame, options.score
+    score = next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
+    notes += metrics_note(frame, score, metrics)
     return frame, score
 
 
