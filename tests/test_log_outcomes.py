@@ -404,9 +404,9 @@ def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
     ],
 )  # fmt: skip
 def test_of_several_metrics_of_the_harness_the_one_taken_is_noted(more, options, notes):
-    said = []
-    outcomes._harness(samples(**more).filter(pl.col("filter") == "strict"), HERE, options, said)
-    assert said == notes
+    made = []
+    outcomes._harness(samples(**more).filter(pl.col("filter") == "strict"), HERE, options, made)
+    assert made == notes
 
 
 def test_of_several_metrics_of_another_table_the_one_taken_is_noted(tmp_path):
