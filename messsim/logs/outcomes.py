@@ -430,14 +430,19 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         for kind, names in kinds.items():
             if (column := first_of(frame.schema, names)) is not None:
                 own[kind] = column
-        columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
+        score = "score" if own["score"] in own else own["score"]  # which errors name as the file does
+        columns = [
+            c.alias(score if kind == "score" else kind)
+            for kind, n in own.items()
+            if (c := column_of(frame.schema, n)) is not None
+        ]
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         columns += [pl.col(c) for c in frame.columns if c == ROW_IN_FILE]
-        part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        standard = replace(options, prompt="prompt_id", model=None, score=None)
-        parts.append(_rows(part, path, "model", "score", standard))
+        part = frame.select(key.alias("\0prompt"), *columns).with_columns(pl.lit(model).alias("\0model"))
+        standard = replace(options, prompt="\0prompt", model=None, score=None)
+        parts.append(_rows(part, path, "\0model", score, standard))
     return pl.concat(parts, how="diagonal_relaxed")
 
 
