@@ -441,7 +441,7 @@ def test_a_header_that_names_a_column_twice_is_noted(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prompt,model,score,k\np,m,1,0\np,m,1,1\nq,m,7,1\n", "column 'm' has 7 in row 3; expected a satisfaction"),
+        ("prompt,model,score,k\np,m,1,0\np,m,1,1\nq,m,7,1\n", "column 'score' has 7 in row 3; expected a satisfaction"),
         ("prompt,model,score,cost,k\np,m,1,1,0\np,m,1,1,1\nq,m,1,-2,1\n", "column 'cost' has -2 in row 3; exp"),
         ("prompt,m,m_cost,k\np,1,1,0\np,1,1,1\nq,7,1,1\n", "column 'm' has 7 in row 3"),
         ("generator_1,generator_2,preference,instruction,k\nb,m,1,p,0\nb,m,1,p,1\nb,m,x,q,1\n", "has 'x' in row 3;"),
