@@ -104,6 +104,7 @@ def test_failures_stand_below_their_condition():
     ("changes", "text"),
     [
         ({"replications": 1}, "challenge of 2 conditions 0123456789ab, replication 0 of seed 7"),
+        ({"conditions": ["late"]}, "challenge of 1 condition 0123456789ab, replications 0 to 1 of seed 7"),
         ({"seed": None}, "0123456789ab, replications 0 to 1"),
         ({"policies_sha256": {"own.py": "fedcba9876543210"}}, " of seed 7, own.py fedcba987654"),
     ],

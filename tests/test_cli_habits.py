@@ -237,3 +237,15 @@ def test_a_line_break_in_a_name_is_written_out(tmp_path):
 def test_a_pipe_is_told_what_a_command_takes(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "is a pipe; expected a scenario in TOML; a command takes - for" in refused(here("run", tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("reproduce nope", "Invalid value for 'what': 'nope' is not one of 'paper', 'theory'."),
+        ("replicate a.toml --on foo", "Invalid value for '--on': 'foo' is not one of 'local', 'ray'."),
+        ("plan a.toml --objective foo", "Invalid value for '--objective': 'foo' is not one of 'usd', 'energy'."),
+    ],
+)
+def test_a_choice_that_there_is_not_is_told_in_a_plain_sentence(words, message):
+    assert message in usage_error(*words.split())

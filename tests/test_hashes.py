@@ -108,6 +108,8 @@ def test_ids_that_contradict_themselves_are_told(ids, prompts, message):
     [
         pl.Series(["[1, 2]", "1 2"]),
         pl.Series(["1;2", " [ 1,2 ] "]),
+        pl.Series(["1 ;2;", "[1 ,  2,]"]),
+        pl.Series(["1 2", "[1, 2]"]),
         pl.Series([["1", "2"], ["1", "2"]]),
         pl.Series([[1.0, 2.0]] * 2),
         pl.Series([[1, 2]] * 2, dtype=pl.List(pl.UInt64)),
@@ -133,6 +135,14 @@ def test_ids_of_64_bits_are_told_apart():
         (pl.Series([[1.0], [1.5]]), "column 'h' has '[1.5]' in row 2; expected a list of whole numbers"),
         (pl.Series(["[1]", "[x]"]), "column 'h' has '[x]' in row 2; expected a list of whole numbers"),
         (pl.Series([["1"], ["y"]]), "column 'h' has \"['y']\" in row 2; expected a list of whole numbers"),
+        *[
+            (
+                pl.Series(["1;2", cell]),
+                f"column 'h' has {cell!r} in row 2; expected a list of whole numbers parted by one mark: a comma among "
+                "semicolons or spaces may be a decimal one",
+            )
+            for cell in ("0,5;1,2", "[0,5; 1,2]", "0,5 1,2", "[0,5;1]", "1 2,5")
+        ],
         (pl.Series([1, 2]), "column 'h' is of type Int64; expected a list of whole numbers in each row"),
         (pl.Series([[True]]), "column 'h' is of type List(Boolean); expected a list of whole numbers in each row"),
     ],

@@ -237,6 +237,21 @@ def test_a_table_of_outcomes_is_told_to_be_one(tmp_path):
         read(file)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"instance_id": "id1", "train_trial_index": 0, "stats": [{"name": {"name": "em"}, "sum": 1.0}]}',
+        '{"sample_id": "a.0", "type": "match", "data": {"correct": true}}',
+        '{"doc_id": 1, "filter": "none", "em": 1.0}',
+    ],
+)
+def test_a_file_of_an_evaluation_is_told_to_be_a_table_of_outcomes(tmp_path, row):
+    file = tmp_path / "f.jsonl"
+    file.write_text(row + "\n")
+    with pytest.raises(DataError, match="as a table of outcomes: --outcomes"):
+        read(file)
+
+
 def test_a_log_with_feedback_is_no_table_of_outcomes(tmp_path):
     file = tmp_path / "f.csv"
     file.write_text(

@@ -13,6 +13,7 @@ from messsim.workload.choosing import Chooser, conditions
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()
+ACC_IS_TAKEN = "answers have several metrics (acc, acc_norm): acc is taken; --score acc_norm says another"
 
 
 def scored(scores, **options):
@@ -389,6 +390,44 @@ def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
     assert outcomes._harness(samples(**more), HERE, options, [])[1] == score
 
 
+@pytest.mark.parametrize(
+    ("more", "options", "notes"),
+    [
+        ({"acc_norm": [1.0] * 4}, PLAIN, [ACC_IS_TAKEN]),
+        ({"acc_norm": [1.0] * 4, "metrics": [["acc_norm", "acc"]] * 4}, PLAIN,
+         ["answers have several metrics (acc_norm, acc): acc_norm is taken; --score acc says another"]),
+        ({"acc_norm": [1.0] * 4}, OutcomeOptions(score="acc_norm"), []),
+        ({"acc_norm": [1.0] * 4, "metrics": [["acc"]] * 4}, PLAIN, [ACC_IS_TAKEN]),
+        ({"metrics": [["acc", "gone"]] * 4}, PLAIN, []),
+        ({"brier": [[0.5, 0.5]] * 4, "metrics": [["acc", "brier"]] * 4}, PLAIN, []),  # no number
+        ({}, PLAIN, []),
+    ],
+)  # fmt: skip
+def test_of_several_metrics_of_the_harness_the_one_taken_is_noted(more, options, notes):
+    made = []
+    outcomes._harness(samples(**more).filter(pl.col("filter") == "strict"), HERE, options, made)
+    assert made == notes
+
+
+def test_a_score_of_a_wide_table_is_told_by_its_own_column(tmp_path):
+    columns = {"sample_id": [1, 2], "m 1": ["1", "nan"], "m 1|total_cost": [0.1, 0.2]}
+    structs = {"sample_id": [1, 2], "m 1": [{"score": 0.5, "cost": 1.0}, {"score": 7.0, "cost": 1.0}]}
+    for data, message in (
+        (columns, "column 'm 1' has 'nan' in row 2"),
+        (structs, r"column 'm 1\.score' has 7 in row 2"),
+    ):
+        pl.DataFrame(data).write_parquet(tmp_path / "w.parquet")
+        with pytest.raises(DataError, match=message):
+            read_outcomes([tmp_path / "w.parquet"], PLAIN)
+
+
+def test_of_several_metrics_of_another_table_the_one_taken_is_noted(tmp_path):
+    frame = pl.DataFrame({"doc_id": [1, 1], "model": ["a", "b"], "acc": [0.0, 1.0], "acc_norm": [1.0, 0.0]})
+    frame.write_csv(tmp_path / "o.csv")
+    assert ACC_IS_TAKEN in read_outcomes([tmp_path / "o.csv"], PLAIN).notes
+    assert ACC_IS_TAKEN not in read_outcomes([tmp_path / "o.csv"], OutcomeOptions(score="acc")).notes
+
+
 # ---- notes, and rows of the file ------------------------------------------------------------------------
 
 
@@ -404,7 +443,7 @@ def test_a_header_that_names_a_column_twice_is_noted(tmp_path):
     [
         ("prompt,model,score,k\np,m,1,0\np,m,1,1\nq,m,7,1\n", "column 'score' has 7 in row 3; expected a satisfaction"),
         ("prompt,model,score,cost,k\np,m,1,1,0\np,m,1,1,1\nq,m,1,-2,1\n", "column 'cost' has -2 in row 3; exp"),
-        ("prompt,m,m_cost,k\np,1,1,0\np,1,1,1\nq,7,1,1\n", "column 'score' has 7 in row 3"),
+        ("prompt,m,m_cost,k\np,1,1,0\np,1,1,1\nq,7,1,1\n", "column 'm' has 7 in row 3"),
         ("generator_1,generator_2,preference,instruction,k\nb,m,1,p,0\nb,m,1,p,1\nb,m,x,q,1\n", "has 'x' in row 3;"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from messsim.workload.units import unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
+ONE_UNIT = r"expected a duration of one number and one unit, such as 90\.25s"
 
 
 def times(values, column="t", form=None, zone=None, keep=None, least=-np.inf, blocks=1):
@@ -101,8 +102,20 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         ([0.0, float("nan")], {}, "column 't' has nan in row 2; expected a number, at most 1e"),
         ([0, -1], {"least": 0.0}, "column 't' has -1 in row 2; expected a number, at least 0 and at most 1e"),
         (["1", "x"], {}, "column 't' has 'x' in row 2; expected seconds"),
-        (["1.5s", "soon"], {}, "column 't' has '1.5s' in row 1; expected a date and time"),
-        (["0 days 00:00:01", "soon"], {}, "column 't' has '0 days 00:00:01' in row 1; expected a date and time"),
+        (
+            ["1.5s", "soon"],
+            {},
+            f"column 't' has 'soon' in row 2; {ONE_UNIT}; such rows can be left out, --select 't!=soon'$",
+        ),
+        (["0 days 00:00:01", "soon"], {}, f"column 't' has 'soon' in row 2; {ONE_UNIT}; such rows"),
+        (["0s", "1s", "1m30.25s"], {}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
+        (["0s", "1s", "1m30.25s"], {"blocks": 3}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
+        (["0s", "1m30.25s"], {"form": "s"}, f"column 't' has '1m30.25s' in row 2; {ONE_UNIT}$"),
+        (["PT0.25S", "PT1M"], {}, f"column 't' has 'PT0.25S' in row 1; {ONE_UNIT}$"),
+        (["1s", "PT1H2M", "P1DT1S"], {}, f"column 't' has 'PT1H2M' in row 2; {ONE_UNIT}$"),
+        (["0 days 00:00:01", "0 days 00:00:02", "3s"], {}, f"column 't' has '3s' in row 3; {ONE_UNIT}$"),
+        (["0", "1s", "2s"], {}, f"column 't' has '0' in row 1; {ONE_UNIT}; such rows"),
+        (["2024-05-06", "1s", "2024-05-07"], {}, "column 't' has '1s' in row 2; expected a date and time"),
         (
             [0, 1_700_000_000_000],
             {"form": "s"},

@@ -60,7 +60,8 @@ def _visible_usage() -> Iterator[None]:
 
 def _usage(error: Any) -> str:
     """What is wrong with a command line, and what was meant."""
-    message, option, words = str(error.format_message()), getattr(error, "option_name", None), error.ctx
+    message = str(error.format_message()).replace(": Value error, ", ": ", 1)  # as Typer's choices begin
+    option, words = getattr(error, "option_name", None), error.ctx
     if words is None:
         return message
     if option is not None and (instead := meant(option, words.command)) is not None:

@@ -43,6 +43,9 @@ OF_WHOM = re.compile(r"(?i)(^|[^a-z])(account|user|customer|client|tenant|trace|
 SPOKEN = r"^\s*[\[{]|\S\s+\S"  # text of more than a word, or JSON
 CONVERSATIONS = re.compile(r"(conversations?|messages|dialog(ue)?|turns)(\.|$)")
 
+# Columns of evaluations whose scores have no usual name: of HELM, OpenAI evals and lm-evaluation-harness.
+EVALUATIONS = ({"stats", "instance_id"}, {"sample_id", "type", "data"}, {"doc_id", "filter"})
+
 
 @dataclass(frozen=True)
 class FirstRows:
@@ -155,7 +158,8 @@ def is_text(names: Sequence[str]) -> bool:
 
 def may_be_outcomes(schema: Mapping[str, Any]) -> bool:
     """Whether columns are those of scores of answers to prompts."""
-    return first_of(schema, SCORE) is not None and first_of(schema, PROMPT) is not None
+    by_name = first_of(schema, SCORE) is not None and first_of(schema, PROMPT) is not None
+    return by_name or any(columns <= schema.keys() for columns in EVALUATIONS)
 
 
 def sums_over_time(time_s: Floats) -> list[str]:

@@ -21,6 +21,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import ROW_IN_FILE, as_numbers, first_bad, rows_in_file, with_rows_in_file
 
 from .helm import statistics
+from .metrics import metrics_note
 from .names import alike
 from .pairs import judged_pairs
 from .presets import first_of
@@ -270,6 +271,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
+    notes += [] if options.score else metrics_note(frame, score)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
     if score == "plus_status" and options.score is None:
@@ -371,7 +373,10 @@ def _harness(
         )
     frame = frame.filter(pl.col("filter") == chosen)
     metrics = frame["metrics"][0].to_list() if "metrics" in frame.columns and frame["metrics"].dtype == pl.List else []
-    score = options.score or next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
+    if options.score is not None:
+        return frame, options.score
+    score = next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
+    notes += metrics_note(frame, score, metrics)
     return frame, score
 
 
@@ -425,14 +430,19 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         for kind, names in kinds.items():
             if (column := first_of(frame.schema, names)) is not None:
                 own[kind] = column
-        columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
+        score = "score" if own["score"] in own else own["score"]  # which errors name as the file does
+        columns = [
+            c.alias(score if kind == "score" else kind)
+            for kind, n in own.items()
+            if (c := column_of(frame.schema, n)) is not None
+        ]
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         columns += [pl.col(c) for c in frame.columns if c == ROW_IN_FILE]
-        part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        standard = replace(options, prompt="prompt_id", model=None, score=None)
-        parts.append(_rows(part, path, "model", "score", standard))
+        part = frame.select(key.alias("\0prompt"), *columns).with_columns(pl.lit(model).alias("\0model"))
+        standard = replace(options, prompt="\0prompt", model=None, score=None)
+        parts.append(_rows(part, path, "\0model", score, standard))
     return pl.concat(parts, how="diagonal_relaxed")
 
 

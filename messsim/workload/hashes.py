@@ -23,6 +23,8 @@ __all__ = ["HashIds", "Runs"]
 
 PRIVATE = 1 << 60  # ids of what a single request has to itself begin here; a cache shifts ids by two bits
 EXPECTED = "a list of whole numbers"
+ONE_MARK = f"{EXPECTED} parted by one mark: a comma among semicolons or spaces may be a decimal one"
+COMMA, OTHER_MARK = r"\d,\d", r";|[^,;\s]\s+[^,;\s]"  # in the text of a list
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,9 @@ def _lists(frame: pl.DataFrame, column: str, path: Path, before: int) -> pl.Seri
     shown = series
     if series.dtype == pl.String:
         inner = series.str.strip_chars(" []")
+        mixed = (inner.str.contains(COMMA) & inner.str.contains(OTHER_MARK)).fill_null(False)
+        if mixed.any():
+            raise first_bad(column, mixed, shown, ONE_MARK, path, before)
         series = inner.str.replace_all(r"[,;\s]+", " ").str.split(" ")
         series = series.list.eval(pl.element().filter(pl.element() != ""))
     if series.dtype == pl.Null:

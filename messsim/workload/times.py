@@ -15,10 +15,11 @@ from messsim.errors import DataError
 from .choosing import way_without
 from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
+from .durations import misfits
 from .growing import Growing
 from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
-from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, of_other_unit, unit_of
+from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -156,11 +157,10 @@ class Times:
 
         unit = self._form.format
         waits = in_seconds(series, in_text=unit == "auto" or unit in PER_SECOND)
+        if (misfit := misfits(series, unit, self._form.option, read=waits is not None)) is not None:
+            raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
         if waits is not None:
             self._durations = True
-            if unit in PER_SECOND and (other := of_other_unit(series, unit)).any():
-                expected = f"{NAMES[unit]}, as {self._form.option} {unit} says; without it each value has its own unit"
-                raise _bad(series.name, other, series, expected, self._path, rows)
             return waits
         if self._form.format != "auto" or not series.dtype.is_integer():
             return series

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LONG", "NAMES", "PER_SECOND", "UNITS", "in_seconds", "of_other_unit", "unit_of"]
+__all__ = ["DURATION", "ELAPSED", "LONG", "NAMES", "PER_SECOND", "UNITS", "in_seconds", "of_other_unit", "unit_of"]
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
 LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one

@@ -216,8 +216,9 @@ def quote(challenge: Challenge) -> str:
     seeds = f"replications 0 to {n - 1}" if n > 1 else "replication 0"
     files = "".join(f", {name} {digest[:12]}" for name, digest in challenge.policies_sha256.items())
     seed = "" if challenge.seed is None else f" of seed {challenge.seed}"
+    many = len(challenge.conditions)
     return (
-        f"messsim {challenge.version}, challenge of {len(challenge.conditions)} conditions "
+        f"messsim {challenge.version}, challenge of {many} condition{'s' * (many != 1)} "
         f"{challenge.scenarios_sha256[:12]}, "
         f"{seeds}{seed}{files}"
     )
