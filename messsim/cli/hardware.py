@@ -102,8 +102,17 @@ def calibrate(
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base, engine_named(engine))
     try:
-        with stderr.status("fitting"):
-            fitted = fit(measurements, select, options, sets, unit=time_format, unique=unique, skip_failed=skip_failed)
+        with stderr.status("fitting") as status:
+            fitted = fit(
+                measurements,
+                select,
+                options,
+                sets,
+                unit=time_format,
+                unique=unique,
+                skip_failed=skip_failed,
+                progress=lambda runs, off: status.update(f"fitting: {runs:,} runs, {off:.1%} from the readings"),
+            )
     except MissingColumns as error:
         raise of_other_kind(str(error.file)) or error from None
     if as_json:

@@ -20,7 +20,7 @@ from .measurements import Measurements, ServedPoints, joined, read_measurements
 from .missing import measure_next
 from .options import IDLE, NAMES, Base, Options, check_engine, engine_notes, given_by, mixture_of, whose_of
 from .profile_file import not_tiny
-from .served_fit import PointFit
+from .served_fit import OnFit, PointFit
 
 __all__ = ["calibrate"]
 
@@ -69,6 +69,7 @@ def calibrate(
     unit: str = "auto",
     unique: str | None = None,
     skip_failed: bool = False,
+    progress: OnFit | None = None,
 ) -> Calibration:
     """Fits a profile to measurements in one or more files.
 
@@ -88,6 +89,9 @@ def calibrate(
         Column of which each value counts once, over all files.
     skip_failed
         Leave out rows without numbers other than 0 for what was measured.
+    progress
+        Of a fit to points of a server, told how many runs were made, and how far the last ones are from the readings
+        on average, relative.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def calibrate(
     whole = len(measured.rows)
     if isinstance(measured.rows, Iterations):
         measured = dataclasses.replace(measured, rows=_within(measured.rows, known, paths[0]))
-    estimates, errors = _fit(measured, known, sets or [])
+    estimates, errors = _fit(measured, known, sets or [], progress)
     undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
     return {
         "file": ", ".join(map(str, paths)),
@@ -127,12 +131,14 @@ def _too_few(estimates: Mapping[str, Estimate]) -> bool:
     return any(e.few for e in estimates.values())
 
 
-def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[str, Estimate], list[Facts]]:
+def _fit(
+    measured: Measurements, known: _Known, sets: list[str], progress: OnFit | None
+) -> tuple[dict[str, Estimate], list[Facts]]:
     """Estimates of all coefficients, and relative errors by region."""
     gpus, given, base = known.whose["tp"], known.given, known.base
     if isinstance(measured.rows, ServedPoints):
         server = {"gpu": known.whose["gpu"], "engine": known.engine}
-        fit = PointFit(measured.rows, gpus, known.mixture, base, sets, server)
+        fit = PointFit(measured.rows, gpus, known.mixture, base, sets, server, progress)
         estimates, errors = fit_points(fit, given, base)
     else:
         estimates, errors = fit_iterations(measured.rows, given, base)
