@@ -394,10 +394,10 @@ def test_starts_that_differ_only_in_what_is_given_are_searched_once(monkeypatch)
 
 
 def test_progress_tells_runs_and_how_far_they_are():
-    points, told = ServedPoints([1, 2], [50, 80], [4, 6], {"tpot_s": np.array([0.012, 0.018])}, None), []
-    fit = PointFit(points, 1, (0, 0), {}, [], progress=lambda *so_far: told.append(so_far))
+    points, reported = ServedPoints([1, 2], [50, 80], [4, 6], {"tpot_s": np.array([0.012, 0.018])}, None), []
+    fit = PointFit(points, 1, (0, 0), {}, [], progress=lambda *so_far: reported.append(so_far))
     figures, _ = fit.duration({n: TRUE.get(n, 0.0) for n in DURATION if n != "a0_s"})
-    assert [runs for runs, _ in told] == [2 * (i + 1) for i in range(len(told))]
+    assert [runs for runs, _ in reported] == [2 * (i + 1) for i in range(len(reported))]
     off = fit.simulated(figures)["tpot_s"] / points.readings["tpot_s"] - 1.0
-    assert any(far == pytest.approx(np.abs(off).mean(), rel=1e-9) for _, far in told)
-    assert len(told) > 2
+    assert any(far == pytest.approx(np.abs(off).mean(), rel=1e-9) for _, far in reported)
+    assert len(reported) > 2
