@@ -9,10 +9,12 @@ import pytest
 from messsim.errors import DataError, OutputError, ScenarioError
 from messsim.scenario.base import SMALLEST
 from messsim.study.calibrate import fits, fitting, profile_file
+from messsim.study.calibrate.closed_loops import ClosedLoops
 from messsim.study.calibrate.measurements import Measurements, ServedPoints
 from messsim.study.calibrate.missing import measure_next
 from messsim.study.calibrate.options import MIXTURE, NAMES, Base, Options, given_by, mixture_of, pair, whose_of
 from messsim.study.calibrate.served_fit import PointFit
+from messsim.study.runs.summaries import summary_of
 from messsim.zoo.fitting import DURATION, NO_CAP_W, SMALL_BATCH, Estimate, Iterations
 
 
@@ -356,3 +358,46 @@ def test_sizes_that_coefficients_may_have():
     }  # fmt: skip
     assert sizes.keys() == set(DURATION)
     assert {name: fit._floor(name) for name in DURATION} == pytest.approx(sizes)
+
+
+# ---- runs of a fit --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("server", "sets"),
+    [
+        ({}, []),
+        ({"gpu": "H100", "engine": "vllm"}, []),
+        ({"gpu": "H100", "engine": "sglang"}, ["models.0.coefficients.ak_s_per_token=1e-6"]),
+        ({}, ["warmup=5", "engine=simpy", "models.0.max_num_seqs=5"]),
+    ],
+)
+def test_means_of_a_fit_are_those_of_whole_summaries_bit_for_bit(server, sets):
+    points = ServedPoints([1, 7, 3], [100, 700, 50], [10, 40, 1], {}, None)
+    loops = ClosedLoops(points, 2, (0, 0), sets, server)
+    energy = {"p0_w_per_gpu": 300.0, "e_j_per_token": 0.01, "p_cap_w_per_gpu": 400.0}
+    for figures in (TRUE | energy, TRUE | {"a0_s": 0.03, "nstar_tokens": 90.0}, TRUE | energy):
+        summaries = [summary_of(loops.scenario(point, figures)) for point in range(3)]
+        assert loops.means(figures) == [
+            ({n: v["mean"] for n, v in s["latency_s"].items()}, s["energy"]["j_per_output_token"]) for s in summaries
+        ]
+
+
+def test_starts_that_differ_only_in_what_is_given_are_searched_once(monkeypatch):
+    points = ServedPoints(CLIENTS, PROMPTS, OUTPUTS, {"e2e_s": whole_answers()}, None)
+    fit, begun = PointFit(points, 1, (0, 0), {}, []), []
+    search = fit._search
+    monkeypatch.setattr(fit, "_search", lambda free, start: begun.append(start) or search(free, start))
+    fit.duration({n: TRUE.get(n, 0.0) for n in DURATION if n != "a0_s"})
+    assert len(begun) == 1
+    assert begun[0]["nstar_tokens"] == 0.0
+
+
+def test_progress_tells_runs_and_how_far_they_are():
+    points, reported = ServedPoints([1, 2], [50, 80], [4, 6], {"tpot_s": np.array([0.012, 0.018])}, None), []
+    fit = PointFit(points, 1, (0, 0), {}, [], progress=lambda *so_far: reported.append(so_far))
+    figures, _ = fit.duration({n: TRUE.get(n, 0.0) for n in DURATION if n != "a0_s"})
+    assert [runs for runs, _ in reported] == [2 * (i + 1) for i in range(len(reported))]
+    off = fit.simulated(figures)["tpot_s"] / points.readings["tpot_s"] - 1.0
+    assert any(far == pytest.approx(np.abs(off).mean(), rel=1e-9) for _, far in reported)
+    assert len(reported) > 2

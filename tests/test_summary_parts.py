@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from messsim.results import summary
+from messsim.results import energy_of, summary
 from messsim.results.oracle import Oracle
 
 
@@ -27,11 +27,11 @@ def test_energy_is_of_requests_and_of_what_idles():
     tally = SimpleNamespace(energy_j=30.0, output_tokens=100)
     both = of(pool(), pool(idle_energy_j=5.0, energy_measured=False))
     energy = {"total_j": 45.0, "idle_j": 15.0, "j_per_output_token": 0.45, "measured": False}
-    assert summary._energy(both, tally) == energy
+    assert energy_of(both, tally) == energy
     tally.output_tokens = 0
-    made = summary._energy(of(pool()), tally)
+    made = energy_of(of(pool()), tally)
     assert made == {"total_j": 40.0, "idle_j": 10.0, "j_per_output_token": None, "measured": True}
-    assert summary._energy(of(), tally) == dict.fromkeys(energy)
+    assert energy_of(of(), tally) == dict.fromkeys(energy)
 
 
 @pytest.mark.parametrize(

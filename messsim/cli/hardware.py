@@ -12,7 +12,7 @@ from .outputs import check_out, hand_over
 from .rows import Select, SkipFailed, Unique
 
 if TYPE_CHECKING:
-    from messsim.shapes.evidence import Accuracy
+    from messsim.shapes.evidence import Accuracy, Calibration
 
 __all__ = ["calibrate", "validate"]
 
@@ -92,20 +92,35 @@ def calibrate(
     """Fit a profile of your own to measurements, for a scenario to use."""
     from messsim.errors import MissingColumns
     from messsim.logs.presets import of_other_kind
-    from messsim.report.hardware.calibration import calibration
-    from messsim.results.directory import write_file
-    from messsim.scenario.overrides import format_value
     from messsim.study.calibrate.fitting import calibrate as fit
     from messsim.study.calibrate.options import Options, engine_named
-    from messsim.study.calibrate.profile_file import profile_text
 
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base, engine_named(engine))
     try:
-        with stderr.status("fitting"):
-            fitted = fit(measurements, select, options, sets, unit=time_format, unique=unique, skip_failed=skip_failed)
+        with stderr.status("fitting") as status:
+            fitted = fit(
+                measurements,
+                select,
+                options,
+                sets,
+                unit=time_format,
+                unique=unique,
+                skip_failed=skip_failed,
+                progress=lambda runs, off: status.update(f"fitting: {runs:,} runs, {off:.1%} from the readings"),
+            )
     except MissingColumns as error:
         raise of_other_kind(str(error.file)) or error from None
+    _hand_over_profile(fitted, as_json, out)
+
+
+def _hand_over_profile(fitted: "Calibration", as_json: bool, out: Path | None) -> None:
+    """Prints what was fitted, and writes the profile where a file is named."""
+    from messsim.report.hardware.calibration import calibration
+    from messsim.results.directory import write_file
+    from messsim.scenario.overrides import format_value
+    from messsim.study.calibrate.profile_file import profile_text
+
     if as_json:
         print_json(fitted)
     else:

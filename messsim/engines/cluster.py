@@ -15,7 +15,16 @@ from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
 
 from .memory import capacity_tokens, memory_share
 
-__all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "decoder_tokens", "plan_pools", "serving_plan"]
+__all__ = [
+    "UNLIMITED_TOKENS",
+    "ApiLimits",
+    "Limits",
+    "PoolPlan",
+    "decoder_tokens",
+    "plan_pools",
+    "serving_plan",
+    "with_coefficients",
+]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
@@ -274,7 +283,6 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
     """The figures of one pool."""
     profile = _profile(serving)
     gpu = profile.gpu if profile else serving.gpu or "GPU"
-    figures = _coefficients(serving, profile)
     capacity = _capacity(serving, profile)
     holds = capacity // serving.kv_block_tokens * serving.kv_block_tokens + 1 - serving.draft_tokens
     if serving.tokens_per_minute is not None:  # more than a full bucket is never let in
@@ -294,7 +302,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         gpus=serving.tp,
         replicas=serving.replicas,
         first_replica=first,
-        coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
+        coefficients=_of_serving(serving, profile),
         kv_capacity_tokens=capacity,
         most_tokens=most_tokens,
         most_prompt_tokens=most_prompt_tokens,
@@ -307,6 +315,18 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         first_token_later=role == "prefill" and scenario.cluster.transfer.first_token == "after_transfer",
         profile=profile,
     )
+
+
+def with_coefficients(plan: PoolPlan, figures: Coefficients) -> PoolPlan:
+    """The same pool, whose iterations take what these figures say."""
+    serving = plan.serving.model_copy(update={"coefficients": figures})
+    return replace(plan, serving=serving, coefficients=_of_serving(serving, plan.profile))
+
+
+def _of_serving(serving: Serving, profile: Profile | None) -> dict[str, object]:
+    """By the names of csrc/iteration.h; empty for an API."""
+    figures = _coefficients(serving, profile)
+    return _of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {}
 
 
 def _profile(serving: Serving) -> Profile | None:

@@ -11,6 +11,7 @@ from .directory import (
 )
 from .frames import joined, record_frame, timeline_frame, write_parquet
 from .intervals import Interval, is_precise, paired_difference, replication_interval
+from .means import LatencyMeans, Means, energy_of
 from .provenance import provenance
 from .result import Result
 from .stationary import warmup_note
@@ -22,6 +23,8 @@ from .writer import RecordWriter
 
 __all__ = [
     "Interval",
+    "LatencyMeans",
+    "Means",
     "RecordWriter",
     "Result",
     "Tally",
@@ -29,6 +32,7 @@ __all__ = [
     "check_replaceable",
     "check_whole",
     "complete_or_absent",
+    "energy_of",
     "in_progress",
     "is_precise",
     "joined",

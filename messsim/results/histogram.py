@@ -9,7 +9,7 @@ from messsim import _core
 from messsim.summary import PERCENTILES, Percentiles
 from messsim.workload.chunk import Floats
 
-__all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "LogHistograms", "ScoreHistogram"]
+__all__ = ["BINS", "BINS_PER_OCTAVE", "LEAST", "LogHistogram", "LogHistograms", "ScoreHistogram"]
 
 BINS_PER_OCTAVE = 1024
 LEAST, OCTAVES = 2.0**-20, 60  # from a microsecond to 2^40 s, as long as a trace may be
@@ -20,8 +20,8 @@ LN_2 = 0.6931471805599453
 Counts = NDArray[np.int64]
 
 
-def _empty(number: int) -> tuple[Counts, Counts, Floats]:
-    return np.zeros((number, BINS), np.int64), np.zeros(number, np.int64), np.zeros(number)
+def _empty(number: int, bins: int = BINS) -> tuple[Counts, Counts, Floats]:
+    return np.zeros((number, bins), np.int64), np.zeros(number, np.int64), np.zeros(number)
 
 
 class LogHistogram:
@@ -37,9 +37,9 @@ class LogHistogram:
         self._counts, self._zeros, self._sum = _empty(1) if arrays is None else arrays
 
     @classmethod
-    def several(cls, number: int) -> "tuple[list[LogHistogram], tuple[Counts, Counts, Floats]]":
+    def several(cls, number: int, bins: int = BINS) -> "tuple[list[LogHistogram], tuple[Counts, Counts, Floats]]":
         """Histograms, and the arrays behind all of them: counts [number, bins], zeros and sums [number]."""
-        counts, zeros, sums = _empty(number)
+        counts, zeros, sums = _empty(number, bins)
         parts = (slice(k, k + 1) for k in range(number))
         return [cls((counts[k], zeros[k], sums[k])) for k in parts], (counts, zeros, sums)
 

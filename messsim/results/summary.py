@@ -11,7 +11,6 @@ from messsim.scenario.routing import Slo as Objectives
 from messsim.summary import (
     Cache,
     Cost,
-    Energy,
     Latencies,
     ModelSummary,
     PoolSummary,
@@ -30,6 +29,7 @@ from messsim.version import __version__
 
 from .baselines import best_static
 from .histogram import LogHistogram, ScoreHistogram
+from .means import energy_of
 from .oracle import Oracle, oracle_of
 from .rent import fixed_cost, rent_usd_per_hour
 from .stationary import latency_intervals
@@ -55,7 +55,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "sessions": _sessions(scenario, outcome, tally),
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
-        "energy": _energy(outcome, tally),
+        "energy": energy_of(outcome, tally),
         "throughput": _throughput(outcome, tally),
         "cache": _cache(fleet, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
@@ -209,19 +209,6 @@ def _usd_per_million(scenario: Scenario, outcome: Outcome, total: float, tokens:
     """USD per million prompt and answer tokens: the total, or else what owning the priced GPUs costs."""
     usd = total if scenario.cost.unit == "USD" else sum(p.owned_usd for p in outcome.pools)
     return usd / tokens * 1e6 if usd > 0 and tokens else None
-
-
-def _energy(outcome: Outcome, tally: Tally) -> Energy:
-    if not outcome.pools:
-        return {"total_j": None, "idle_j": None, "j_per_output_token": None, "measured": None}
-    idle_j = sum(p.idle_energy_j for p in outcome.pools)
-    total_j = tally.energy_j + idle_j
-    return {
-        "total_j": total_j,
-        "idle_j": idle_j,
-        "j_per_output_token": total_j / tally.output_tokens if tally.output_tokens else None,
-        "measured": all(p.energy_measured for p in outcome.pools),
-    }
 
 
 def _throughput(outcome: Outcome, tally: Tally) -> Throughput:

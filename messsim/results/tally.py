@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim import _core
-from messsim.engines import RecordChunk
 from messsim.engines.records import COMPLETED, STATUS
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
@@ -17,36 +16,18 @@ from messsim.summary import Latencies as LatenciesSummary
 from messsim.workload.chunk import Floats
 
 from .applicability import refusal
-from .blocks import Block, Blocks
-from .histogram import BINS_PER_OCTAVE, LEAST, LogHistogram, LogHistograms, ScoreHistogram
+from .blocks import Block
+from .histogram import BINS, LogHistograms, ScoreHistogram
+from .means import BLOCK, Latencies, Means
 from .running import Running
 from .steady import Batches
-from .sums import Sums
 from .windows import windows_of
 
-__all__ = ["Latencies", "Tally"]
+__all__ = ["Tally"]
 
 Columns = dict[str, NDArray[Any]]  # of records
 
 FEW_TENANTS = 64  # for whom a whole histogram each is the faster way
-BLOCK = 65_536  # requests that are summed at once: the size of a chunk by default, so that nothing is copied
-
-
-class Latencies:
-    """Histograms of the four latencies of one tenant or all, seconds."""
-
-    def __init__(self, warmup: int, tenant: int | None = None) -> None:
-        self._warmup, self._tenant = warmup, -1 if tenant is None else tenant
-        self.histograms, self._arrays = LogHistogram.several(len(LATENCIES))
-
-    def add(self, records: _core.Records) -> None:
-        """Counts answered requests after the warm-up."""
-        records.add_latencies(*self._arrays, LEAST, BINS_PER_OCTAVE, self._warmup, self._tenant)
-
-    def summary(self) -> LatenciesSummary:
-        """Mean and percentiles of each."""
-        collected = {name: h.summary() for name, h in zip(LATENCIES, self.histograms, strict=True)}
-        return cast("LatenciesSummary", collected)
 
 
 class ManyLatencies:
@@ -88,19 +69,17 @@ def _objectives(slo: Slo) -> list[float]:
     return [math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s, slo.e2e_s)]
 
 
-class Tally(Sums):
+class Tally(Means):
     """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records.
 
     Records are summed `block` at a time: their last bits depend on it.
     """
 
     def __init__(self, scenario: Scenario, block: int = BLOCK) -> None:
-        self._scenario = scenario
-        self._blocks = Blocks(block)
+        super().__init__(scenario, block, BINS)
         self._alphas = np.array(scenario.alphas)
         self._alike: Floats = np.empty(0)
         tenants, models = len(self._alphas), len(scenario.models)
-        super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
         self.last_answer_s = 0.0  # when the last answer was complete; 0 without servers
         self.sessions = 0
@@ -109,7 +88,6 @@ class Tally(Sums):
         self.windows = windows_of(scenario.sla, has_sessions)
         self.tenant_windows = [windows_of(scenario.sla, has_sessions) for _ in range(tenants)]
         self.scores = ScoreHistogram()
-        self.latencies = Latencies(scenario.warmup)
         self.series = {n: Batches() for n in LATENCIES} if refusal(scenario, "latency") is None else {}
         few = 1 < tenants <= FEW_TENANTS
         self.by_tenant = [Latencies(scenario.warmup, k) for k in range(tenants)] if few else []
@@ -118,21 +96,11 @@ class Tally(Sums):
         self.tenant_arrived, self.tenant_attained = np.zeros((2, tenants), np.int64)
         self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 
-    def add(self, chunk: RecordChunk) -> None:
-        """Takes a chunk of records."""
-        for block in self._blocks.add(chunk):
-            self._count(block)
-
-    def close(self) -> None:
-        """Counts what is left, at the end of a run."""
-        for block in self._blocks.left():
-            self._count(block)
-
-    def _count(self, block: Block) -> None:
-        c, records = block.columns, _core.Records(block.columns)
+    def _count(self, block: Block, records: _core.Records) -> None:
+        super()._count(block, records)
+        c = block.columns
         self.arrived += len(block)
         self.sessions += int((c["turn"] == 0).sum()) if "turn" in c else 0
-        self.add_records(records)
         self.running.add(c["id"], c["satisfied"], self._alphas_of(c["tenant"]), c["cost"])
         self._add_windows(c)
         self.scores.add(c["score"], c["satisfied"])
@@ -162,7 +130,6 @@ class Tally(Sums):
     def _add_latencies(self, c: Columns, records: _core.Records) -> None:
         done = c["status"] == COMPLETED
         self.last_answer_s = float(np.max(c["finish_s"], where=done, initial=self.last_answer_s))
-        self.latencies.add(records)
         if self.series:
             values = latencies_of(c)
             counted = done & (c["id"] >= self._scenario.warmup)

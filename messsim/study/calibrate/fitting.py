@@ -20,7 +20,7 @@ from .measurements import Measurements, ServedPoints, joined, read_measurements
 from .missing import measure_next
 from .options import IDLE, NAMES, Base, Options, check_engine, engine_notes, given_by, mixture_of, whose_of
 from .profile_file import not_tiny
-from .served_fit import PointFit
+from .served_fit import OnFit, PointFit
 
 __all__ = ["calibrate"]
 
@@ -69,6 +69,7 @@ def calibrate(
     unit: str = "auto",
     unique: str | None = None,
     skip_failed: bool = False,
+    progress: OnFit | None = None,
 ) -> Calibration:
     """Fits a profile to measurements in one or more files.
 
@@ -88,6 +89,8 @@ def calibrate(
         Column of which each value counts once, over all files.
     skip_failed
         Leave out rows without numbers other than 0 for what was measured.
+    progress
+        Of points of a server, told how many runs were made and how far the last are from the readings, relative.
 
     Returns
     -------
@@ -100,26 +103,31 @@ def calibrate(
     """
     paths = [Path(f) for f in ([file] if isinstance(file, str | Path) else file)]
     chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique, "rows without measurements")
-    measured = joined([(p, read_measurements(p, chooser, unit)) for p in paths])
-    known = _Known.of(options or Options(), measured.whose, paths[0])
-    whole = len(measured.rows)
-    if isinstance(measured.rows, Iterations):
-        measured = dataclasses.replace(measured, rows=_within(measured.rows, known, paths[0]))
-    estimates, errors = _fit(measured, known, sets or [])
-    undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
+    given = joined([(p, read_measurements(p, chooser, unit)) for p in paths])
+    known = _Known.of(options or Options(), given.whose, paths[0])
+    measured = _within_memory(given, known, paths[0])
+    estimates, errors = _fit(measured, known, sets or [], progress)
     return {
         "file": ", ".join(map(str, paths)),
         "kind": measured.kind,
         "rows": len(measured.rows),
-        "left_out": whole - len(measured.rows),
+        "left_out": len(given.rows) - len(measured.rows),
         **known.summary(),
         "up_to": _greatest(measured.rows),
         "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
-        "not_determined": undetermined,
-        "measure_next": measure_next(undetermined, served=measured.kind == "served", few=_too_few(estimates)),
+        "not_determined": _undetermined(estimates),
+        "measure_next": _measure_next(measured, estimates),
         "errors": errors,
         "notes": [*measured.notes, *chooser.notes(), *engine_notes(known.engine, measured.whose, paths[0])],
     }
+
+
+def _undetermined(estimates: Mapping[str, Estimate]) -> list[str]:
+    return [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
+
+
+def _measure_next(measured: Measurements, estimates: Mapping[str, Estimate]) -> list[str]:
+    return measure_next(_undetermined(estimates), served=measured.kind == "served", few=_too_few(estimates))
 
 
 def _too_few(estimates: Mapping[str, Estimate]) -> bool:
@@ -127,16 +135,24 @@ def _too_few(estimates: Mapping[str, Estimate]) -> bool:
     return any(e.few for e in estimates.values())
 
 
-def _fit(measured: Measurements, known: _Known, sets: list[str]) -> tuple[dict[str, Estimate], list[Facts]]:
+def _fit(
+    measured: Measurements, known: _Known, sets: list[str], progress: OnFit | None
+) -> tuple[dict[str, Estimate], list[Facts]]:
     """Estimates of all coefficients, and relative errors by region."""
     gpus, given, base = known.whose["tp"], known.given, known.base
     if isinstance(measured.rows, ServedPoints):
         server = {"gpu": known.whose["gpu"], "engine": known.engine}
-        fit = PointFit(measured.rows, gpus, known.mixture, base, sets, server)
+        fit = PointFit(measured.rows, gpus, known.mixture, base, sets, server, progress)
         estimates, errors = fit_points(fit, given, base)
     else:
         estimates, errors = fit_iterations(measured.rows, given, base)
     return estimates | {IDLE: _idle(measured, gpus, given, base)}, errors
+
+
+def _within_memory(measured: Measurements, known: _Known, path: Path) -> Measurements:
+    if not isinstance(measured.rows, Iterations):
+        return measured
+    return dataclasses.replace(measured, rows=_within(measured.rows, known, path))
 
 
 def _within(rows: Iterations, known: _Known, path: Path) -> Iterations:

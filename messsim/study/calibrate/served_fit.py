@@ -6,20 +6,19 @@ linear in P0, e and ek as long as no cap is reached, to the joules per token at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from messsim.scenario import Scenario, parse
 from messsim.workload.chunk import Floats
 from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W, Estimate, judged
 
-from ..runs.summaries import summary_of
-from .measured import MAX_BATCHED_TOKENS, MAX_NUM_SEQS, REQUESTS_A_CLIENT
+from .closed_loops import ClosedLoops
 from .measurements import ServedPoints
-from .profile_file import not_tiny
 
-__all__ = ["PointFit"]
+__all__ = ["OnFit", "PointFit"]
+
+OnFit = Callable[[int, float], None]
 
 STEP = 1e-3  # relative, of numerical slopes: a run changes in small jumps where its schedule does
 TIED = 1e-3  # numerical slopes tell no less apart
@@ -45,6 +44,8 @@ class PointFit:
         Overrides of every scenario.
     server
         Keys of the server beside its coefficients, such as "gpu" and "engine": an engine's own limits then hold.
+    progress
+        Told how many runs were made, and how far the last ones are from the readings on average, relative.
     """
 
     def __init__(
@@ -55,20 +56,19 @@ class PointFit:
         base: Mapping[str, float],
         sets: list[str],
         server: Mapping[str, object] | None = None,
+        progress: OnFit | None = None,
     ) -> None:
         self.points = points
-        self._gpus = gpus
         self._mixture = mixture
         self._base = dict(base)
-        self._sets = sets
-        limits = {"max_num_seqs": MAX_NUM_SEQS, "max_batched_tokens": MAX_BATCHED_TOKENS}
-        known = {k: v for k, v in (server or {}).items() if v is not None}
-        self._server = known if "engine" in known else limits | known
+        self._loops = ClosedLoops(points, gpus, mixture, sets, server or {})
+        self._progress, self._runs = progress, 0
         self._last_fit: dict[str, float] | None = None  # by the last search: a good start for the next
 
     def duration(self, given: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Estimate]]:
         """Fits the duration of an iteration; parameters and returns are those of `zoo.fit_duration`."""
         starts = [start | dict(given) for start in self._starts()]
+        starts = [start for i, start in enumerate(starts) if start not in starts[:i]]  # nstar may be given
         free = [n for n in DURATION if n not in given]
         if not free:
             return starts[0], {}
@@ -93,6 +93,9 @@ class PointFit:
         def misfits(x: Floats) -> Floats:
             predicted = self.simulated(figures_of(x))
             misfit: Floats = np.concatenate([predicted[name] for name in readings]) / measured - 1.0
+            self._runs += len(self.points)
+            if self._progress is not None:
+                self._progress(self._runs, float(np.mean(np.abs(misfit))))
             return misfit
 
         least = np.array([LEAST_A0_S if n == "a0_s" else 0.0 for n in free]) / scale
@@ -128,41 +131,16 @@ class PointFit:
     def simulated(self, durations: Mapping[str, float], energy: Mapping[str, float] | None = None) -> dict[str, Floats]:
         """What the simulator says of every point: all readings, and `j_per_token`."""
         rows = []
-        for clients, output, scenario in self._closed_loops({**durations, **(energy or {})}):
-            summary = summary_of(scenario)
-            latency = summary["latency_s"]
-            ttft, tpot, e2e = latency["ttft"]["mean"], latency["tpot"]["mean"], latency["e2e"]["mean"]
+        p, means = self.points, self._loops.means({**durations, **(energy or {})})
+        for clients, output, (latency, j_per_token) in zip(p.clients, p.output_tokens, means, strict=True):
+            e2e = latency["e2e"]
             tokens_per_s = clients * output / e2e if e2e else None
-            rows.append((ttft, tpot, e2e, tokens_per_s, summary["energy"]["j_per_output_token"]))
+            rows.append((latency["ttft"], latency["tpot"], e2e, tokens_per_s, j_per_token))
         names = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "j_per_token")
         return {
             name: np.array(column, dtype=np.float64)
             for name, column in zip(names, zip(*rows, strict=True), strict=True)
         }
-
-    def _closed_loops(self, figures: Mapping[str, float]) -> Iterator[tuple[int, int, Scenario]]:
-        coefficients: dict[str, object] = {n: not_tiny(v) for n, v in figures.items() if v < NO_CAP_W}
-        coefficients["experts"], coefficients["top_k"] = self._mixture
-        p = self.points
-        for clients, prompt, output in zip(p.clients, p.prompt_tokens, p.output_tokens, strict=True):
-            model = {
-                "name": "server",
-                "satisfaction": 0.5,
-                "coefficients": coefficients,
-                "tp": self._gpus,
-                **self._server,
-            }
-            data = {
-                "requests": REQUESTS_A_CLIENT * clients,
-                "sla": {"alpha": 0.0},
-                "arrivals": {"kind": "closed", "clients": clients},
-                "tokens": {"prompt": prompt, "output": output},
-                "satisfaction": {"kind": "irt"},
-                "features": {"kind": "none"},
-                "router": {"policy": "cheapest"},
-                "models": [model],
-            }
-            yield clients, output, parse(data, self._sets)
 
     def _starts(self) -> list[dict[str, float]]:
         """What was found last, or the base's; without one, what whole answers suggest, for several nstar."""

@@ -1,0 +1,99 @@
+"""Closed loops at one server, run again and again with other coefficients."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+
+from messsim.engines import Setup, prepare
+from messsim.engines.cluster import with_coefficients
+from messsim.results import LatencyMeans, Means, energy_of
+from messsim.scenario import Scenario, parse
+from messsim.scenario.fleet import Coefficients
+from messsim.zoo.fitting import NO_CAP_W
+
+from ..simulation.single import simulated
+from .measured import MAX_BATCHED_TOKENS, MAX_NUM_SEQS, REQUESTS_A_CLIENT
+from .measurements import ServedPoints
+from .profile_file import not_tiny
+
+__all__ = ["ClosedLoops"]
+
+
+class ClosedLoops:
+    """A closed loop for each point: the same clients and lengths.
+
+    With one model there is nothing to choose: requests and limits stay the same whatever the coefficients are, and
+    each loop is prepared only once.
+
+    Parameters
+    ----------
+    points
+        What was measured.
+    gpus
+        Of the replica.
+    mixture
+        Experts a layer, and experts a token uses; 0 for a dense model.
+    sets
+        Overrides of every scenario.
+    server
+        Keys of the server beside its coefficients, such as "gpu" and "engine": an engine's own limits then hold.
+    """
+
+    def __init__(
+        self,
+        points: ServedPoints,
+        gpus: int,
+        mixture: tuple[int, int],
+        sets: list[str],
+        server: Mapping[str, object],
+    ) -> None:
+        self._points = points
+        self._gpus = gpus
+        self._mixture = mixture
+        self._sets = sets
+        limits = {"max_num_seqs": MAX_NUM_SEQS, "max_batched_tokens": MAX_BATCHED_TOKENS}
+        known = {k: v for k, v in server.items() if v is not None}
+        self._server = known if "engine" in known else limits | known
+
+    def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None]]:
+        """Mean latencies of each point, and joules per output token: those of the run's summary, bit for bit."""
+        coefficients = self.scenario(0, figures).models[0].coefficients  # checked, and with the overrides
+        return [_means(self._with(setup, coefficients)) for setup in self._prepared]
+
+    def scenario(self, point: int, figures: Mapping[str, float]) -> Scenario:
+        """The closed loop of one point."""
+        coefficients: dict[str, object] = {n: not_tiny(v) for n, v in figures.items() if v < NO_CAP_W}
+        coefficients["experts"], coefficients["top_k"] = self._mixture
+        p = self._points
+        model = {"name": "server", "satisfaction": 0.5, "coefficients": coefficients, "tp": self._gpus, **self._server}
+        data = {
+            "requests": REQUESTS_A_CLIENT * p.clients[point],
+            "sla": {"alpha": 0.0},
+            "arrivals": {"kind": "closed", "clients": p.clients[point]},
+            "tokens": {"prompt": p.prompt_tokens[point], "output": p.output_tokens[point]},
+            "satisfaction": {"kind": "irt"},
+            "features": {"kind": "none"},
+            "router": {"policy": "cheapest"},
+            "models": [model],
+        }
+        return parse(data, self._sets)
+
+    @cached_property
+    def _prepared(self) -> list[Setup]:
+        """Of every point, with coefficients that stand for others."""
+        return [prepare(self.scenario(point, {"a0_s": 1.0})) for point in range(len(self._points))]
+
+    @staticmethod
+    def _with(setup: Setup, coefficients: Coefficients | None) -> Setup:
+        """The same loop with other coefficients, its policy as it was before any run."""
+        plans = setup.pools if coefficients is None else [with_coefficients(p, coefficients) for p in setup.pools]
+        return dataclasses.replace(setup, pools=plans, policy=setup.policy.copies(2)[1])
+
+
+def _means(setup: Setup) -> tuple[LatencyMeans, float | None]:
+    sums = Means(setup.scenario)
+    outcome = simulated(setup, sums.add, None)
+    sums.close()
+    return sums.latencies.means(), energy_of(outcome, sums)["j_per_output_token"]
