@@ -115,7 +115,7 @@ def why(error: OSError, expected: str = "a file", *, is_given: bool = True) -> s
 def in_words(error: Exception, path: Path) -> str:
     """What is wrong with a file and which it is: `path`, where the exception does not know."""
     if isinstance(error, OSError):
-        return f"{os.fsdecode(error.filename or path)}: {why(error)}"
+        return f"{os.fsdecode(error.filename or path)}: {why(error, is_given=False)}"
     return f"{path}: {error}" if isinstance(error, ValueError) else str(error)
 
 

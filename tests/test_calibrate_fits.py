@@ -362,6 +362,11 @@ def test_sizes_that_coefficients_may_have():
 
 # ---- runs of a fit --------------------------------------------------------------------------------------
 
+TWO_MODELS = (
+    'models=[{name="a", satisfaction=0.5, coefficients={a0_s=0.01}}, '
+    '{name="b", satisfaction=0.6, coefficients={a0_s=0.1}}]'
+)
+
 
 @pytest.mark.parametrize(
     ("server", "sets"),
@@ -370,6 +375,7 @@ def test_sizes_that_coefficients_may_have():
         ({"gpu": "H100", "engine": "vllm"}, []),
         ({"gpu": "H100", "engine": "sglang"}, ["models.0.coefficients.ak_s_per_token=1e-6"]),
         ({}, ["warmup=5", "engine=simpy", "models.0.max_num_seqs=5"]),
+        ({}, [TWO_MODELS, "router.policy=largest"]),
     ],
 )
 def test_means_of_a_fit_are_those_of_whole_summaries_bit_for_bit(server, sets):

@@ -129,6 +129,11 @@ def test_ids_of_64_bits_are_told_apart():
         assert runs.count == 2
 
 
+@pytest.mark.parametrize("cell", ["1,2,3;", "1, 2, 3", "[1,2,3]", "1;2;3;", "1 2 3 ", "[1 , 2, 3,]", "\t1\t2\t3\n"])
+def test_marks_between_ids_may_be_any_and_end_a_list(cell):
+    assert hashes(pl.DataFrame({"h": [cell, "1 2 3"]}), [12, 12]).runs(np.array([12, 12], np.int32)).count == 1
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [

@@ -13,7 +13,7 @@ from messsim.workload.choosing import Chooser, conditions
 
 HERE = Path("a.csv")
 PLAIN = OutcomeOptions()
-ACC_IS_TAKEN = "answers have several metrics (acc, acc_norm): acc is taken; --score acc_norm says another"
+ACC_IS_TAKEN = "answers have several metrics (acc, acc_norm): acc is taken; --score acc_norm takes another"
 
 
 def scored(scores, **options):
@@ -395,10 +395,11 @@ def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
     [
         ({"acc_norm": [1.0] * 4}, PLAIN, [ACC_IS_TAKEN]),
         ({"acc_norm": [1.0] * 4, "metrics": [["acc_norm", "acc"]] * 4}, PLAIN,
-         ["answers have several metrics (acc_norm, acc): acc_norm is taken; --score acc says another"]),
+         ["answers have several metrics (acc_norm, acc): acc_norm is taken; --score acc takes another"]),
         ({"acc_norm": [1.0] * 4}, OutcomeOptions(score="acc_norm"), []),
         ({"acc_norm": [1.0] * 4, "metrics": [["acc"]] * 4}, PLAIN, [ACC_IS_TAKEN]),
         ({"metrics": [["acc", "gone"]] * 4}, PLAIN, []),
+        ({"acc_norm": [None] * 4}, PLAIN, []),  # no answer has it
         ({"brier": [[0.5, 0.5]] * 4, "metrics": [["acc", "brier"]] * 4}, PLAIN, []),  # no number
         ({}, PLAIN, []),
     ],

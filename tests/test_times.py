@@ -17,6 +17,7 @@ from messsim.workload.units import unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
+OF_A_CLOCK = "expected a duration such as 0 days 00:00:01, as in other rows"
 ONE_UNIT = r"expected a duration of one number and one unit, such as 90\.25s"
 
 
@@ -107,14 +108,16 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
             {},
             f"column 't' has 'soon' in row 2; {ONE_UNIT}; such rows can be left out, --select 't!=soon'$",
         ),
-        (["0 days 00:00:01", "soon"], {}, f"column 't' has 'soon' in row 2; {ONE_UNIT}; such rows"),
+        (["0 days 00:00:01", "soon"], {}, f"column 't' has 'soon' in row 2; {OF_A_CLOCK}; such rows"),
         (["0s", "1s", "1m30.25s"], {}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
         (["0s", "1s", "1m30.25s"], {"blocks": 3}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
         (["0s", "1m30.25s"], {"form": "s"}, f"column 't' has '1m30.25s' in row 2; {ONE_UNIT}$"),
         (["PT0.25S", "PT1M"], {}, f"column 't' has 'PT0.25S' in row 1; {ONE_UNIT}$"),
         (["1s", "PT1H2M", "P1DT1S"], {}, f"column 't' has 'PT1H2M' in row 2; {ONE_UNIT}$"),
-        (["0 days 00:00:01", "0 days 00:00:02", "3s"], {}, f"column 't' has '3s' in row 3; {ONE_UNIT}$"),
-        (["0", "1s", "2s"], {}, f"column 't' has '0' in row 1; {ONE_UNIT}; such rows"),
+        (["0 days 00:00:01", "0 days 00:00:02", "3s"], {}, f"column 't' has '3s' in row 3; {OF_A_CLOCK}$"),
+        (["250ms", "500ms", "3", "4"], {"blocks": 2}, f"column 't' has '3' in row 3; {ONE_UNIT}$"),
+        (["0s", "1h", "3 seconds"], {}, f"column 't' has '3 seconds' in row 3; {ONE_UNIT}$"),
+        (["0", "1s", "2s"], {}, f"column 't' has '0' in row 1; {ONE_UNIT}$"),
         (["2024-05-06", "1s", "2024-05-07"], {}, "column 't' has '1s' in row 2; expected a date and time"),
         (
             [0, 1_700_000_000_000],

@@ -107,7 +107,9 @@ def calibrate(
                 unit=time_format,
                 unique=unique,
                 skip_failed=skip_failed,
-                progress=lambda runs, off: status.update(f"fitting: {runs:,} runs, {off:.1%} from the readings"),
+                progress=lambda runs, off: status.update(
+                    f"fitting: {runs:,} runs, {100 * off:.1f} % from the readings"
+                ),
             )
     except MissingColumns as error:
         raise of_other_kind(str(error.file)) or error from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ def metrics_note(frame: pl.DataFrame, taken: str | None, listed: Sequence[str] =
     listed
         What the file itself calls metrics.
     """
-    metrics = [m for m in dict.fromkeys((*listed, *METRICS)) if m in frame.columns and not frame[m].dtype.is_nested()]
+    there = [m for m in dict.fromkeys((*listed, *METRICS)) if m in frame.columns]
+    metrics = [m for m in there if not frame[m].dtype.is_nested() and frame[m].count()]
     if taken not in metrics or len(metrics) < 2:
         return []
-    others = " or ".join(m for m in metrics if m != taken)
-    return [f"answers have several metrics ({', '.join(metrics)}): {taken} is taken; --score {others} says another"]
+    others = " or ".join(shlex.quote(m) for m in metrics if m != taken)
+    return [f"answers have several metrics ({', '.join(metrics)}): {taken} is taken; --score {others} takes another"]

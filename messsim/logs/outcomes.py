@@ -271,15 +271,15 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
     model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
-    notes += [] if options.score else metrics_note(frame, score)
+    metrics = [] if options.score else metrics_note(frame, score)
     if model is not None and score is not None:
-        return _rows(frame, path, model, score, options), notes
+        return _rows(frame, path, model, score, options), notes + metrics
     if score == "plus_status" and options.score is None:
         notes.append("plus_status is taken: the base tests and more; --score base_status says the base tests alone")
     models = _wide_models(frame)
     if models and name is None:
         return _wide(frame, path, models, options), notes
-    return _of_one(frame, score, path, name, options), notes
+    return _of_one(frame, score, path, name, options), notes + metrics
 
 
 def _in_lower_case(frame: pl.DataFrame, options: OutcomeOptions) -> pl.DataFrame:

@@ -16,10 +16,11 @@ __all__ = ["misfits"]
 # Go's 1m30.25s, and those of ISO 8601, PT1M30.25S
 COMPOSED = re.compile(r"^\s*-?(?:(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h)){2,}|P(?:\d[\d.,]*[DW])*(?:T[\d.,HMS]+)?)\s*$")
 SOME = 16  # first rows, by which a column is told
-EXPECTED = "a duration of one number and one unit, such as 90.25s"
+ONE_UNIT = "a duration of one number and one unit, such as 90.25s"
+OF_A_CLOCK = "a duration such as 0 days 00:00:01, as in other rows"
 
 
-def misfits(series: pl.Series, unit: str, option: str, *, read: bool) -> tuple[pl.Series, str] | None:
+def misfits(series: pl.Series, unit: str, option: str, *, read: bool, begun: bool) -> tuple[pl.Series, str] | None:
     """Which durations cannot be used, and what was expected of them; None: none, or these are no durations.
 
     Parameters
@@ -30,6 +31,8 @@ def misfits(series: pl.Series, unit: str, option: str, *, read: bool) -> tuple[p
         What the user says it with.
     read
         Whether all of them could be read.
+    begun
+        Whether the rows before are durations.
     """
     import polars as pl
 
@@ -40,12 +43,12 @@ def misfits(series: pl.Series, unit: str, option: str, *, read: bool) -> tuple[p
         return other, f"{NAMES[unit]}, as {option} {unit} says; without it each value has its own unit"
     if series.dtype != pl.String or (unit != "auto" and unit not in PER_SECOND):
         return None
-    if not any(form.match(str(value)) for value in series[:SOME] for form in (DURATION, ELAPSED, COMPOSED)):
-        return None
+    some = any(form.match(str(value)) for value in series[:SOME] for form in (DURATION, ELAPSED, COMPOSED))
     plain, elapsed, composed = (series.str.contains(form.pattern) for form in (DURATION, ELAPSED, COMPOSED))
-    if 2 * int((plain | elapsed | composed).sum()) < len(series):
+    if not begun and (not some or 2 * int((plain | elapsed | composed).sum()) < len(series)):
         return None
-    bad = ~(elapsed if elapsed.sum() > plain.sum() else plain)
-    at = int(bad.arg_max() or 0)
-    no_time = option.startswith("--") and not (plain | elapsed | composed)[at]
-    return bad, EXPECTED + (f"; {way_without(series.name, series[at].strip())}" if no_time else "")
+    of_a_clock = elapsed.sum() > plain.sum()
+    bad = ~(elapsed if of_a_clock else plain)
+    value = series[int(bad.arg_max() or 0)].strip()
+    no_time = option.startswith("--") and not re.search(r"\d", value)
+    return bad, (OF_A_CLOCK if of_a_clock else ONE_UNIT) + (f"; {way_without(series.name, value)}" if no_time else "")

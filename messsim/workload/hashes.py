@@ -207,7 +207,7 @@ def _lists(frame: pl.DataFrame, column: str, path: Path, before: int) -> pl.Seri
     series = frame[column]
     shown = series
     if series.dtype == pl.String:
-        inner = series.str.strip_chars(" []")
+        inner = series.str.strip_chars(" \t\r\n[],;")
         mixed = (inner.str.contains(COMMA) & inner.str.contains(OTHER_MARK)).fill_null(False)
         if mixed.any():
             raise first_bad(column, mixed, shown, ONE_MARK, path, before)

@@ -97,13 +97,12 @@ class Times:
         self._day_first: Growing | None = None
         self._dates: bool | None = None
         self._per_second: float = 1
-        self._unit_from = ""
+        self._unit_from = self._either = ""
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
         self._local = self._twelve_hours = self._dots = self._durations = False
-        self._either = ""
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
@@ -155,14 +154,15 @@ class Times:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        unit = self._form.format
+        unit, option = self._form.format, self._form.option
         waits = in_seconds(series, in_text=unit == "auto" or unit in PER_SECOND)
-        if (misfit := misfits(series, unit, self._form.option, read=waits is not None)) is not None:
+        misfit = misfits(series, unit, option, read=waits is not None, begun=self._durations)
+        if misfit is not None:
             raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
         if waits is not None:
             self._durations = True
             return waits
-        if self._form.format != "auto" or not series.dtype.is_integer():
+        if unit != "auto" or not series.dtype.is_integer():
             return series
         if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")

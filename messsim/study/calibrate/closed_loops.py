@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from messsim.engines import Setup, prepare
@@ -59,8 +59,8 @@ class ClosedLoops:
 
     def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None]]:
         """Mean latencies of each point, and joules per output token: those of the run's summary, bit for bit."""
-        coefficients = self.scenario(0, figures).models[0].coefficients  # checked, and with the overrides
-        return [_means(self._with(setup, coefficients)) for setup in self._prepared]
+        models = self.scenario(0, figures).models  # checked, and with the overrides
+        return [_means(self._with(setup, [m.coefficients for m in models])) for setup in self._prepared]
 
     def scenario(self, point: int, figures: Mapping[str, float]) -> Scenario:
         """The closed loop of one point."""
@@ -86,9 +86,10 @@ class ClosedLoops:
         return [prepare(self.scenario(point, {"a0_s": 1.0})) for point in range(len(self._points))]
 
     @staticmethod
-    def _with(setup: Setup, coefficients: Coefficients | None) -> Setup:
-        """The same loop with other coefficients, its policy as it was before any run."""
-        plans = setup.pools if coefficients is None else [with_coefficients(p, coefficients) for p in setup.pools]
+    def _with(setup: Setup, coefficients: Sequence[Coefficients | None]) -> Setup:
+        """The same loop with other coefficients of its models, its policy as it was before any run."""
+        others = [(plan, coefficients[plan.model]) for plan in setup.pools]
+        plans = [plan if own is None else with_coefficients(plan, own) for plan, own in others]
         return dataclasses.replace(setup, pools=plans, policy=setup.policy.copies(2)[1])
 
 
