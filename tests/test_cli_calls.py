@@ -388,11 +388,11 @@ def test_calibrate(stands_for, tmp_path):
     files, select, options, sets = study.args
     assert (files, select, sets) == ([tmp_path / "x.csv", tmp_path / "y.csv"], ["a=1"], ["b=2"])
     assert dataclasses.astuple(options) == ("m", "g", 2, 8, 3, 99, ["a0_s=1"], "p", "vllm")
-    assert study.options == {"unit": "ms", "unique": "id", "skip_failed": True}
+    assert study.given("unit", "unique", "skip_failed") == ["ms", "id", True]
     assert (tmp_path / "mine.toml").read_text() == "text\n"
     here("calibrate", tmp_path / "x.csv", "--json")
     assert dataclasses.astuple(study.args[2]) == (None, None, None, None, None, None, [], None, None)
-    assert study.options == {"unit": "auto", "unique": None, "skip_failed": False}
+    assert study.given("unit", "unique", "skip_failed") == ["auto", None, False]
 
 
 def test_reproduce(stands_for, workers, tmp_path):
