@@ -65,11 +65,12 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
             x = ms_predictor_row(predictor, open->request, x, stride, 1);
             stride = 1;
         }
-        for (int32_t j = 0; j < d && stride > 1; j++) {
-            open->lesson[j] = x[j * stride];
-        }
         if (stride == 1) {
             memcpy(open->lesson, x, (size_t)d * sizeof *x);
+        } else {
+            for (int32_t j = 0; j < d; j++) {
+                open->lesson[j] = x[j * stride];
+            }
         }
     }
     for (int32_t m = 0; m < models; m++) {

@@ -2,27 +2,8 @@
 
 #include "check.h"
 #include "error.h"
-#include "jobs.h"
+#include "passing.h"
 #include "texts.h"
-
-enum { REPLICA = 0 };
-
-static ms_job with_path(int64_t request, int32_t prompt_tokens, const ms_node_of_path *path, int32_t length)
-{
-    ms_job job = ms_job_new(request, 0, prompt_tokens, 9);
-    job.path = path;
-    job.path_length = length;
-    return job;
-}
-
-/* A job comes, computes all of its prompt and goes. Returns the blocks that it found. */
-static int64_t pass_by(ms_cache *cache, ms_job *job)
-{
-    const int64_t cached = ms_cache_admit(cache, job, job->prompt_tokens, REPLICA);
-    ms_cache_extend(cache, job, job->prompt_tokens);
-    ms_cache_leave(cache, job, job->prompt_tokens, 1, 0);
-    return cached;
-}
 
 /* Blocks of 4 tokens: [0, 10) are of the group, which has two full ones; the third belongs to whoever fills it. */
 static void a_block_belongs_to_the_node_of_its_last_token(void)
@@ -160,6 +141,15 @@ static int is_known(const ms_texts *directory, const ms_job *job)
     return ms_cache_first_id(job, 4, &id) && ms_texts_find(directory, id) != NULL;
 }
 
+/* A cache that tells a directory what it has, and whose looks are counted. */
+static void begin_polled(ms_cache *cache, ms_texts *directory, const int64_t *look)
+{
+    CHECK(ms_texts_init(directory, 1, 1, 0, 0) == 0);
+    ms_cache_init(cache, 4);
+    cache->directory = directory;
+    CHECK(ms_cache_poll(cache, look) == 0);
+}
+
 /* What comes, and what goes, is seen at the next look, and so is who has something of a prompt. */
 static void what_was_there_at_the_last_look_is_seen(void)
 {
@@ -167,10 +157,7 @@ static void what_was_there_at_the_last_look_is_seen(void)
     int64_t look = 0;
     ms_texts directory;
     ms_cache cache;
-    CHECK(ms_texts_init(&directory, 1, 1, 0, 0) == 0);
-    ms_cache_init(&cache, 4);
-    cache.directory = &directory;
-    CHECK(ms_cache_poll(&cache, &look) == 0);
+    begin_polled(&cache, &directory, &look);
     ms_job job = with_path(0, 13, path, 2), other = with_path(1, 8, others, 1);
     CHECK(pass_by(&cache, &job) == 0);
     CHECK(ms_cache_find(&cache, &job, 13).present == 3 && ms_cache_seen(&cache, &job, 13) == 0);
@@ -198,10 +185,7 @@ static void a_cleared_cache_is_seen_at_once(void)
     int64_t look = 0;
     ms_texts directory;
     ms_cache cache;
-    CHECK(ms_texts_init(&directory, 1, 1, 0, 0) == 0);
-    ms_cache_init(&cache, 4);
-    cache.directory = &directory;
-    CHECK(ms_cache_poll(&cache, &look) == 0);
+    begin_polled(&cache, &directory, &look);
     ms_job job = with_path(0, 8, path, 1), other = with_path(1, 8, others, 1);
     pass_by(&cache, &job);
     pass_by(&cache, &other);

@@ -8,10 +8,10 @@ from typing import TypedDict
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
 from messsim.scenario.apis import never_up
-from messsim.scenario.autoscale import ASSUMED_WEIGHTS_GB
+from messsim.scenario.autoscale import ColdStart, WeightsOf
 from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
-from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
+from messsim.zoo import Profile, UnknownProfile, find_profile, load_host
 
 from .memory import capacity_tokens, memory_share
 
@@ -30,9 +30,6 @@ UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say noth
 NO_CAP_W = 1e12
 # Whose measured or assumed host time (see `load_hosts`) an engine has where the scenario gives none.
 HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt-llm": "trtllm-1.0"}
-# The same on one GPU. SGLang hands the requests of each iteration to the processes of other GPUs through the CPU
-# (scheduler.py: broadcast_pyobj where tp_size is not 1), which is what its iterations of several take longer.
-HOSTS_ALONE: dict[Engine, str] = HOSTS | {"sglang": "sglang-0.5-alone"}
 
 
 class Limits(TypedDict):
@@ -155,11 +152,14 @@ class PoolPlan:
 
     @property
     def weights_gb(self) -> float:
-        """Weights that a replica loads as it starts, GB: over all its GPUs, whose disk they share."""
-        autoscale = self.serving.autoscale
-        if autoscale is not None and autoscale.cold_start.weights_gb is not None:
-            return autoscale.cold_start.weights_gb
-        return ASSUMED_WEIGHTS_GB if self.profile is None else self.profile.memory.weights_bytes / 1e9
+        """The first of `weights`."""
+        return self.weights[0]
+
+    @property
+    def weights(self) -> tuple[float, WeightsOf]:
+        """Weights that a replica loads as it starts, GB: over all its GPUs, whose disk they share; and who says so."""
+        start = ColdStart() if self.serving.autoscale is None else self.serving.autoscale.cold_start
+        return start.weights(None if self.profile is None else self.profile.memory.weights_bytes / 1e9)
 
     def by_price(self, pools: Sequence["PoolPlan"]) -> int:
         """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
@@ -374,8 +374,7 @@ def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | N
 def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    hosts = HOSTS if profile.tp > 1 else HOSTS_ALONE
-    host = load_hosts()[hosts[engine]] if engine else profile.host
+    host = load_host(HOSTS[engine], profile.tp) if engine else profile.host
     times = {n: getattr(host, n) for n in Host.model_fields if hasattr(host, n)}
     return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**times)})
 

@@ -65,7 +65,7 @@ def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:
 
     collected = []
     for name in names_in(frame.schema):
-        if NO_SCORE.search(name) or name == ROW_IN_FILE:
+        if NO_SCORE.search(name):
             continue
         column = column_of(frame.schema, name, in_text=False)
         values = None if column is None else frame.select(column).to_series().drop_nulls()

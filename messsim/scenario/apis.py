@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from .autoscale import ASSUMED_WEIGHTS_GB, Autoscale
+from .autoscale import Autoscale
 from .clients import Clients
 from .fleet import Cluster, Pool, Serving
 from .phases import Phase
@@ -112,8 +112,7 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
 def _least_weights_gb(pool: Pool) -> float:
     """What a replica loads at least: what a profile says is not known here."""
     assert pool.autoscale is not None
-    stated = pool.autoscale.cold_start.weights_gb
-    return stated if stated is not None else ASSUMED_WEIGHTS_GB if pool.profile is None else 0.0
+    return pool.autoscale.cold_start.weights(None if pool.profile is None else 0.0)[0]
 
 
 def never_up(fleet: Sequence[Pool], weights_gb: Callable[[Pool], float]) -> Iterator[str]:

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from .base import Fraction, NonNegative, Number, Part, Positive
 from .laws import ConstantDelay, WaitLaw
 
-__all__ = ["ASSUMED_WEIGHTS_GB", "Autoscale", "ColdStart", "Step"]
+__all__ = ["ASSUMED_WEIGHTS_GB", "Autoscale", "ColdStart", "Step", "WeightsOf"]
 
 MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale_plan.h
 MOST_LOOKS = 100_000  # that a window holds
 MOST_LOOKS_A_DAY = 10_000  # that are gone through for `longest_s`
+WeightsOf = Literal["scenario", "profile", "assumed"]  # who says how much a replica loads
 ASSUMED_WEIGHTS_GB = 16.0  # of a replica of which neither the scenario nor a profile says any: Llama-3.1-8B's in bf16
 
 DEFAULTS: dict[str, dict[str, float]] = {
@@ -52,6 +53,12 @@ class ColdStart(Part):
     init_s: WaitLaw = Field(
         ConstantDelay(mean_s=94.0), description="everything else that the engine does, seconds, or a law"
     )
+
+    def weights(self, of_profile_gb: float | None) -> tuple[float, WeightsOf]:
+        """What a replica loads, GB, and who says so; `of_profile_gb` is what its profile says, None without one."""
+        if self.weights_gb is not None:
+            return self.weights_gb, "scenario"
+        return (ASSUMED_WEIGHTS_GB, "assumed") if of_profile_gb is None else (of_profile_gb, "profile")
 
     def phases(self, weights_gb: float) -> tuple[WaitLaw, WaitLaw, WaitLaw, WaitLaw]:
         """In order, with the laws of their seconds, where so many weights are loaded, GB."""

@@ -104,6 +104,8 @@ def names_in(schema: Mapping[str, Any], deep: int = DEEPEST) -> Iterator[str]:
     import polars as pl
 
     for name, dtype in schema.items():
+        if name.startswith("\0"):  # it was added to the file's
+            continue
         yield name
         if deep and isinstance(dtype, pl.Struct):
             for inner in names_in({f.name: f.dtype for f in dtype.fields}, deep - 1):

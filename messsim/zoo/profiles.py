@@ -17,6 +17,7 @@ __all__ = [
     "UnknownProfile",
     "find_profile",
     "load_gpus",
+    "load_host",
     "load_hosts",
     "load_models",
     "load_profiles",
@@ -24,6 +25,10 @@ __all__ = [
     "select_profiles",
 ]
 
+
+# What a kind of host is on one GPU, where that is another. SGLang hands the requests of each iteration to the processes
+# of other GPUs through the CPU (scheduler.py: broadcast_pyobj where tp_size is not 1), which several take longer for.
+ALONE = {"sglang-0.5": "sglang-0.5-alone"}
 
 Key = tuple[str, str, int, str]  # model, GPU, tp, weights
 Row = dict[str, Any]  # of profiles.json
@@ -128,6 +133,11 @@ def load_hosts() -> Mapping[str, Host]:
     return MappingProxyType(
         {name: Host(**{**row, "assumed": tuple(row["assumed"])}) for name, row in _tables()["hosts"].items()}
     )
+
+
+def load_host(kind: str, gpus: int) -> Host:
+    """Return what a kind of host adds to an iteration of a replica on so many GPUs."""
+    return load_hosts()[kind if gpus > 1 else ALONE.get(kind, kind)]
 
 
 @cache

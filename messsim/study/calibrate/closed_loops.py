@@ -25,20 +25,7 @@ class ClosedLoops:
     """A closed loop for each point: the same clients and lengths.
 
     With one model there is nothing to choose: requests and limits stay the same whatever the coefficients are, and
-    each loop is prepared only once.
-
-    Parameters
-    ----------
-    points
-        What was measured.
-    gpus
-        Of the replica.
-    mixture
-        Experts a layer, and experts a token uses; 0 for a dense model.
-    sets
-        Overrides of every scenario.
-    server
-        Keys of the server beside its coefficients, such as "gpu" and "engine": an engine's own limits then hold.
+    each loop is prepared only once. Parameters are those of `PointFit`.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from messsim.scenario import Scenario, parse
 from messsim.workload.readers import numbers, read
-from messsim.zoo import Profile, UnknownProfile, find_profile, load_gpus, load_hosts
+from messsim.zoo import Profile, UnknownProfile, find_profile, load_gpus, load_host
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,7 +59,6 @@ SHAPES = {
 }
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
-HOSTS_ALONE = HOSTS | {"sglang": "sglang-0.5-alone"}  # on one GPU
 # Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
 LOOKAHEAD = {"vllm": 0, "trtllm": 1, "tensorrt-llm": 1, "sglang": 1}
 # GPUs of the rows that something was fitted to: hosts' times to the TPOT of all; what `_settings` says to the TTFT of
@@ -206,7 +205,7 @@ def closed_loop(
         "gpu": profile.gpu,
         "tp": profile.tp,
         **served,
-        "host": host_of((HOSTS if profile.tp > 1 else HOSTS_ALONE)[engine]),
+        "host": host_of(HOSTS[engine], profile.tp),
         "lookahead": LOOKAHEAD[engine],
         "max_num_seqs": MAX_NUM_SEQS,
         "max_batched_tokens": MAX_BATCHED_TOKENS,
@@ -224,9 +223,9 @@ def _slowed(profile: Profile, times: float) -> dict[str, object]:
     return {"coefficients": {"knots": knots, **seconds}, "kv_capacity_tokens": profile.memory.kv_capacity_tokens}
 
 
-def host_of(name: str) -> dict[str, str | float]:
-    """A host of the zoo, as a scenario says it."""
-    host = load_hosts()[name]
+def host_of(name: str, gpus: int) -> dict[str, str | float]:
+    """A host of the zoo on so many GPUs, as a scenario says it."""
+    host = load_host(name, gpus)
     return {key: getattr(host, key) for key in ("kind", "h0_s", "h1_s_per_sequence", "after_s")}
 
 

@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import Literal
 
 import numpy as np
 
@@ -231,10 +230,8 @@ def _start(pool: PoolPlan) -> CheckedStart | None:
     if pool.serving.autoscale is None:
         return None
     cold = pool.serving.autoscale.cold_start
-    of: Literal["scenario", "profile", "assumed"] = "scenario" if cold.weights_gb is not None else "assumed"
-    if cold.weights_gb is None and pool.profile is not None:
-        of = "profile"
-    return {"mean_s": cold.mean_s(pool.weights_gb), "weights_gb": pool.weights_gb, "weights_of": of}
+    weights_gb, whose = pool.weights
+    return {"mean_s": cold.mean_s(weights_gb), "weights_gb": weights_gb, "weights_of": whose}
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:

@@ -157,7 +157,7 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
         "name": "Llama-3.1-8B",
         "gpu": "RTX-4090",
         "coefficients": coefficients,
-        "host": host_of("overlap"),
+        "host": host_of("overlap", gpus=1),
         "lookahead": 1,
     }
     facts = {
