@@ -11,7 +11,11 @@
 #if defined(__x86_64__) && defined(__ELF__) && defined(__GLIBC__) && !defined(MESSSIM_NO_CLONES) && \
     ((defined(__clang__) && __clang_major__ >= 17) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11))
 #define MS_HAS_CLONES 1
+#if defined(MESSSIM_NO_AVX512)
+#define MS_CLONES __attribute__((target_clones("default", "avx2")))
+#else
 #define MS_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#endif
 #else
 #define MS_CLONES
 #endif
@@ -28,9 +32,15 @@
 #define MS_NEEDS_BASELINE 1
 #endif
 
+#if defined(MESSSIM_NO_AVX512)
+#define MS_SUPPORTS_AVX512 0
+#else
+#define MS_SUPPORTS_AVX512 __builtin_cpu_supports("avx512f")
+#endif
+
 #if defined(MS_HAS_CLONES)
 #define MS_BEST(name, ...)                                                \
-    (__builtin_cpu_supports("avx512f") ? avx512_##name(__VA_ARGS__)       \
+    (MS_SUPPORTS_AVX512 ? avx512_##name(__VA_ARGS__)                      \
      : __builtin_cpu_supports("avx2")  ? avx2_##name(__VA_ARGS__)         \
                                        : baseline_##name(__VA_ARGS__))
 #elif defined(MS_NEEDS_AVX512)

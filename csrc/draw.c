@@ -48,12 +48,15 @@ MS_CLONES void ms_draw_log_many(const double *x, int64_t n, double *out)
  * and a root, are taken out, computed side by side and put back; a loop for the roots and one for the rest keep more
  * of them under way than one would. Returns how many lie beyond sqrt(-ln p) = 5, once in 36 thousand million draws on a
  * side. */
-MS_INLINE int32_t normal_block(const double *u, int64_t n, double *out)
+MS_INLINE int32_t normal_block(const double *restrict u, int64_t n, double *restrict out)
 {
     double tails[BLOCK + MS_TAILS_MORE], z[BLOCK + MS_TAILS_MORE];
-    const int32_t count = ms_tails_take(u, n, tails);
+    const int32_t taken = ms_tails_take(u, n, tails), count = (taken + MS_TAILS_MORE - 1) & -MS_TAILS_MORE;
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_normal_centre(u[i] - 0.5);
+    }
+    for (int k = 0; k < MS_TAILS_MORE; k++) {
+        tails[taken + k] = 0.5; /* whole vectors: none is left to be computed by itself */
     }
     int32_t far = 0;
     for (int32_t i = 0; i < count; i++) {

@@ -62,8 +62,8 @@ static void climb(ms_frontier_bin *bins, int64_t models, const double *satisfied
 }
 
 /* Of `length` requests side by side; where answers satisfy or not, that is all of their way. */
-MS_CLONES static void step_first(ms_first_steps *self, int64_t models, int64_t length, const double *satisfied,
-                                 const double *costs, int64_t stride)
+MS_CLONES static void step_first(ms_first_steps *restrict self, int64_t models, int64_t length,
+                                 const double *restrict satisfied, const double *restrict costs, int64_t stride)
 {
     for (int64_t i = 0; i < length; i++) {
         self->satisfied[i] = self->reached[i] = satisfied[i];

@@ -10,14 +10,14 @@ typedef double VERSION(reals) __attribute__((vector_size(8 * LANES), aligned(8),
 
 TARGET MS_INLINE VERSION(reals) VERSION(uniform52)(VERSION(lanes) high, VERSION(lanes) low)
 {
-    const VERSION(lanes) k = (high << 32 >> 12) | (low << 32 >> 44);
-    return ((VERSION(reals))(k | 0x4330000000000000u) - (0x1p52 - 0.5)) * 0x1p-52; /* k + 1/2, exactly */
+    const VERSION(lanes) k = ((high << 20) | (low << 32 >> 44)) & 0xFFFFFFFFFFFFFu;
+    return (VERSION(reals))(k | 0x3FF0000000000000u) - (1.0 - 0x1p-53); /* 1 + k/2^52 less that: exact */
 }
 
 TARGET MS_INLINE VERSION(reals) VERSION(uniform32)(VERSION(lanes) word)
 {
     const VERSION(lanes) k = word & 0xFFFFFFFFu;
-    return ((VERSION(reals))(k | 0x4330000000000000u) - (0x1p52 - 0.5)) * 0x1p-32;
+    return (VERSION(reals))(k | 0x4130000000000000u) - (0x1p20 - 0x1p-33); /* 2^20 + k/2^32 less that: exact */
 }
 
 /* `left` values, or all that a vector holds. */
