@@ -4,9 +4,9 @@
 
 #include "clones.h"
 #include "maths.h"
-#include "tails.h"
+#include "normals.h"
 
-enum { BLOCK = 1024 }; /* values on their way through the cache */
+enum { BLOCK = 1024, LANES = 8 }; /* values on their way through the cache, and side by side */
 
 static int64_t at_once(int64_t left)
 {
@@ -45,30 +45,33 @@ MS_CLONES void ms_draw_log_many(const double *x, int64_t n, double *out)
 }
 
 /* 85 % of the draws lie in the central range, which is computed for all, side by side. The tails, which cost a logarithm
- * and a root, are taken out, computed side by side and put back; a loop for the roots and one for the rest keep more
- * of them under way than one would. Returns how many lie beyond sqrt(-ln p) = 5, once in 36 thousand million draws on a
- * side. */
-MS_INLINE int32_t normal_block(const double *restrict u, int64_t n, double *restrict out)
+ * and a root, are computed side by side as well, in whole vectors, so that none is left to be computed by itself; a loop
+ * for the roots and one for the rest keep more of them under way than one would. Returns how many lie beyond
+ * sqrt(-ln p) = 5, once in 36 thousand million draws on a side. */
+MS_INLINE int32_t normal_block(const double *restrict u, int32_t n, double *restrict out)
 {
-    double tails[BLOCK + MS_TAILS_MORE], z[BLOCK + MS_TAILS_MORE];
-    const int32_t taken = ms_tails_take(u, n, tails), count = (taken + MS_TAILS_MORE - 1) & -MS_TAILS_MORE;
-    for (int64_t i = 0; i < n; i++) {
-        out[i] = ms_normal_centre(u[i] - 0.5);
+    int32_t places[BLOCK + MS_PLACES_MORE];
+    double tails[BLOCK + LANES], z[BLOCK + LANES];
+    const int32_t count = ms_normal_centres(u, n, out, places), whole = (count + LANES - 1) / LANES * LANES;
+    for (int32_t i = 0; i < count; i++) {
+        tails[i] = u[places[i]];
     }
-    for (int k = 0; k < MS_TAILS_MORE; k++) {
-        tails[taken + k] = 0.5; /* whole vectors: none is left to be computed by itself */
+    for (int32_t i = count; i < count + LANES; i++) {
+        tails[i] = 0.5;
     }
     int32_t far = 0;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < whole; i++) {
         const double tail = tails[i] < 0.5 ? tails[i] : 1.0 - tails[i];
         far += tail < 1.4e-11;
         z[i] = sqrt(-ms_log(tail));
     }
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < whole; i++) {
         const double distance = ms_normal_tail(z[i]);
         z[i] = tails[i] < 0.5 ? -distance : distance;
     }
-    ms_tails_put(u, n, z, out);
+    for (int32_t i = 0; i < count; i++) {
+        out[places[i]] = z[i];
+    }
     return far;
 }
 
@@ -76,7 +79,7 @@ MS_CLONES void ms_draw_quantile_normal(const double *u, int64_t n, double *out)
 {
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t block = at_once(n - start);
-        const int32_t far = normal_block(u + start, block, out + start);
+        const int32_t far = normal_block(u + start, (int32_t)block, out + start);
         for (int64_t i = start; i < start + block && far > 0; i++) {
             if (ms_normal_is_tail(u[i])) {
                 out[i] = ms_normal_outer(u[i]);

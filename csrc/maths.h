@@ -107,27 +107,28 @@ MS_INLINE double ms_inverse_power(double x, double kappa)
 }
 
 /* The three ranges of Wichura's algorithm AS 241, PPND16 (Applied Statistics 37(3), 1988, 477-484). */
-MS_INLINE double ms_normal_centre(double q)
-{
-    const double r = 0.180625 - q * q;
-    double a = 2509.0809287301226727;
-    a = a * r + 33430.575583588128105;
-    a = a * r + 67265.770927008700853;
-    a = a * r + 45921.953931549871457;
-    a = a * r + 13731.693765509461125;
-    a = a * r + 1971.5909503065514427;
-    a = a * r + 133.14166789178437745;
-    a = a * r + 3.387132872796366608;
-    double b = 5226.495278852854561;
-    b = b * r + 28729.085735721942674;
-    b = b * r + 39307.89580009271061;
-    b = b * r + 21213.794301586595867;
-    b = b * r + 5394.1960214247511077;
-    b = b * r + 687.1870074920579083;
-    b = b * r + 42.313330701600911252;
-    b = b * r + 1.0;
-    return q * a / b;
+/* The centre, for doubles and for vectors of them (normals.c). */
+#define MS_NORMAL_CENTRE_FOR(real, name)                        \
+MS_INLINE real name(real q)                                     \
+{                                                               \
+    const real r = 0.180625 - q * q;                            \
+    real a = 2509.0809287301226727 * r + 33430.575583588128105; \
+    a = a * r + 67265.770927008700853;                          \
+    a = a * r + 45921.953931549871457;                          \
+    a = a * r + 13731.693765509461125;                          \
+    a = a * r + 1971.5909503065514427;                          \
+    a = a * r + 133.14166789178437745;                          \
+    a = a * r + 3.387132872796366608;                           \
+    real b = 5226.495278852854561 * r + 28729.085735721942674;  \
+    b = b * r + 39307.89580009271061;                           \
+    b = b * r + 21213.794301586595867;                          \
+    b = b * r + 5394.1960214247511077;                          \
+    b = b * r + 687.1870074920579083;                           \
+    b = b * r + 42.313330701600911252;                          \
+    b = b * r + 1.0;                                            \
+    return q * a / b;                                           \
 }
+MS_NORMAL_CENTRE_FOR(double, ms_normal_centre)
 
 /* root = sqrt(-ln(tail probability)) <= 5 */
 MS_INLINE double ms_normal_tail(double root)
