@@ -79,7 +79,7 @@ static int32_t baseline_centres(const double *restrict u, int32_t n, double *res
 }
 #endif
 
-int32_t ms_normal_centres(const double *restrict u, int32_t n, double *restrict out, int32_t *restrict places)
+int32_t ms_normals_centres(const double *restrict u, int32_t n, double *restrict out, int32_t *restrict places)
 {
     return MS_BEST(centres, u, n, out, places);
 }
