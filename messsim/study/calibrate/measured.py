@@ -58,7 +58,7 @@ SHAPES = {
     "deepseek-ai/DeepSeek-R1-0528": "DeepSeek-V3",
 }
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
-HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
+HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.2", "sglang": "sglang-0.5"}
 # Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
 LOOKAHEAD = {"vllm": 0, "trtllm": 1, "tensorrt-llm": 1, "sglang": 1}
 # GPUs of the rows that something was fitted to: hosts' times to the TPOT of all; what `_settings` says to the TTFT of
