@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from messsim.errors import DataError
 from messsim.study.calibrate import calibrate
 from messsim.study.calibrate.lengths import by_quantiles
 from messsim.study.calibrate.measurements import joined, read_measurements
@@ -42,10 +43,10 @@ def test_lengths_of_each_request_that_was_answered_are_kept_in_their_order(tmp_p
 
 def test_runs_with_and_without_details_may_stand_in_one_file(tmp_path):
     file = tmp_path / "b.jsonl"
-    text = result_of(file).read_text() + "\n" + result_of(file, detailed=False, max_concurrency=8).read_text()
+    text = result_of(file).read_text() + "\n" + result_of(file, detailed=False, max_concurrency=3).read_text()
     file.write_text(text)
     rows = read_measurements(file).rows
-    assert rows.clients == [4, 8]
+    assert rows.clients == [4, 3]
     assert rows.lengths_of(0).answers.tolist() == [3, 20, 9, 10]
     assert rows.lengths_of(1) is None
     assert [len(rows), rows.prompt_tokens, rows.output_tokens] == [2, [100, 100], [10, 10]]
@@ -139,3 +140,18 @@ def test_quantiles_between_which_lengths_lie_evenly():
     assert lengths.answers.tolist() == [1, 1, 1, 1], "at least a token"
     assert lengths.vary
     assert pl.read_csv(lengths.file()).columns == ["prompt_tokens", "output_tokens"]
+
+
+@pytest.mark.parametrize(("completed", "clients"), [(3, 3), (4, 4), (400, 4)])
+def test_no_more_clients_are_simulated_than_there_were_requests(tmp_path, completed, clients):
+    """With 10 prompts and --max-concurrency 256 ten requests are under way, not 256."""
+    totals = {"completed": completed, "total_input_tokens": 100 * completed, "total_output_tokens": 10 * completed}
+    assert read_measurements(result_of(tmp_path / "b.json", detailed=False, **totals)).rows.clients == [clients]
+
+
+def test_answers_of_one_token_have_no_time_per_token(tmp_path):
+    """A benchmark of prompts alone writes 0 for it."""
+    single = {"total_output_tokens": 4, "mean_tpot_ms": 0.0}
+    assert set(read_measurements(result_of(tmp_path / "b.json", detailed=False, **single)).rows.readings) == {"ttft_s"}
+    with pytest.raises(DataError, match="column 'mean_tpot_ms' has 0 in row 1"):
+        read_measurements(result_of(tmp_path / "b.json", detailed=False, mean_tpot_ms=0.0))

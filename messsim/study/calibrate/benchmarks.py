@@ -7,6 +7,8 @@ from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from messsim.errors import DataError
 from messsim.workload.readers import ROW_IN_FILE, numbers, row_number
 
@@ -60,7 +62,10 @@ def benchmarked(frame: pl.DataFrame, path: Path, notes: list[str]) -> pl.DataFra
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
     lengths = dict(_lengths(frame, each, collected, notes))
+    if (collected["output_tokens"] == 1.0).all() and "mean_tpot_ms" in frame.columns:
+        frame = frame.drop("mean_tpot_ms")  # 0, of answers of one token
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
+    collected["clients"] = np.minimum(collected["clients"], completed)  # no more are ever under way than there are
     lists = columns_of(lengths.get(i) for i in range(frame.height))
     return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected | lists)
 
