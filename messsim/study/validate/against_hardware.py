@@ -70,7 +70,7 @@ def validate(
     folder = Path(data)
     if not (folder / SERVED_FILE).exists():
         raise DataError(
-            "no such file; expected the directory in which profiles/ and energy/ of the measured tables are (docs: accuracy)",
+            "no such file; expected the directory in which profiles/ and energy/ are (docs: accuracy)",
             str(folder / SERVED_FILE),
         )
     readers = (served_points, burst_points, request_points, energy_points)
