@@ -446,7 +446,7 @@ def test_a_search_that_ends_at_almost_nothing_ends_at_nothing(tmp_path):
 @pytest.mark.parametrize("e2e", ["mean_e2el_ms", "mean_e2e_latency_ms"], ids=["vllm", "sglang"])
 def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
     (theirs := tmp_path / "theirs.jsonl").write_text("".join(json.dumps({
-        "backend": "x", "max_concurrency": n, "completed": 4, "total_input_tokens": 400, "total_output_tokens": 40,
+        "backend": "x", "max_concurrency": n, "completed": 8, "total_input_tokens": 800, "total_output_tokens": 80,
         "output_throughput": 9.5, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5, e2e: 375,
     }) + "\n" for n in (1, 8)))  # fmt: skip
     (ours := tmp_path / "ours.csv").write_text(
@@ -460,13 +460,13 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
 
 
 BENCHMARK = {  # vllm bench serve --max-concurrency 8 --save-result
-    "backend": "vllm", "num_prompts": 4, "request_rate": "inf", "max_concurrency": 8, "duration": 2.0,
-    "completed": 4, "failed": 0, "total_input_tokens": 400, "total_output_tokens": 40, "request_throughput": 2.0,
+    "backend": "vllm", "num_prompts": 8, "request_rate": "inf", "max_concurrency": 8, "duration": 4.0,
+    "completed": 8, "failed": 0, "total_input_tokens": 800, "total_output_tokens": 80, "request_throughput": 2.0,
     "output_throughput": 20.0, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5,
 }  # fmt: skip
 DETAILED = {  # --save-detailed
-    "input_lens": [100] * 4, "output_lens": [10] * 4, "ttfts": [0.25] * 4, "itls": [[0.0125] * 9] * 4,
-    "generated_texts": ["x"] * 4, "errors": [""] * 4,
+    "input_lens": [100] * 8, "output_lens": [10] * 8, "ttfts": [0.25] * 8, "itls": [[0.0125] * 9] * 8,
+    "generated_texts": ["x"] * 8, "errors": [""] * 8,
 }  # fmt: skip
 
 

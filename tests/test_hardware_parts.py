@@ -9,12 +9,12 @@ import pytest
 from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.study.calibrate.measured import Point
+from messsim.study.calibrate.sharegpt import sharegpt_lengths
 from messsim.study.reproduce.benchmarks import _all, _best_single, _mean, _mean_costs, _run, reproduce_paper
 from messsim.study.reproduce.paper import BENCHMARKS
 from messsim.study.validate.against_hardware import _errors, _grouped, _rows, _summary
 from messsim.study.validate.measured_loads import _load
 from messsim.study.validate.metering import _made, counted, metered
-from messsim.study.validate.sharegpt import sharegpt_lengths
 
 # ---- a meter --------------------------------------------------------------------------------------------
 

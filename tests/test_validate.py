@@ -326,7 +326,7 @@ def test_a_missing_table_or_histogram_is_told(data):
     with pytest.raises(DataError, match=r"has no histogram of meta-llama/Llama-3.1-8B-Instruct, lm-arena-chat"):
         validate(data, workers=1)
     (data / SERVED_FILE).unlink()
-    with pytest.raises(DataError, match=r"served_h100.csv: no such file"):
+    with pytest.raises(DataError, match=r"served_h100.csv: no such file; expected the directory"):
         validate(data, workers=1)
 
 

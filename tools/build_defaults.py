@@ -6,7 +6,8 @@ SILICON_SAMPLE is `aiconfigurator_core/systems/silicon_sample.csv` of the wheel 
 Of its rows those of InferenceMAX are read, of Llama-3.1-70B and gpt-oss-120b without expert parallelism: clients who
 each send the next request when the last is answered, prompts and answers uniform between 0.8 and 1 of the nominal
 length. Of each model, GPU, engine and number of GPUs at most `MOST` rows are simulated, every n-th. A scenario says the
-model, the GPU, the weights and the engine; everything else is messsim's default.
+model, the GPU, the weights and the engine; everything else is messsim's default. A second table is of the rows whose
+servers had their cache in fp8: there a scenario says twice as many tokens as the profile has room for in bf16.
 
 Idle servers, which answer one client, are the rows of Qwen3-32B with one request under way (GB200, TensorRT-LLM 1.3
 behind Dynamo's front end), and what SGLang's documentation has of Llama-3.1-8B without speculative decoding.
@@ -25,7 +26,7 @@ from messsim.study.validate.against_hardware import predict
 from messsim.zoo import UnknownProfile, find_profile
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
-_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|alone) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|fp8-cache|alone) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODELS = ("meta-llama/Llama-3.1-70B", "openai/gpt-oss-120b")
 WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4"}
@@ -77,10 +78,10 @@ def rows(path: Path) -> list[Row]:
     return list(collected.values())
 
 
-def errors(row: Row) -> dict[str, float]:
+def errors(row: Row, *, fp8_cache: bool = False) -> dict[str, float]:
     """Predicted over measured, minus one."""
     lengths = {"prompt": _uniform(row["prompt"]), "output": _uniform(row["answer"])}
-    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s")
+    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s", fp8_cache=fp8_cache)
     tokens = 0.9 * row["answer"] - 1
     measured = {name: row[name] for name in whole}
     for each in (whole, measured):
@@ -88,10 +89,12 @@ def errors(row: Row) -> dict[str, float]:
     return {name: whole[name] / measured[name] - 1 for name in whole}
 
 
-def _predicted(row: Row, clients: int, lengths: Row, *names: str) -> dict[str, float]:
+def _predicted(row: Row, clients: int, lengths: Row, *names: str, fp8_cache: bool = False) -> dict[str, float]:
     """Means of the named readings of a server with so many clients."""
     model, weights, gpu, engine = row["group"]
     served = {"name": model, "profile": model, "gpu": gpu, "tp": row["gpus"], "weights": weights, "engine": engine}
+    if fp8_cache:
+        served["kv_capacity_tokens"] = 2 * find_profile(model, gpu, row["gpus"], weights).memory.kv_capacity_tokens
     requests = REQUESTS_A_CLIENT * clients
     scenario = one_server("defaults", served, {"kind": "closed", "clients": clients}, requests, lengths, None, None)
     return predict(Point("served", {"clients": clients}, dict.fromkeys(names, 1.0), scenario, (0, requests)))
@@ -140,18 +143,20 @@ def _uniform(nominal: int) -> Row:
     return {"kind": "empirical", "tokens": [round(nominal * (0.8 + 0.01 * (i + 0.5))) for i in range(20)]}
 
 
-def table(path: Path) -> str:
-    """Errors of TTFT, TPOT and end to end by model, weights, GPU and engine, worst last, as Markdown."""
+def table(path: Path, *, fp8_cache: bool = False) -> str:
+    """Errors of TTFT, TPOT and end to end by model, weights, GPU and engine, as Markdown."""
     groups: dict[tuple[str, ...], dict[int, list[Row]]] = {}
     for row in rows(path):
         groups.setdefault(row["group"], {}).setdefault(row["gpus"], []).append(row)
     lines = ["| model, weights, GPU, engine | rows | TTFT | TPOT | end to end |", "| --- | ---: | ---: | ---: | ---: |"]
     for group, by_gpus in sorted(groups.items()):
+        if fp8_cache and group[1] not in WEIGHTS.values():
+            continue
         chosen = [r for some in by_gpus.values() for r in some[:: -(-len(some) // MOST)]]
         collected = []
         for row in chosen:
             try:
-                collected.append(errors(row))
+                collected.append(errors(row, fp8_cache=fp8_cache))
             except MesssimError as error:
                 raise SystemExit(f"{row}: {error}") from None
         cells = [_cell([e[name] for e in collected]) for name in ("ttft_s", "tpot_s", "e2e_s")]
@@ -170,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables of servers at engines' defaults.")
     parser.add_argument("sample", type=Path)
     sample = parser.parse_args().sample
-    texts = {"defaults": table(sample), "alone": idle_table(sample)}
+    texts = {"defaults": table(sample), "fp8-cache": table(sample, fp8_cache=True), "alone": idle_table(sample)}
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page), encoding="utf-8")
 

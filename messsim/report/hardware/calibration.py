@@ -24,7 +24,8 @@ WORDS = {"batch": "sequences"}
 
 def calibration(result: Calibration) -> RenderableType:
     """Coefficients with their standard errors, and how far the fit is from the rows."""
-    what = "iterations" if result["kind"] == "iterations" else "points of a server"
+    what = "iteration" if result["kind"] == "iterations" else "point"
+    what += "s" * (result["rows"] != 1) + " of a server" * (result["kind"] != "iterations")
     whose = " on ".join(name for name in (result["model"], result["gpu"]) if name is not None)
     experts = f", {result['top_k']} of {result['experts']} experts" if result["experts"] else ""
     head = f"{result['rows']:,} {what}" + (f" of {whose}" if whose else "") + f", tp {result['tp']}{experts}"

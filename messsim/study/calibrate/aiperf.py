@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
 from messsim.workload.readers import ROW_IN_FILE
 from messsim.workload.units import UNITS, unit_of
+
+from .lengths import Law, Lengths, by_quantiles, columns_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +33,9 @@ TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "r
 RATES = {"tokens_per_s": "output_token_throughput"}
 MEANS: tuple[str, ...] = ("_avg", "_mean", "_ms_avg", "_avg_ms", "_tokens_avg", "_tokens_sec_avg", "")
 MEANS += ("_ms", "_s", "_tokens", "_tokens_sec")  # titles of tables, with the unit in brackets
+LEVELS = {"min": 0.0, "max": 1.0} | {f"p{n}": n / 100 for n in (1, 5, 10, 25, 50, 75, 90, 95, 99)}
+LEAST_LEVELS = 3  # a spread is told by a middle, and by both sides of it
+REQUESTS_A_CLIENT, MOST_REQUESTS = 10, 10_000  # of a run whose lengths are drawn
 WORDS = re.compile(r"[^a-z0-9]+")
 
 
@@ -46,7 +52,43 @@ def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
             wanted[f"{ours}_{_unit(frame, names, name)}" if ours in TIMES else ours] = name
     columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
     named = [column.alias(ours) for ours, column in columns.items() if column is not None]
-    return frame.select(*named, *(c for c in frame.columns if c == ROW_IN_FILE))
+    spread = _spread(frame, names, clients)
+    return frame.select(*named, *(c for c in frame.columns if c == ROW_IN_FILE)).with_columns(**spread)
+
+
+def _spread(frame: pl.DataFrame, names: dict[str, str], clients: str) -> dict[str, pl.Series]:
+    """Lists of the lengths of each run's requests, drawn by the quantiles that it has; none without any."""
+    import polars as pl
+
+    wanted = {"clients": clients}
+    if (count := _mean(names, "request_count")) is not None:
+        wanted["requests"] = count
+    for ours, stem in TOKENS.items():
+        levels = {stat: names[f"{stem}_{stat}"] for stat in LEVELS if f"{stem}_{stat}" in names}
+        wanted |= {f"{ours} {stat}": name for stat, name in (levels | {"avg": _mean(names, stem) or ""}).items()}
+    columns = {key: column_of(frame.schema, name) for key, name in wanted.items()}
+    numbers = frame.select(
+        *(column.cast(pl.Float64, strict=False).alias(key) for key, column in columns.items() if column is not None)
+    )
+    return columns_of(_of_run(run) for run in numbers.iter_rows(named=True))
+
+
+def _of_run(run: dict[str, float | None]) -> Lengths | None:
+    laws = [_law(run, ours) for ours in TOKENS]
+    requests = run.get("requests") or REQUESTS_A_CLIENT * (run["clients"] or 0.0)
+    if laws[0] is None or laws[1] is None or not requests >= 1.0:
+        return None
+    return by_quantiles(int(min(requests, MOST_REQUESTS)), laws[0], laws[1])
+
+
+def _law(run: dict[str, float | None], ours: str) -> Law | None:
+    """The quantiles of prompts or of answers, rising; None where there are too few, or no mean."""
+    known = ((level, run.get(f"{ours} {stat}")) for stat, level in sorted(LEVELS.items(), key=itemgetter(1)))
+    quantiles = [(level, tokens) for level, tokens in known if tokens is not None and tokens > 0.0]
+    mean = run.get(f"{ours} avg")
+    if mean is None or not mean > 0.0 or len(quantiles) < LEAST_LEVELS:
+        return None
+    return [level for level, _ in quantiles], [tokens for _, tokens in quantiles], mean
 
 
 def _mean(names: dict[str, str], stem: str) -> str | None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import isnan, nan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from messsim.errors import DataError
 from messsim.workload.readers import ROW_IN_FILE, numbers, row_number
+
+from .lengths import Lengths, by_quantiles, columns_of
+from .sharegpt import sharegpt_lengths
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,12 +30,17 @@ BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
     "mean_e2e_latency_ms": "e2e_ms",
 }
 TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
+EACH = ("input_lens", "output_lens")  # of each request, where a result has details
 LEAST = 1e-9  # of what must be above 0
 AHEAD = 1.2  # a rate of so many times what was answered keeps all clients busy
+DETAILS = "vllm bench serve --save-detailed, or SGLang's bench_serving --output-details, writes those of each"
 
 
-def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Runs of ``vllm bench serve`` or SGLang's bench_serving as points, their lengths the means; others as they are.
+def benchmarked(frame: pl.DataFrame, path: Path, notes: list[str]) -> pl.DataFrame:
+    """Runs of ``vllm bench serve`` or SGLang's bench_serving as points; others as they are.
+
+    Beside the means of the lengths stand those of each request, where a run has them or names the data set that they
+    are of. What else deserves a word is added to `notes`.
 
     Raises
     ------
@@ -44,12 +55,69 @@ def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     if "max_concurrency" not in frame.columns:
         frame = frame.with_columns(max_concurrency=pl.lit(None))
     # a result with details has been read as a row for each of its requests, with the sums of all in each
-    frame = frame.unique([c for c in (*sums, *BENCHMARKS, "duration") if c in frame.columns], maintain_order=True)
+    keys = [c for c in dict.fromkeys((*sums, *BENCHMARKS, "duration")) if c in frame.columns]
+    each = _of_each(frame, keys)
+    frame = frame.unique(keys, maintain_order=True)
     _check_clients(frame)
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
+    lengths = dict(_lengths(frame, each, collected, notes))
+    if (collected["output_tokens"] == 1.0).all() and "mean_tpot_ms" in frame.columns:
+        frame = frame.drop("mean_tpot_ms")  # 0, of answers of one token
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected)
+    collected["clients"] = np.minimum(collected["clients"], completed)  # no more are ever under way than there are
+    lists = columns_of(lengths.get(i) for i in range(frame.height))
+    return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected | lists)
+
+
+def _of_each(frame: pl.DataFrame, keys: list[str]) -> list[Lengths | None]:
+    """Of each run the lengths of its requests that were answered, in their order; none where it has no details."""
+    import polars as pl
+
+    if not set(EACH) <= set(frame.columns):
+        return [None] * frame.select(keys).n_unique()
+    prompts, answers = (pl.col(name).cast(pl.Int64, strict=False) for name in EACH)
+    answered = (prompts > 0) & (answers > 0)  # one that failed has an answer of 0 tokens
+    runs = frame.group_by(keys, maintain_order=True).agg(prompts.filter(answered), answers.filter(answered))
+    lists = zip(*(runs[name] for name in EACH), strict=True)
+    return [Lengths(p.to_numpy(), a.to_numpy()) if len(p) else None for p, a in lists]
+
+
+def _lengths(
+    frame: pl.DataFrame, each: list[Lengths | None], means: Mapping[str, Any], notes: list[str]
+) -> Iterator[tuple[int, Lengths]]:
+    """Runs whose requests are known to differ, or taken to, by their number."""
+    alike, drawn = False, set[str]()
+    for i, run in enumerate(frame.iter_rows(named=True)):
+        prompt, answer = (float(means[name][i]) for name in TOTALS.values())
+        if (lengths := each[i]) is None and (lengths := _of_data_set(run, prompt, answer)) is not None:
+            drawn.add(str(run["dataset_name"]))
+        if lengths is not None:
+            yield i, lengths
+        alike = alike or (lengths is None and not (prompt.is_integer() and answer.is_integer()))
+    if drawn:
+        notes.append(
+            f"lengths of requests are taken to be those of the data set ({', '.join(sorted(drawn))}), stretched to "
+            f"their means; {DETAILS}"
+        )
+    if alike:
+        notes.append(
+            "requests are taken to be all as long as their mean, which is no whole number: they differ, and a spread "
+            f"changes latencies by some per cent; {DETAILS}"
+        )
+
+
+def _of_data_set(run: Mapping[str, Any], prompt_mean: float, answer_mean: float) -> Lengths | None:
+    """Lengths by the data set of SGLang's benchmark: ShareGPT's, or drawn evenly between a share of one and itself."""
+    requests, name = int(_number(run["completed"])), run.get("dataset_name")
+    if name == "sharegpt" and not run.get("sharegpt_output_len"):
+        return Lengths(*sharegpt_lengths(requests, prompt_mean, answer_mean))
+    share = _number(run.get("random_range_ratio"))
+    most = [_number(run.get(f"random_{part}_len")) for part in ("input", "output")]
+    if name not in ("random", "random-ids") or not (0.0 <= share < 1.0 and min(most) >= 1.0):
+        return None
+    laws = [((0.0, 1.0), (max(share * length, 1.0), length)) for length in most]
+    return by_quantiles(requests, (*laws[0], prompt_mean), (*laws[1], answer_mean))
 
 
 def _check_clients(frame: pl.DataFrame) -> None:

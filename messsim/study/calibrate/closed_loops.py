@@ -22,7 +22,7 @@ __all__ = ["ClosedLoops"]
 
 
 class ClosedLoops:
-    """A closed loop for each point: the same clients and lengths.
+    """A closed loop for each point: the same clients and lengths, request by request where the file has them.
 
     With one model there is nothing to choose: requests and limits stay the same whatever the coefficients are, and
     each loop is prepared only once. Parameters are those of `PointFit`.
@@ -44,8 +44,8 @@ class ClosedLoops:
         known = {k: v for k, v in server.items() if v is not None}
         self._server = known if "engine" in known else limits | known
 
-    def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None]]:
-        """Mean latencies of each point, and joules per output token: those of the run's summary, bit for bit."""
+    def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None, float]]:
+        """Of each point mean latencies and joules per output token, bit for bit the summary's, and the run's end, s."""
         models = self.scenario(0, figures).models  # checked, and with the overrides
         return [_means(self._with(setup, [m.coefficients for m in models])) for setup in self._prepared]
 
@@ -54,18 +54,34 @@ class ClosedLoops:
         coefficients: dict[str, object] = {n: not_tiny(v) for n, v in figures.items() if v < NO_CAP_W}
         coefficients["experts"], coefficients["top_k"] = self._mixture
         p = self._points
+        requests, tokens = self._load(point)
         model = {"name": "server", "satisfaction": 0.5, "coefficients": coefficients, "tp": self._gpus, **self._server}
         data = {
-            "requests": REQUESTS_A_CLIENT * p.clients[point],
+            "requests": requests,
             "sla": {"alpha": 0.0},
             "arrivals": {"kind": "closed", "clients": p.clients[point]},
-            "tokens": {"prompt": p.prompt_tokens[point], "output": p.output_tokens[point]},
+            "tokens": tokens,
             "satisfaction": {"kind": "irt"},
             "features": {"kind": "none"},
             "router": {"policy": "cheapest"},
             "models": [model],
         }
         return parse(data, self._sets)
+
+    def _load(self, point: int) -> tuple[int, dict[str, object]]:
+        """How many requests, and their lengths: those of the run in its order, else all alike."""
+        p = self._points
+        if (lengths := p.lengths_of(point)) is None:
+            alike = {"prompt": p.prompt_tokens[point], "output": p.output_tokens[point]}
+            return REQUESTS_A_CLIENT * p.clients[point], dict(alike)
+        law = {"kind": "trace"}
+        return len(lengths), {"file": self._files[point], "order": "file", "prompt": law, "output": law}
+
+    @cached_property
+    def _files(self) -> dict[int, str]:
+        """Files of the lengths of points, by the point."""
+        known = {point: self._points.lengths_of(point) for point in range(len(self._points))}
+        return {point: str(lengths.file()) for point, lengths in known.items() if lengths is not None}
 
     @cached_property
     def _prepared(self) -> list[Setup]:
@@ -80,8 +96,8 @@ class ClosedLoops:
         return dataclasses.replace(setup, pools=plans, policy=setup.policy.copies(2)[1])
 
 
-def _means(setup: Setup) -> tuple[LatencyMeans, float | None]:
+def _means(setup: Setup) -> tuple[LatencyMeans, float | None, float]:
     sums = Means(setup.scenario)
     outcome = simulated(setup, sums.add, None)
     sums.close()
-    return sums.latencies.means(), energy_of(outcome, sums)["j_per_output_token"]
+    return sums.latencies.means(), energy_of(outcome, sums)["j_per_output_token"], outcome.end_s

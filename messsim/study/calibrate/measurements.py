@@ -21,6 +21,7 @@ from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
 from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
+from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
 from .usual import by_usual_names
 
@@ -57,16 +58,18 @@ NO_MEAN = re.compile(r"(median|min|max|p\d+(\.\d+)?)_?(ttft|tpot|itl|e2e)", re.I
 
 @dataclass(frozen=True)
 class ServedPoints:
-    """A server at fixed concurrencies: clients who each ask again when answered, lengths constant.
+    """A server at fixed concurrencies: clients who each ask again when answered.
 
     Attributes
     ----------
     clients, prompt_tokens, output_tokens
-        Of each point, whole.
+        Of each point, whole; of requests that differ the means.
     readings
         Means by name: "ttft_s", "tpot_s", "e2e_s" (seconds) and "tokens_per_s" (output tokens of all clients).
     j_per_token
         Energy of all GPUs per output token, J; None where none was measured.
+    lengths
+        Of each point how long each of its requests was, where the file says so and they differ.
     """
 
     clients: list[int]
@@ -74,9 +77,14 @@ class ServedPoints:
     output_tokens: list[int]
     readings: dict[str, Floats]
     j_per_token: Floats | None
+    lengths: list[Lengths | None] | None = None
 
     def __len__(self) -> int:
         return len(self.clients)
+
+    def lengths_of(self, point: int) -> Lengths | None:
+        """How long each request of a point was; None: all as long as the means say."""
+        return None if self.lengths is None else self.lengths[point]
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
         chooser.tokens = tuple(_needed(frame))
     chosen = chooser.of_file(frame, path, as_one=True)
     given = [c for c in chosen.columns if c != ROW_IN_FILE]
-    frame = _named(chosen, path, unit)
+    frame = _named(chosen, path, unit, notes)
     whose = _whose(frame, path)
     if unit == "auto":
         _doubt_seconds(frame, given, path)
@@ -163,7 +171,10 @@ def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
         has other readings.
     """
     (_, whole), *others = parts
-    notes = [f"{path}: {note}" if others else note for path, part in parts for note in part.notes]
+    notes = dict[str, list[Path]]()
+    for path, part in parts:
+        for note in part.notes:
+            notes.setdefault(note, []).append(path)
     for path, part in others:
         for name in whole.whose.keys() & part.whose.keys():
             if whole.whose[name] != part.whose[name]:
@@ -173,7 +184,12 @@ def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
         idle = [m.idle_w for m in (whole, part) if m.idle_w is not None]
         rows = _joined_rows(whole.rows, part.rows, path)
         whole = Measurements(whole.whose | part.whose, rows, float(np.mean(idle)) if idle else None)
-    return replace(whole, notes=tuple(notes))
+    return replace(whole, notes=tuple(_of_files(note, files) if others else note for note, files in notes.items()))
+
+
+def _of_files(note: str, files: Sequence[Path]) -> str:
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0]}{more}: {note}"
 
 
 def _joined_rows(
@@ -208,10 +224,10 @@ def _needed(frame: pl.DataFrame) -> list[str]:
     return [c for c in names if c in frame.columns and frame[c].null_count() < frame.height]
 
 
-def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
+def _named(frame: pl.DataFrame, path: Path, unit: str, notes: list[str]) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path)))
+        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path, notes)))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -435,7 +451,8 @@ def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     if "tpot_s" in readings and min(outputs) < 2:
         row = row_number(frame, outputs.index(min(outputs)))
         raise DataError(f"column 'output_tokens' has 1 in row {row}, where tpot_s has no meaning", str(path))
-    return ServedPoints(clients, prompts, outputs, readings, _optional(frame, "j_per_token", path, least=LEAST))
+    joules = _optional(frame, "j_per_token", path, least=LEAST)
+    return ServedPoints(clients, prompts, outputs, readings, joules, of_columns(frame))
 
 
 def _no_bare_times(columns: Sequence[str], readings: Mapping[str, Floats], path: Path) -> None:

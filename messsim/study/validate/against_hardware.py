@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from messsim.errors import MesssimError
+from messsim.errors import DataError, MesssimError
 from messsim.shapes.evidence import Accuracy, AccuracyTable, Facts
 
-from ..calibrate.measured import Point, served_points
+from ..calibrate.measured import SERVED_FILE, Point, served_points
 from ..calibrate.metered import HELD_UP, LOADS, energy_points
 from ..runs.summaries import in_processes
 from ..simulation.single import run
@@ -68,6 +68,11 @@ def validate(
         If a table is missing or wrong, or the overrides are.
     """
     folder = Path(data)
+    if not (folder / SERVED_FILE).exists():
+        raise DataError(
+            "no such file; expected the directory in which profiles/ and energy/ are (docs: accuracy)",
+            str(folder / SERVED_FILE),
+        )
     readers = (served_points, burst_points, request_points, energy_points)
     points = [point for read in readers for point in read(folder, sets, seed)]
     known = [p for p in points if p.scenario is not None]

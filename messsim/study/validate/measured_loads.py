@@ -16,8 +16,8 @@ from messsim.workload.readers import numbers, read
 from ..calibrate.fitting import calibrate
 from ..calibrate.measured import Point, closed_loop, host_of, one_server, profile_of, table
 from ..calibrate.options import Options
+from ..calibrate.sharegpt import trace_at_once
 from .shared_prompts import trace_of_blocks
-from .sharegpt import trace_at_once
 
 __all__ = ["BURSTS_FILE", "ITERATIONS_FILE", "REQUESTS_FILE", "burst_points", "request_points"]
 

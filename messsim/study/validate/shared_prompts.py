@@ -7,17 +7,17 @@ The table of requests has lengths alone. Their token ids are the load's, whose l
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from ..runs.scratch import scratch
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import polars as pl
 
-__all__ = ["ALIKE", "blocks", "scratch", "trace_of_blocks"]
+__all__ = ["ALIKE", "blocks", "trace_of_blocks"]
 
 # Request, counted from 0, the earlier one that it begins like, and for how many tokens: all that share a block.
 ALIKE = (
@@ -53,9 +53,3 @@ def trace_of_blocks(frame: pl.DataFrame, arrivals_s: npt.NDArray[np.float64], si
     path = Path(scratch().name) / f"requests-{size}.jsonl"
     trace.write_ndjson(path)
     return path
-
-
-@cache
-def scratch() -> TemporaryDirectory[str]:
-    """A directory for traces, as long as this process lasts."""
-    return TemporaryDirectory(prefix="messsim-")

@@ -11,7 +11,8 @@ from math import pi, sin, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .shared_prompts import scratch
+from ..runs.scratch import scratch
+from .lengths import in_order_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,19 +39,9 @@ def sharegpt_lengths(
     correlation = 2.0 * sin(pi * RANK_CORRELATION / 6.0)
     answers = correlation * draws[0] + sqrt(1.0 - correlation**2) * draws[1]
     return (
-        _in_order_of(draws[0], PROMPT, prompt_mean),
-        _in_order_of(answers, ANSWER, answer_mean),
+        in_order_of(draws[0], LEVELS, PROMPT, prompt_mean),
+        in_order_of(answers, LEVELS, ANSWER, answer_mean),
     )
-
-
-def _in_order_of(keys: npt.NDArray[np.float64], quantiles: tuple[int, ...], mean: float) -> npt.NDArray[np.int64]:
-    """As many lengths as keys, evenly spaced in probability, the shortest where the key is least."""
-    import numpy as np
-
-    ranks = keys.argsort().argsort()
-    tokens = np.interp((ranks + 0.5) / len(keys), LEVELS, quantiles)
-    lengths: npt.NDArray[np.int64] = np.maximum(np.rint(tokens * (mean / tokens.mean())), 1).astype(np.int64)
-    return lengths
 
 
 def trace_at_once(requests: int, prompt_mean: float, answer_mean: float) -> Path:
