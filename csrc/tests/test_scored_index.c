@@ -131,38 +131,51 @@ static void memory_that_grows_by_itself_is_seen_as_it_is(void)
     }
 }
 
-/* Costs of all, which are reckoned where the index cannot tell, would overwrite the mark; it can for each of these. */
+/* Costs of all, which are reckoned where the index cannot tell, would overwrite the mark; it can for each of these. With looks
+ * `delay_s` apart all are ranked anew by each, and by no request between two. */
+static void send_with_a_mark(const ms_score_weights *weights, double delay_s)
+{
+    const double mark = -12345.0;
+    const ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                   .state_delay_s = delay_s,
+                                   .weights = *weights,
+                                   .session_ttl_s = 20.0,
+                                   .index_blocks = 1000000,
+                                   .most_load_tokens = 4096.0,
+                                   .most_busy_score = 0.5,
+                                   .cold_replicas = 9};
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make_world(&fleet, 60, &rule);
+    for (int32_t i = 0; i < 200; i++) {
+        const double t_s = 0.25 * i;
+        jobs[i] = ms_job_new(i, 0, 11, 30);
+        jobs[i].session = i % 9 - 1;
+        see_all(&fleet, t_s);
+        fleet.costs[59] = mark;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+        CHECK(fleet.costs[59] == mark || (delay_s > 0.0 && fmod(t_s, delay_s) == 0.0));
+        while (next_of(&fleet) <= t_s) {
+            step(&fleet, &done);
+        }
+    }
+    ms_fleet_free(&fleet);
+}
+
 static void an_index_need_not_look_at_all(void)
 {
     const ms_score_weights weights[] = {
         {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
         {.load = 1.0, .no_hit_lru = 2.0},
-        {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
-        {.token_load = 1.0},
         {.prefix = 3.0}, /* all have 0 */
+        {.token_load = 1.0},
+        {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
     };
-    const double mark = -12345.0;
     for (int k = 0; k < 5; k++) {
-        const ms_dispatch_plan rule = {.rule = MS_SCORED,
-                                       .weights = weights[k],
-                                       .session_ttl_s = 20.0,
-                                       .index_blocks = 1000000,
-                                       .most_load_tokens = 4096.0,
-                                       .most_busy_score = 0.5,
-                                       .cold_replicas = 9};
-        ms_fleet fleet;
-        ms_queue done = {0};
-        make_world(&fleet, 60, &rule);
-        for (int32_t i = 0; i < 200; i++) {
-            jobs[i] = ms_job_new(i, 0, 11, 30);
-            jobs[i].session = i % 9 - 1;
-            fleet.costs[59] = mark;
-            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.25 * i) == MS_PLACED && fleet.costs[59] == mark);
-            while (next_of(&fleet) <= 0.25 * i) {
-                step(&fleet, &done);
-            }
+        send_with_a_mark(&weights[k], 0.0);
+        if (k < 3) {
+            send_with_a_mark(&weights[k], 0.75);
         }
-        ms_fleet_free(&fleet);
     }
 }
 
