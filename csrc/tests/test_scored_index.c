@@ -154,6 +154,7 @@ static void send_with_a_mark(const ms_score_weights *weights, double delay_s)
         see_all(&fleet, t_s);
         fleet.costs[59] = mark;
         CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+        CHECK(delay_s == 0.0 || fleet.servers[0].n_stale == 0); /* who has changed is ranked once */
         CHECK(fleet.costs[59] == mark || (delay_s > 0.0 && fmod(t_s, delay_s) == 0.0));
         while (next_of(&fleet) <= t_s) {
             step(&fleet, &done);
