@@ -136,6 +136,27 @@ static void pauses_have_a_cap_and_jitter(void)
     }
 }
 
+/* An API that takes one call a second turns the second of two away: that comes again as the API says, if it waits for so long,
+ * or else after a pause of its own. */
+static void who_is_turned_away_heeds_the_api(void)
+{
+    const double most_s[] = {60.0, 1.0, 0.5, 0.0}, pauses_s[] = {1.0, 1.0, 5.0, 5.0};
+    for (int k = 0; k < 4; k++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {api(0)};
+        plans[0].api_limits = (ms_limits_plan){.requests_per_minute = 60.0, .burst_s = 1.0};
+        config.patience = (ms_patience){
+            .retries = 1, .backoff = seconds(5.0), .backoff_growth = 1.0, .retry_after_max_s = most_s[k]};
+        ask(2, 0.0, 4, 1);
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        go(&loop, 1);
+        CHECK(sheets[0].attempts[0] == 1 && sheets[0].attempts[1] == 2);
+        CHECK(sheets[0].status[1] == MS_COMPLETED && sheets[0].finish[1] - sheets[0].finish[0] == pauses_s[k]);
+        ms_run_free(&loop);
+    }
+}
+
 /* A request that no model takes has no answer, either: its client asks the next after thinking. */
 static void a_client_whose_request_is_too_long_goes_on(void)
 {
@@ -176,6 +197,7 @@ int main(void)
     RUN(a_client_without_an_answer_goes_on);
     RUN(errands_of_one_request_have_an_order);
     RUN(pauses_have_a_cap_and_jitter);
+    RUN(who_is_turned_away_heeds_the_api);
     RUN(a_client_whose_request_is_too_long_goes_on);
     RUN(a_page_is_asked_for_when_a_client_asks);
     return report();
