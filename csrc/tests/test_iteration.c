@@ -300,6 +300,9 @@ static void drafts_are_made_and_checked(void)
     CHECK(joules_of(&k, &batch, 2.0) == 2.0 * first_j + 2.0 * gpu.slope + 0.25 * (4.0 + 2.0));
     const ms_series beside = gpu_of(&k, &mixed);
     CHECK(beside.first == gpu_of(&c, &mixed).first + 0.5 * 8.0 + 3.0 + 0.25 * 4.0);
+    const ms_batch alone = {.decoders = 1.0, .context = 16.0};
+    k.draft_tokens = 1.0;
+    CHECK(gpu_of(&k, &alone).first == gpu_of(&c, &alone).first + 3.0 + 0.25); /* the fewest drafts there are; 2 tokens < n* */
     CHECK(gpu_of(&k, &prompts).first == gpu_of(&c, &prompts).first); /* nobody drafts */
 }
 

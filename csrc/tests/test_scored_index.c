@@ -154,7 +154,7 @@ static void send_with_a_mark(const ms_score_weights *weights, double delay_s)
         see_all(&fleet, t_s);
         fleet.costs[59] = mark;
         CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
-        CHECK(delay_s == 0.0 || fleet.servers[0].n_stale == 0); /* who has changed is ranked once */
+        CHECK(delay_s == 0.0 || weights->token_load > 0.0 || fleet.servers[0].n_stale == 0); /* who has changed is ranked once */
         CHECK(fleet.costs[59] == mark || (delay_s > 0.0 && fmod(t_s, delay_s) == 0.0));
         while (next_of(&fleet) <= t_s) {
             step(&fleet, &done);
@@ -169,12 +169,13 @@ static void an_index_need_not_look_at_all(void)
         {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
         {.load = 1.0, .no_hit_lru = 2.0},
         {.prefix = 3.0}, /* all have 0 */
+        {.queue = 1.0, .token_load = 1.0},
         {.token_load = 1.0},
         {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
     };
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0; k < 6; k++) {
         send_with_a_mark(&weights[k], 0.0);
-        if (k < 3) {
+        if (k < 4) {
             send_with_a_mark(&weights[k], 0.75);
         }
     }
