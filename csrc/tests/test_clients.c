@@ -119,15 +119,19 @@ static void errands_of_one_request_have_an_order(void)
     ms_heap_free(&loop.heap);
 }
 
-/* The third pause of 0.5 s, 1.5 s and 4.5 s is cut to 3 s, and then up to a quarter of it left out, by the attempt. */
+/* The third pause of 0.5 s, 1.5 s and 4.5 s is cut to 3 s, or the second to 0.75 s, and then up to a quarter of it left out, by
+ * the attempt. */
 static void pauses_have_a_cap_and_jitter(void)
 {
     ms_run loop = {.now_s = 1.0};
-    loop.config.patience = (ms_patience){.backoff = seconds(0.5), .backoff_growth = 3.0, .backoff_max_s = 3.0,
-                                         .backoff_jitter = 0.25, .jitter = {7, 8, 9, 0}, .retries = 9};
-    for (int32_t k = 1; k < 4; k++) {
+    loop.config.patience = (ms_patience){
+        .backoff = seconds(0.5), .backoff_growth = 3.0, .backoff_jitter = 0.25, .jitter = {7, 8, 9, 0}, .retries = 9};
+    for (int32_t i = 0; i < 6; i++) {
+        const int32_t k = 1 + i % 3;
         const ms_stream stream = {7, 8, 9, (uint32_t)k};
-        const double most_s = k == 1 ? 1.5 : 3.0, pause_s = most_s * (1.0 - 0.25 * ms_draw_one(&stream, 0, 5));
+        const double cap_s = i < 3 ? 3.0 : 0.75;
+        loop.config.patience.backoff_max_s = cap_s;
+        const double most_s = k == 1 && i < 3 ? 1.5 : cap_s, pause_s = most_s * (1.0 - 0.25 * ms_draw_one(&stream, 0, 5));
         ms_open open = {.request = 5, .attempt = k};
         CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0);
         CHECK(loop.heap.events[0].when.time_s == 1.0 + pause_s && pause_s > 0.75 * most_s && pause_s < most_s);
