@@ -62,6 +62,16 @@ static void a_mixed_batch_pays_for_reading_the_context_again(void)
     CHECK(tau.slope == (0.125 + 0.0625) * 4.0 + 0.03125 * 16.0 * 16.0);
 }
 
+/* The least that there may be of a prompt, of which 7 tokens are computed, beside the 4 who decode. */
+static void one_token_of_a_prompt_counts(void)
+{
+    const ms_batch last = {
+        .decoders = 4.0, .context = 64.0, .prompt_tokens = 1.0, .prompt_prior = 7.0, .prompt_work = 7.5, .prompts = 1.0};
+    const ms_series tau = gpu_of(&c, &last);
+    CHECK(tau.first == 4.0 + 0.25 * 4.0 + (0.125 + 0.0625) * 64.0 + 0.03125 * 7.5); /* 5 tokens < n* */
+    CHECK(tau.slope == (0.125 + 0.0625) * 4.0 + 0.03125);
+}
+
 static void experts_are_loaded_as_tokens_ask_for_them(void)
 {
     ms_coefficients moe = c;
@@ -347,6 +357,7 @@ int main(void)
     RUN(decoding_takes_its_formula);
     RUN(prefilling_takes_its_formula);
     RUN(a_mixed_batch_pays_for_reading_the_context_again);
+    RUN(one_token_of_a_prompt_counts);
     RUN(experts_are_loaded_as_tokens_ask_for_them);
     RUN(a_dense_model_reads_no_expert);
     RUN(a_series_sums_in_closed_form);
