@@ -116,7 +116,7 @@ class Bench:
         self._compile(source, folder / f"{name}.o", ["-MMD", *([f"-Dmain={name}"] if name in self.tests else [])])
 
     def _reached(self, mutant: Mutant) -> list[str]:
-        """The files that it changes: one of the core, or all that call the inline function of a header; the core first."""
+        """The files that it changes: one of the core, or all that call a header's inline function; the core first."""
         name = Path(mutant.file)
         if name.suffix == ".c":
             return [name.stem]
@@ -130,7 +130,8 @@ class Bench:
 
     def _has(self, unit: str, calls: re.Pattern[str]) -> bool:
         """Whether such a call stands in a file, or in a header of tests that it includes."""
-        beside = [path for path in (self.folder / "csrc/tests").glob("*.h") if f"/{path.name}" in self._included_by(unit)]
+        headers = (self.folder / "csrc/tests").glob("*.h")
+        beside = [path for path in headers if f"/{path.name}" in self._included_by(unit)]
         source = self.sources.get(unit) or self.tests[unit]
         return any(calls.search(path.read_text()) for path in [source, *beside])
 
@@ -300,7 +301,8 @@ class Bench:
 def calls_of(folder: Path, mutant: Mutant) -> re.Pattern[str] | None:
     """What calls the inline function of a header that it changes, or another that calls it; None if it is in none."""
     text = (folder / mutant.file).read_text()
-    names = {m[1] for m in INLINE.finditer(text) if 0 <= mutant.number - 1 - text.count("\n", 0, m.start()) <= m[0].count("\n")}
+    begins = len("\n".join(text.split("\n")[: mutant.number - 1])) + 1
+    names = {m[1] for m in INLINE.finditer(text) if m.start() <= begins < m.end()}
     functions = [m for path in sorted(folder.glob("*.h")) for m in INLINE.finditer(path.read_text())]
     calls = None
     while names:

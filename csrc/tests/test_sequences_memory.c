@@ -113,8 +113,8 @@ static void blocks_last_until_another_is_needed(void)
                 while (lasts < most && ms_sequences_blocks(&s, n + lasts + 1) == ms_sequences_blocks(&s, n)) {
                     lasts++;
                 }
-                const int64_t said = ms_sequences_blocks_last(&s, n, most);
-                CHECK(k == 1 ? said >= (lasts > 0) && said <= lasts : said == lasts);
+                const int64_t known = ms_sequences_blocks_last(&s, n, most);
+                CHECK(k == 1 ? known >= (lasts > 0) && known <= lasts : known == lasts);
             }
         }
         ms_sequences_free(&s);
