@@ -92,7 +92,14 @@ def test_arguments_of_an_initial_value_are_no_declarations(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "line", ["__builtin_prefetch(self + n);", "ms_early(self + n);", "ms_expect_things(self, n);", "free(self + n);"]
+    "line",
+    [
+        "__builtin_prefetch(self + n);",
+        "ms_early(self + n);",
+        "ms_expect_things(self, n);",
+        "ms_standings_expect(self, n);",
+        "free(self + n);",
+    ],
 )
 def test_what_only_guards_a_hint_or_memory_is_left_alone(tmp_path: Path, line: str) -> None:
     mutants(tmp_path, "for (; n > 0 && least > 0; n--) {", f"    {line}", "}")

@@ -72,7 +72,7 @@ NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
 # To the processor, and files of nothing else: they change no result.
-HINT, HINTS = re.compile(r"prefetch|ms_early|ms_(?:page|cache)_expect|ms_expect_"), {"expect"}
+HINT, HINTS = re.compile(r"prefetch|ms_early|ms_(?:page|cache|standings)_expect|ms_expect_"), {"expect"}
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 FREED = re.compile(r"free\(|ms_(?:store|memory)_give\(")
 MEMORY = re.compile(rf"{FREED.pattern}|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\||ms_memory_take\(")

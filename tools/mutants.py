@@ -76,8 +76,9 @@ PYTHON_TESTS = [  # those that compare the engines come first: they notice most
 ]
 # Of each process, as a mutant may loop for ever or take all memory: that is noticed, too. Seconds of the processor,
 # however busy the machine is; and of the clock, for one that only waits.
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 5, 600, 3600
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST, SECONDS_OF_WAITING = 20, 600, 3600
 BYTES_OF_A_TEST, BYTES_OF_PYTEST = 4 << 30, 8 << 30
+INLINE = re.compile(r"^(?:static inline|MS_INLINE)\b[^;{]*?\b(\w+)\([^;{]*\)\n\{\n.*?^\}", re.M | re.S)
 
 
 class Bench:
@@ -115,13 +116,24 @@ class Bench:
         self._compile(source, folder / f"{name}.o", ["-MMD", *([f"-Dmain={name}"] if name in self.tests else [])])
 
     def _reached(self, mutant: Mutant) -> list[str]:
-        """The files that contain its line: one of the core, or all that include a header; the core first."""
+        """The files that it changes: one of the core, or all that call a header's inline function; the core first."""
         name = Path(mutant.file)
         if name.suffix == ".c":
             return [name.stem]
         header = re.compile(rf"/{re.escape(mutant.file)}\b")
-        units = [*self.sources, *self.tests]
-        return [unit for unit in units if header.search((self.folder / f"{unit}.d").read_text())]
+        units = [unit for unit in [*self.sources, *self.tests] if header.search(self._included_by(unit))]
+        calls = calls_of(self.folder / "csrc", mutant)
+        return [unit for unit in units if calls is None or self._has(unit, calls)]
+
+    def _included_by(self, unit: str) -> str:
+        return (self.folder / f"{unit}.d").read_text()
+
+    def _has(self, unit: str, calls: re.Pattern[str]) -> bool:
+        """Whether such a call stands in a file, or in a header of tests that it includes."""
+        headers = (self.folder / "csrc/tests").glob("*.h")
+        beside = [path for path in headers if f"/{path.name}" in self._included_by(unit)]
+        source = self.sources.get(unit) or self.tests[unit]
+        return any(calls.search(path.read_text()) for path in [source, *beside])
 
     def _code_of(self, name: str) -> bytes:
         """What the compiler makes of it at its best: mutants with the code of the original are none."""
@@ -284,6 +296,22 @@ class Bench:
             return None
         failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+\.py)", output, re.M)
         return failed[1] if failed else f"pytest, exit {pytest.returncode}"
+
+
+def calls_of(folder: Path, mutant: Mutant) -> re.Pattern[str] | None:
+    """What calls the inline function of a header that it changes, or another that calls it; None if it is in none."""
+    text = (folder / mutant.file).read_text()
+    begins = len("\n".join(text.split("\n")[: mutant.number - 1])) + 1
+    names = {m[1] for m in INLINE.finditer(text) if m.start() <= begins < m.end()}
+    functions = [m for path in sorted(folder.glob("*.h")) for m in INLINE.finditer(path.read_text())]
+    calls = None
+    while names:
+        calls = re.compile(rf"\b(?:{'|'.join(sorted(names))})\b")
+        callers = {m[1] for m in functions if m[1] not in names and calls.search(m[0])}
+        if not callers:
+            break
+        names |= callers
+    return calls
 
 
 def limit() -> None:

@@ -202,7 +202,7 @@ static void every_rule_does_what_it_says(void)
         plan.up_window_s = 2.0 * (double)lcg_between(&chance, 0, 6);
         plan.down_window_s = 2.0 * (double)lcg_between(&chance, 0, 20);
         plan.up_most_factor = 1.0 + 0.5 * (double)lcg_between(&chance, 0, 4);
-        plan.up_most_replicas = (int32_t)lcg_between(&chance, 1, 4);
+        plan.up_most_replicas = (int32_t)lcg_between(&chance, 0, 4);
         plan.stable_window_s = 20.0 + 2.0 * (double)lcg_between(&chance, 0, 5);
         plan.panic_window_s = 2.0 + 2.0 * (double)lcg_between(&chance, 0, 2);
         plan.zero_after_s = 8.0;

@@ -621,7 +621,7 @@ static void drawn_features_give_the_same_decisions(void)
 {
     enum { N = 400, FEW = 4 };
     static packed page;
-    static double difficulty[2 * N], lesson[FEATURES];
+    static double difficulty[2 * N], of_page[2 * N], lesson[FEATURES]; /* no request of a page has what lies behind it */
     const ms_difficulty_law law = {{.seed = 3, .column = 9}, .signal = 0.5, .mean = 0.0, .deviation = 1.0};
     fill(difficulty, 2 * N, 12);
     for (int rarely = 1; rarely <= 300; rarely *= 30) {
@@ -636,7 +636,8 @@ static void drawn_features_give_the_same_decisions(void)
             pack(&page, first, N);
             ms_difficulty_columns(&law, (uint64_t)first, N, FEATURES, difficulty + first, page.features);
             ms_page_view rows = page.view;
-            rows.features = NULL, rows.drawn = &drawn, rows.difficulty = difficulty + first;
+            rows.features = NULL, rows.drawn = &drawn, rows.difficulty = of_page;
+            memcpy(of_page, difficulty + first, N * sizeof *of_page);
             int equal = 1, begun = 0;
             for (int k = 0; k < 2; k++) {
                 ms_brain_turn_page(&brains[k]);

@@ -119,20 +119,45 @@ static void errands_of_one_request_have_an_order(void)
     ms_heap_free(&loop.heap);
 }
 
-/* The third pause of 0.5 s, 1.5 s and 4.5 s is cut to 3 s, and then up to a quarter of it left out, by the attempt. */
+/* The third pause of 0.5 s, 1.5 s and 4.5 s is cut to 3 s, or the second to 0.75 s, and then up to a quarter of it left out, by
+ * the attempt. */
 static void pauses_have_a_cap_and_jitter(void)
 {
     ms_run loop = {.now_s = 1.0};
-    loop.config.patience = (ms_patience){.backoff = seconds(0.5), .backoff_growth = 3.0, .backoff_max_s = 3.0,
-                                         .backoff_jitter = 0.25, .jitter = {7, 8, 9, 0}, .retries = 9};
-    for (int32_t k = 1; k < 4; k++) {
+    loop.config.patience = (ms_patience){
+        .backoff = seconds(0.5), .backoff_growth = 3.0, .backoff_jitter = 0.25, .jitter = {7, 8, 9, 0}, .retries = 9};
+    for (int32_t i = 0; i < 6; i++) {
+        const int32_t k = 1 + i % 3;
         const ms_stream stream = {7, 8, 9, (uint32_t)k};
-        const double most_s = k == 1 ? 1.5 : 3.0, pause_s = most_s * (1.0 - 0.25 * ms_draw_one(&stream, 0, 5));
+        const double cap_s = i < 3 ? 3.0 : 0.75;
+        loop.config.patience.backoff_max_s = cap_s;
+        const double most_s = k == 1 && i < 3 ? 1.5 : cap_s, pause_s = most_s * (1.0 - 0.25 * ms_draw_one(&stream, 0, 5));
         ms_open open = {.request = 5, .attempt = k};
         CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0);
         CHECK(loop.heap.events[0].when.time_s == 1.0 + pause_s && pause_s > 0.75 * most_s && pause_s < most_s);
         ms_heap_free(&loop.heap);
         loop.heap = (ms_heap){0};
+    }
+}
+
+/* An API that takes one call a second turns the second of two away: that comes again as the API says, if it waits for so long,
+ * or else after a pause of its own. */
+static void who_is_turned_away_heeds_the_api(void)
+{
+    const double most_s[] = {60.0, 1.0, 0.5, 0.0}, pauses_s[] = {1.0, 1.0, 5.0, 5.0};
+    for (int k = 0; k < 4; k++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {api(0)};
+        plans[0].api_limits = (ms_limits_plan){.requests_per_minute = 60.0, .burst_s = 1.0};
+        config.patience = (ms_patience){
+            .retries = 1, .backoff = seconds(5.0), .backoff_growth = 1.0, .retry_after_max_s = most_s[k]};
+        ask(2, 0.0, 4, 1);
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        go(&loop, 1);
+        CHECK(sheets[0].attempts[0] == 1 && sheets[0].attempts[1] == 2);
+        CHECK(sheets[0].status[1] == MS_COMPLETED && sheets[0].finish[1] - sheets[0].finish[0] == pauses_s[k]);
+        ms_run_free(&loop);
     }
 }
 
@@ -176,6 +201,7 @@ int main(void)
     RUN(a_client_without_an_answer_goes_on);
     RUN(errands_of_one_request_have_an_order);
     RUN(pauses_have_a_cap_and_jitter);
+    RUN(who_is_turned_away_heeds_the_api);
     RUN(a_client_whose_request_is_too_long_goes_on);
     RUN(a_page_is_asked_for_when_a_client_asks);
     return report();

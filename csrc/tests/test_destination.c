@@ -127,10 +127,11 @@ static void an_api_has_nothing_cached(void)
 /* Where routers see loads as they were, the least loaded has what was seen of it, and not the mean of its pool. */
 static void what_was_seen_counts_where_looks_are_late(void)
 {
-    for (int late = 0; late < 2; late++) {
+    const double delays_s[] = {0.0, 0.5, 100.0};
+    for (int late = 0; late < 3; late++) {
         ms_fleet fleet;
         const ms_pool_plan plan = pool_of(0, 3, 4);
-        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = late ? 100.0 : 0.0};
+        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = delays_s[late]};
         CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &dispatch, streams) == 0);
         for (int32_t k = 0; k < 7; k++) {
             jobs[k] = with_path(k, 0);

@@ -174,11 +174,47 @@ static void caches_of_different_blocks_are_read_anew(void)
     }
 }
 
+/* Who drains still fills its cache with what it has to prefill, and is not among those that are shown: what another had of
+ * that prompt is shown for it alone. */
+static void nothing_is_shown_of_who_drains(void)
+{
+    const ms_node_of_path paths_of[] = {{1, 12}, {2, 12}};
+    ms_fleet fleet;
+    ms_queue done = {0};
+    ms_pool_plan plan = pool_of(0, 20, 3);
+    plan.limits.kv_block_tokens = 4;
+    plan.limits.prefix_cache = 1;
+    CHECK(ms_fleet_init(&fleet, 1, &plan, 1, &(ms_dispatch_plan){.rule = MS_OWN_RULE}, streams) == 0);
+    fleet.servers[0].own = (ms_own_rule){.pick = watch, .params = constants, .state = memory, .sees_caches = 1};
+    const int32_t sent_to_them[] = {3, 14, 7, 7};
+    for (int32_t i = 0; i < 4; i++) {
+        jobs[i] = ms_job_new(i, 0, 30, 5);
+        jobs[i].path = &paths_of[i == 3];
+        jobs[i].path_length = 1;
+        answer = sent_to_them[i];
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+        if (i == 0) {
+            fleet.failures[3]++;
+            fleet.phase[3] = MS_DRAINING;
+            ms_fleet_refresh(&fleet, 3);
+        }
+        CHECK(shown.replicas == (i == 0 ? 20 : 19));
+        for (int r = 0; r < shown.replicas; r++) {
+            CHECK(shown.cached[r] == (i == 2 && shown.numbers[r] == 15.0 ? 12.0 : 0.0));
+        }
+        for (int k = 0; k < 2 && i < 2; k++) { /* it starts, and ends its prompt */
+            step(&fleet, &done);
+        }
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_rule_of_ones_own_picks);
     RUN(a_rule_sees_what_it_asked_for);
     RUN(an_answer_that_names_nobody_is_an_error);
+    RUN(nothing_is_shown_of_who_drains);
     RUN(caches_of_different_blocks_are_read_anew);
     return report();
 }

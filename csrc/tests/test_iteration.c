@@ -62,13 +62,23 @@ static void a_mixed_batch_pays_for_reading_the_context_again(void)
     CHECK(tau.slope == (0.125 + 0.0625) * 4.0 + 0.03125 * 16.0 * 16.0);
 }
 
+/* The least that there may be of a prompt, of which 7 tokens are computed, beside the 4 who decode. */
+static void one_token_of_a_prompt_counts(void)
+{
+    const ms_batch last = {
+        .decoders = 4.0, .context = 64.0, .prompt_tokens = 1.0, .prompt_prior = 7.0, .prompt_work = 7.5, .prompts = 1.0};
+    const ms_series tau = gpu_of(&c, &last);
+    CHECK(tau.first == 4.0 + 0.25 * 4.0 + (0.125 + 0.0625) * 64.0 + 0.03125 * 7.5); /* 5 tokens < n* */
+    CHECK(tau.slope == (0.125 + 0.0625) * 4.0 + 0.03125);
+}
+
 static void experts_are_loaded_as_tokens_ask_for_them(void)
 {
     ms_coefficients moe = c;
-    moe.ae_s = 3.0, moe.se = 0.5, moe.experts = 8.0, moe.top_k = 2.0;
+    moe.ae_s = 0.75, moe.se = 0.5, moe.experts = 8.0, moe.top_k = 2.0;
     const double loaded = 1.0 - pow(1.0 - 2.0 / 8.0, 0.5 * 4.0);
     CHECK_NEAR(gpu_of(&moe, &decode).first,
-               gpu_of(&c, &decode).first + 3.0 * loaded, 1e-15);
+               gpu_of(&c, &decode).first + 0.75 * loaded, 1e-15);
     CHECK(gpu_of(&moe, &decode).slope == gpu_of(&c, &decode).slope);
 }
 
@@ -300,6 +310,9 @@ static void drafts_are_made_and_checked(void)
     CHECK(joules_of(&k, &batch, 2.0) == 2.0 * first_j + 2.0 * gpu.slope + 0.25 * (4.0 + 2.0));
     const ms_series beside = gpu_of(&k, &mixed);
     CHECK(beside.first == gpu_of(&c, &mixed).first + 0.5 * 8.0 + 3.0 + 0.25 * 4.0);
+    const ms_batch alone = {.decoders = 1.0, .context = 16.0};
+    k.draft_tokens = 1.0;
+    CHECK(gpu_of(&k, &alone).first == gpu_of(&c, &alone).first + 3.0 + 0.25); /* the fewest drafts there are; 2 tokens < n* */
     CHECK(gpu_of(&k, &prompts).first == gpu_of(&c, &prompts).first); /* nobody drafts */
 }
 
@@ -344,6 +357,7 @@ int main(void)
     RUN(decoding_takes_its_formula);
     RUN(prefilling_takes_its_formula);
     RUN(a_mixed_batch_pays_for_reading_the_context_again);
+    RUN(one_token_of_a_prompt_counts);
     RUN(experts_are_loaded_as_tokens_ask_for_them);
     RUN(a_dense_model_reads_no_expert);
     RUN(a_series_sums_in_closed_form);

@@ -67,13 +67,14 @@ static void waking_a_replica_costs_the_base_less_idling(void)
     CHECK_NEAR(ms_marginal_cost(&rented, 5, 0, 0), 0.5 * busy, 1e-12);
 }
 
-/* Beside 2 decoders a chunk has 6 tokens: a prompt of 15 takes 6, 6 and 3. */
+/* Beside 2 decoders a chunk has 6 tokens: a prompt of 15 takes 6, 6 and 3, one of 13 takes 6, 6 and 1. */
 static void chunks_leave_room_for_those_who_decode(void)
 {
-    const double prompt = 2.0 * (seconds_of(2, 15, 6) - seconds_of(2, 15, 0)) + seconds_of(2, 15, 3) - seconds_of(2,
-        15, 0);
-    const double answer = 10.0 * (seconds_of(3, 15, 0) - seconds_of(2, 15, 0));
-    CHECK_NEAR(ms_marginal_cost(&server, 15, 0, 2), prompt + answer, 1e-12);
+    for (double rest = 1.0; rest <= 3.0; rest += 2.0) {
+        const double p = 12.0 + rest, none = seconds_of(2, p, 0);
+        const double prompt = 2.0 * (seconds_of(2, p, 6) - none) + seconds_of(2, p, rest) - none;
+        CHECK_NEAR(ms_marginal_cost(&server, p, 0, 2), prompt + 10.0 * (seconds_of(3, p, 0) - none), 1e-12);
+    }
 }
 
 static void without_a_place_it_pays_its_share(void)

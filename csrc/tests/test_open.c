@@ -1,6 +1,7 @@
 #include "open.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -49,6 +50,34 @@ static void a_later_attempt_takes_over_what_the_first_has_spent(void)
     CHECK(open.closed && !heir.closed);
     CHECK(heir.energy_j == 2.0 && heir.cost == 4.0 && heir.exploration_cost == 6.0);
     CHECK(heir.preemptions == 8 && heir.cached_recompute_tokens == 10);
+}
+
+/* Each of the parts of what is kept has its own place, and all of them the memory that is asked for. */
+static void what_is_kept_has_places_of_its_own(void)
+{
+    for (int k = 0; k < 3 * 4 * 2; k++) {
+        const int32_t models = 1 + k % 3, uniforms = k / 3 % 4;
+        const int raters_err = k / 12;
+        ms_open *open = malloc(ms_open_bytes(models, uniforms, raters_err));
+        double *parts[] = {ms_open_satisfied(open),       ms_open_delays(open, models), ms_open_scores(open, models),
+                           ms_open_costs(open, models),   ms_open_facts(open, models),  ms_open_uniforms(open, models),
+                           ms_open_labels(open, models, uniforms)};
+        const int32_t lengths[] = {models, models, models, models, models, uniforms, raters_err ? models : 0};
+        double *end = open->kept;
+        for (int part = 0; part < 7; part++) {
+            for (int32_t i = 0; i < lengths[part]; i++) {
+                parts[part][i] = part;
+                end = &parts[part][i + 1] > end ? &parts[part][i + 1] : end;
+            }
+        }
+        for (int part = 0; part < 7; part++) {
+            for (int32_t i = 0; i < lengths[part]; i++) {
+                CHECK(parts[part][i] == part);
+            }
+        }
+        CHECK((char *)end == (char *)open + ms_open_bytes(models, uniforms, raters_err));
+        free(open);
+    }
 }
 
 static void a_copy_is_dropped_from_among_the_others(void)
@@ -169,6 +198,7 @@ int main(void)
     RUN(an_answer_that_is_seen_is_noted);
     RUN(all_but_the_answers_model_is_exploration);
     RUN(a_later_attempt_takes_over_what_the_first_has_spent);
+    RUN(what_is_kept_has_places_of_its_own);
     RUN(a_copy_is_dropped_from_among_the_others);
     RUN(to_expect_a_row_changes_nothing);
     RUN(a_record_that_was_foreseen_is_the_same);

@@ -107,6 +107,10 @@ static void the_target_queue_steers_v(void)
     CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, params, state) == 0 && state[0] == 2.0 * (1.0 + 0.125 * 0.5));
     state[0] = 2.0;
     CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 1e9, params, state) == 0 && state[0] == 2.0 * (1.0 - 0.125));
+    const double below_one[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.5, 0.125};
+    double of_two[MS_MESS_STATE + 1] = {2.0, 2.0}; /* tenants */
+    CHECK(ms_policy_mess_rated(0, 1, 0, 0.5, 1.0, 0.25, below_one, of_two) == 0);
+    CHECK(of_two[0] == 2.0 && of_two[1] == 2.0 * (1.0 + 0.125 * 0.5));
     const double off[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.0, 0.125};
     state[0] = 2.0;
     CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);

@@ -65,6 +65,16 @@ static void seconds_are_those_of_the_iteration(void)
     CHECK(ms_products_seconds(&products, 6.0) == 0.01 + 4.0 / 3e4 + 0.002 + ((0.01 + 8.0 / 3e4) - (0.01 + 4.0 / 3e4 + 0.002)) / 4.0 * 2.0);
 }
 
+/* No more knots are tried than lie in one octave: here 2 and 3, and 1.5 in the one before. */
+static void few_knots_are_tried(void)
+{
+    const ms_coefficients c = {.knots = 5, .knot_tokens = {1.0, 1.5, 2.0, 3.0, 9.0}, .knot_s = {1.0, 2.0, 4.0, 5.0, 6.0}};
+    ms_products products;
+    ms_products_init(&products, &c);
+    CHECK(products.turns == 2);
+    check_all(&c);
+}
+
 /* With drafts each decoder has tokens of its own; few are worked out once. */
 static void decoders_are_worked_out_once(void)
 {
@@ -83,6 +93,7 @@ static void decoders_are_worked_out_once(void)
 int main(void)
 {
     RUN(seconds_are_those_of_the_iteration);
+    RUN(few_knots_are_tried);
     RUN(decoders_are_worked_out_once);
     return report();
 }

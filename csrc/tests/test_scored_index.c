@@ -131,38 +131,100 @@ static void memory_that_grows_by_itself_is_seen_as_it_is(void)
     }
 }
 
-/* Costs of all, which are reckoned where the index cannot tell, would overwrite the mark; it can for each of these. */
+/* By tokens that are to come, and by a little of one thing more. */
+static void whatever_else_matters_counts(void)
+{
+    const ms_score_weights weights[] = {{.queue = 0.3}, {.kv_cache = 0.3}, {.load = 0.3}, {.active = 0.3}, {.no_hit_lru = 0.3}};
+    for (int k = 0; k < 5; k++) {
+        ms_fleet fleet;
+        ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                 .weights = weights[k],
+                                 .index_blocks = 1000000,
+                                 .most_load_tokens = 400.0,
+                                 .most_busy_score = 0.5,
+                                 .cold_replicas = 9};
+        rule.weights.token_load = 0.2;
+        make_world(&fleet, 30, &rule);
+        n_cold = 0;
+        CHECK(wander(&fleet, (uint64_t)k + 900, best) > 900);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Two of many are up, and have more waiting than the load tells of. */
+static void long_queues_are_told_apart(void)
+{
+    ms_fleet fleet;
+    ms_queue done = {0}, evicted = {0};
+    const ms_pool_plan plan = pool_of(0, 20, 1);
+    const ms_dispatch_plan rule = {.rule = MS_SCORED, .weights = {.queue = 0.5, .load = 0.5}, .cold_replicas = 9};
+    CHECK(ms_fleet_init(&fleet, 1, &plan, 1, &rule, streams) == 0);
+    memset(sent_to, 0, sizeof sent_to);
+    for (int32_t r = 2; r < 20; r++) {
+        ms_fleet_fail(&fleet, r, 0.0, &evicted);
+    }
+    for (int32_t i = 0; i < 330; i++) {
+        int32_t up[REPLICAS_MOST];
+        jobs[i] = ms_job_new(i, 0, 5, i % 2 ? 30 : 2);
+        jobs[i].session = -1;
+        see_all(&fleet, 0.0);
+        const int32_t n = list_open(&fleet, -1, up), due = best(&fleet, &jobs[i], up, n, 0.0);
+        CHECK(n == 2 && ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED && jobs[i].server == due);
+        if (i > 290) {
+            step(&fleet, &done);
+        }
+    }
+    CHECK(seen_waiting[0] > 128 && seen_waiting[1] > 128);
+    ms_fleet_free(&fleet);
+}
+
+/* Costs of all, which are reckoned where the index cannot tell, would overwrite the mark; it can for each of these. With looks
+ * `delay_s` apart all are ranked anew by each, and by no request between two. */
+static void send_with_a_mark(const ms_score_weights *weights, double delay_s)
+{
+    const double mark = -12345.0;
+    const ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                   .state_delay_s = delay_s,
+                                   .weights = *weights,
+                                   .session_ttl_s = 20.0,
+                                   .index_blocks = 1000000,
+                                   .most_load_tokens = 4096.0,
+                                   .most_busy_score = 0.5,
+                                   .cold_replicas = 9};
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make_world(&fleet, 60, &rule);
+    for (int32_t i = 0; i < 200; i++) {
+        const double t_s = 0.25 * i;
+        jobs[i] = ms_job_new(i, 0, 11, 30);
+        jobs[i].session = i % 9 - 1;
+        see_all(&fleet, t_s);
+        fleet.costs[59] = mark;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == MS_PLACED);
+        CHECK(delay_s == 0.0 || weights->token_load > 0.0 || fleet.servers[0].n_stale == 0); /* who has changed is ranked once */
+        CHECK(fleet.costs[59] == mark || (delay_s > 0.0 && fmod(t_s, delay_s) == 0.0));
+        while (next_of(&fleet) <= t_s) {
+            step(&fleet, &done);
+        }
+    }
+    ms_fleet_free(&fleet);
+}
+
 static void an_index_need_not_look_at_all(void)
 {
     const ms_score_weights weights[] = {
         {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
         {.load = 1.0, .no_hit_lru = 2.0},
-        {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
-        {.token_load = 1.0},
         {.prefix = 3.0}, /* all have 0 */
+        {.queue = 1.0, .token_load = 1.0},
+        {.token_load = 1.0},
+        {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0, .session = 1.0},
     };
-    const double mark = -12345.0;
-    for (int k = 0; k < 5; k++) {
-        const ms_dispatch_plan rule = {.rule = MS_SCORED,
-                                       .weights = weights[k],
-                                       .session_ttl_s = 20.0,
-                                       .index_blocks = 1000000,
-                                       .most_load_tokens = 4096.0,
-                                       .most_busy_score = 0.5,
-                                       .cold_replicas = 9};
-        ms_fleet fleet;
-        ms_queue done = {0};
-        make_world(&fleet, 60, &rule);
-        for (int32_t i = 0; i < 200; i++) {
-            jobs[i] = ms_job_new(i, 0, 11, 30);
-            jobs[i].session = i % 9 - 1;
-            fleet.costs[59] = mark;
-            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.25 * i) == MS_PLACED && fleet.costs[59] == mark);
-            while (next_of(&fleet) <= 0.25 * i) {
-                step(&fleet, &done);
-            }
+    for (int k = 0; k < 6; k++) {
+        send_with_a_mark(&weights[k], 0.0);
+        if (k < 4) {
+            send_with_a_mark(&weights[k], 0.75);
         }
-        ms_fleet_free(&fleet);
     }
 }
 
@@ -170,6 +232,8 @@ int main(void)
 {
     RUN(an_index_says_what_looking_at_all_says);
     RUN(memory_that_grows_by_itself_is_seen_as_it_is);
+    RUN(whatever_else_matters_counts);
+    RUN(long_queues_are_told_apart);
     RUN(an_index_need_not_look_at_all);
     return report();
 }

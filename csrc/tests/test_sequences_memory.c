@@ -89,9 +89,42 @@ static void a_head_fits_into_what_is_left(void)
     }
 }
 
+/* So many iterations more, up to a number, need the blocks that the n-th needs: against those of each. Where blocks are no
+ * power of two it may be fewer. */
+static void blocks_last_until_another_is_needed(void)
+{
+    const int32_t blocks[] = {1, 5, 16}; /* tokens of one */
+    for (int k = 0; k < 3; k++) {
+        ms_sequences s;
+        ms_sequences_init(&s, &unit, &(ms_limits){.max_num_seqs = 4,
+                                                  .max_batched_tokens = 64,
+                                                  .kv_capacity_tokens = 640,
+                                                  .kv_block_tokens = blocks[k],
+                                                  .kv_policy = MS_KV_RECOMPUTE});
+        ms_job jobs[] = {ms_job_new(0, 0, 4, 90), ms_job_new(1, 0, 9, 90)};
+        for (int i = 0; i < 2; i++) {
+            admit(&s, &jobs[i], 64);
+        }
+        apply(&s, 1);
+        CHECK(s.decoders == 2);
+        for (int64_t n = 1; n < 40; n++) {
+            for (int64_t most = 0; most < 20; most++) {
+                int64_t lasts = 0;
+                while (lasts < most && ms_sequences_blocks(&s, n + lasts + 1) == ms_sequences_blocks(&s, n)) {
+                    lasts++;
+                }
+                const int64_t known = ms_sequences_blocks_last(&s, n, most);
+                CHECK(k == 1 ? known >= (lasts > 0) && known <= lasts : known == lasts);
+            }
+        }
+        ms_sequences_free(&s);
+    }
+}
+
 int main(void)
 {
     RUN(a_decoder_with_drafts_has_room_for_them);
+    RUN(blocks_last_until_another_is_needed);
     RUN(whole_prompts_wait_for_an_iteration_of_their_own);
     RUN(a_head_fits_into_what_is_left);
     return report();
