@@ -15,7 +15,7 @@ from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write
 from messsim.scenario import parse
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 BENCH = {
     "date": "20260101-000000",

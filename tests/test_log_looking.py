@@ -11,7 +11,7 @@ import pytest
 from messsim.errors import DataError
 from messsim.logs.looking import FirstRows, is_text, may_be_outcomes
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 PROMPTS, ANSWERS = [100 + i for i in range(4)], [10 + i for i in range(4)]
 WHEN = [f"2025-08-18 09:00:0{i}.250" for i in range(4)]

@@ -26,7 +26,8 @@ from messsim.workload.doubts import doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
 from messsim.workload.readers import texts
-from messsim.workload.times import TimeForm, Times
+from messsim.workload.time_form import TimeForm
+from messsim.workload.times import Times
 from messsim.workload.unread import unread
 
 from .looking import sums_over_time

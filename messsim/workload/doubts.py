@@ -7,7 +7,8 @@ import numpy as np
 from messsim.wording import number, rate
 
 from .chunk import Floats
-from .times import DAY_S, TimeForm
+from .time_form import TimeForm
+from .times import DAY_S
 from .units import NAMES, UNITS
 
 __all__ = ["doubts"]
