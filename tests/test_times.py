@@ -297,7 +297,13 @@ def test_units_that_look_like_seconds_are_doubted():
     [
         ([], False, None),
         ([0.0], False, None),
-        ([0.0, 0.0], False, None),
+        ([0.0, 0.0], False, "all 2 requests come at one time"),
+        ([0.0, 0.0], True, "all 2 requests come at one time"),
+        ([0.0] * 3 + [60.0] * 3 + [180.0] * 2, True, "times are to the minute: 8 requests come in 3 bursts, each all"),
+        ([0.0] * 3 + [86_400.0] * 3, True, "times are to the day: 6 requests come in 2 bursts, each all at once"),
+        ([0.0] * 3 + [60.0] * 3, False, None),  # since any start: somebody wants them so
+        ([0.0] * 3 + [61.0] * 3, True, None),
+        ([0.0, 60.0, 60.0, 120.0], True, None),
         ([0.0, 99.0], False, None),
         ([0.0, 101.0], False, "if times are milliseconds, it is 9.901/s: --time-format ms"),
         ([0.0, 101.0], True, None),

@@ -34,7 +34,17 @@ from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
 from .took import Took
-from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, lengths_alone, named_twice, what_is_missing
+from .trace_hints import (
+    DEFAULTS,
+    NO_TIMES,
+    UNUSED,
+    Summed,
+    beside_prompts,
+    lengths_alone,
+    named_twice,
+    what_is_missing,
+    when_done,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -196,8 +206,10 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if unused := unread(schema, [*wanted, columns.tenant, *columns_of(made_of).values()], UNUSED):
+    used = [*wanted, columns.tenant, *columns_of(made_of).values(), *chooser.columns]
+    if unused := unread(schema, used, UNUSED):
         notes.append(unused)
+    notes += beside_prompts(schema, str(names["prompt_tokens"])) + when_done(given["time"])
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,

@@ -246,9 +246,8 @@ def _kind(path: Path) -> str:
         return "jsonl"
     if plain.endswith(BY_CONTENT):
         return "any"
-    if plain.endswith((".pkl", ".pickle")):
-        hint = "a table, such as pandas.read_pickle(FILE).to_parquet('outcomes.parquet')"
-        raise DataError(f"is a pickle, which is a program and is not read; expected {hint} of one you trust", str(path))
+    if (refusal := files.pickle_refusal(plain)) is not None:
+        raise DataError(refusal, str(path))
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
 
 

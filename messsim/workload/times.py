@@ -17,6 +17,7 @@ from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
 from .durations import Durations
 from .growing import Growing
+from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
 from .time_form import TimeForm, check_form
@@ -153,7 +154,7 @@ class Times:
             of_day = series.dtype == pl.Time
             expected = self._range() + ", or a date and time" * series.dtype.is_nested()
             expected = "a date too, not a time of day alone" if of_day else expected
-            raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
+            raise DataError(of_other_type(name, series.dtype, expected), str(path))
         if self._values is None:
             self._values = Growing(np.float64)
             self._choose_unit(series)

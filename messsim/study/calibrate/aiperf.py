@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
-from messsim.workload.readers import ROW_IN_FILE
+from messsim.workload.readers import picked
 from messsim.workload.units import UNITS, unit_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
             wanted[f"{ours}_{_unit(frame, names, name)}" if ours in TIMES else ours] = name
     columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
     named = [column.alias(ours) for ours, column in columns.items() if column is not None]
-    return frame.select(*named, *(c for c in frame.columns if c == ROW_IN_FILE))
+    return picked(frame, named)
 
 
 def _mean(names: dict[str, str], stem: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
-from messsim.workload.readers import ROW_IN_FILE, numbers, row_number
+from messsim.workload.readers import numbers, picked, row_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ def benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected)
+    return picked(frame, [c for c in ENGINE if c in frame.columns]).with_columns(**collected)
 
 
 def _check_clients(frame: pl.DataFrame) -> None:
