@@ -87,6 +87,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     made_of: Columns = field(default_factory=Columns)  # what prompts are made of: hashes and sessions
     took: str | None = None  # column of how long an answer took, in ns, where times are when it was done
+    schema: Mapping[str, Any] = field(default_factory=dict)  # of the file
 
     @property
     def block_tokens(self) -> int:
@@ -213,7 +214,7 @@ def plan_reading(
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
-        tuple(notes), made_of, took or None,
+        tuple(notes), made_of, took or None, schema,
     )  # fmt: skip
 
 
@@ -266,7 +267,7 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     wanted = [*filter(None, [reading.time]), reading.prompt_tokens, reading.output_tokens, *reading.chooser.columns]
     wanted += [reading.tenant] if reading.tenant else []
     wanted += columns_of(reading.made_of).values()
-    schema = schema_of(path)
+    schema = reading.schema
     summed = Summed(schema if reading.preset is None else {})
     wanted += [c for c in [*extra.columns, *summed.columns, reading.took] if c in schema]
     for before, frame in blocks(path, wanted, notes):

@@ -380,7 +380,8 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
                 notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
-    return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, LeftOut())
+    encode = json.JSONEncoder(allow_nan=False).encode
+    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut())
 
 
 def _note_twice(keys: list[str], notes: list[str]) -> None:
