@@ -204,6 +204,16 @@ def test_a_bad_cost_is_told_by_the_name_that_the_file_has(tmp_path, column):
         read_outcomes([file], OutcomeOptions())
 
 
+@pytest.mark.parametrize(
+    "other", ["id,score\n1.0,1\n2.0,0\n,1\n", 'id,score\n" 1",1\n"2\n",0\n', 'id,score\n"1",1\n2,0\n']
+)
+def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
+    (a := tmp_path / "a.csv").write_text("id,score\n1,1\n2,0\n")
+    (b := tmp_path / "b.csv").write_text(other)
+    made = read_outcomes([a, b], OutcomeOptions())
+    assert made.frame.select("prompt", "a", "b").rows() == [("1", 1.0, 1.0), ("2", 0.0, 0.0)]
+
+
 def test_models_that_differ_in_capitals_alone_are_told():
     note = "models 'm', 'M' differ in capitals alone: if they are one, write it in one way"
     assert joined([("p", "m", 1.0), ("p", "M", 0.0)]).notes == (note,)

@@ -10,7 +10,7 @@ import pytest
 from messsim.errors import DataError
 from messsim.workload.choosing import conditions
 from messsim.workload.dates import local_to_utc
-from messsim.workload.doubts import doubts
+from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
 from messsim.workload.time_form import TimeForm, check_form
 from messsim.workload.times import Times
@@ -297,13 +297,7 @@ def test_units_that_look_like_seconds_are_doubted():
     [
         ([], False, None),
         ([0.0], False, None),
-        ([0.0, 0.0], False, "all 2 requests come at one time"),
-        ([0.0, 0.0], True, "all 2 requests come at one time"),
-        ([0.0] * 3 + [60.0] * 3 + [180.0] * 2, True, "times are to the minute: 8 requests come in 3 bursts, each all"),
-        ([0.0] * 3 + [86_400.0] * 3, True, "times are to the day: 6 requests come in 2 bursts, each all at once"),
-        ([0.0] * 3 + [60.0] * 3, False, None),  # since any start: somebody wants them so
-        ([0.0] * 3 + [61.0] * 3, True, None),
-        ([0.0, 60.0, 60.0, 120.0], True, None),
+        ([0.0, 0.0], False, None),
         ([0.0, 99.0], False, None),
         ([0.0, 101.0], False, "if times are milliseconds, it is 9.901/s: --time-format ms"),
         ([0.0, 101.0], True, None),
@@ -320,6 +314,28 @@ def test_times_that_no_server_has_are_doubted(time_s, dates, note):
     assert (given == []) is (note is None)
     if note is not None:
         assert note in given[0]
+
+
+@pytest.mark.parametrize(
+    ("time_s", "dates", "note"),
+    [
+        ([], True, None),
+        ([0.0], True, None),
+        ([0.0, 0.0], False, "all 2 requests come at one time"),
+        ([0.0, 0.0], True, "all 2 requests come at one time"),
+        (
+            [0.0] * 3 + [60.0] * 3 + [180.0] * 2,
+            True,
+            "times are to the minute: 8 requests come in 3 bursts, each all at once",
+        ),
+        ([0.0] * 3 + [DAY] * 3, True, "times are to the day: 6 requests come in 2 bursts, each all at once"),
+        ([0.0] * 3 + [60.0] * 3, False, None),  # since any start: somebody wants them so
+        ([0.0] * 3 + [61.0] * 3, True, None),
+        ([0.0, 60.0, 60.0, 120.0], True, None),
+    ],
+)
+def test_requests_that_share_times_are_noted(time_s, dates, note):
+    assert bursts(np.array(time_s, float), dates=dates) == ([] if note is None else [note])
 
 
 @pytest.mark.parametrize(

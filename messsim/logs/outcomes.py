@@ -335,7 +335,7 @@ def _rows(
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
     scores = satisfaction(long["score"], called.get("score", score), path, options, rows_in_file(frame))
-    long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
+    long = long.with_columns(scores, _keys(long["prompt"]), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     numbers = {c: _numbers_or_none(long[c]) for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
@@ -345,6 +345,15 @@ def _rows(
         several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
     return long.with_columns(**numbers)
+
+
+def _keys(prompts: pl.Series) -> pl.Series:
+    """What joins files: text without blanks around it; a whole number also where pandas writes 1.0, beside gaps."""
+    import polars as pl
+
+    if prompts.dtype.is_float() and (prompts.drop_nulls() % 1 == 0).all():
+        prompts = prompts.cast(pl.Int64, strict=False)
+    return prompts.cast(pl.String).str.strip_chars()
 
 
 def _numbers_or_none(series: pl.Series) -> pl.Series:

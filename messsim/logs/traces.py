@@ -22,7 +22,7 @@ from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.counts import CountsColumn
-from messsim.workload.doubts import doubts
+from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
 from messsim.workload.readers import texts
@@ -393,6 +393,8 @@ class _Rows:
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
             notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dated)
+            if self._reading.made_of.delay is None:  # else later turns wait for answers
+                notes += bursts(columns["arrival_s"], dates=self._times.are_dated)
             notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:

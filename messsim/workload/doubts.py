@@ -11,7 +11,7 @@ from .time_form import TimeForm
 from .times import DAY_S
 from .units import NAMES, UNITS
 
-__all__ = ["doubts"]
+__all__ = ["bursts", "doubts"]
 
 SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
 LONGEST_GAP_S = 6 * 3600.0
@@ -22,10 +22,8 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
     """Notes on times in order that no server has: too far apart, or too close, for their unit."""
     n = len(time_s)
     span_s = float(time_s[-1] - time_s[0]) if n else 0.0
-    if n < 2:
+    if n < 2 or span_s <= 0:
         return []
-    if span_s <= 0:
-        return [f"all {n:,} requests come at one time"]
     rps = (n - 1) / span_s
     notes = []
     longest_s = float(np.diff(time_s).max())
@@ -38,8 +36,6 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
             )
     elif rps > FASTEST_RPS and not dates:
         notes.append(f"{rate(rps)} is more than any server takes; {form.option} says the unit: s, ms, us or ns")
-    if not notes and dates:
-        notes += _coarse(time_s)
     if not notes and longest_s > LONGEST_GAP_S:
         notes.append(
             f"the longest time between two requests is {_long(longest_s)}; where that is wrong, {form.option} says how "
@@ -48,11 +44,15 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
     return notes
 
 
-def _coarse(time_s: Floats) -> list[str]:
-    """A note on dates without seconds, or without a time of day, of which requests share each."""
+def bursts(time_s: Floats, *, dates: bool = False) -> list[str]:
+    """A note where all come at one time, or share dates without seconds or a time of day; of times in order."""
     gaps_s = np.diff(time_s)
     apart_s = gaps_s[gaps_s > 0.0]
-    if len(gaps_s) < 2 * len(apart_s) or (apart_s % MINUTE_S).any():
+    if len(time_s) < 2:
+        return []
+    if not len(apart_s):
+        return [f"all {len(time_s):,} requests come at one time"]
+    if not dates or len(gaps_s) < 2 * len(apart_s) or (apart_s % MINUTE_S).any():
         return []
     what = "day" if not (apart_s % DAY_S).any() else "minute"
     return [f"times are to the {what}: {len(time_s):,} requests come in {len(apart_s) + 1:,} bursts, each all at once"]
