@@ -98,8 +98,8 @@ def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
 @pytest.mark.parametrize("sign", ["<", "<=", "==", ">=", "≥"])
 def test_a_model_may_have_signs_in_its_name(name, sign):
     known = {f"models.{name}.share": 0.5}
-    found = Requirement.parse(f"models.{name}.share {sign} 60%", known)
-    assert (found.path, found.operator, found.bound) == (f"models.{name}.share", sign.replace("≥", ">="), 0.6)
+    parsed = Requirement.parse(f"models.{name}.share {sign} 60%", known)
+    assert (parsed.path, parsed.operator, parsed.bound) == (f"models.{name}.share", sign.replace("≥", ">="), 0.6)
 
 
 @pytest.mark.parametrize("text", ["a=>0.1", "a>>0.1", "a<>0.1", "<0.1", "a<", "a", "a=0.1", "a<b"])
