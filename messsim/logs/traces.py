@@ -208,8 +208,7 @@ def plan_reading(
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
     used = [*wanted, columns.tenant, *columns_of(made_of).values(), *chooser.columns]
-    if unused := unread(schema, used, UNUSED):
-        notes.append(unused)
+    notes += filter(None, [unread(schema, used, UNUSED)])
     notes += beside_prompts(schema, str(names["prompt_tokens"])) + when_done(given["time"])
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
