@@ -268,7 +268,7 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     wanted += columns_of(reading.made_of).values()
     schema = reading.schema
     summed = Summed(schema if reading.preset is None else {})
-    wanted += [c for c in [*extra.columns, *summed.columns, reading.took] if c in schema]
+    wanted += [c for c in [*extra.columns, *summed.columns, *filter(None, [reading.took])] if c in schema]
     for before, frame in blocks(path, wanted, notes):
         extra.add(frame)
         summed.add(frame)
