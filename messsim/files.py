@@ -32,6 +32,7 @@ __all__ = [
     "open_file",
     "partial_name",
     "partial_names",
+    "pickle_refusal",
     "read_bytes",
     "read_json",
     "sha256",
@@ -188,6 +189,14 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits, whatever its length."""
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pickle_refusal(name: str) -> str | None:
+    """Why a file of this name is not read, where it is a pickle."""
+    if not name.lower().endswith((".pkl", ".pickle", ".pkl.gz", ".pickle.gz")):
+        return None
+    way = "a table, such as pandas.read_pickle(FILE).to_parquet('outcomes.parquet')"
+    return f"is a pickle, which is a program and is not read; expected {way} of one you trust"
 
 
 def is_utf8(path: Path) -> bool:

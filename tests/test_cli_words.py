@@ -12,7 +12,7 @@ from builders import scenario
 from test_cli import here, refused
 from test_cli_calls import Answer, Call
 
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 BEST = {"best": {"overrides": {}}}
 SUMMARY = {"x": 1}

@@ -15,7 +15,7 @@ from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write
 from messsim.scenario import parse
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 BENCH = {
     "date": "20260101-000000",
@@ -272,6 +272,53 @@ def test_without_out_a_file_is_looked_at_and_nothing_is_written(tmp_path):
     looked, written = here("import", file, "--json")[1], here("import", file, "--json", "--out", tmp_path / "t.csv")[1]
     assert json.loads(looked) == json.loads(written) | {"file": None}
     assert (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("time", "noted"),
+    [("end_time", True), ("requestEndTime", True), ("completed_at", True), ("finished", True),
+     ("started", False), ("endpoint_time", False), ("completionStartTime", False), ("created", False)],
+)  # fmt: skip
+def test_times_of_the_end_of_a_request_are_doubted(tmp_path, time, noted):
+    file = log(tmp_path, f"{time},p,o\n0,2,3\n1,4,5\n")
+    notes = from_log(file, TraceColumns(time, "p", "o")).notes
+    assert notes == (f"column {time!r} may say when answers were done, not when they were asked for",) * noted
+
+
+def test_prompts_of_which_a_cache_is_counted_by_itself_are_noted(tmp_path):
+    head = "arrival_s,input_tokens,output_tokens,cache_read_input_tokens\n"
+    file = log(tmp_path, head + "0,2,3,9000\n1,4,5,0\n")
+    notes = from_log(file, TraceColumns(prompt_tokens="input_tokens")).notes
+    assert notes[-1] == (
+        "prompts are longer than 'input_tokens' says: Anthropic counts what a cache holds by itself, "
+        "cache_read_input_tokens"
+    )
+    file = log(tmp_path, head.replace("input_tokens,", "prompt_tokens,", 1) + "0,2,3,9000\n1,4,5,0\n")
+    assert not any("prompts are longer" in note for note in from_log(file).notes)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ["{'in': 10, 'out': 5, 'x': None}", "{'in':'10','out':'5'}", '{"in": 10, "out": 5}', " {'in': 10, 'out': 5}"],
+)
+def test_dictionaries_that_python_wrote_as_text_are_looked_into(tmp_path, usage):
+    (file := tmp_path / "f.csv").write_text(f'arrival_s,use\n0,"{usage.replace(chr(34), chr(34) * 2)}"\n')
+    columns = TraceColumns(prompt_tokens="use.in", output_tokens="use.out")
+    assert rows(from_log(file, columns)) == [(0.0, 10, 5)]
+
+
+def test_text_that_is_no_dictionary_holds_nothing(tmp_path):
+    (file := tmp_path / "f.csv").write_text("arrival_s,use\n0,{'in': f(1)}\n")
+    with pytest.raises(DataError, match=r"column 'use.in' has no value in row 1"):
+        from_log(file, TraceColumns(prompt_tokens="use.in", output_tokens="use.out"))
+
+
+def test_a_key_in_text_may_have_dots_itself(tmp_path):
+    """As attributes of OpenTelemetry have, which ClickHouse exports as text of a map."""
+    held = "{'gen_ai.usage.input_tokens':'10','gen_ai.usage.output_tokens':'5'}"
+    (file := tmp_path / "f.csv").write_text(f'Timestamp,a\n0,"{held}"\n1,"{held}"\n')
+    columns = TraceColumns("Timestamp", "a.gen_ai.usage.input_tokens", "a.gen_ai.usage.output_tokens")
+    assert rows(from_log(file, columns)) == [(0.0, 10, 5), (1.0, 10, 5)]
 
 
 def test_without_out_outcomes_are_looked_at(tmp_path):

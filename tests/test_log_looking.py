@@ -11,7 +11,7 @@ import pytest
 from messsim.errors import DataError
 from messsim.logs.looking import FirstRows, is_text, may_be_outcomes
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 PROMPTS, ANSWERS = [100 + i for i in range(4)], [10 + i for i in range(4)]
 WHEN = [f"2025-08-18 09:00:0{i}.250" for i in range(4)]
@@ -443,7 +443,8 @@ def test_a_column_of_requests_is_doubted_where_some_row_counts_several(tmp_path,
 def test_times_that_are_not_even_or_few_are_requests(tmp_path, times):
     file = tmp_path / "f.csv"
     file.write_text("time,in,out\n" + "".join(f"2025-08-18 {t},5,6\n" for t in times))
-    assert by_its_hint(file)[0].notes == ()
+    at_once = ("all 4 requests come at one time",) * (len({*times}) == 1)
+    assert by_its_hint(file)[0].notes == at_once
 
 
 DAYS = [dt.date(2025, 8, 18 + i) for i in range(4)]

@@ -1,5 +1,6 @@
 """Tables of outcomes from small frames: what a score is, whose it is, what joins, what is left out."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -193,6 +194,24 @@ def test_prompts_that_a_model_did_not_answer_are_left_out_and_counted():
 def test_prompts_that_nobody_answered_with_all_models():
     with pytest.raises(DataError, match="no prompt was answered by all of a, b; --prompt names the column"):
         joined([("p", "a", 1.0), ("q", "b", 0.0)])
+
+
+@pytest.mark.parametrize("column", ["{model}|total_cost", "cost__{model}", "{model}_cost"])
+def test_a_bad_cost_is_told_by_the_name_that_the_file_has(tmp_path, column):
+    names = [column.format(model=model) for model in ("m", "n")]
+    (file := tmp_path / "wide.csv").write_text(f"sample_id,m,n,{','.join(names)}\n1,1,0,0.1,0.2\n2,1,0,0.1,-0.2\n")
+    with pytest.raises(DataError, match=rf"column '{re.escape(names[1])}' has -0.2 in row 2; expected a cost"):
+        read_outcomes([file], OutcomeOptions())
+
+
+@pytest.mark.parametrize(
+    "other", ["id,score\n1.0,1\n2.0,0\n,1\n", 'id,score\n" 1",1\n"2\n",0\n', 'id,score\n"1",1\n2,0\n']
+)
+def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
+    (a := tmp_path / "a.csv").write_text("id,score\n1,1\n2,0\n")
+    (b := tmp_path / "b.csv").write_text(other)
+    made = read_outcomes([a, b], OutcomeOptions())
+    assert made.frame.select("prompt", "a", "b").rows() == [("1", 1.0, 1.0), ("2", 0.0, 0.0)]
 
 
 def test_models_that_differ_in_capitals_alone_are_told():

@@ -132,11 +132,12 @@ def test_where_a_value_is_put(keys, expected):
         (["models", "2", "k"], "models.2.k: models has no entry '2'; expected a position below 2, or one of x, llama"),
         (["models", "-1"], "has no entry '-1'"),
         (["models", "y"], "has no entry 'y'"),
+        (["equals", "a"], 'equals has no entry \'a\'; expected a position below 3, or one of "a=b", "a b", c<d'),
     ],
 )
 def test_an_entry_that_is_not_there(keys, message):
     with pytest.raises(ScenarioError, match=message):
-        override(DATA, keys, 9)
+        override(DATA | {"equals": [{"name": "a=b"}, {"name": "a b"}, {"name": "c<d"}]}, keys, 9)
     with pytest.raises(ScenarioError, match=r"^l\.-1: l has no entry '-1'; expected a position below 1$"):
         override({"l": [1]}, ["l", "-1"], 9)
     with pytest.raises(ScenarioError, match="models has no entry '0', it is empty"):

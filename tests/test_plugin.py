@@ -128,7 +128,7 @@ def test_an_illegal_model_stops_the_run(tmp_path):
         (
             f"{HEAD}def decide({ARGUMENTS}):\n    if step < 0:\n        raise ValueError\n    return 0\n{BUILD}",
             ScenarioError,
-            "decide raises in its line 3; a compiled function cannot",
+            "decide raises in line 4 of its file; a compiled function cannot",
         ),
         (f"{HEAD}def decide({ARGUMENTS}):\n    return open('x')\n{BUILD}", ScenarioError, "cannot be compiled"),
     ],

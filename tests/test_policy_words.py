@@ -161,6 +161,13 @@ def asserting(models):
     return x
 
 
+RETURN = "a compiled function cannot: return a negative number instead"
+
+
+def line_of(function, further):
+    return function.__code__.co_firstlineno + further
+
+
 async def sleeping(models):
     return 0
 
@@ -179,8 +186,8 @@ def drawing(models):
         (3, "decide = 3: expected a Python function"),
         (print, "decide = <built-in function print>: expected a Python function"),
         (sleeping, "decide is an async function; expected a plain one, without async"),
-        (raising, "decide raises in its line 2; a compiled function cannot: return a negative number instead"),
-        (asserting, "decide asserts in its line 3; a compiled function cannot: return a negative number instead"),
+        (raising, f"decide raises in line {line_of(raising, 1)} of its file; {RETURN}"),
+        (asserting, f"decide asserts in line {line_of(asserting, 2)} of its file; {RETURN}"),
         (
             drawing,
             "decide draws from numpy.random, which no seed of a run governs; expected uniforms, drawn for it",

@@ -14,7 +14,7 @@ from messsim.errors import DataError
 from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
 from messsim.logs.replay import _by_inverse_propensity, replay
 from messsim.workload.choosing import Chooser, conditions
-from messsim.workload.times import TimeForm
+from messsim.workload.time_form import TimeForm
 
 N = 600
 COSTS = {"s": 1.0, "m": 4.0, "l": 9.0}

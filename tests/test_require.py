@@ -10,6 +10,7 @@ import tomli_w
 from builders import model, scenario
 
 from messsim.cli import app
+from messsim.errors import ScenarioError
 from messsim.results.figures import Requirement
 
 
@@ -91,6 +92,20 @@ def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
     done = here("run", file, "--require", "slo.attainment>=0.9")
     assert done.returncode == 1
     assert "failed: slo.attainment>=0.9: the run has no such figure (null)" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a<b", "gpt-4o=x", "x>=1", "a==b", 'say "<"'])
+@pytest.mark.parametrize("sign", ["<", "<=", "==", ">=", "≥"])
+def test_a_model_may_have_signs_in_its_name(name, sign):
+    known = {f"models.{name}.share": 0.5}
+    parsed = Requirement.parse(f"models.{name}.share {sign} 60%", known)
+    assert (parsed.path, parsed.operator, parsed.bound) == (f"models.{name}.share", sign.replace("≥", ">="), 0.6)
+
+
+@pytest.mark.parametrize("text", ["a=>0.1", "a>>0.1", "a<>0.1", "<0.1", "a<", "a", "a=0.1", "a<b"])
+def test_what_has_no_sign_or_no_number_is_no_requirement(text):
+    with pytest.raises(ScenarioError):
+        Requirement.parse(text, {"a": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -903,3 +903,11 @@ def test_anything_anywhere_is_accepted_or_told(path, value):
 def test_any_override_is_taken_or_told(text):
     spec, reported = taken_or_refused(scenario(), [text])
     assert spec or reported
+
+
+def test_a_pickle_is_told_before_costs_that_its_table_might_have():
+    satisfaction = {"kind": "table", "file": "d/x.pkl"}
+    with pytest.raises(ScenarioError) as error:
+        parse(scenario(satisfaction=satisfaction, cluster={"mode": "none"}, models=[{"name": "a"}, {"name": "b"}]))
+    (problem,) = error.value.problems
+    assert problem.startswith("satisfaction.file: d/x.pkl is a pickle, which is a program and is not read; expected a ")

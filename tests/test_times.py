@@ -10,15 +10,15 @@ import pytest
 from messsim.errors import DataError
 from messsim.workload.choosing import conditions
 from messsim.workload.dates import local_to_utc
-from messsim.workload.doubts import doubts
+from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
-from messsim.workload.times import TimeForm, Times, check_form
+from messsim.workload.time_form import TimeForm, check_form
+from messsim.workload.times import Times
 from messsim.workload.units import unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
-OF_A_CLOCK = "expected a duration such as 0 days 00:00:01, as in other rows"
-ONE_UNIT = r"expected a duration of one number and one unit, such as 90\.25s"
+DURATION = r"expected a duration with its unit, such as 1\.5s, 1m30\.25s, PT1M30\.25S or 0 days 00:01:30"
 
 
 def times(values, column="t", form=None, zone=None, keep=None, least=-np.inf, blocks=1):
@@ -63,7 +63,13 @@ def test_the_unit_that_a_name_ends_with(column, unit):
         ([0, 1500], {"column": "t_ms", "form": "s"}, [0.0, 1500.0]),  # what the user says goes first
         (["0", "1.5"], {}, [0.0, 1.5]),
         (["1.5s", "250ms", "2 min", "1h", "3us"], {}, [1.5, 0.25, 120.0, 3600.0, 3e-6]),
-        (["0 days 00:00:01.5", "1 day 01:02:03"], {}, [1.5, DAY + 3723.0]),
+        (["0 days 00:00:01.5", "1 day 01:02:03", "3s"], {}, [1.5, DAY + 3723.0, 3.0]),
+        (["0s", "250.5ms", "1m30.25s", "1h0m0.5s", "-1m30s"], {}, [0.0, 0.2505, 90.25, 3600.5, -90.0]),  # Go
+        (["5ms", "1h 2min 3s 4ms 5us 6ns", "2d"], {}, [0.005, 3723.004005006, 2 * DAY]),
+        (["PT0S", "PT0.25S", "PT1M30,5S", "P1DT1H", "P1W", "-PT1S"], {}, [0, 0.25, 90.5, DAY + 3600, 7 * DAY, -1]),
+        (["0:00:00", "0:01:30.25", "1 day, 0:00:01"], {}, [0.0, 90.25, DAY + 1]),  # Python
+        (["00:00:00.5000000", "1.00:00:01"], {}, [0.5, DAY + 1]),  # .NET
+        (["09:00:01", "09:00:02,5", "9:00:03"], {}, [32401.0, 32402.5, 32403.0]),
         ([dt.timedelta(seconds=2), dt.timedelta(milliseconds=1)], {}, [2.0, 0.001]),
         ([dt.date(2024, 5, 6), dt.date(2024, 5, 7)], {}, [0.0, DAY]),
         ([20240506000000, 20240506000130], {}, [0.0, 90.0]),
@@ -74,6 +80,22 @@ def test_the_unit_that_a_name_ends_with(column, unit):
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_seconds(values, more, expected, blocks):
     assert seconds(values, blocks=blocks, **more) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "of_day"),
+    [
+        (["09:00:01", "09:00:02", "09:00:02"], True),
+        (["00:00:01", "24:00:02", "00:00:03"], False),  # no time of day, and so in any order
+        (["1 day 00:00:01", "00:00:02", "0:00:01"], False),
+        (["1s", "PT1S"], False),
+    ],
+)
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_times_that_may_be_of_one_day_are_noted(values, of_day, blocks):
+    made = times(values, blocks=blocks)
+    made.seconds()
+    assert made.notes == ["column 't' says no dates: its times are read as of one day"] * of_day
 
 
 @pytest.mark.parametrize(
@@ -106,18 +128,18 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         (
             ["1.5s", "soon"],
             {},
-            f"column 't' has 'soon' in row 2; {ONE_UNIT}; such rows can be left out, --select 't!=soon'$",
+            f"column 't' has 'soon' in row 2; {DURATION}; such rows can be left out, --select 't!=soon'$",
         ),
-        (["0 days 00:00:01", "soon"], {}, f"column 't' has 'soon' in row 2; {OF_A_CLOCK}; such rows"),
-        (["0s", "1s", "1m30.25s"], {}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
-        (["0s", "1s", "1m30.25s"], {"blocks": 3}, f"column 't' has '1m30.25s' in row 3; {ONE_UNIT}$"),
-        (["0s", "1m30.25s"], {"form": "s"}, f"column 't' has '1m30.25s' in row 2; {ONE_UNIT}$"),
-        (["PT0.25S", "PT1M"], {}, f"column 't' has 'PT0.25S' in row 1; {ONE_UNIT}$"),
-        (["1s", "PT1H2M", "P1DT1S"], {}, f"column 't' has 'PT1H2M' in row 2; {ONE_UNIT}$"),
-        (["0 days 00:00:01", "0 days 00:00:02", "3s"], {}, f"column 't' has '3s' in row 3; {OF_A_CLOCK}$"),
-        (["250ms", "500ms", "3", "4"], {"blocks": 2}, f"column 't' has '3' in row 3; {ONE_UNIT}$"),
-        (["0s", "1h", "3 seconds"], {}, f"column 't' has '3 seconds' in row 3; {ONE_UNIT}$"),
-        (["0", "1s", "2s"], {}, f"column 't' has '0' in row 1; {ONE_UNIT}$"),
+        (["0 days 00:00:01", "soon"], {}, f"column 't' has 'soon' in row 2; {DURATION}; such rows"),
+        (["0s", "1s", "P1Y"], {"blocks": 3}, f"column 't' has 'P1Y' in row 3; {DURATION}$"),
+        (["0s", "1m30.25s"], {"form": "s"}, "column 't' has '1m30.25s' in row 2; expected seconds, as --time-format s"),
+        (["PT0S", "PT1M"], {"form": "s"}, "column 't' has 'PT1M' in row 2; expected seconds, as --time-format s"),
+        (["1s", "P", "P1DT1S"], {}, f"column 't' has 'P' in row 2; {DURATION}; such rows"),
+        (["23:59:59", "00:00:01"], {}, "column 't' has '00:00:01' in row 2; expected a date too, not a time of day"),
+        (["23:59:59", "00:00:01"], {"blocks": 2}, "column 't' has '00:00:01' in row 2; expected a date too"),
+        (["250ms", "500ms", "3", "4"], {"blocks": 2}, f"column 't' has '3' in row 3; {DURATION}$"),
+        (["0s", "1h", "3 seconds"], {}, f"column 't' has '3 seconds' in row 3; {DURATION}$"),
+        (["0", "1s", "2s"], {}, f"column 't' has '0' in row 1; {DURATION}$"),
         (["2024-05-06", "1s", "2024-05-07"], {}, "column 't' has '1s' in row 2; expected a date and time"),
         (
             [0, 1_700_000_000_000],
@@ -129,7 +151,8 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         (["2024-05-06", "12:30"], {}, "expected a date too, not a time of day alone"),
         (["2024-05-06", "May 6 12:30:01"], {}, "expected a date with its year too"),
         (["2024-05-06 00:00:00 IST"], {}, r"expected an offset such as \+0100: .*; --time-zone says which"),
-        (["2024-05-06"], {"form": "%H"}, r"--time-format = '%H': cannot be used: Invalid format string"),
+        (["2024-05-06"], {"form": "%d %H"}, r"--time-format = '%d %H': cannot be used: Invalid format string"),
+        (["12:30:00"], {"form": "%H:%M:%S"}, r"--time-format = '%H:%M:%S': expected the day in it too; without"),
         (["2024-05-06"], {"form": "%d.%m.%Y"}, r"expected what --time-format '%d.%m.%Y' describes"),
     ],
 )
@@ -294,6 +317,28 @@ def test_times_that_no_server_has_are_doubted(time_s, dates, note):
 
 
 @pytest.mark.parametrize(
+    ("time_s", "dates", "note"),
+    [
+        ([], True, None),
+        ([0.0], True, None),
+        ([0.0, 0.0], False, "all 2 requests come at one time"),
+        ([0.0, 0.0], True, "all 2 requests come at one time"),
+        (
+            [0.0] * 3 + [60.0] * 3 + [180.0] * 2,
+            True,
+            "times are to the minute: 8 requests come in 3 bursts, each all at once",
+        ),
+        ([0.0] * 3 + [DAY] * 3, True, "times are to the day: 6 requests come in 2 bursts, each all at once"),
+        ([0.0] * 3 + [60.0] * 3, False, None),  # since any start: somebody wants them so
+        ([0.0] * 3 + [61.0] * 3, True, None),
+        ([0.0, 60.0, 60.0, 120.0], True, None),
+    ],
+)
+def test_requests_that_share_times_are_noted(time_s, dates, note):
+    assert bursts(np.array(time_s, float), dates=dates) == ([] if note is None else [note])
+
+
+@pytest.mark.parametrize(
     ("time_s", "note"),
     [
         (
@@ -371,7 +416,7 @@ def test_a_clock_that_goes_back_by_about_an_hour(back_s, noted):
 
 
 def test_forms_and_zones_that_there_are_not():
-    for form in ("auto", "iso", "date", "s", "d", "%H"):
+    for form in ("auto", "iso", "date", "s", "d", "%d %H"):
         check_form(TimeForm(form, "Europe/Berlin"))
     with pytest.raises(DataError, match="--time-format = 'x': expected auto, s, ms, us, ns, min, h, d, iso, or a p"):
         check_form(TimeForm("x"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from messsim.workload.times import TimeForm
+    from messsim.workload.time_form import TimeForm
 
 __all__ = ["Select", "SkipFailed", "TimeFormat", "TimeZone", "Unique", "time_form"]
 
@@ -41,7 +41,7 @@ SkipFailed = Annotated[
 
 def time_form(time_format: str, time_zone: str | None) -> "TimeForm":
     """How times are written, checked."""
-    from messsim.workload.times import TimeForm, check_form
+    from messsim.workload.time_form import TimeForm, check_form
 
     form = TimeForm(time_format, time_zone)
     check_form(form)

@@ -30,7 +30,8 @@ from messsim.workload.choosing import Chooser, way_without
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, rows_in_file, texts, with_rows_in_file
-from messsim.workload.times import TimeForm, Times
+from messsim.workload.time_form import TimeForm
+from messsim.workload.times import Times
 
 from .pairs import refuse_votes
 from .scores import OutcomeOptions, satisfaction

@@ -16,6 +16,7 @@ from messsim.wording import seconds
 from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
+from messsim.workload.nested import json_of
 from messsim.workload.readers import as_numbers
 from messsim.workload.stamps import stamps_s
 from messsim.workload.times import DAY_S
@@ -94,7 +95,7 @@ def _within_text(value: Any, at: str = "", in_text: bool = False) -> Iterator[st
     """The paths of values within JSON that is text."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value, in_text = json.loads(value), True
+            value, in_text = json.loads(json_of(value)), True
         except (ValueError, RecursionError):
             return
     if isinstance(value, dict):

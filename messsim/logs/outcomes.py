@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import ROW_IN_FILE, as_numbers, first_bad, rows_in_file, with_rows_in_file
+from messsim.workload.readers import as_numbers, first_bad, picked, rows_in_file, with_rows_in_file
 
 from .helm import statistics
 from .metrics import metrics_note
@@ -310,10 +310,18 @@ def _name_of(path: Path, frame: pl.DataFrame) -> str:
     return _of_folder(path.resolve().parent.name) if stem in BY_FOLDER else _bare(path)
 
 
-def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: OutcomeOptions) -> pl.DataFrame:
+def _rows(
+    frame: pl.DataFrame,
+    path: Path,
+    model: str,
+    score: str,
+    options: OutcomeOptions,
+    called: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Rows of prompt, model, score and what else is known; `called` is what the file calls them, where it is not so."""
     import polars as pl
 
-    prompt = options.prompt or _prompt_of(frame, model)
+    called, prompt = called or {}, options.prompt or _prompt_of(frame, model)
     if prompt is None:
         raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
@@ -326,16 +334,26 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     if missing := [wanted[key] for key, e in expressions.items() if e is None]:
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
-    scores = satisfaction(long["score"], score, path, options, rows_in_file(frame))
-    long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
+    scores = satisfaction(long["score"], called.get("score", score), path, options, rows_in_file(frame))
+    long = long.with_columns(scores, _keys(long["prompt"]), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     numbers = {c: _numbers_or_none(long[c]) for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
-        raise first_bad(wanted["cost"], below, numbers["cost"], "a cost, at least 0", path, places=rows_in_file(frame))
+        cost, places = called.get("cost", wanted["cost"]), rows_in_file(frame)
+        raise first_bad(cost, below, numbers["cost"], "a cost, at least 0", path, places=places)
     if (apart := telling(frame, long.select("prompt", "model", "score"), set(wanted.values()))) is not None:
         several = f"has several answers of a model to a prompt, one for each {apart[0]}; expected one: "
         raise DataError(f"{several}--select {shlex.quote(f'{apart[0]}={apart[1]}')}", str(path))
     return long.with_columns(**numbers)
+
+
+def _keys(prompts: pl.Series) -> pl.Series:
+    """What joins files: text without blanks around it; a whole number also where pandas writes 1.0, beside gaps."""
+    import polars as pl
+
+    if prompts.dtype.is_float() and (prompts.drop_nulls() % 1 == 0).all():
+        prompts = prompts.cast(pl.Int64, strict=False)
+    return prompts.cast(pl.String).str.strip_chars()
 
 
 def _numbers_or_none(series: pl.Series) -> pl.Series:
@@ -388,7 +406,7 @@ def _openai_evals(frame: pl.DataFrame, path: Path, score: str | None = None) -> 
             continue
         judged = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
         if judged.height:
-            return judged.select("sample_id", "verdict", *(c for c in judged.columns if c == ROW_IN_FILE)), "verdict"
+            return picked(judged, ["sample_id", "verdict"]), "verdict"
     raise DataError(f"has events, but none with {score or 'data.correct, data.score or data.choice'}", str(path))
 
 
@@ -430,19 +448,13 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         for kind, names in kinds.items():
             if (column := first_of(frame.schema, names)) is not None:
                 own[kind] = column
-        score = "score" if own["score"] in own else own["score"]  # which errors name as the file does
-        columns = [
-            c.alias(score if kind == "score" else kind)
-            for kind, n in own.items()
-            if (c := column_of(frame.schema, n)) is not None
-        ]
+        columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
-        columns += [pl.col(c) for c in frame.columns if c == ROW_IN_FILE]
-        part = frame.select(key.alias("\0prompt"), *columns).with_columns(pl.lit(model).alias("\0model"))
+        part = picked(frame, [key.alias("\0prompt"), *columns]).with_columns(pl.lit(model).alias("\0model"))
         standard = replace(options, prompt="\0prompt", model=None, score=None)
-        parts.append(_rows(part, path, "\0model", score, standard))
+        parts.append(_rows(part, path, "\0model", "score", standard, own))
     return pl.concat(parts, how="diagonal_relaxed")
 
 

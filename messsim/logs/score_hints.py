@@ -35,7 +35,8 @@ def no_scores(frame: pl.DataFrame, words: Mapping[str, float], usual: Sequence[s
     such = " or ".join(f"--score {shlex.quote(name)}" for name in may_be) or "--score COLUMN"
     models = f" ({may_be[0]}, ...)" if len(may_be) > 1 else ""
     wide = (
-        f"a table with a column for each model{models} needs no import: satisfaction.file names it, models.column each"
+        f"a table with a column for each model{models} needs no import: satisfaction.file names it, models.column each "
+        "(if of percents, grades or words, COLUMN=FILE for each model reads it)"
     )
     ways = [wide, f"say {such}"] if len(may_be) > 1 else [f"say {such}", wide]
     return f"has no column of scores ({', '.join(usual[:5])}, ...); {', or '.join(ways)}"

@@ -18,7 +18,17 @@ from .presets import Preset, nearest
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DEFAULTS", "NO_TIMES", "UNUSED", "Summed", "lengths_alone", "named_twice", "what_is_missing"]
+__all__ = [
+    "DEFAULTS",
+    "NO_TIMES",
+    "UNUSED",
+    "Summed",
+    "beside_prompts",
+    "lengths_alone",
+    "named_twice",
+    "what_is_missing",
+    "when_done",
+]
 
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
@@ -27,6 +37,9 @@ OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 # A number, a date, the level of a line of a log with what it says or when, a name with its value.
 NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
 COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
+OF_A_CACHE = ("cache_creation_input_tokens", "cache_read_input_tokens")
+ENDS = {"end", "ended", "finish", "finished", "complete", "completed"}
+WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 UNUSED = (
     ("cached tokens", re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached", re.I)),
     *PROMPTS,
@@ -79,6 +92,23 @@ def lengths_alone(schema: Mapping[str, Any], preset: Preset) -> str:
     if times is None:
         return "the file does not say when requests came: only their lengths are read"
     return f"only lengths are read; {times!r} may say when requests came: --time {shlex.quote(times)}"
+
+
+def beside_prompts(schema: Mapping[str, Any], prompt: str) -> list[str]:
+    """A note on prompts of which what a cache holds is counted by itself, as Anthropic does."""
+    stem, _, name = prompt.rpartition(".")
+    beside = [n for n in names_in(schema) if n in {f"{stem}.{c}".lstrip(".") for c in OF_A_CACHE}]
+    if not beside or name != "input_tokens":
+        return []
+    apart = f"Anthropic counts what a cache holds by itself, {' and '.join(beside)}"
+    return [f"prompts are longer than {prompt!r} says: {apart}"]
+
+
+def when_done(time: str | None) -> list[str]:
+    """A note on a column of times that its name says to be the ends of requests."""
+    if time is None or ENDS.isdisjoint(word.lower() for word in WORDS.split(time)):
+        return []
+    return [f"column {time!r} may say when answers were done, not when they were asked for"]
 
 
 class Summed:

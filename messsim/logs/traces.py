@@ -22,18 +22,29 @@ from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.counts import CountsColumn
-from messsim.workload.doubts import doubts
+from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
 from messsim.workload.readers import texts
-from messsim.workload.times import TimeForm, Times
+from messsim.workload.time_form import TimeForm
+from messsim.workload.times import Times
 from messsim.workload.unread import unread
 
 from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
 from .took import Took
-from .trace_hints import DEFAULTS, NO_TIMES, UNUSED, Summed, lengths_alone, named_twice, what_is_missing
+from .trace_hints import (
+    DEFAULTS,
+    NO_TIMES,
+    UNUSED,
+    Summed,
+    beside_prompts,
+    lengths_alone,
+    named_twice,
+    what_is_missing,
+    when_done,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +87,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     made_of: Columns = field(default_factory=Columns)  # what prompts are made of: hashes and sessions
     took: str | None = None  # column of how long an answer took, in ns, where times are when it was done
+    schema: Mapping[str, Any] = field(default_factory=dict)  # of the file
 
     @property
     def block_tokens(self) -> int:
@@ -195,12 +207,13 @@ def plan_reading(
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if unused := unread(schema, [*wanted, columns.tenant, *columns_of(made_of).values()], UNUSED):
-        notes.append(unused)
+    used = [*wanted, columns.tenant, *columns_of(made_of).values(), *chooser.columns]
+    notes += filter(None, [unread(schema, used, UNUSED)])
+    notes += beside_prompts(schema, str(names["prompt_tokens"])) + when_done(given["time"])
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
-        tuple(notes), made_of, took or None,
+        tuple(notes), made_of, took or None, schema,
     )  # fmt: skip
 
 
@@ -253,9 +266,9 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     wanted = [*filter(None, [reading.time]), reading.prompt_tokens, reading.output_tokens, *reading.chooser.columns]
     wanted += [reading.tenant] if reading.tenant else []
     wanted += columns_of(reading.made_of).values()
-    schema = schema_of(path)
+    schema = reading.schema
     summed = Summed(schema if reading.preset is None else {})
-    wanted += [c for c in [*extra.columns, *summed.columns, reading.took] if c in schema]
+    wanted += [c for c in [*extra.columns, *summed.columns, *filter(None, [reading.took])] if c in schema]
     for before, frame in blocks(path, wanted, notes):
         extra.add(frame)
         summed.add(frame)
@@ -379,6 +392,8 @@ class _Rows:
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
             notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dated)
+            if self._reading.made_of.delay is None:  # else later turns wait for answers
+                notes += bursts(columns["arrival_s"], dates=self._times.are_dated)
             notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:

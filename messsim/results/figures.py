@@ -22,7 +22,10 @@ __all__ = ["Figure", "Requirement", "check_path", "figures", "full_path", "look_
 
 Figure = float | int | str | bool | None
 
-_REQUIREMENT = re.compile(r"\s*([^\s<>=≤≥][^<>=≤≥]*?)\s*(<=|>=|==|<|>|≤|≥)\s*([^<>=≤≥]*?[^\s<>=≤≥])\s*")
+# A name in the path may hold signs, and the last sign is the requirement's.
+_REQUIREMENT = re.compile(
+    r"\s*([^\s<>=≤≥](?:.*?[^\s<>=≤≥])?)\s*(<=|>=|==|<|>|≤|≥)\s*([^<>=≤≥]*?[^\s<>=≤≥])\s*", re.DOTALL
+)
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 # Names that are asked for often, and the tables whose figures may be named without them: ``ttft.p95``.

@@ -137,14 +137,16 @@ def _check_return(numba: Any, role: str, returned: Any) -> None:
 def _refuse_raise(role: str, function: Function) -> None:
     """What a function reports it returns, so that one place says how."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, SyntaxError):  # no source at hand, as in an interactive session
         return
     for node in ast.walk(tree):
         if isinstance(node, (ast.Raise, ast.Assert)):
             what = "raises" if isinstance(node, ast.Raise) else "asserts"
             raise PolicyError(
-                f"{role} {what} in its line {node.lineno}; a compiled function cannot: return a negative number instead"
+                f"{role} {what} in line {first + node.lineno - 1} of its file; a compiled function cannot: return a "
+                "negative number instead"
             )
 
 

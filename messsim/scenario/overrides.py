@@ -132,6 +132,7 @@ def _position(entries: list[Any], keys: list[str], depth: int) -> tuple[int, int
     if key.isdecimal() and int(key) < len(entries):
         return int(key), end
     ways = [f"a position below {len(entries)}"] * bool(entries)
-    ways += [f"one of {', '.join(filter(None, names))}"] * any(names)
+    quoted = [name if re.fullmatch(_PATH, name) else f'"{name}"' for name in names if name]
+    ways += [f"one of {', '.join(quoted)}"] * any(names)
     expected = f"; expected {', or '.join(ways)}" if ways else ", it is empty"
     raise ScenarioError(f"{'.'.join(keys)}: {'.'.join(keys[:depth])} has no entry {key!r}{expected}")

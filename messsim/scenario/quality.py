@@ -2,11 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+
+from messsim.files import pickle_refusal
 
 from .base import Fraction, Part, Weight
 
 __all__ = ["Features", "Irt", "Satisfaction", "Table", "Task"]
+
+
+def _no_pickle(file: str) -> str:
+    if (refusal := pickle_refusal(file)) is not None:
+        raise ValueError(f"{file} {refusal}")
+    return file
 
 
 class Task(Part):
@@ -44,7 +52,9 @@ class Table(Part):
     """Outcomes of real models on real prompts: one row a prompt, one column a model."""
 
     kind: Literal["table"] = Field("table", description="table: real outcomes from a file")
-    file: str = Field(description="path, relative to the scenario's folder: Parquet, CSV, CSV.gz or JSONL")
+    file: Annotated[str, AfterValidator(_no_pickle)] = Field(
+        description="path, relative to the scenario's folder: Parquet, CSV, CSV.gz or JSONL"
+    )
     order: Literal["random", "file"] = Field(
         "random", description="rows drawn with replacement, or in the file's order and then again"
     )

@@ -246,9 +246,8 @@ def _kind(path: Path) -> str:
         return "jsonl"
     if plain.endswith(BY_CONTENT):
         return "any"
-    if plain.endswith((".pkl", ".pickle")):
-        hint = "a table, such as pandas.read_pickle(FILE).to_parquet('outcomes.parquet')"
-        raise DataError(f"is a pickle, which is a program and is not read; expected {hint} of one you trust", str(path))
+    if (refusal := files.pickle_refusal(plain)) is not None:
+        raise DataError(refusal, str(path))
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
 
 
@@ -381,7 +380,8 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
                 notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
-    return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, LeftOut())
+    encode = json.JSONEncoder(allow_nan=False).encode
+    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut())
 
 
 def _note_twice(keys: list[str], notes: list[str]) -> None:

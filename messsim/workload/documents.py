@@ -22,6 +22,7 @@ WRAPPED = (
     "resourceSpans.*.scopeSpans.*.spans",
     "resource_spans.*.scope_spans.*.spans",
     "batches.*.scopeSpans.*.spans",
+    "resourceLogs.*.scopeLogs.*.logRecords",
     "trace.resourceSpans.*.scopeSpans.*.spans",
     "data.*.spans",
     "experiments.*.requests",

@@ -7,13 +7,15 @@ import numpy as np
 from messsim.wording import number, rate
 
 from .chunk import Floats
-from .times import DAY_S, TimeForm
+from .time_form import TimeForm
+from .times import DAY_S
 from .units import NAMES, UNITS
 
-__all__ = ["doubts"]
+__all__ = ["bursts", "doubts"]
 
 SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
 LONGEST_GAP_S = 6 * 3600.0
+MINUTE_S = 60.0
 
 
 def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
@@ -40,6 +42,20 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
             "times are written"
         )
     return notes
+
+
+def bursts(time_s: Floats, *, dates: bool = False) -> list[str]:
+    """A note where all come at one time, or share dates without seconds or a time of day; of times in order."""
+    gaps_s = np.diff(time_s)
+    apart_s = gaps_s[gaps_s > 0.0]
+    if len(time_s) < 2:
+        return []
+    if not len(apart_s):
+        return [f"all {len(time_s):,} requests come at one time"]
+    if not dates or len(gaps_s) < 2 * len(apart_s) or (apart_s % MINUTE_S).any():
+        return []
+    what = "day" if not (apart_s % DAY_S).any() else "minute"
+    return [f"times are to the {what}: {len(time_s):,} requests come in {len(apart_s) + 1:,} bursts, each all at once"]
 
 
 def _long(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A column of durations of which some cannot be read: the row and the form at fault, not those that are well."""
+"""A column of durations that state their own unit: those of types, and text of Go, ISO 8601, pandas or a clock."""
 
 from __future__ import annotations
 
@@ -6,49 +6,112 @@ import re
 from typing import TYPE_CHECKING
 
 from .choosing import way_without
-from .units import DURATION, ELAPSED, NAMES, PER_SECOND, of_other_unit
+from .units import NAMES, PER_SECOND, UNITS
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["misfits"]
+__all__ = ["Durations"]
 
-# Go's 1m30.25s, and those of ISO 8601, PT1M30.25S
-COMPOSED = re.compile(r"^\s*-?(?:(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h)){2,}|P(?:\d[\d.,]*[DW])*(?:T[\d.,HMS]+)?)\s*$")
+NUMBER = r"\d+(?:[.,]\d+)?"
+UNIT_NAMES = {"d": "d", "h": "h", "min": "min|m", "s": "sec|s", "ms": "ms", "us": "us|µs|μs", "ns": "ns"}
+# 1.5s, 250 ms, and of several units, as Go and Rust write them: 1m30.25s
+OF_UNITS = r"^\s*(?P<sign>-)?"
+OF_UNITS += "".join(rf"(?:(?P<{unit}>{NUMBER})\s*(?:{names})\s*)?" for unit, names in UNIT_NAMES.items()) + "$"
+OF_ISO = rf"^\s*(?P<sign>-)?P(?:(?P<w>{NUMBER})W)?(?:(?P<d>{NUMBER})D)?"
+OF_ISO += rf"(?:T(?:(?P<h>{NUMBER})H)?(?:(?P<min>{NUMBER})M)?(?:(?P<s>{NUMBER})S)?)?\s*$"
+# 0 days 00:00:01 of pandas, 1 day, 0:00:01 of Python, 1.00:00:01 of .NET, and 0:00:01, which may be a time of day
+OF_A_CLOCK = (
+    r"^\s*(?:(?P<d>-?\d+)(?:\s+days?,?\s+\+?|\.))?(?P<h>\d{1,4}):(?P<min>[0-5]\d):(?P<s>[0-5]\d(?:[.,]\d+)?)\s*$"
+)
+FORMS = (OF_UNITS, OF_ISO, OF_A_CLOCK)
+LONG_S = {"w": 604_800, "d": 86_400, "h": 3_600, "min": 60}
+DAY_H = 24
 SOME = 16  # first rows, by which a column is told
-ONE_UNIT = "a duration of one number and one unit, such as 90.25s"
-OF_A_CLOCK = "a duration such as 0 days 00:00:01, as in other rows"
+EXPECTED = "a duration with its unit, such as 1.5s, 1m30.25s, PT1M30.25S or 0 days 00:01:30"
+NO_DATE = "a date too, not a time of day alone: it is before the one above"
 
 
-def misfits(series: pl.Series, unit: str, option: str, *, read: bool, begun: bool) -> tuple[pl.Series, str] | None:
-    """Which durations cannot be used, and what was expected of them; None: none, or these are no durations.
+class Durations:
+    """Reads them block by block, as seconds.
 
-    Parameters
+    Attributes
     ----------
-    unit
-        What the user says of times, "auto" or a unit.
-    option
-        What the user says it with.
-    read
-        Whether all of them could be read.
     begun
-        Whether the rows before are durations.
+        Whether the rows so far are durations.
+    of_day
+        Whether all so far may be times of day: they are read as those of one day, as long as they do not go back.
     """
+
+    def __init__(self, unit: str, option: str) -> None:
+        """`unit` is what the user says of times, and `option` what it is said with."""
+        self.begun = self.of_day = False
+        self._unit, self._option = unit, option
+        self._last_s = float("-inf")
+
+    def read(self, series: pl.Series) -> tuple[pl.Series | None, tuple[pl.Series, str] | None]:
+        """The next rows in seconds, None: they are no durations; and which cannot be used, with what was expected."""
+        import polars as pl
+
+        if isinstance(series.dtype, pl.Duration):
+            self.begun = True
+            return series.cast(pl.Int64) / UNITS[series.dtype.time_unit], None
+        if series.dtype != pl.String or (self._unit != "auto" and self._unit not in PER_SECOND):
+            return None, None
+        if not self.begun and not any(_form_of(value) for value in series[:SOME]):
+            return None, None
+        seconds, clock, others = _parts(series, self._unit)
+        missing = seconds.is_null()
+        if missing.any():
+            likely = self.begun or not missing[0] or 2 * int(missing.sum()) < len(series)
+            return None, (missing, self._expected(series, missing)) if likely else None
+        if others.any():
+            expected = (
+                f"{NAMES[self._unit]}, as {self._option} {self._unit} says; without it each value has its own unit"
+            )
+            return None, (others, expected)
+        self.of_day = bool(clock.all()) and (self.of_day or not self.begun)
+        self.begun = True
+        back = (seconds.diff() < 0).fill_null(bool(seconds[0] < self._last_s))
+        self._last_s = float(seconds[-1])
+        return seconds, (back, NO_DATE) if self.of_day and back.any() else None
+
+    def _expected(self, series: pl.Series, bad: pl.Series) -> str:
+        value = series[int(bad.arg_max() or 0)].strip()
+        no_time = self._option.startswith("--") and not re.search(r"\d", value)
+        return EXPECTED + (f"; {way_without(series.name, value)}" if no_time else "")
+
+
+def _form_of(value: object) -> str | None:
+    """The form that a value has."""
+    text = str(value)
+    return next((form for form in FORMS if (match := re.match(form, text)) and any(match.groupdict().values())), None)
+
+
+def _parts(series: pl.Series, unit: str) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Seconds, null where a value has no form; what may be a time of day; and what states another unit than this."""
     import polars as pl
 
-    if read:
-        other = of_other_unit(series, unit) if unit in PER_SECOND else None
-        if other is None or not other.any():
-            return None
-        return other, f"{NAMES[unit]}, as {option} {unit} says; without it each value has its own unit"
-    if series.dtype != pl.String or (unit != "auto" and unit not in PER_SECOND):
-        return None
-    some = any(form.match(str(value)) for value in series[:SOME] for form in (DURATION, ELAPSED, COMPOSED))
-    plain, elapsed, composed = (series.str.contains(form.pattern) for form in (DURATION, ELAPSED, COMPOSED))
-    if not begun and (not some or 2 * int((plain | elapsed | composed).sum()) < len(series)):
-        return None
-    of_a_clock = elapsed.sum() > plain.sum()
-    bad = ~(elapsed if of_a_clock else plain)
-    value = series[int(bad.arg_max() or 0)].strip()
-    no_time = option.startswith("--") and not re.search(r"\d", value)
-    return bad, (OF_A_CLOCK if of_a_clock else ONE_UNIT) + (f"; {way_without(series.name, value)}" if no_time else "")
+    seconds = pl.Series([None] * len(series), dtype=pl.Float64)
+    clock = others = pl.Series([False] * len(series))
+    for form in FORMS:
+        parts = series.str.extract_groups(form).struct.unnest()
+        units = [name for name in parts.columns if name in PER_SECOND or name == "w"]
+        parts = parts.with_columns(pl.col(units).str.replace(",", ".", literal=True).cast(pl.Float64))
+        there = parts.select(pl.any_horizontal(pl.col(units).is_not_null())).to_series()
+        if not there.any():
+            continue
+        each = [pl.col(u) * LONG_S[u] if u in LONG_S else pl.col(u) / UNITS[u] for u in units]
+        value = parts.select(pl.when(there).then(pl.sum_horizontal(each))).to_series()
+        if "sign" in parts.columns:
+            value = value.zip_with(parts["sign"].is_null(), -value)
+            if unit in PER_SECOND:
+                others |= parts.select(
+                    pl.any_horizontal(pl.col(u).is_not_null() for u in units if u != unit)
+                ).to_series()
+        else:
+            clock = there & parts["d"].is_null() & (parts["h"] < DAY_H)
+        seconds = seconds.fill_null(value) if seconds.null_count() < len(seconds) else value
+        if not seconds.null_count():
+            break
+    return seconds.alias(series.name), clock.fill_null(False), others

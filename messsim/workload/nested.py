@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
 
     Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
-__all__ = ["column_of", "name_missing", "names_in", "of_other_type", "pick", "require", "resolved", "widened"]
+__all__ = [
+    "column_of",
+    "json_of",
+    "name_missing",
+    "names_in",
+    "of_other_type",
+    "pick",
+    "require",
+    "resolved",
+    "widened",
+]
 
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
@@ -47,8 +59,30 @@ def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> 
         elif kind == "element":
             column = column.list.get(int(step), null_on_oob=True)
         else:
-            column = column.str.json_path_match(step)
+            ways = [
+                column.map_batches(_as_json, return_dtype=pl.String).str.json_path_match(way)
+                for way in step.split("\0")
+            ]
+            column = pl.coalesce(ways)
     return column.alias(name)
+
+
+def json_of(text: str) -> str:
+    """A dictionary as Python and ClickHouse write it, ``{'a': 1, 'b': None}``, as JSON; other text as it is."""
+    if not text.lstrip().startswith("{'"):
+        return text
+    try:
+        return json.dumps(ast.literal_eval(text.strip()))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _as_json(series: pl.Series) -> pl.Series:
+    import polars as pl
+
+    if not series.str.contains(r"^\s*\{'").any():
+        return series
+    return pl.Series([None if text is None else json_of(text) for text in series], dtype=pl.String)
 
 
 def _walk(fields: Mapping[str, Any], path: str) -> tuple[str, list[tuple[str, str]]] | None:
@@ -95,7 +129,8 @@ def _steps(dtype: Any, path: str) -> list[tuple[str, str]] | None:
         more = _steps(dtype.inner, rest) if rest else []
         return None if more is None else [("element", head), *more]
     if dtype == pl.String:
-        return [("json", "$" + "".join(f"[{part}]" if part.isdecimal() else f"['{part}']" for part in path.split(".")))]
+        nested = "$" + "".join(f"[{part}]" if part.isdecimal() else f"['{part}']" for part in path.split("."))
+        return [("json", f"$['{path}']\0{nested}" if "." in path else nested)]  # a key may have dots itself
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ __all__ = [
     "as_numbers",
     "first_bad",
     "numbers",
+    "picked",
     "read",
     "require",
     "resolved",
@@ -112,6 +114,11 @@ def with_rows_in_file(frame: pl.DataFrame) -> pl.DataFrame:
 def rows_in_file(frame: pl.DataFrame) -> pl.Series | None:
     """Where in its file each row stands; None: as it does in the frame."""
     return frame[ROW_IN_FILE] if ROW_IN_FILE in frame.columns else None
+
+
+def picked(frame: pl.DataFrame, columns: Sequence[str | pl.Expr]) -> pl.DataFrame:
+    """Some columns of a frame, and where its rows stand in their file, where it says so."""
+    return frame.select(*columns, *(c for c in frame.columns if c == ROW_IN_FILE))
 
 
 def row_number(frame: pl.DataFrame, row: int) -> int:

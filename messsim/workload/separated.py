@@ -16,7 +16,7 @@ from .dialect import Dialect
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FIRST_ROWS", "separated"]
+__all__ = ["FIRST_ROWS", "is_plain", "separated"]
 
 FIRST_ROWS = 1000  # that types are guessed from
 
@@ -30,7 +30,8 @@ def separated(text: bytes, dialect: Dialect, columns: list[str] | None = None, b
 
     form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
     if text and (b'"' in text or _may_be_long(text, dialect)):
-        _check_rows(text, dialect, before)
+        if not is_plain(text, dialect):
+            _check_rows(text, dialect, before)
         form = partial(form, truncate_ragged_lines=True)
     try:
         frame = form(infer_schema_length=FIRST_ROWS)
@@ -48,6 +49,23 @@ def _may_be_long(text: bytes, dialect: Dialect) -> bool:
     starts = np.flatnonzero(letters[:-1] == ord("\n"))
     counts = np.add.reduceat(letters == ord(dialect.separator), np.append(0, starts), dtype=np.int32)
     return bool((counts > counts[0]).any())
+
+
+def is_plain(text: bytes, dialect: Dialect) -> bool:
+    """Whether quotes stand around whole values alone, and no row has more of them than the first: nothing to check.
+
+    Looking at each row takes ten times as long.
+    """
+    letters = np.frombuffer(b"\n" + text + b"\n", np.uint8)
+    quotes = np.flatnonzero(letters == ord('"'))
+    around = np.array([ord(dialect.separator), ord("\n"), ord('"')], np.uint8)
+    begins, ends = letters[quotes[::2] - 1], letters[quotes[1::2] + 1]
+    if len(quotes) % 2 or not (np.isin(begins, around).all() and np.isin(ends, [*around, ord("\r")]).all()):
+        return False
+    parted, ended = (np.flatnonzero(letters == ord(mark)) for mark in (dialect.separator, "\n"))
+    parted, ended = (places[np.searchsorted(quotes, places) % 2 == 0] for places in (parted, ended))
+    values = np.diff(np.searchsorted(parted, ended))
+    return bool((values <= values[0]).all())
 
 
 def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,18 @@ from messsim.errors import DataError
 from .choosing import way_without
 from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
-from .durations import misfits
+from .durations import Durations
 from .growing import Growing
+from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
-from .units import LONG, NAMES, PER_SECOND, UNITS, in_seconds, unit_of
+from .time_form import TimeForm, check_form
+from .units import LONG, NAMES, PER_SECOND, UNITS, unit_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DAY_S", "TimeForm", "Times", "check_form"]
+__all__ = ["DAY_S", "Times"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
@@ -34,50 +36,6 @@ SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 NANOSECOND_YEARS = (1678, 2261)  # whole years whose nanoseconds since 1970 fit into 64 bits
 EXACT = 1 << 53  # whole numbers up to this are exact as float64
-
-
-@dataclass(frozen=True)
-class TimeForm:
-    """How a file writes times.
-
-    Attributes
-    ----------
-    format
-        "s", "ms", "us", "ns", "min", "h" or "d" since any start, "iso" or "date" (dates in any common form), a pattern
-        of ``strftime`` such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds
-        since 1970, else seconds.
-    zone
-        Time zone of dates that name none, by its IANA name; none: UTC.
-    option
-        What the user calls `format`, for notes and errors.
-    """
-
-    format: str = "auto"
-    zone: str | None = None
-    option: str = "--time-format"
-
-    @property
-    def zone_option(self) -> str:
-        """What the user calls `zone`."""
-        return self.option.replace("format", "zone")
-
-
-def check_form(form: TimeForm) -> None:
-    """Raises DataError for a format or a zone that there is not."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    if form.format not in ("auto", "iso", "date", *PER_SECOND) and "%" not in form.format:
-        raise DataError(
-            f"{form.option} = {form.format!r}: expected auto, s, ms, us, ns, min, h, d, iso, or a pattern such as "
-            "'%d/%m/%Y %H:%M:%S'"
-        )
-    if form.zone is not None:
-        try:
-            ZoneInfo(form.zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise DataError(
-                f"{form.zone_option} = {form.zone!r}: unknown time zone; expected a name such as 'Europe/Berlin'"
-            ) from None
 
 
 class Times:
@@ -101,8 +59,9 @@ class Times:
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
+        self._durations = Durations(self._form.format, self._form.option)
         self._twice = 0
-        self._local = self._twelve_hours = self._dots = self._durations = False
+        self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
@@ -154,15 +113,12 @@ class Times:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        unit, option = self._form.format, self._form.option
-        waits = in_seconds(series, in_text=unit == "auto" or unit in PER_SECOND)
-        misfit = misfits(series, unit, option, read=waits is not None, begun=self._durations)
+        waits, misfit = self._durations.read(series)
         if misfit is not None:
             raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
         if waits is not None:
-            self._durations = True
             return waits
-        if unit != "auto" or not series.dtype.is_integer():
+        if self._form.format != "auto" or not series.dtype.is_integer():
             return series
         if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
@@ -198,7 +154,7 @@ class Times:
             of_day = series.dtype == pl.Time
             expected = self._range() + ", or a date and time" * series.dtype.is_nested()
             expected = "a date too, not a time of day alone" if of_day else expected
-            raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
+            raise DataError(of_other_type(name, series.dtype, expected), str(path))
         if self._values is None:
             self._values = Growing(np.float64)
             self._choose_unit(series)
@@ -250,7 +206,7 @@ class Times:
         import polars as pl
 
         form = self._form
-        if self._durations:  # they are in seconds by now, whatever a name or an option says
+        if self._durations.begun:  # they are in seconds by now, whatever a name or an option says
             return
         if form.format in PER_SECOND:
             self._per_second, self._unit_from = PER_SECOND[form.format], "option"
@@ -395,6 +351,8 @@ class Times:
         if not self._dates:
             values = values if took_s is None else values - took_s * self._per_second
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
+            if self._durations.of_day:
+                self.notes.append(f"column {self._column!r} says no dates: its times are read as of one day")
             if self._unit_from in ("name", "option") and self._per_second > 1 and len(values) > 1:
                 self._doubt_the_unit(values)
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0

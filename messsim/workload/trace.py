@@ -22,7 +22,8 @@ from .hashes import HashIds, Runs
 from .links import Links, TraceTurns
 from .prompts import Paths, Turns
 from .readers import texts
-from .times import TimeForm, Times
+from .time_form import TimeForm
+from .times import Times
 from .unread import PROMPTS, unread
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
-from messsim.workload.readers import ROW_IN_FILE
+from messsim.workload.readers import picked
 from messsim.workload.units import UNITS, unit_of
 
 from .lengths import Law, Lengths, by_quantiles, columns_of
@@ -53,7 +53,7 @@ def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
     columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
     named = [column.alias(ours) for ours, column in columns.items() if column is not None]
     spread = _spread(frame, names, clients)
-    return frame.select(*named, *(c for c in frame.columns if c == ROW_IN_FILE)).with_columns(**spread)
+    return picked(frame, named).with_columns(**spread)
 
 
 def _spread(frame: pl.DataFrame, names: dict[str, str], clients: str) -> dict[str, pl.Series]:

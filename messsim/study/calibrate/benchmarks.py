@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.errors import DataError
-from messsim.workload.readers import ROW_IN_FILE, numbers, row_number
+from messsim.workload.readers import numbers, picked, row_number
 
 from .lengths import Lengths, by_quantiles, columns_of
 from .sharegpt import sharegpt_lengths
@@ -67,7 +67,7 @@ def benchmarked(frame: pl.DataFrame, path: Path, notes: list[str]) -> pl.DataFra
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
     collected["clients"] = np.minimum(collected["clients"], completed)  # no more are ever under way than there are
     lists = columns_of(lengths.get(i) for i in range(frame.height))
-    return pl.DataFrame({c: frame[c] for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns} | collected | lists)
+    return picked(frame, [c for c in ENGINE if c in frame.columns]).with_columns(**collected, **lists)
 
 
 def _of_each(frame: pl.DataFrame, keys: list[str]) -> list[Lengths | None]:

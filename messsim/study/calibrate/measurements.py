@@ -15,7 +15,7 @@ from messsim.shapes.evidence import Facts
 from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
 from messsim.workload.counts import CountsColumn
-from messsim.workload.readers import ROW_IN_FILE, numbers, read, require, row_number, with_rows_in_file
+from messsim.workload.readers import ROW_IN_FILE, numbers, picked, read, require, row_number, with_rows_in_file
 from messsim.workload.units import UNITS
 from messsim.zoo.fitting import Iterations
 
@@ -244,8 +244,8 @@ def _sampled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         return frame
     _one_value(frame, [theirs for theirs, ours in SILICON.items() if ours in WHOSE], path)
     whole = {name: numbers(frame, name, path, least=1).astype(int) for name in ("tp_size", "batch_size")}
-    others = [c for c in (*ENGINE, ROW_IN_FILE) if c in frame.columns]
-    return frame.with_columns(**whole).select([*SILICON, *others]).rename(SILICON)
+    others = [c for c in ENGINE if c in frame.columns]
+    return picked(frame.with_columns(**whole), [*SILICON, *others]).rename(SILICON)
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

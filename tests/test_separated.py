@@ -1,0 +1,38 @@
+"""Text of values that a separator parts: which of it need not be looked at row by row."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messsim.workload.dialect import Dialect
+from messsim.workload.separated import _check_rows, is_plain
+
+COMMA = Dialect(",")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ('"a","b"\n"1","2"\n', True),
+        ('a,b\n"say ""x"", y",2\n1,"line\nline"\n', True),
+        ('a,b\r\n"1","2"\r\n', True),
+        ('a,b\n"",""', True),
+        ("a,b\n1\n", True),  # a row may have fewer
+        ('a,b\n1,2,"3"\n', False),
+        ('a,b\n5" disk,2\n', False),
+        ('a\n5" disk, 6" disk\n', False),  # whose comma stands between quotes, but not within
+        ('a,b\n"1"x,2\n', False),
+        ('a,b\n"1,2\n', False),
+        ('a,b\n1, "2"\n', False),
+        ("\na,b\n1,2\n", False),
+    ],
+)
+def test_what_is_plain(text, plain):
+    assert is_plain(text.encode(), COMMA) is plain
+
+
+@given(st.text(alphabet='",x\n\r ', max_size=14))
+def test_in_what_is_plain_no_row_is_at_fault(rows):
+    text = f"a,b\n{rows}".encode()
+    if is_plain(text, COMMA):
+        _check_rows(text, COMMA, 0)
