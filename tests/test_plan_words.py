@@ -92,6 +92,7 @@ def of(objective=5.0, *requirements, verdict="met", **changes):
         "verdict": verdict,
         "requirements": list(requirements) or [judged()],
         "replications": 5,
+        "figures": {},
     }
     return data | changes
 

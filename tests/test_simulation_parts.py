@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from builders import scenario
+from builders import model, scenario
+from runs import shown
 
 from messsim import study
 from messsim.errors import OutputError
+from messsim.report.run.explanation import explanation
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE
 from messsim.scenario import parse
 from messsim.shapes.live import LiveLatency
@@ -512,6 +514,17 @@ def test_a_session_keeps_its_model_and_the_explanation_says_so(tmp_path):
 
 
 # ---- records that are missing, bounds that are met exactly ----------------------------------------------
+
+
+def test_an_explanation_says_what_a_start_of_a_pool_that_changes_its_size_loads(tmp_path):
+    breathes = {"autoscale": {"rule": "target", "cold_start": {"load_gb_per_s": 2.0}}}
+    study.run(parse(scenario(models=[model("small", 0.4) | breathes, model("large", 0.8)])), out=tmp_path / "out")
+    made = explain(tmp_path / "out", 6)
+    assert made["starts"] == {"small": {"mean_s": 269.0, "weights_gb": 16.0, "weights_of": "assumed"}}
+    last = shown(explanation(made)).splitlines()[-1]
+    assert last == "pool small: a replica takes 269 s to start and loads 16 GB of weights, assumed"
+    study.run(parse(scenario()), out=tmp_path / "fixed")
+    assert "starts" not in explain(tmp_path / "fixed", 6)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from messsim.shapes.checks import Explanation, Record
 from messsim.summary import Summary
 
 from .single import simulated
+from .starts import start_of
 
 __all__ = ["explain"]
 
@@ -124,9 +125,9 @@ def explain(
     _compare(path, record, seen, scenario.model_names, scenario.reference, kept)
     who = setup.workload.columns(request, 1).instance
     instance = None if who is None else int(who[0])
-    reported = _explanation(
-        scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances
-    )
+    reported = _explanation(scenario.model_names, seen, record, setup.policy.name, instance, scenario.router.instances)
+    if starts := {plan.name: start for plan in setup.pools if (start := start_of(plan)) is not None}:
+        reported["starts"] = starts
     if kept:
         reported["how"] = f"{record['model']} is kept, which answered the turn before"
     return reported
