@@ -28,7 +28,7 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
     return Page(
         title=fleets["scenario"],
         subtitle=f"A fleet for each of {len(fleets['policies'])} policies, {fleets['replications']} replications each, "
-        f"{percent(fleets['alpha'], 2)} promised",
+        + ("each tenant with a promise" if fleets["alpha"] is None else f"{percent(fleets['alpha'], 2)} promised"),
         kept=bool(bests),
         headline=one if bests else "No fleet surely keeps every requirement",
         verdict=f"Each policy has the cheapest of its fleets that keeps: {', '.join(_required(fleets))}.",
