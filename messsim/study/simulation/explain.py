@@ -104,7 +104,8 @@ def explain(
     path = Path(directory)
     result = Result.read(path)
     check_whole(result)
-    if not 0 <= request <= (last := _last_of(result, path)):
+    last = _last_of(result, path)
+    if not 0 <= request <= last:
         raise OutputError(f"{path}: --request {request}: expected 0 to {last}")
     scenario = _scenario(path, run_policy)
     _check_unchanged(path / "scenario.toml", scenario, result.summary)
