@@ -24,8 +24,16 @@ double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s)
     if (ms_bucket_has(self, amount, t_s)) {
         return 0.0;
     }
-    const int ever = amount <= self->most * (1.0 + MS_BUCKET_ROUNDING);
-    return ever ? (amount - ms_bucket_level(self, t_s)) / self->per_s : INFINITY;
+    if (amount > self->most + self->most * MS_BUCKET_ROUNDING) {
+        return INFINITY;
+    }
+    double wait_s = (amount - ms_bucket_level(self, t_s)) / self->per_s;
+    double then_s = t_s + wait_s;
+    while (!ms_bucket_has(self, amount, t_s + wait_s)) { /* one step of a late clock is more than is forgiven */
+        then_s = nextafter(then_s, INFINITY);
+        wait_s = then_s - t_s;
+    }
+    return wait_s;
 }
 
 void ms_bucket_take(ms_bucket *self, double amount, double t_s)

@@ -28,7 +28,8 @@ double ms_bucket_level(const ms_bucket *self, double t_s);
 
 int ms_bucket_has(const ms_bucket *self, double amount, double t_s);
 
-/* Until it has that if nothing is taken, seconds, 0 where it has it; infinite: it never holds so much. */
+/* Until it has that if nothing is taken, seconds, 0 where it has it, so that it has it at the sum of both times as that
+ * is rounded; infinite: it never holds so much. */
 double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s);
 
 void ms_bucket_take(ms_bucket *self, double amount, double t_s);

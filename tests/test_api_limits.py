@@ -81,6 +81,22 @@ def test_rounding_refuses_nobody_who_keeps_to_the_rate():
         assert limited.wait_s(1, 0, now_s + 8.5) > 0.0
 
 
+@pytest.mark.parametrize("now_s", [0.3, 1e5 + 0.3, 1e7 + 0.3, 1e9 + 0.3])
+def test_who_waits_as_long_as_it_says_is_let_in(now_s):
+    """Late in a run the clock's own steps are as much as a billionth of a small bucket gives."""
+    for k in range(100):
+        rates = {
+            "requests_per_minute": 1e4 + 37.0 * k,
+            "tokens_per_minute": 1e6 + 41.0 * k,
+            "burst_s": 0.011 + 1e-4 * k,
+        }
+        limited = _core.Api(LIMITS | rates | {"burst_s": 0.011 + 1e-4 * k}, NO_CACHE)
+        limited.call(_core.Job(0, 0, 180, 3), now_s)
+        pause_s = limited.wait_s(183, 0, now_s)
+        assert 0.0 < pause_s < 1.0
+        assert limited.wait_s(183, 0, now_s + pause_s) == 0.0
+
+
 def test_requests_a_minute_turn_away_what_is_too_much(engine, tmp_path):
     """One each two seconds, at most two at once: at 0 two of three pass, at 1 none, at 2 one, and at 10 two again."""
     times = [0.0, 0.0, 0.0, 1.0, 2.0, 3.5, 10.0, 10.0, 10.0]

@@ -305,6 +305,14 @@ def test_rent_of_replicas_that_come_and_go_is_compared(tmp_path):
     assert re.search(r"rent, USD/h</th>.*mean replicas small</th>.*mean replicas large</th>", page, re.DOTALL)
 
 
+def test_what_is_promised_to_several_tenants_is_the_mean_of_all_runs():
+    tenants = [{"name": "a", "alpha": 0.9}, {"name": "b", "alpha": 0.3}]
+    comparison, rows = compare(parse(scenario(tenants=tenants)), ["cheapest", "largest"], 3, workers=1)
+    promised = [row["sla_alpha"] for row in rows]
+    assert len(set(promised)) > 1
+    assert comparison["alpha"] == pytest.approx(np.mean(promised))
+
+
 def test_a_fleet_that_stays_as_it_is_has_no_columns_for_it(compared):
     comparison, _ = compared
     assert not [path for path in comparison["policies"][0]["figures"] if "replicas" in path or "rent" in path]

@@ -292,6 +292,7 @@ def test_for_each_policy_a_fleet_is_planned_and_the_cheapest_is_the_best(monkeyp
     ]
     plans["random"] = plans["mess+"] = plan_with(None)
     assert fleets(BASE, list(plans), Goal([], []), workers=lambda: "w")["best"] is None
+    assert fleets(TENANTS, list(plans), Goal([], []), workers=lambda: "w")["alpha"] is None
     assert asked[-1][2]["out"] is None
 
 

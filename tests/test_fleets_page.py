@@ -33,6 +33,8 @@ def test_a_page_of_fleets_says_what_each_policy_needs_and_gives():
     assert page.footer.startswith(
         "± is half of a 95 % interval over 5 replications, the same requests for all. messsim"
     )
+    several = fleets_page(fleets(**{"mess+": answered(5.0)}) | {"alpha": None}, scenario="toml")
+    assert several.subtitle == "A fleet for each of 1 policies, 5 replications each, each tenant with a promise"
     alone = fleets_page(fleets(**{"mess+": answered(5.0)}) | {"replications": 1}, scenario="toml")
     assert alone.footer.startswith("One replication says nothing of chance: --seeds 5 gives intervals. messsim report")
     assert [(t.name, t.value, t.note) for t in page.tiles] == [

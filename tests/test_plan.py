@@ -12,9 +12,13 @@ import tomli_w
 from builders import model, pool, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import cells
 
 from messsim.cli import app
 from messsim.errors import ScenarioError, SimulationError
+from messsim.report.plan.answer import plan_tables
+from messsim.report.plan.page import plan_page
+from messsim.report.study.points import spread
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
 from messsim.study.plan import candidate_runs as plan_runs
@@ -484,6 +488,20 @@ def test_of_pools_that_change_their_size_the_least_is_planned_and_the_rent_of_ru
     assert [p["most"] for p in best["pools"]] == [4, 4]
     assert set(best["overrides"]) == {f'models."{n}".autoscale.min_replicas' for n in ("small", "large")}
     assert best["gpus"] == 8
+    means = {}
+    for r in range(3):
+        for scaled in summary_of(with_values(breathing(), best["overrides"]).changed(replication=r))["pools"]:
+            means.setdefault(scaled["name"], []).append(scaled["mean_replicas"])
+    figures = {name: best["figures"][f"pools.{name}.mean_replicas"] for name in means}
+    assert {n: f["mean"] for n, f in figures.items()} == pytest.approx({n: sum(m) / 3 for n, m in means.items()})
+    assert best["figures"]["cost.rent_usd_per_hour"]["mean"] == pytest.approx(best["objective"])
+    heads, *_ = [row for row in cells(plan_tables(answer)) if row[:2] == ["small", "large"]]
+    assert heads[2:6] == ["GPUs", "mean replicas, small", "mean replicas, large", "USD/h"]
+    page = plan_page(answer, name="breathing", scenario="")
+    table = next(table for section in page.sections for table in section.tables)
+    assert table.header[3:5] == ["mean replicas, small", "mean replicas, large"]
+    row = next(row for row in table.rows if row[0].endswith("(the answer)"))
+    assert row[3] == spread(figures["small"])
 
 
 # ---- split prefill and decode ---------------------------------------------------------------------------------------

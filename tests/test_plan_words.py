@@ -92,6 +92,7 @@ def of(objective=5.0, *requirements, verdict="met", **changes):
         "verdict": verdict,
         "requirements": list(requirements) or [judged()],
         "replications": 5,
+        "figures": {},
     }
     return data | changes
 
@@ -283,6 +284,7 @@ def test_the_command_stands_open_where_there_is_an_answer():
         (judged(low=None), "1 s"),
         (judged(high=None), "1 s"),
         (judged(None), "-"),
+        (judged(0.97, path="slo.attainment", low=0.9, high=1.06), "97.00 % (90.00 % to 100.00 %)"),
         (RENT, "10 (0 to 21)"),
         (judged(-1.0, path="sla.margin", low=-2.0, high=0.5), "-1 (-2 to 0.5)"),
         (judged(0.0, path="sla.margin", low=-2.0, high=2.0), "0 (0 to 2)"),

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from builders import scenario
+from builders import model, scenario
+from runs import shown
 
 from messsim import study
 from messsim.errors import OutputError
+from messsim.report.run.explanation import explanation
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE
 from messsim.scenario import parse
 from messsim.shapes.live import LiveLatency
@@ -512,6 +514,46 @@ def test_a_session_keeps_its_model_and_the_explanation_says_so(tmp_path):
 
 
 # ---- records that are missing, bounds that are met exactly ----------------------------------------------
+
+
+def test_an_explanation_says_what_a_start_of_a_pool_that_changes_its_size_loads(tmp_path):
+    breathes = {"autoscale": {"rule": "target", "cold_start": {"load_gb_per_s": 2.0}}}
+    study.run(parse(scenario(models=[model("small", 0.4) | breathes, model("large", 0.8)])), out=tmp_path / "out")
+    made = explain(tmp_path / "out", 6)
+    assert made["starts"] == {"small": {"mean_s": 269.0, "weights_gb": 16.0, "weights_of": "assumed"}}
+    last = shown(explanation(made)).splitlines()[-1]
+    assert last == "pool small: a replica takes 269 s to start and loads 16 GB of weights, assumed"
+    study.run(parse(scenario()), out=tmp_path / "fixed")
+    assert "starts" not in explain(tmp_path / "fixed", 6)
+
+
+def test_a_request_that_a_full_model_handed_on_is_explained(tmp_path):
+    """One place a model and no queue: while a request is there, the next ones go to the other model."""
+    full = {"admission": {"max_waiting": 0}, "when_full": "next_model"}
+    models = [model(n, s, max_num_seqs=1) for n, s in (("small", 0.4), ("large", 0.8))]
+    data = scenario(models=models, cluster=full, router={"policy": "cheapest"})
+    records = study.run(parse(data), out=tmp_path / "out").requests.collect()
+    row = records.row(next(i for i, m in enumerate(records["model"]) if m == "large"), named=True)
+    made = explain(tmp_path / "out", row["id"])
+    assert made["how"] == "exploited; small takes no more, so it goes to large"
+    assert [m["chosen"] for m in made["models"]] == [True, False]
+    kept = next(r for r in records.iter_rows(named=True) if r["model"] == "small")
+    assert explain(tmp_path / "out", kept["id"])["how"] == "exploited"
+
+
+def test_turns_are_explained_by_their_numbers_which_have_gaps_where_none_was_sent(tmp_path):
+    """Numbers go session by session, those of turns that were not sent included."""
+    impatient = {"clients": {"patience_s": 0.6}, "feedback": {"delay": 0.0}}
+    data = scenario(requests=60, sessions={"turns": 4, "think_s": 0.0}, **impatient)
+    records = study.run(parse(data), out=tmp_path / "out").requests.collect()
+    ids = records["id"].to_list()
+    assert max(ids) > len(ids)
+    assert explain(tmp_path / "out", max(ids))["request"] == max(ids)
+    unsent = next(k for k in range(max(ids)) if k not in ids)
+    with pytest.raises(OutputError, match=f"request {unsent} has no record: it is a turn that was not sent"):
+        explain(tmp_path / "out", unsent)
+    with pytest.raises(OutputError, match=f"expected 0 to {max(ids)}"):
+        explain(tmp_path / "out", max(ids) + 1)
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,17 @@ def test_two_transfers_at_once_share_a_link(engine, tmp_path, bandwidth_of, deco
     assert r.summary["transfers"]["transfer_s"] == crosses_s
 
 
+def test_copies_of_one_request_share_a_link_and_end_together(engine, tmp_path):
+    """While all models are explored, one of each of two models crosses at half of 4 GB/s."""
+    data = split(tmp_path, [0.0], transfer={"bandwidth_of": "cluster"}, router={"c": 1.0, "kappa": 0.0})
+    others = [p | {"name": p["name"] * 2, "model": "other"} for p in data["pools"]]
+    data |= {"models": [*data["models"], {"name": "other", "satisfaction": 0.6}], "pools": data["pools"] + others}
+    r = run(data, engine)
+    assert r.records.explored.tolist() == [True]
+    assert r.records.first_token_s.tolist() == [STEP_S + 2 * CROSSES_S + STEP_S]
+    assert (r.summary["transfers"]["begun"], r.summary["transfers"]["transfer_s"]) == (2, 2 * CROSSES_S)
+
+
 def staggered(folder, **more):
     return split(folder, [0.0, 0.125], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster", **more})
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.results.figures import Figure, figures
+from messsim.results.rent import pool_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +36,7 @@ def clusters_table(clusters: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
                 **{f"{p['pool']}.{key}": p[key] for p in c["pools"] for key in ("replicas", "gpu", "tp")},
                 **{key: c[key] for key in ("gpus", "objective", "verdict")},
                 **_ends({r["path"]: r for r in c["requirements"]}),
+                **_ends({path: figure for path, figure in c["figures"].items() if pool_of(path)}),
             }
             for c in clusters
         ]

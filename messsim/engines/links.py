@@ -21,9 +21,9 @@ class Link:
         self._bytes_per_s = bytes_per_s
         self._carried = 0.0  # bytes that each has had since it was last empty, as of _since_s
         self._since_s = 0.0
-        self._ends: list[tuple[float, int, Any]] = []
+        self._ends: list[tuple[float, Any, Any]] = []
 
-    def join(self, transfer: Any, order: int, size: float, now: float) -> None:
+    def join(self, transfer: Any, order: Any, size: float, now: float) -> None:
         """A transfer of so many bytes begins; among those that end together the least order is first."""
         self._advance(now)
         heapq.heappush(self._ends, (self._carried + size, order, transfer))

@@ -182,7 +182,7 @@ class Transfers:
         number = {"prefill": job.source, "decode": job.server}.get(self.options.bandwidth_of, self._beyond)
         link = self._links.setdefault(number, Link(self._bytes_per_s))
         self._on_link[job] = number
-        link.join(job, _order_of(job), size, self.calendar.now)
+        link.join(job, (_order_of(job), job.server), size, self.calendar.now)
         self._await_end(number)
 
     def _await_end(self, number: int) -> None:

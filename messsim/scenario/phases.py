@@ -15,7 +15,9 @@ class Phase(Part):
 
     name: str | None = Field(None, description="name, for reports")
     from_request: Number | None = Field(None, description="first request of the phase, from 0")
-    from_s: NonNegative | None = Field(None, description="its start, seconds")
+    from_s: NonNegative | None = Field(
+        None, description="its start, seconds; turns of a session are of the phase in which it began"
+    )
     over_requests: Count | None = Field(
         None,
         description="satisfaction and difficulty do not jump but move in equal steps over so many requests, from what "

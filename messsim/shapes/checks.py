@@ -1,6 +1,6 @@
 """What `check` and `explain` print: of a scenario before it is run, and of one decision of a run."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -154,3 +154,4 @@ class Explanation(TypedDict):
     record: Record
     instance: int | None
     instances: int
+    starts: NotRequired[dict[str, CheckedStart]]  # of pools that change their size

@@ -166,10 +166,13 @@ class PolicyPlan(TypedDict):
 
 
 class Fleets(TypedDict):
-    """What `compare --fleets` prints; `best` is the policy whose fleet is cheapest, None where no fleet is enough."""
+    """What `compare --fleets` prints; `best` is the policy whose fleet is cheapest, None where no fleet is enough.
+
+    `alpha` is None where tenants have promises of their own.
+    """
 
     scenario: str
-    alpha: float
+    alpha: float | None
     cost_unit: str
     requirements: list[str]
     unit: str

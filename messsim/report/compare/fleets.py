@@ -7,7 +7,7 @@ from messsim.wording import cost_heading, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent
-from ..plan.answer import answer, cluster
+from ..plan.answer import answer, cluster, mean_replicas_of
 from ..study.points import spread
 
 __all__ = ["fleet_tables", "half_of"]
@@ -24,16 +24,18 @@ def fleet_tables(fleets: Fleets) -> RenderableType:
     """What each policy's cheapest fleet is, costs and gives; then the fleets in words."""
     n = fleets["replications"]
     head = f"{fleets['scenario']}: for each policy the cheapest fleet with {', '.join(fleets['requirements'])}"
+    means = mean_replicas_of([best for e in fleets["policies"] if (best := e["plan"]["best"]) is not None])
     columns = [
         "policy",
         "GPUs",
+        *means,
         fleets["unit"],
         "satisfied",
         "kept",
         cost_heading(fleets["cost_unit"]),
         "end-to-end p95, s",
     ]
-    table = Fitting(columns, spare=["kept"])
+    table = Fitting(columns, spare=["kept", *list(means)[::-1]])
     words = []
     for entry in fleets["policies"]:
         plan = entry["plan"]
@@ -46,6 +48,7 @@ def fleet_tables(fleets: Fleets) -> RenderableType:
         table.add_row(
             entry["policy"],
             f"{best['gpus']:,}",
+            *(spread(f.get(path)) for path in means.values()),
             number(best["objective"]),
             percent(satisfied["mean"], 2) if satisfied else "-",
             f"{best['kept']} of {n}",

@@ -6,7 +6,7 @@ from messsim.shapes.studies import Cluster, Fleets, PlanSummary
 from messsim.wording import cost, cost_heading, percent, request_unit
 
 from ..base.page import Page, Section, Table, Tile
-from ..plan.answer import answer, cluster, plan_command
+from ..plan.answer import answer, cluster, mean_replicas_of, plan_command
 from ..plan.words import bound_in_words, figure_in_words, name_of
 from ..study.points import spread
 from .fleets import half_of
@@ -28,7 +28,7 @@ def fleets_page(fleets: Fleets, *, scenario: str) -> Page:
     return Page(
         title=fleets["scenario"],
         subtitle=f"A fleet for each of {len(fleets['policies'])} policies, {fleets['replications']} replications each, "
-        f"{percent(fleets['alpha'], 2)} promised",
+        + ("each tenant with a promise" if fleets["alpha"] is None else f"{percent(fleets['alpha'], 2)} promised"),
         kept=bool(bests),
         headline=one if bests else "No fleet surely keeps every requirement",
         verdict=f"Each policy has the cheapest of its fleets that keeps: {', '.join(_required(fleets))}.",
@@ -71,6 +71,7 @@ def _needs(fleets: Fleets) -> Table:
 
 def _gives(fleets: Fleets) -> Table:
     scale, rows = request_unit(fleets["cost_unit"])[0], []
+    means = mean_replicas_of([best for e in fleets["policies"] if (best := e["plan"]["best"]) is not None])
     for entry in fleets["policies"]:
         if (best := entry["plan"]["best"]) is None:
             continue
@@ -78,8 +79,10 @@ def _gives(fleets: Fleets) -> Table:
         asked = [figure_in_words(r["path"], r["mean"]) for r in best["requirements"]]
         kept = f"{best['kept']} of {fleets['replications']}"
         costs = [spread(f["cost.per_request"], scale), spread(f["latency_s.e2e.p95"])]
-        rows.append([entry["policy"], *asked, kept, *costs])
-    header = ["policy", *_required(fleets), "promise kept in", cost_heading(fleets["cost_unit"]), "end-to-end p95, s"]
+        sizes = [spread(f.get(path)) for path in means.values()]
+        rows.append([entry["policy"], *asked, kept, *costs, *sizes])
+    cost_head = cost_heading(fleets["cost_unit"])
+    header = ["policy", *_required(fleets), "promise kept in", cost_head, "end-to-end p95, s", *means]
     return Table("Figures of these fleets", header, rows)
 
 

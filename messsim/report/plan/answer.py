@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 
+from messsim.results.rent import pool_of
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Cluster, PlanCounts, PlanSummary, PoolChoice
 from messsim.wording import cost, percent
@@ -13,7 +14,7 @@ from ..base.screen import Text
 from ..base.tables import Fitting, number
 from ..study.points import spread
 
-__all__ = ["answer", "best_so_far", "cluster", "left_out", "plan_command", "plan_tables"]
+__all__ = ["answer", "best_so_far", "cluster", "left_out", "mean_replicas_of", "plan_command", "plan_tables"]
 
 MOST_LINES = 12
 STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
@@ -78,14 +79,23 @@ def _frontier(plan: PlanSummary) -> RenderableType:
     if not shown:
         return Text("every cluster that was simulated stopped with an error", style="yellow")
     pools = [p["pool"] for p in shown[0]["pools"]]
-    columns = [*pools, "GPUs", "energy" if plan["unit"] == "J" else plan["unit"], *plan["requirements"], "verdict"]
-    table = Fitting(columns, spare=["GPUs", *plan["requirements"][:0:-1]], left=len(pools))
+    means = mean_replicas_of(shown)
+    unit = "energy" if plan["unit"] == "J" else plan["unit"]
+    columns = [*pools, "GPUs", *means, unit, *plan["requirements"], "verdict"]
+    table = Fitting(columns, spare=[*list(means)[::-1], "GPUs", *plan["requirements"][:0:-1]], left=len(pools))
     for c in shown:
         figures = [spread(v) for v in c["requirements"]]
         bold = "bold " if c == plan["best"] else ""
-        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", _price(c, plan["unit"]), *figures, c["verdict"]]
+        sizes = [f"{c['gpus']:,}", *(spread(c["figures"].get(path)) for path in means.values())]
+        cells = [*map(_kind, c["pools"]), *sizes, _price(c, plan["unit"]), *figures, c["verdict"]]
         table.add_row(*cells, style=f"{bold}{STYLES[c['verdict']]}".strip())
     return table
+
+
+def mean_replicas_of(clusters: Sequence[Cluster]) -> dict[str, str]:
+    """Heads of columns and paths of figures: mean replicas of the pools that change their size in any of these."""
+    paths = dict.fromkeys(path for c in clusters for path in c["figures"])
+    return {f"mean replicas, {pool}": path for path in paths if (pool := pool_of(path))}
 
 
 def _price(candidate: Cluster, unit: str) -> str:

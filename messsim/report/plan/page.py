@@ -8,8 +8,9 @@ from messsim.shapes.studies import Cluster, PlanSummary, Verdict
 from messsim.wording import cost, number, percent
 
 from ..base.page import Page, Section, Table, Tile
-from .answer import answer, cluster, left_out, plan_command
-from .words import bound_in_words, figure_in_words, name_of
+from ..study.points import spread
+from .answer import answer, cluster, left_out, mean_replicas_of, plan_command
+from .words import bound_in_words, figure_in_words, is_share, name_of
 
 __all__ = ["plan_page"]
 
@@ -117,28 +118,31 @@ def _how_judged(plan: PlanSummary) -> str:
 def _clusters(plan: PlanSummary) -> Table:
     """Every cluster that was simulated, cheapest first."""
     shown, unit = plan["clusters"][:MOST_ROWS], plan["unit"]
+    means = mean_replicas_of(shown)
     rows = [
         [
             cluster(c) + (" (the answer)" if c == plan["best"] else ""),
             cost(c["objective"], unit) if unit == "J" else number(c["objective"]),
             _misses(c),
+            *(spread(c["figures"].get(path)) for path in means.values()),
             *(_spread(r) for r in c["requirements"]),
         ]
         for c in shown
     ]
     left = f" (the first {MOST_ROWS} of {len(plan['clusters']):,})" if len(plan["clusters"]) > len(shown) else ""
     asked = [_required(r) for r in shown[0]["requirements"]] if shown else plan["requirements"]
-    header = ["cluster", PRICES["energy"] if unit == "J" else unit, "misses", *asked]
+    header = ["cluster", PRICES["energy"] if unit == "J" else unit, "misses", *means, *asked]
     return Table(f"Clusters that were simulated, cheapest first{left}", header, rows)
 
 
 def _spread(judged: Verdict) -> str:
-    """A figure with the ends of its interval, which is cut at 0."""
+    """A figure with the ends of its interval, which is cut at 0, and of a share at 1."""
     path, low, high = judged["path"], judged["low"], judged["high"]
     mean = figure_in_words(path, judged["mean"])
     if judged["mean"] is None or low is None or high is None:
         return mean
     low = max(low, 0.0) if judged["mean"] >= 0.0 else low
+    high = min(high, 1.0) if is_share(path) else high
     return f"{mean} ({figure_in_words(path, low)} to {figure_in_words(path, high)})"
 
 

@@ -2,7 +2,7 @@
 
 from messsim.wording import number, percent, seconds
 
-__all__ = ["bound_in_words", "figure_in_words", "name_of"]
+__all__ = ["bound_in_words", "figure_in_words", "is_share", "name_of"]
 
 _LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end-to-end latency", "queueing": "queueing time"}
 _NAMES = {
@@ -32,10 +32,14 @@ def name_of(path: str) -> str:
 
 def figure_in_words(path: str, value: float | None) -> str:
     """A figure with its unit."""
-    last = path.replace('"', "").rpartition(".")[2]
-    if path.startswith("latency_s.") or ".latency_s." in path or last.endswith("_s"):
+    if path.startswith("latency_s.") or ".latency_s." in path or path.replace('"', "").endswith("_s"):
         return seconds(value)
-    return percent(value, 2) if last in _SHARES else number(value)
+    return percent(value, 2) if is_share(path) else number(value)
+
+
+def is_share(path: str) -> bool:
+    """Whether a figure is at most 1, and shown in per cent."""
+    return path.replace('"', "").rpartition(".")[2] in _SHARES
 
 
 def bound_in_words(path: str, operator: str, bound: float) -> str:

@@ -2,11 +2,12 @@
 
 from rich.console import Group, RenderableType
 
-from messsim.shapes.checks import CheckedPool, CheckedPromise, CheckedStart, Checklist
+from messsim.shapes.checks import CheckedPool, CheckedPromise, Checklist
 from messsim.wording import cost_heading, rate, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent, seconds
+from .starts import start_line
 from .worth import bounds_of, sentences_of
 
 __all__ = ["checklist"]
@@ -25,7 +26,7 @@ def checklist(checked: Checklist) -> RenderableType:
     parts += [Text(), _models(checked)]
     if checked["pools"]:
         parts += [Text(), _pools(checked)]
-        parts += [_start(p["name"], p["start"]) for p in checked["pools"] if p["start"] is not None]
+        parts += [start_line(p["name"], p["start"]) for p in checked["pools"] if p["start"] is not None]
         parts += [_stability(p) for p in checked["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
     parts += [Text(problem, style="bold red") for problem in checked["other_problems"]]
     parts += [Text(), *_worth(checked)]
@@ -100,15 +101,6 @@ def _worth(checked: Checklist) -> list[RenderableType]:
         table.add_row(*row)
     first, *rest = sentences_of(checked["worth"], checked["pools"])
     return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
-
-
-def _start(pool: str, start: CheckedStart) -> Text:
-    """How far away capacity is."""
-    whose = {"scenario": "as the scenario says", "profile": "of its profile", "assumed": "assumed"}[start["weights_of"]]
-    return Text(
-        f"pool {pool}: a replica takes {seconds(start['mean_s'])} to start and loads {start['weights_gb']:.4g} GB of "
-        f"weights, {whose}"
-    )
 
 
 def _stability(pool: CheckedPool) -> Text:

@@ -7,6 +7,7 @@ from messsim.wording import cost
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, seconds
+from .starts import start_line
 
 __all__ = ["explanation"]
 
@@ -29,6 +30,7 @@ def explanation(explained: Explanation) -> RenderableType:
     if explained["V"] is not None:
         line += f", V = {explained['V']:g}; least V cost + Q (alpha - score) wins"
     parts += [Text(line), Text(), _models(explained), Text(), _fate(record)]
+    parts += [start_line(pool, start) for pool, start in explained.get("starts", {}).items()]
     return Group(*parts)
 
 

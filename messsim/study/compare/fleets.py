@@ -85,7 +85,7 @@ def _summed_up(scenario: Scenario, seeds: int, policy_plans: list[PolicyPlan]) -
     prices = {f["policy"]: best["objective"] or 0.0 for f in policy_plans if (best := f["plan"]["best"]) is not None}
     return {
         "scenario": scenario.name,
-        "alpha": scenario.sla.alpha,
+        "alpha": scenario.alphas[0] if len(set(scenario.alphas)) == 1 else None,
         "cost_unit": scenario.cost.unit,
         "requirements": policy_plans[0]["plan"]["requirements"],
         "unit": policy_plans[0]["plan"]["unit"],

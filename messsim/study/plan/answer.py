@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
+from messsim.results.rent import fleet_figures
 from messsim.scenario import Scenario
 from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary, PoolChoice, Verdict
 from messsim.version import __version__
@@ -91,14 +92,14 @@ def _candidate(goal: Goal, wanted: Sequence[Requirement], search: Search, runs: 
     rows, c = runs.of(i, runs.made[i]), search.candidates[i]
     verdicts = [_verdict(r, rows, goal) for r in wanted]
     fine = [row for row in rows if not isinstance(row, MesssimError)]
-    energy = values_of(ENERGY, fine)
+    energy, scenario = values_of(ENERGY, fine), runs.scenario(i)
     return {
         "pools": [_choice(a, k, r) for a, k, r in zip(goal.axes, c.kinds, c.replicas, strict=True)],
         "overrides": c.values(goal.axes),
-        "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
+        "gpus": sum(p.tp * p.replicas for p in scenario.fleet if p.kind == "gpu"),
         "objective": search.evaluated[i].value,
         "energy_j": _interval(energy),
-        "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
+        "figures": {path: _interval(values_of(path, fine)) for path in (*FIGURES, *fleet_figures(scenario))},
         "replications": len(rows),
         "kept": sum(row.get("sla_kept") is True for row in fine),
         "verdict": overall(verdicts),

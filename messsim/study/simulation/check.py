@@ -17,11 +17,12 @@ from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
-from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, CheckedStart, Checklist
+from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
 from .single import simulated
+from .starts import start_of
 from .worth import FEW, worth
 
 __all__ = ["check", "sustained_rps"]
@@ -221,17 +222,8 @@ def _pool(
         "few": FEW,
         "thin": pool.serving.autoscale is None and (batch or FEW) < FEW,
         "energy_measured": pool.energy_measured,
-        "start": _start(pool),
+        "start": start_of(pool),
     }
-
-
-def _start(pool: PoolPlan) -> CheckedStart | None:
-    """How long a replica takes until it serves, where replicas come and go."""
-    if pool.serving.autoscale is None:
-        return None
-    cold = pool.serving.autoscale.cold_start
-    weights_gb, whose = pool.weights
-    return {"mean_s": cold.mean_s(weights_gb), "weights_gb": weights_gb, "weights_of": whose}
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:

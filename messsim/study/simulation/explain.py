@@ -17,6 +17,7 @@ from messsim.shapes.checks import Explanation, Record
 from messsim.summary import Summary
 
 from .single import simulated
+from .starts import start_of
 
 __all__ = ["explain"]
 
@@ -103,9 +104,9 @@ def explain(
     path = Path(directory)
     result = Result.read(path)
     check_whole(result)
-    arrived = result.summary["requests"]["arrived"]
-    if not 0 <= request < arrived:
-        raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
+    last = _last_of(result, path)
+    if not 0 <= request <= last:
+        raise OutputError(f"{path}: --request {request}: expected 0 to {last}")
     scenario = _scenario(path, run_policy)
     _check_unchanged(path / "scenario.toml", scenario, result.summary)
     record = _record(result, path, request)
@@ -121,15 +122,32 @@ def explain(
     simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
     seen = decisions[-1]  # that on the last attempt
     kept = scenario.router.keep_session_model and record.get("turn", 0) > 0
-    _compare(path, record, seen, scenario.model_names, scenario.reference, kept)
+    moves = scenario.cluster.when_full == "next_model"
+    _compare(path, record, seen, scenario.model_names, scenario.reference, kept, moves=moves)
     who = setup.workload.columns(request, 1).instance
     instance = None if who is None else int(who[0])
-    reported = _explanation(
-        scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances
-    )
-    if kept:
-        reported["how"] = f"{record['model']} is kept, which answered the turn before"
+    reported = _explanation(scenario.model_names, seen, record, setup.policy.name, instance, scenario.router.instances)
+    if starts := {plan.name: start for plan in setup.pools if (start := start_of(plan)) is not None}:
+        reported["starts"] = starts
+    reported["how"] = _how(reported, record, kept, moves)
     return reported
+
+
+def _how(reported: Explanation, record: Record, kept: bool, moves: bool) -> str:
+    """How its model was found, where that is not all that the decision says."""
+    if kept:
+        return f"{record['model']} is kept, which answered the turn before"
+    wanted = [model["name"] for model in reported["models"] if model["chosen"]]
+    is_moved = moves and len(wanted) == 1 and wanted[0] != record["model"] and not reported["how"].startswith("chain")
+    return reported["how"] + f"; {wanted[0]} takes no more, so it goes to {record['model']}" * is_moved
+
+
+def _last_of(result: Result, path: Path) -> int:
+    """The greatest number of a request: turns of sessions that were not sent have numbers, too."""
+    if result.summary["sessions"] is None:
+        return result.summary["requests"]["arrived"] - 1
+    with reading_records(path):
+        return int(result.requests.select("id").max().collect().item())
 
 
 def _scenario(path: Path, run_policy: bool) -> Scenario:
@@ -174,6 +192,10 @@ def _up_to(scenario: Scenario, request: int, record: Record) -> Scenario:
 def _record(result: Result, path: Path, request: int) -> Record:
     with reading_records(path):
         rows = result.requests.filter(id=request).collect()
+    if rows.height == 0 and "session" in rows.columns:
+        raise OutputError(
+            f"{path}: request {request} has no record: it is a turn that was not sent, or a part of them is missing"
+        )
     if rows.height != 1:
         raise OutputError(f"{path}/requests: request {request} has {rows.height} records; a part of them is missing")
     record = rows.row(0, named=True)
@@ -187,14 +209,21 @@ def _nowhere(_: RecordChunk) -> None:
     """Records of the replay are not needed."""
 
 
-def _compare(path: Path, record: Record, seen: Seen, names: list[str], reference: int, kept: bool) -> None:
-    """Whether the record says what the replay saw; `kept`: the model is that of the turn before."""
+def _compare(
+    path: Path, record: Record, seen: Seen, names: list[str], reference: int, kept: bool, *, moves: bool = False
+) -> None:
+    """Whether the record says what the replay saw.
+
+    `kept`: the model is that of the turn before; `moves`: a model that takes no more hands a request on.
+    """
     plan = seen["plan"]
     compared: Record = {"queue": seen["queue"]}
     if record["attempts"] == 1 and not kept:
         compared["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
     if not plan & PLAN_CHAIN and not kept:  # of a chain, the record names who answered in the end
         model = destined(reference if plan == PLAN_ALL else plan & PLAN_MODEL, seen["costs"])
+        if moves and plan != PLAN_ALL:
+            model = names.index(record["model"])
         compared["model"] = names[model]
         if record["score"] is not None:
             compared["score"] = seen["scores"][model]
