@@ -1,11 +1,14 @@
 #include "store.h"
 
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { SLAB_BLOCKS = 512, LINE_BYTES = 64 };
+#include "memory.h"
 
+/* Slabs grow twofold: the cache of a replica that holds little has few blocks, and where they are many they stand in huge
+ * pages. */
+enum { FIRST_BLOCKS = 16, MOST_BYTES = 4 << 20, LINE_BYTES = 64 };
+
+/* Its blocks begin with the next line. */
 struct ms_slab {
     struct ms_slab *next;
 };
@@ -26,10 +29,11 @@ void ms_store_free(ms_store *self)
 {
     while (self->slabs != NULL) {
         struct ms_slab *next = self->slabs->next;
-        free(self->slabs);
+        ms_memory_give(self->slabs);
         self->slabs = next;
     }
     self->unused = NULL;
+    self->blocks = self->fresh = 0;
 }
 
 void ms_store_give(ms_store *self, void *block)
@@ -40,23 +44,31 @@ void ms_store_give(ms_store *self, void *block)
 
 static int grow(ms_store *self)
 {
-    struct ms_slab *slab = malloc(sizeof *slab + LINE_BYTES + SLAB_BLOCKS * self->block_bytes);
+    const size_t blocks = self->blocks == 0 ? FIRST_BLOCKS : 2 * self->blocks;
+    const size_t grown = self->blocks == 0 || blocks * self->block_bytes <= MOST_BYTES ? blocks : self->blocks;
+    struct ms_slab *slab = ms_memory_take(LINE_BYTES + grown * self->block_bytes);
     if (slab == NULL) {
         return 0;
     }
     slab->next = self->slabs;
     self->slabs = slab;
-    char *blocks = (char *)slab + LINE_BYTES - (uintptr_t)slab % LINE_BYTES;
-    for (size_t i = SLAB_BLOCKS; i-- > 0;) {
-        ms_store_give(self, blocks + i * self->block_bytes);
-    }
+    self->blocks = self->fresh = grown;
     return 1;
+}
+
+/* In the order in which they stand. */
+static void *take_fresh(ms_store *self)
+{
+    if (self->fresh == 0 && !grow(self)) {
+        return NULL;
+    }
+    return (char *)self->slabs + LINE_BYTES + (self->blocks - self->fresh--) * self->block_bytes;
 }
 
 void *ms_store_take(ms_store *self)
 {
-    if (self->unused == NULL && !grow(self)) {
-        return NULL;
+    if (self->unused == NULL) {
+        return take_fresh(self);
     }
     void *block = self->unused;
     memcpy(&self->unused, block, sizeof self->unused);
