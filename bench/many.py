@@ -2,10 +2,10 @@
 
     python bench/many.py [ROUNDS [CASE ...]]
 
-Each case is `scenarios/synthetic.toml` with half a request a second and replica, in a process of its own, held to one core
-where the system can: CPU time (user and system, all threads) of 400,000 requests less that of 100,000, without records.
-8 replicas are of four pools. Sizes take turns, and the table has medians over so many rounds, 3 unless given. `CASE` is a
-name of the table's first column, all unless some are named.
+Each case is `scenarios/synthetic.toml` with half a request a second and replica, in a process of its own, held to one
+core where the system can: CPU time (user and system, all threads) of 400,000 requests less that of 100,000, without
+records. 8 replicas are of four pools. Sizes take turns, and the table has medians over so many rounds, 3 unless given.
+`CASE` is a name of the table's first column, all unless some are named.
 """
 
 import os
@@ -24,9 +24,18 @@ SYNTHETIC = Path(__file__).resolve().parents[1] / "scenarios" / "synthetic.toml"
 WARM_UP, LESS, MORE = 1_000, 100_000, 400_000  # requests
 POOLS = {8: 4, 10_000: 200}  # by replicas
 PER_REPLICA = 0.5  # requests a second
-RULES = (
-    "least_loaded round_robin power_of_two random packed session prefix_affinity kv_router scored shared_queue".split()
-)
+RULES = [
+    "least_loaded",
+    "round_robin",
+    "power_of_two",
+    "random",
+    "packed",
+    "session",
+    "prefix_affinity",
+    "kv_router",
+    "scored",
+    "shared_queue",
+]
 SCALERS = ("target", "concurrency", "saturation")
 SESSIONS: dict[str, Any] = {
     "sessions": {"turns": 8, "think_s": 5.0, "followup": 20},
@@ -42,7 +51,7 @@ API = {
     "requests_per_minute": 60,
 }
 CASES = {
-    **{rule: POOLS for rule in RULES},
+    **dict.fromkeys(RULES, POOLS),
     **{f"least_loaded, autoscaling by {rule}": POOLS for rule in SCALERS},
     "least_loaded, sessions of 8 turns": POOLS,
     "scored, sessions of 8 turns": POOLS,
