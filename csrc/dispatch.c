@@ -247,10 +247,11 @@ typedef struct ms_openings {
     int32_t holder; /* who holds it while none is up; -1: there is none */
 } ms_openings;
 
-static ms_openings openings(ms_fleet *fleet, ms_servers *servers, const ms_job *job, int64_t max_waiting, double t_s)
+/* Where each pool may be closed. */
+static ms_openings openings_of_each(ms_fleet *fleet, ms_servers *servers, const ms_job *job, int64_t max_waiting, double t_s)
 {
     const int are_known = are_pools_known(servers, job, max_waiting);
-    if (are_known ? ms_open_pools_ask(fleet, servers, tokens_of(job), t_s) : are_all_open(servers, job, max_waiting)) {
+    if (are_known && ms_open_pools_ask(fleet, servers, tokens_of(job), t_s)) {
         return (ms_openings){.pools = servers->pools, .own = servers->own_pools, .holder = servers->holder};
     }
     ms_openings open = {.holder = -1};
@@ -263,6 +264,14 @@ static ms_openings openings(ms_fleet *fleet, ms_servers *servers, const ms_job *
         }
     }
     return open;
+}
+
+static ms_openings openings(ms_fleet *fleet, ms_servers *servers, const ms_job *job, int64_t max_waiting, double t_s)
+{
+    if (are_all_open(servers, job, max_waiting)) {
+        return (ms_openings){.pools = servers->pools, .own = servers->pools, .holder = servers->holder};
+    }
+    return openings_of_each(fleet, servers, job, max_waiting, t_s);
 }
 
 /* Among the replicas that are up of the pools that take it. */

@@ -11,6 +11,8 @@ enum { FIRST_BLOCKS = 16, MOST_BYTES = 4 << 20, LINE_BYTES = 64 };
 /* Its blocks begin with the next line. */
 struct ms_slab {
     struct ms_slab *next;
+    size_t blocks;
+    size_t fresh; /* the last so many were never taken */
 };
 
 /* A block of nearly a line of the processor's cache or more takes whole lines, so that none is read for its edge alone. */
@@ -33,7 +35,6 @@ void ms_store_free(ms_store *self)
         self->slabs = next;
     }
     self->unused = NULL;
-    self->blocks = self->fresh = 0;
 }
 
 void ms_store_give(ms_store *self, void *block)
@@ -44,25 +45,25 @@ void ms_store_give(ms_store *self, void *block)
 
 static int grow(ms_store *self)
 {
-    const size_t blocks = self->blocks == 0 ? FIRST_BLOCKS : 2 * self->blocks;
-    const size_t grown = self->blocks == 0 || blocks * self->block_bytes <= MOST_BYTES ? blocks : self->blocks;
-    struct ms_slab *slab = ms_memory_take(LINE_BYTES + grown * self->block_bytes);
+    const size_t last = self->slabs != NULL ? self->slabs->blocks : 0, twice = 2 * last;
+    const size_t blocks = last == 0 ? FIRST_BLOCKS : twice * self->block_bytes <= MOST_BYTES ? twice : last;
+    struct ms_slab *slab = ms_memory_take(LINE_BYTES + blocks * self->block_bytes);
     if (slab == NULL) {
         return 0;
     }
-    slab->next = self->slabs;
+    *slab = (struct ms_slab){.next = self->slabs, .blocks = blocks, .fresh = blocks};
     self->slabs = slab;
-    self->blocks = self->fresh = grown;
     return 1;
 }
 
 /* In the order in which they stand. */
 static void *take_fresh(ms_store *self)
 {
-    if (self->fresh == 0 && !grow(self)) {
+    if ((self->slabs == NULL || self->slabs->fresh == 0) && !grow(self)) {
         return NULL;
     }
-    return (char *)self->slabs + LINE_BYTES + (self->blocks - self->fresh--) * self->block_bytes;
+    struct ms_slab *slab = self->slabs;
+    return (char *)slab + LINE_BYTES + (slab->blocks - slab->fresh--) * self->block_bytes;
 }
 
 void *ms_store_take(ms_store *self)

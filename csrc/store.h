@@ -7,9 +7,7 @@
 
 typedef struct ms_store {
     size_t block_bytes;
-    struct ms_slab *slabs; /* the newest first: */
-    size_t blocks;         /* so many in that one, */
-    size_t fresh;          /* of which the last so many were never taken */
+    struct ms_slab *slabs; /* the newest first */
     void *unused;          /* a list through the first word of each block that was given back */
 } ms_store;
 
