@@ -14,9 +14,14 @@ double ms_bucket_level(const ms_bucket *self, double t_s)
     return level < self->most ? level : self->most;
 }
 
+double ms_bucket_most(const ms_bucket *self, double t_s)
+{
+    return ms_bucket_level(self, t_s) + self->most * MS_BUCKET_ROUNDING;
+}
+
 int ms_bucket_has(const ms_bucket *self, double amount, double t_s)
 {
-    return amount <= ms_bucket_level(self, t_s) + self->most * MS_BUCKET_ROUNDING;
+    return amount <= ms_bucket_most(self, t_s);
 }
 
 double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s)

@@ -26,6 +26,9 @@ void ms_bucket_init(ms_bucket *self, double per_minute, double burst_s);
 /* What it holds at t_s, not before it was last taken from. */
 double ms_bucket_level(const ms_bucket *self, double t_s);
 
+/* The most that may be taken from it. */
+double ms_bucket_most(const ms_bucket *self, double t_s);
+
 int ms_bucket_has(const ms_bucket *self, double amount, double t_s);
 
 /* Until it has that if nothing is taken, seconds, 0 where it has it, so that it has it at the sum of both times as that

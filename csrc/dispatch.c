@@ -25,12 +25,20 @@ static int is_closed(const ms_fleet *fleet, const ms_pool *pool, int32_t prompt_
     return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
 }
 
+static int64_t tokens_of(const ms_job *job)
+{
+    return (int64_t)job->prompt_tokens + job->max_new_tokens;
+}
+
+static int is_short_enough_for_all(const ms_servers *servers, const ms_job *job)
+{
+    return job->prompt_tokens <= servers->all_take_prompt && tokens_of(job) <= servers->all_take;
+}
+
 /* Whether that can be told without asking each pool: none is an API, nor full, nor is the job too long for one. */
 static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t max_waiting)
 {
-    const int64_t prompt = job->prompt_tokens;
-    return max_waiting < 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
-           prompt + job->max_new_tokens <= servers->all_take;
+    return max_waiting < 0 && !servers->has_api && is_short_enough_for_all(servers, job);
 }
 
 static int is_closed_to(const ms_fleet *fleet, const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
@@ -157,7 +165,7 @@ static int pick(const ms_choice *choice, int32_t *replica)
     return rule->sent != NULL ? rule->sent(choice, *replica) : 0;
 }
 
-static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
+static int call_api(ms_fleet *fleet, ms_pool *pool, int32_t replica, ms_job *job, double t_s)
 {
     const double first_token_s = t_s + pool->plan.latency_s;
     job->replica = replica;
@@ -168,7 +176,8 @@ static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
     if (job->first_token_s != job->first_token_s) {
         job->first_token_s = first_token_s;
     }
-    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->max_new_tokens, t_s);
+    ms_api_limits_take(&pool->api_limits, tokens_of(job), t_s);
+    ms_open_pools_note(fleet, pool, t_s);
     return ms_prompt_cache_send(&pool->prompt_cache, job, t_s);
 }
 
@@ -179,7 +188,7 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
     job->pool = fleet->pool_of[replica];
     job->server = replica;
     if (pool->plan.is_api) {
-        MS_TRY(call_api(pool, replica, job, t_s));
+        MS_TRY(call_api(fleet, pool, replica, job, t_s));
         ms_view_note_load(fleet, replica);
         return MS_CALLS_API;
     }
@@ -188,13 +197,21 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
     return error ? error : enter(fleet, job, t_s);
 }
 
+/* Whether it is known of each pool what it lets in, and the job is too long for none. */
+static int are_pools_known(const ms_servers *servers, const ms_job *job, int64_t max_waiting)
+{
+    return ms_open_pools_know(servers, max_waiting) && is_short_enough_for_all(servers, job);
+}
+
 /* Puts replicas that are up and whose pool takes the job into the scratch list; returns how many. */
 static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                            double t_s)
 {
+    const int are_known = are_pools_known(servers, job, max_waiting);
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed_to(fleet, ms_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
+        const ms_pool *pool = ms_pool_of(fleet, servers->up_replica[i]);
+        if (are_known ? ms_open_pools_takes(servers, pool, tokens_of(job)) : !is_closed_to(fleet, pool, job, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -230,22 +247,31 @@ typedef struct ms_openings {
     int32_t holder; /* who holds it while none is up; -1: there is none */
 } ms_openings;
 
-static ms_openings openings(const ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
-                            double t_s)
+/* Where each pool may be closed. */
+static ms_openings openings_of_each(ms_fleet *fleet, ms_servers *servers, const ms_job *job, int64_t max_waiting, double t_s)
 {
-    if (are_all_open(servers, job, max_waiting)) {
-        return (ms_openings){.pools = servers->pools, .own = servers->pools, .holder = servers->holder};
+    const int are_known = are_pools_known(servers, job, max_waiting);
+    if (are_known && ms_open_pools_ask(fleet, servers, tokens_of(job), t_s)) {
+        return (ms_openings){.pools = servers->pools, .own = servers->own_pools, .holder = servers->holder};
     }
     ms_openings open = {.holder = -1};
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+        if (are_known ? ms_open_pools_takes(servers, pool, tokens_of(job)) : !is_closed_to(fleet, pool, job, max_waiting, t_s)) {
             const int holds = open.pools++ == 0 || ms_pool_holds_before(pool, &fleet->pool[open.holder]);
             open.holder = holds ? servers->pool[k] : open.holder;
             open.own += !pool->plan.is_api;
         }
     }
     return open;
+}
+
+static ms_openings openings(ms_fleet *fleet, ms_servers *servers, const ms_job *job, int64_t max_waiting, double t_s)
+{
+    if (are_all_open(servers, job, max_waiting)) {
+        return (ms_openings){.pools = servers->pools, .own = servers->pools, .holder = servers->holder};
+    }
+    return openings_of_each(fleet, servers, job, max_waiting, t_s);
 }
 
 /* Among the replicas that are up of the pools that take it. */

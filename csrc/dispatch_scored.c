@@ -38,7 +38,7 @@ static int64_t reach_of(const ms_text_node *node, int64_t from, int64_t to)
     int64_t reach = from, before = from - 1;
     while (reach < to && reach > before) {
         before = reach;
-        for (const ms_text *text = node->first; text != NULL; text = text->next) {
+        for (const ms_text *text = node->first; text != NULL && reach < to; text = text->next) {
             reach = text->from <= reach && text->to > reach ? text->to : reach;
         }
     }

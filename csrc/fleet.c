@@ -439,6 +439,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
         return;
     }
     ms_pool_of(self, replica)->up--;
+    ms_open_pools_note(self, ms_pool_of(self, replica), t_s);
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
         ms_replica_evict(&self->replica[replica], t_s, evicted);

@@ -4,6 +4,7 @@
 #define MS_FLEET_H
 
 #include "fleet_state.h"
+#include "open_pools.h"
 
 /* `streams[m]` draws what dispatch leaves to chance for model m; where prefill and decode are split, `streams[models + m]`
  * among those that decode. */

@@ -68,6 +68,7 @@ typedef struct ms_pool {
     ms_prompt_cache prompt_cache; /* of an API */
     ms_products products; /* of its replicas, and those of later */
     int32_t alike;        /* pools with its coefficients; of these, the first such pool */
+    int32_t rank;         /* among those of its model */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
@@ -112,6 +113,8 @@ typedef struct ms_servers {
     int64_t all_take_prompt; /* and of a prompt, */
     int32_t holder;          /* and the pool that holds it while none is up */
     int32_t has_api;
+    int32_t own_pools;       /* that are not APIs */
+    ms_ties open_to;         /* tokens that each of many pools lets in (open_pools.h) */
     int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
     int64_t least_waiting; /* of that look, over all that are up, */
     int64_t most_waiting;

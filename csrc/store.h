@@ -7,8 +7,8 @@
 
 typedef struct ms_store {
     size_t block_bytes;
-    struct ms_slab *slabs;
-    void *unused; /* a list through the first word of each free block */
+    struct ms_slab *slabs; /* the newest first */
+    void *unused;          /* a list through the first word of each block that was given back */
 } ms_store;
 
 void ms_store_init(ms_store *self, size_t block_bytes);

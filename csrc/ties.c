@@ -119,3 +119,24 @@ int32_t ms_ties_rank(const ms_ties *self, int32_t player)
     }
     return rank;
 }
+
+/* Those below node i of a level, from the n-th on. */
+static int32_t gather_below(const ms_ties *self, int32_t level, int32_t i, double value, int32_t *players, int32_t n)
+{
+    if (!(self->values[self->tree.first[level] + i] < value)) {
+        return n;
+    }
+    if (level == 0) {
+        players[n] = i;
+        return n + 1;
+    }
+    for (int32_t k = 8 * i; k < 8 * i + 8; k++) {
+        n = gather_below(self, level - 1, k, value, players, n);
+    }
+    return n;
+}
+
+int32_t ms_ties_below(const ms_ties *self, double value, int32_t *players)
+{
+    return gather_below(self, self->tree.top, 0, value, players, 0);
+}

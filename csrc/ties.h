@@ -28,6 +28,9 @@ int32_t ms_ties_pick(const ms_ties *self, int32_t k);
 /* How many of them stand before a player. */
 int32_t ms_ties_rank(const ms_ties *self, int32_t player);
 
+/* Puts players whose values are below this one into `players`, in order; returns how many. */
+int32_t ms_ties_below(const ms_ties *self, double value, int32_t *players);
+
 static inline double ms_ties_least(const ms_ties *self)
 {
     return self->values[ms_eights_root(&self->tree)];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "open_pools.h"
 #include "outlook.h"
 
 /* What the rule knows of prompts; under kv_router and a rule of one's own, of which of them caches have a part. */
@@ -81,6 +82,7 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
 int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 {
     find_common_limits(self, servers);
+    MS_TRY(ms_open_pools_init(self, servers));
     self->is_watched |= self->looks.delay_s > 0.0 || servers->replicas > MS_SCAN_MOST;
     ms_bindings_init(&servers->sessions);
     MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
@@ -108,6 +110,7 @@ int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 
 void ms_view_free(ms_servers *servers)
 {
+    ms_ties_free(&servers->open_to);
     ms_ties_free(&servers->loads);
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);

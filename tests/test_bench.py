@@ -49,6 +49,19 @@ def test_growth(axis):
     assert messsim.run(scenario).summary["requests"]["arrived"] == 50
 
 
+def test_fleets_of_many_are_what_their_table_says(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import many
+
+    for case, pools in many.CASES.items():
+        for size, count in pools.items():
+            parsed = messsim.parse(many.scenario(case, size) | {"requests": 40})
+            assert len(parsed.pools) == count, case
+            assert sum(pool.replicas for pool in parsed.pools) == size, case
+            if size == 8:
+                assert messsim.run(parsed).summary["requests"]["arrived"] == 40
+
+
 def test_ratios_measure_the_runs_of_the_benchmark(capsys, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     monkeypatch.chdir(ROOT)

@@ -154,3 +154,34 @@ def test_who_starts_before_another_at_one_instant_has_looked_at_what_comes_back_
         "requests": 60,
     }
     assert_equal(parse(data))
+
+
+LIMITS = [
+    {"requests_per_minute": 6.0, "burst_s": 10.0},
+    {"tokens_per_minute": 200.0, "burst_s": 18.0},
+    {"requests_per_minute": 12.0, "tokens_per_minute": 300.0, "burst_s": 12.0, "max_concurrent_requests": 1},
+]
+
+
+@pytest.mark.parametrize("are_all_limited", [True, False])
+@pytest.mark.parametrize("own", [0, 1])
+@pytest.mark.parametrize("rule", ["random", "least_loaded", "round_robin", "scored", "shared_queue"])
+def test_of_many_apis_those_that_let_a_call_in(rule, own, are_all_limited):
+    """24 APIs with limits of all kinds, some too short for long requests, of which one after the other is down."""
+    limits = LIMITS if are_all_limited else [*LIMITS, {}, {}]
+    pools = [
+        {"model": "only", "name": f"api-{k}", **api(), **limits[k % len(limits)]}
+        | ({"max_model_len": 60} if k % 7 == 0 else {})
+        for k in range(24)
+    ]
+    outages = [{"pool": f"api-{k}", "at_s": 0.3 * k, "for_s": 0.8} for k in range(24)]
+    data = many(
+        "random",
+        0.0,
+        pools=[*pools, *[pool("only", **SERVING, name="own", replicas=2)] * own],
+        cluster={"dispatch": rule, "failures": {"schedule": outages}},
+        arrivals={"kind": "poisson", "rate_rps": 25.0},
+    )
+    assert_equal(parse(data))
+    if own == 0:  # limits bind
+        assert ("rejected" in run(data, "compiled").statuses) == are_all_limited

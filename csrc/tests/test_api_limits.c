@@ -14,6 +14,8 @@ static void a_bucket_starts_full_and_fills_up_to_the_brim(void)
     CHECK(ms_bucket_level(&bucket, 0.0) == 0.0 && !ms_bucket_has(&bucket, 1.0, 0.0));
     CHECK(ms_bucket_level(&bucket, 1.5) == 3.0);
     CHECK(ms_bucket_has(&bucket, 3.0, 1.5) && !ms_bucket_has(&bucket, 3.5, 1.5));
+    const double most = ms_bucket_most(&bucket, 1.5); /* 3, and what rounding may hide */
+    CHECK(most > 3.0 && most < 3.1 && ms_bucket_has(&bucket, most, 1.5) && !ms_bucket_has(&bucket, nextafter(most, 4.0), 1.5));
     CHECK(ms_bucket_level(&bucket, 100.0) == 8.0);
 }
 

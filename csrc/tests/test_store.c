@@ -96,7 +96,7 @@ static void it_grows_with_the_blocks_alive_only(void)
         }
         slabs = slabs_of(&store);
     }
-    CHECK(slabs == 1);
+    CHECK(slabs == 5); /* of 16, 32, 64, 128 and 256 blocks: room for 496, as 240 are too few */
     ms_store_free(&store);
 }
 

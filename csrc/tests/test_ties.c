@@ -40,6 +40,14 @@ static void ties_against_looking_at_all(void)
                     CHECK(ms_ties_pick(&ties, k++) == i);
                 }
             }
+            int32_t who[MOST], n = 0;
+            const double level = (double)below(6);
+            const int32_t lower = ms_ties_below(&ties, level, who);
+            for (int32_t i = 0; i < players; i++) {
+                CHECK(values[i] >= level || (n < lower && who[n] == i));
+                n += values[i] < level;
+            }
+            CHECK(lower == n);
             CHECK(ms_ties_least(&ties) == least && (least == INFINITY || ms_ties_count(&ties) == k));
             CHECK(value_of(&ties, player) == values[player]);
         }
