@@ -15,7 +15,7 @@ CSRC = ROOT / "csrc"
 
 FLOORS = {
     **dict.fromkeys(["amounts", "errors", "files", "quantiles", "summary", "version", "wording"], 0),
-    **dict.fromkeys(["_core", "scenario", "shapes"], 1),
+    **dict.fromkeys(["_core", "forking", "scenario", "shapes"], 1),
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
     **dict.fromkeys(["engines", "plot"], 3),
     "results": 4,

@@ -2,14 +2,18 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import pytest
+import tomli_w
 from builders import scenario
 
 from messsim.errors import DataError, MissingColumns, ScenarioError, SimulationError
 from messsim.scenario import parse
+from messsim.study import run
 from messsim.study.runs.processes import Processes
 from messsim.study.runs.summaries import in_processes, summaries, summary_of
 from messsim.zoo import UnknownProfile
@@ -85,3 +89,51 @@ def test_what_the_system_refuses_is_no_death_of_a_process(broken, raised):
 def test_a_process_that_dies_is_told():
     with pytest.raises(SimulationError, match="a process of the study died"):
         list(in_processes(squared, [5, 6], workers=2))
+
+
+READS = """
+import os, signal, sys, messsim
+from pathlib import Path
+from messsim import Result
+signal.alarm(30)
+said = messsim.load("s.toml")
+before, after = sys.argv[1:]
+if before == "run":
+    messsim.run(said)
+elif before == "records":
+    Result.read("run").requests.collect()
+else:
+    messsim.check(messsim.load("t.toml"))
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+signal.alarm(10)
+try:
+    if after == "run":
+        messsim.run(said)
+    elif after == "read":
+        Result.read("run")
+    else:
+        Result.requests.fget(Result({}, dict, directory=Path("run")))
+except messsim.MesssimError as error:
+    print(error, flush=True)
+    os._exit(0)
+os._exit(1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("run", "run"), ("run", "read"), ("run", "records"), ("records", "run"), ("records", "read"), ("trace", "read")],
+)
+def test_what_needs_threads_that_a_fork_lacks_is_told(tmp_path, before, after):
+    """Reading needs them as simulating does: the child would wait for ever."""
+    (tmp_path / "t.csv").write_text("arrival_s\n1\n2\n3\n")
+    for name, changes in [("s", {}), ("t", {"arrivals": {"kind": "trace", "file": "t.csv"}})]:
+        (tmp_path / f"{name}.toml").write_text(tomli_w.dumps(scenario(requests=50, **changes)))
+    run(parse(scenario(requests=50)), out=tmp_path / "run")
+    script = [sys.executable, "-c", READS, before, after]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this process was forked from one that had simulated or read data before" in done.stdout
+    assert 'multiprocessing.get_context("spawn")' in done.stdout

@@ -310,7 +310,7 @@ def script(tmp_path, text, *, stdin=False, **values):
 def test_a_fork_after_a_run_is_told(tmp_path):
     done = script(tmp_path, FORK.replace("import os, sys, messsim", "import os, sys, messsim, messsim.errors"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "this process was forked from one that had simulated before" in done.stdout
+    assert "this process was forked from one that had simulated or read data before" in done.stdout
     assert 'multiprocessing.get_context("spawn")' in done.stdout
 
 

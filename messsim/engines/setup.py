@@ -8,6 +8,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.errors import ScenarioError
+from messsim.forking import check_not_forked
 from messsim.routing import Policy, build, notes, options_for
 from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
@@ -19,7 +20,6 @@ from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
 from .dispatch import own_rule
-from .forking import check_not_forked
 from .knowledge import knowledge_of
 from .pipeline import ahead
 
@@ -94,7 +94,7 @@ def prepare(scenario: Scenario) -> Setup:
         If a data file does not hold what the scenario says, a profile or a policy is unknown, or all requests are too
         long for every model.
     SimulationError
-        If this process was forked from one that had simulated before.
+        If this process was forked from one that had simulated or read data before.
     """
     check_not_forked()
     asked = scenario.changed(router=options_for(scenario.router))

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError, OutputError
+from messsim.forking import check_not_forked
 from messsim.plot import Plots
 from messsim.summary import Summary
 from messsim.workload.blocks import whole
@@ -60,7 +61,10 @@ class Result:
         ------
         OutputError
             If the run neither wrote its records nor kept them.
+        SimulationError
+            If this process was forked from one that had simulated or read data before.
         """
+        check_not_forked()
         if self._records is not None:
             return self._records.lazy()
         if self.directory is None:

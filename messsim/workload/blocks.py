@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError
+from messsim.forking import check_not_forked
 
 from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
@@ -73,12 +74,7 @@ def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None
     rows, wanted = 0, None if columns is None else list(dict.fromkeys(columns))
     notes = [] if notes is None else notes
     with opened(path) as (kind, file):
-        reader = {
-            "csv": _csv_blocks,
-            "jsonl": _jsonl_blocks,
-            "json": _json_blocks,
-            "parquet": _parquet_blocks,
-        }[kind]
+        reader = {"csv": _csv_blocks, "jsonl": _jsonl_blocks, "json": _json_blocks, "parquet": _parquet_blocks}[kind]
         for frame in reader(file, wanted, path, notes):
             yield rows, frame
             rows += frame.height
@@ -182,6 +178,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """
     import polars as pl
 
+    check_not_forked()
     try:
         with files.open_file(path) as file:
             start = file.read(FIRST_BYTES)
