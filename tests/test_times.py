@@ -316,6 +316,16 @@ def test_times_that_no_server_has_are_doubted(time_s, dates, note):
         assert note in given[0]
 
 
+@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_the_longest_gap_is_found_wherever_it_is(monkeypatch, at, at_once):
+    monkeypatch.setattr("messsim.workload.doubts.AT_ONCE", at_once)
+    time_s = np.arange(8.0)
+    time_s[at:] += 25_000.0
+    (note,) = doubts(time_s, TimeForm(), dates=True)
+    assert "6.945 hours" in note
+
+
 @pytest.mark.parametrize(
     ("time_s", "dates", "note"),
     [

@@ -16,6 +16,7 @@ __all__ = ["bursts", "doubts"]
 SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
 LONGEST_GAP_S = 6 * 3600.0
 MINUTE_S = 60.0
+AT_ONCE = 1 << 20  # gaps, so that there need not be memory for all of a long trace's
 
 
 def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
@@ -26,7 +27,7 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
         return []
     rps = (n - 1) / span_s
     notes = []
-    longest_s = float(np.diff(time_s).max())
+    longest_s = max(float(np.diff(time_s[i : i + AT_ONCE + 1]).max()) for i in range(0, n - 1, AT_ONCE))
     if rps < SLOWEST_RPS and not dates:
         finer = next((u for u, k in UNITS.items() if k > 1 and rps * k >= LIKELY_RPS), None)
         if finer is not None:
@@ -46,12 +47,12 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
 
 def bursts(time_s: Floats, *, dates: bool = False) -> list[str]:
     """A note where all come at one time, or share dates without seconds or a time of day; of times in order."""
-    gaps_s = np.diff(time_s)
-    apart_s = gaps_s[gaps_s > 0.0]
     if len(time_s) < 2:
         return []
-    if not len(apart_s):
+    if time_s[0] == time_s[-1]:
         return [f"all {len(time_s):,} requests come at one time"]
+    gaps_s = np.diff(time_s) if dates else time_s[:0]
+    apart_s = gaps_s[gaps_s > 0.0]
     if not dates or len(gaps_s) < 2 * len(apart_s) or (apart_s % MINUTE_S).any():
         return []
     what = "day" if not (apart_s % DAY_S).any() else "minute"
