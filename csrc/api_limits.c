@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "maths.h"
+
 void ms_bucket_init(ms_bucket *self, double per_minute, double burst_s)
 {
     const double per_s = per_minute / 60.0, most = per_minute > 0.0 ? per_s * burst_s : INFINITY;
@@ -34,8 +36,8 @@ double ms_bucket_wait_s(const ms_bucket *self, double amount, double t_s)
     }
     double wait_s = (amount - ms_bucket_level(self, t_s)) / self->per_s;
     double then_s = t_s + wait_s;
-    while (!ms_bucket_has(self, amount, t_s + wait_s)) { /* one step of a late clock is more than is forgiven */
-        then_s = nextafter(then_s, INFINITY);
+    while (!ms_bucket_has(self, amount, t_s + wait_s)) { /* a step of a late clock is more than is forgiven */
+        then_s = ms_from_bits(ms_to_bits(then_s) + 1); /* the next number, as it is above 0 */
         wait_s = then_s - t_s;
     }
     return wait_s;
