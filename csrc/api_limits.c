@@ -59,7 +59,8 @@ void ms_api_limits_init(ms_api_limits *self, const ms_limits_plan *plan)
 
 int ms_api_limits_allow(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)
 {
-    return ms_api_limits_wait_s(self, tokens, calls, t_s) == 0.0;
+    const int is_room = self->most_calls <= 0 || calls < self->most_calls;
+    return is_room && ms_bucket_has(&self->requests, 1.0, t_s) && ms_bucket_has(&self->tokens, (double)tokens, t_s);
 }
 
 double ms_api_limits_wait_s(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)

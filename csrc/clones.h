@@ -2,7 +2,8 @@
  *
  * Put MS_CLONES before a definition whose loops vectorise; the dynamic loader then picks the best
  * version once. Contraction to FMA is off everywhere (-ffp-contract=off) and no kernel reorders a
- * sum, so every version returns the same bits. It needs IFUNC (ELF, glibc); elsewhere it is empty. */
+ * sum, so every version returns the same bits. It needs IFUNC (ELF, glibc); elsewhere it is empty.
+ * MESSSIM_NO_AVX512 leaves AVX-512 out, so that one may measure what machines without it run on one that has it. */
 #ifndef MS_CLONES_H
 #define MS_CLONES_H
 

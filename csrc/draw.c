@@ -50,7 +50,7 @@ MS_CLONES void ms_draw_log_many(const double *x, int64_t n, double *out)
  * sqrt(-ln p) = 5, once in 36 thousand million draws on a side. */
 MS_INLINE int32_t normal_block(const double *restrict u, int32_t n, double *restrict out)
 {
-    int32_t places[BLOCK + MS_NORMALS_MORE];
+    int32_t places[BLOCK];
     double tails[BLOCK + LANES], z[BLOCK + LANES];
     const int32_t count = ms_normals_centres(u, n, out, places), whole = (count + LANES - 1) / LANES * LANES;
     for (int32_t i = 0; i < count; i++) {

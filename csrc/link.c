@@ -37,10 +37,10 @@ static void foresee(ms_link *self)
     self->next_s = self->since_s + (left > 0.0 ? left / share(self) : 0.0); /* below 0 by rounding */
 }
 
-int ms_link_join(ms_link *self, void *transfer, uint64_t suborder, double bytes, double t_s)
+int ms_link_join(ms_link *self, void *transfer, uint64_t order, uint64_t suborder, double bytes, double t_s)
 {
     advance(self, t_s);
-    ms_event *end = ms_heap_push(&self->ends, self->carried + bytes, 0, suborder);
+    ms_event *end = ms_heap_push(&self->ends, self->carried + bytes, order, suborder);
     if (end != NULL) {
         end->subject = transfer;
         end->errand = MS_DO_TRANSFERRED;

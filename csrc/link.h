@@ -18,8 +18,9 @@ typedef struct ms_link {
 void ms_link_init(ms_link *self, double bytes_per_s);
 void ms_link_free(ms_link *self);
 
-/* A transfer joins; among those that end together the least suborder is first. Returns 0 or an error. */
-int ms_link_join(ms_link *self, void *transfer, uint64_t suborder, double bytes, double t_s);
+/* A transfer joins; among those that end together the least order is first, and of these the least suborder. Returns 0 or
+ * an error. */
+int ms_link_join(ms_link *self, void *transfer, uint64_t order, uint64_t suborder, double bytes, double t_s);
 
 /* A transfer that has not ended leaves. */
 void ms_link_leave(ms_link *self, const void *transfer, double t_s);

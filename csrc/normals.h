@@ -4,10 +4,8 @@
 
 #include <stdint.h>
 
-enum { MS_NORMALS_MORE = 8 }; /* what `places` must have room for beyond n */
-
 /* out[i] is the quantile of u[i] where that is not in a tail (ms_normal_is_tail), and something else where it is: where
- * that is so, is written into `places`, in order. Returns how many these are. */
+ * that is so, is written into `places` [n], in order. Returns how many these are. */
 int32_t ms_normals_centres(const double *restrict u, int32_t n, double *restrict out, int32_t *restrict places);
 
 #endif

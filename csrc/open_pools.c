@@ -35,7 +35,10 @@ void ms_open_pools_note(ms_fleet *fleet, const ms_pool *pool, double t_s)
 {
     ms_servers *servers = &fleet->servers[pool->servers];
     if (servers->open_to.values != NULL) {
-        ms_ties_set(&servers->open_to, pool->rank, most_of(pool, t_s));
+        const double most = most_of(pool, t_s);
+        if (most != servers->open_to.values[pool->rank]) {
+            ms_ties_set(&servers->open_to, pool->rank, most);
+        }
     }
 }
 

@@ -81,7 +81,7 @@ static int join_link(ms_run *run, ms_job *job, double bytes)
 {
     const int32_t link = link_of(run, job);
     job->is_on_link = 1;
-    MS_TRY(ms_link_join(&run->links[link], job, suborder(job), bytes, run->now_s));
+    MS_TRY(ms_link_join(&run->links[link], job, suborder(job), (uint64_t)job->server, bytes, run->now_s));
     return await_end(run, link);
 }
 

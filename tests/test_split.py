@@ -191,6 +191,28 @@ def test_copies_of_one_request_share_a_link_and_end_together(engine, tmp_path):
     assert (r.summary["transfers"]["begun"], r.summary["transfers"]["transfer_s"]) == (2, 2 * CROSSES_S)
 
 
+def test_copies_that_end_together_are_charged_in_one_order(tmp_path):
+    """By the server that they go to, whatever it is: sums of three costs show in which order they were made."""
+    data = split(
+        tmp_path,
+        [0.0],
+        transfer={"bandwidth_of": "cluster"},
+        router={"c": 1.0, "kappa": 0.0},
+        clients={"patience_s": 0.375, "abort": True},
+        feedback={"delay": 2.5},
+    )
+    pools = data["pools"]
+    data |= {"models": [], "pools": []}
+    for m, watts in enumerate((0.3, 0.2, 0.1)):
+        data["models"].append({"name": f"m{m}", "satisfaction": 0.5})
+        for pool in pools:
+            own = pool["coefficients"] | {"p0_w_per_gpu": watts, "p_idle_w_per_gpu": 0.0}
+            data["pools"].append(pool | {"name": f"{pool['name']}{m}", "model": f"m{m}", "coefficients": own})
+    compiled, simpy = (run(data, engine).records for engine in ("compiled", "simpy"))
+    assert compiled.energy_j.tolist() == simpy.energy_j.tolist()
+    assert compiled.energy_j[0] > 0.0
+
+
 def staggered(folder, **more):
     return split(folder, [0.0, 0.125], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster", **more})
 

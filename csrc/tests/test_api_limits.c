@@ -72,6 +72,21 @@ static void a_call_hears_how_long_it_has_to_wait(void)
     CHECK(ms_api_limits_wait_s(&limits, 9, 1, 0.0) == 0.3); /* for its tokens */
 }
 
+/* At 10^7 s the clock goes on by 1.9e-9 s, and the bucket fills by 1.9e-7 in that: more than is forgiven. */
+static void late_in_a_run_too_who_waits_is_let_in_and_not_before(void)
+{
+    const double step_s = nextafter(1e7, INFINITY) - 1e7;
+    for (int k = 0; k < 1000; k++) {
+        ms_bucket bucket;
+        ms_bucket_init(&bucket, 6000.0, 0.05);
+        const double t_s = 1e7 + 0.0137 * k;
+        ms_bucket_take(&bucket, 5.0 - 1e-3 * k, t_s);
+        const double wait_s = ms_bucket_wait_s(&bucket, 5.0, t_s);
+        CHECK(wait_s == 0.0 || ms_bucket_has(&bucket, 5.0, t_s + wait_s));
+        CHECK(wait_s == 0.0 || !ms_bucket_has(&bucket, 5.0, t_s + wait_s - 2.0 * step_s));
+    }
+}
+
 int main(void)
 {
     RUN(a_bucket_starts_full_and_fills_up_to_the_brim);
@@ -79,5 +94,6 @@ int main(void)
     RUN(calls_at_once_are_limited);
     RUN(rounding_refuses_no_call);
     RUN(a_call_hears_how_long_it_has_to_wait);
+    RUN(late_in_a_run_too_who_waits_is_let_in_and_not_before);
     return report();
 }

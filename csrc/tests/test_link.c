@@ -11,10 +11,10 @@ static void alone_it_has_all_of_it(void)
     ms_link link;
     ms_link_init(&link, 4.0);
     CHECK(link.next_s == INFINITY && ms_link_end(&link, 0.0) == NULL);
-    CHECK(ms_link_join(&link, &one, 1, 2.0, 10.0) == 0 && link.next_s == 10.5);
+    CHECK(ms_link_join(&link, &one, 1, 0, 2.0, 10.0) == 0 && link.next_s == 10.5);
     CHECK(ms_link_end(&link, 10.25) == NULL);
     CHECK(ms_link_end(&link, 10.5) == &one && link.next_s == INFINITY);
-    CHECK(ms_link_join(&link, &one, 1, 2.0, 20.0) == 0 && link.next_s == 20.5); /* counted anew from there */
+    CHECK(ms_link_join(&link, &one, 1, 0, 2.0, 20.0) == 0 && link.next_s == 20.5); /* counted anew from there */
     ms_link_free(&link);
 }
 
@@ -23,8 +23,8 @@ static void two_share_it_evenly(void)
 {
     ms_link link;
     ms_link_init(&link, 4.0);
-    CHECK(ms_link_join(&link, &one, 1, 4.0, 0.0) == 0);
-    CHECK(ms_link_join(&link, &two, 2, 4.0, 0.5) == 0 && link.next_s == 1.5);
+    CHECK(ms_link_join(&link, &one, 1, 0, 4.0, 0.0) == 0);
+    CHECK(ms_link_join(&link, &two, 2, 0, 4.0, 0.5) == 0 && link.next_s == 1.5);
     CHECK(ms_link_end(&link, 1.5) == &one && link.next_s == 2.0);
     CHECK(ms_link_end(&link, 2.0) == &two && link.next_s == INFINITY);
     ms_link_free(&link);
@@ -34,7 +34,7 @@ static void who_leaves_makes_room_for_the_others(void)
 {
     ms_link link;
     ms_link_init(&link, 4.0);
-    CHECK(ms_link_join(&link, &one, 1, 4.0, 0.0) == 0 && ms_link_join(&link, &two, 2, 8.0, 0.0) == 0);
+    CHECK(ms_link_join(&link, &one, 1, 0, 4.0, 0.0) == 0 && ms_link_join(&link, &two, 2, 0, 8.0, 0.0) == 0);
     ms_link_leave(&link, &one, 1.0); /* 2 bytes each; 6 are left */
     CHECK(link.next_s == 2.5 && ms_link_end(&link, 2.5) == &two);
     ms_link_free(&link);
@@ -44,10 +44,13 @@ static void among_equals_the_least_order_ends_first(void)
 {
     ms_link link;
     ms_link_init(&link, 4.0);
-    CHECK(ms_link_join(&link, &three, 3, 4.0, 0.0) == 0 && ms_link_join(&link, &one, 1, 4.0, 0.0) == 0);
-    CHECK(ms_link_join(&link, &two, 2, 4.0, 0.0) == 0 && link.next_s == 3.0);
+    CHECK(ms_link_join(&link, &three, 3, 0, 4.0, 0.0) == 0 && ms_link_join(&link, &one, 1, 0, 4.0, 0.0) == 0);
+    CHECK(ms_link_join(&link, &two, 2, 0, 4.0, 0.0) == 0 && link.next_s == 3.0);
     CHECK(ms_link_end(&link, 3.0) == &one && ms_link_end(&link, 3.0) == &two && ms_link_end(&link, 3.0) == &three);
     CHECK(ms_link_end(&link, 3.0) == NULL);
+    CHECK(ms_link_join(&link, &three, 1, 2, 4.0, 9.0) == 0 && ms_link_join(&link, &one, 1, 0, 4.0, 9.0) == 0);
+    CHECK(ms_link_join(&link, &two, 1, 1, 4.0, 9.0) == 0 && link.next_s == 12.0); /* of one request */
+    CHECK(ms_link_end(&link, 12.0) == &one && ms_link_end(&link, 12.0) == &two && ms_link_end(&link, 12.0) == &three);
     ms_link_free(&link);
 }
 
@@ -73,7 +76,7 @@ static void ends_are_never_in_the_past(void)
         idle_s += ended == k ? comes_s - t_s : 0.0;
         t_s = comes_s;
         bytes += own;
-        CHECK(ms_link_join(&link, &transfers[k], (uint64_t)k, own, t_s) == 0 && link.next_s >= t_s);
+        CHECK(ms_link_join(&link, &transfers[k], (uint64_t)k, 0, own, t_s) == 0 && link.next_s >= t_s);
     }
     for (; link.next_s < INFINITY; ended++) {
         CHECK(link.next_s >= t_s);

@@ -19,7 +19,7 @@ static void centres_equal_one_at_a_time_and_tails_are_found_in_order(void)
     for (int32_t n = 0; n <= MOST; n++) {
         for (uint32_t mask = 0; mask < 65536; mask += 1 + mask / 300) {
             double u[MOST], out[MOST];
-            int32_t places[MOST + MS_NORMALS_MORE], expected = 0;
+            int32_t places[MOST], expected = 0;
             uniforms_of(mask, n, u);
             const int32_t count = ms_normals_centres(u, n, out, places);
             int equal = 1;

@@ -100,6 +100,19 @@ static void it_grows_with_the_blocks_alive_only(void)
     ms_store_free(&store);
 }
 
+/* Of 64 KiB each: 16, 32 and 64 of them, and 64 again, which are 4 MiB. */
+static void slabs_grow_up_to_a_size(void)
+{
+    ms_store store;
+    ms_store_init(&store, 65536);
+    for (int k = 1; k <= 16 + 32 + 64 + 64; k++) {
+        CHECK(ms_store_take(&store) != NULL);
+        CHECK(slabs_of(&store) == 1 + (k > 16) + (k > 48) + (k > 112));
+    }
+    CHECK(ms_store_take(&store) != NULL && slabs_of(&store) == 5);
+    ms_store_free(&store);
+}
+
 static void a_size_that_cannot_be_had_is_null(void)
 {
     ms_store store;
@@ -139,6 +152,7 @@ int main(void)
     RUN(blocks_are_aligned_and_do_not_overlap);
     RUN(what_was_given_back_is_used_again);
     RUN(it_grows_with_the_blocks_alive_only);
+    RUN(slabs_grow_up_to_a_size);
     RUN(a_size_that_cannot_be_had_is_null);
     RUN(an_empty_store_may_be_freed);
     RUN(a_block_begins_like_another);
