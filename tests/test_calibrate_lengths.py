@@ -115,7 +115,7 @@ def test_tokens_per_second_are_those_of_the_requests_that_are_simulated(tmp_path
     assert fit.simulated(TRUE)["tokens_per_s"][0] == pytest.approx(23 / requests["finish_s"].max(), rel=1e-9)
 
 
-def test_lengths_of_a_named_data_set_are_drawn_as_its_benchmark_does(tmp_path):
+def test_lengths_of_a_named_data_set_are_drawn_as_benchmarks_cut_them(tmp_path):
     file, sharegpt = tmp_path / "b.json", {"dataset_name": "sharegpt", "completed": 400, "total_input_tokens": 91_600}
     sharegpt |= {"total_output_tokens": 78_800}
     prompts, answers = lengths_in(result_of(file, detailed=False, **sharegpt))

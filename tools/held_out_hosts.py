@@ -4,8 +4,8 @@
 
 For each engine and number of GPUs the host's time is fitted to the engine's other points as the zoo's was, and judged
 on these: to TPOT, and to whole answers too of TensorRT-LLM. (Where clients wait in front of a server that is simulated
-as answering them, a fit to TPOT alone takes the wait for speed.) What the zoo assumes stays as it is. It takes some ten minutes: every step of a fit simulates all
-points.
+as answering them, a fit to TPOT alone takes the wait for speed.) What the zoo assumes stays as it is. It takes
+some minutes: every step of a fit simulates all points.
 """
 
 import sys

@@ -11,7 +11,7 @@ from messsim.workload.nested import column_of, names_in
 from messsim.workload.readers import picked
 from messsim.workload.units import UNITS, unit_of
 
-from .lengths import ALIKE, Law, Lengths, by_quantiles, columns_of, told
+from .lengths import ALIKE, Law, Lengths, by_quantiles, columns_of, shows_spread
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,7 +58,7 @@ def summed_up(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     named = [column.alias(ours) for ours, column in columns.items() if column is not None]
     runs = _runs(frame, names, clients)
     lengths = [_of_run(run) for run in runs]
-    notes += _told(runs, lengths)
+    notes += _notes_on(runs, lengths)
     return _with_few(picked(frame, named), runs).with_columns(**columns_of(lengths))
 
 
@@ -75,7 +75,7 @@ def _with_few(frame: pl.DataFrame, runs: list[dict[str, float | None]]) -> pl.Da
     )
 
 
-def _told(runs: list[dict[str, float | None]], lengths: list[Lengths | None]) -> Iterator[str]:
+def _notes_on(runs: list[dict[str, float | None]], lengths: list[Lengths | None]) -> Iterator[str]:
     """Notes on lengths that are drawn, and on such as are taken to be alike though they differ."""
     if any(each is not None and each.vary for each in lengths):
         yield (
@@ -83,7 +83,7 @@ def _told(runs: list[dict[str, float | None]], lengths: list[Lengths | None]) ->
             "to their means"
         )
     unknown = (run for run, each in zip(runs, lengths, strict=True) if each is None)
-    if any(told(run.get(f"{ours} avg") or 0.0) for run in unknown for ours in TOKENS):
+    if any(shows_spread(run.get(f"{ours} avg") or 0.0) for run in unknown for ours in TOKENS):
         yield f"{ALIKE}; the JSON of AIPerf and of GenAI-Perf has quantiles"
 
 

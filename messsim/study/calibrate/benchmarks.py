@@ -13,7 +13,7 @@ from messsim.errors import DataError
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, picked, row_number
 
-from .lengths import ALIKE, Lengths, by_quantiles, columns_of, told
+from .lengths import ALIKE, Lengths, by_quantiles, columns_of, shows_spread
 from .sharegpt import sharegpt_lengths
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _lengths(
             drawn.add(str(run["dataset_name"]))
         if lengths is not None:
             yield i, lengths
-        elif told(prompt) or told(answer):
+        elif shows_spread(prompt) or shows_spread(answer):
             alike = True
             advice = advice if all(run.get(name) is not None for name in EACH) else DETAILS
     if drawn:
@@ -115,7 +115,7 @@ def _lengths(
 
 
 def _of_data_set(run: Mapping[str, Any], requests: int, prompt_mean: float, answer_mean: float) -> Lengths | None:
-    """Lengths by the data set of SGLang's benchmark: ShareGPT's, or drawn evenly between a share of one and itself."""
+    """Lengths by the data set: ShareGPT's as vLLM's benchmark cuts them, or evenly from a share of one to itself."""
     name = run.get("dataset_name")
     if name == "sharegpt" and not run.get("sharegpt_output_len"):
         return Lengths(*sharegpt_lengths(requests, prompt_mean, answer_mean))

@@ -18,7 +18,7 @@ from ..runs.scratch import scratch
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ALIKE", "Law", "Lengths", "by_quantiles", "columns_of", "in_order_of", "of_columns", "told"]
+__all__ = ["ALIKE", "Law", "Lengths", "by_quantiles", "columns_of", "in_order_of", "of_columns", "shows_spread"]
 
 COLUMNS = ("\0prompt lengths", "\0answer lengths")  # of lists, a run's in each row; of no file's
 ALIKE = (
@@ -54,7 +54,7 @@ class Lengths:
         return path
 
 
-def told(mean: float) -> bool:
+def shows_spread(mean: float) -> bool:
     """Whether a mean says that lengths differ: it is no whole number, nor nearly one."""
     return abs(mean - round(mean)) > LEAST_OFF * mean
 
