@@ -255,7 +255,7 @@ def test_files_of_different_things_are_not_joined(second, message):
 )
 def test_sums_of_aiperf_get_our_names(columns, names):
     data = frame(**columns)
-    made = summed_up(data)
+    made = summed_up(data, [])
     assert made.columns == (data.columns if names is None else names)
 
 
@@ -299,7 +299,7 @@ def test_what_deserves_a_word_is_noted(tmp_path):
     assert joined(parts).notes == (f"{tmp_path}/m.csv: {twice}", f"{tmp_path}/m.csv: {rounded}")
 
 
-def test_sums_of_benchmarks_are_rounded_without_a_note(tmp_path):
+def test_means_of_benchmarks_that_are_not_whole_are_noted_once(tmp_path):
     sums = "max_concurrency,completed,total_input_tokens,total_output_tokens,mean_ttft_ms\n4,3,100,20,9\n"
     (tmp_path / "m.csv").write_text(sums)
     (note,) = read_measurements(tmp_path / "m.csv").notes

@@ -41,15 +41,41 @@ def test_lengths_of_each_request_that_was_answered_are_kept_in_their_order(tmp_p
     assert lengths_in(result_of(file, input_lens=[100] * 4, output_lens=[0] * 4)) is None, "none was answered"
 
 
-def test_runs_with_and_without_details_may_stand_in_one_file(tmp_path):
-    file = tmp_path / "b.jsonl"
-    text = result_of(file).read_text() + "\n" + result_of(file, detailed=False, max_concurrency=3).read_text()
-    file.write_text(text)
+@pytest.mark.parametrize("form", ["{}\n{}", "[{}, {}]"])
+@pytest.mark.parametrize("detailed", [(True, False), (False, True), (True, True)])
+def test_runs_with_and_without_details_may_stand_in_one_file(tmp_path, form, detailed):
+    file = tmp_path / "b.json"
+    runs = [result_of(file, detailed=d, max_concurrency=n).read_text() for d, n in zip(detailed, (4, 3), strict=True)]
+    file.write_text(form.format(*runs))
     rows = read_measurements(file).rows
     assert rows.clients == [4, 3]
-    assert rows.lengths_of(0).answers.tolist() == [3, 20, 9, 10]
-    assert rows.lengths_of(1) is None
+    for point, known in enumerate(detailed):
+        lengths = rows.lengths_of(point)
+        assert (lengths.answers.tolist() if known else lengths) == ([3, 20, 9, 10] if known else None)
     assert [len(rows), rows.prompt_tokens, rows.output_tokens] == [2, [100, 100], [10, 10]]
+
+
+def test_lists_that_are_not_equally_long_tell_no_lengths(tmp_path):
+    file = tmp_path / "b.jsonl"
+    runs = [result_of(file, detailed=False), result_of(file, max_concurrency=3, output_lens=[3, 20])]
+    texts = [json.dumps(SUMS), runs[1].read_text()]
+    file.write_text("\n".join(texts))
+    rows = read_measurements(file).rows
+    assert [rows.clients, rows.lengths_of(0), rows.lengths_of(1)] == [[4, 3], None, None]
+
+
+def test_runs_with_equal_sums_are_told_apart_by_their_date(tmp_path):
+    file = tmp_path / "b.json"
+    file.write_text("[" + ", ".join(result_of(file, date=d).read_text() for d in ("a", "b", "b")) + "]")
+    rows = read_measurements(file).rows
+    assert [len(rows), len(rows.lengths_of(0))] == [2, 4]
+
+
+def test_a_table_may_have_columns_of_any_name(tmp_path):
+    (tmp_path / "own.csv").write_text(
+        "clients,prompt_tokens,output_tokens,ttft_s,prompt lengths,answer lengths\n4,100,10,0.2,5,5\n"
+    )
+    assert lengths_in(tmp_path / "own.csv") is None
 
 
 def server(path, clients):
@@ -81,7 +107,15 @@ def test_a_fit_simulates_each_request_as_long_as_it_was(tmp_path):
     assert fit["coefficients"]["a0_s"]["value"] == pytest.approx(TRUE["a0_s"], rel=0.01)
 
 
-def test_lengths_of_a_named_data_set_are_drawn_as_its_benchmark_does(tmp_path):
+def test_tokens_per_second_are_those_of_the_requests_that_are_simulated(tmp_path):
+    """Another number of requests may be asked for than the result has."""
+    points = read_measurements(result_of(tmp_path / "b.json", output_throughput=42.0)).rows
+    fit = PointFit(points, 1, (0, 0), {}, ["requests=2"])
+    requests = run(fit._loops.scenario(0, TRUE), pipelined=False).requests.collect()
+    assert fit.simulated(TRUE)["tokens_per_s"][0] == pytest.approx(23 / requests["finish_s"].max(), rel=1e-9)
+
+
+def test_lengths_of_a_named_data_set_are_drawn_as_benchmarks_cut_them(tmp_path):
     file, sharegpt = tmp_path / "b.json", {"dataset_name": "sharegpt", "completed": 400, "total_input_tokens": 91_600}
     sharegpt |= {"total_output_tokens": 78_800}
     prompts, answers = lengths_in(result_of(file, detailed=False, **sharegpt))
@@ -95,6 +129,18 @@ def test_lengths_of_a_named_data_set_are_drawn_as_its_benchmark_does(tmp_path):
     prompts, answers = lengths_in(result_of(file, detailed=False, **drawn, **hundred))
     assert (min(prompts), max(prompts), np.mean(prompts)) == (67, 133, pytest.approx(100, abs=0.5))
     assert lengths_in(result_of(file, detailed=False, **drawn | {"random_range_ratio": 1.0})) is None
+    assert lengths_in(result_of(file, detailed=False, **drawn | {"random_output_len": "1,024"})) is None
+
+
+def test_a_table_may_group_the_digits_of_its_counts(tmp_path):
+    (tmp_path / "b.csv").write_text(
+        "dataset_name,max_concurrency,request_rate,completed,total_input_tokens,total_output_tokens,mean_ttft_ms\n"
+        'sharegpt,4,inf,"1,000","220,000","190,000",100\n'
+    )
+    assert len(lengths_in(tmp_path / "b.csv")[0]) == 1000
+
+
+TOTALS = {"total_input_tokens": 100_000, "total_output_tokens": 10_000}
 
 
 def test_lengths_that_are_taken_to_be_alike_though_they_differ_are_told(tmp_path):
@@ -106,6 +152,13 @@ def test_lengths_that_are_taken_to_be_alike_though_they_differ_are_told(tmp_path
         f"{files[0]} and 1 more: requests are taken to be all as long as their mean, which is no whole"
     )
     assert "--save-detailed" in note
+    nearly = result_of(
+        tmp_path / "nearly.json", detailed=False, completed=1000, **TOTALS | {"total_input_tokens": 100_090}
+    )
+    assert read_measurements(nearly).notes == (), "a token more in some"
+    failed = result_of(tmp_path / "failed.json", output_lens=[0] * 5)
+    (note,) = read_measurements(failed).notes
+    assert note.endswith("some per cent"), "it has details already"
 
 
 STATISTICS = {
@@ -132,6 +185,23 @@ def test_quantiles_of_aiperf_are_lengths_with_their_mean(tmp_path):
     assert lengths_in(aiperf(tmp_path / "c.json", **alike)) is None
     ten_each = lengths_in(aiperf(tmp_path / "d.json", request_count=None))
     assert len(ten_each[0]) == 40
+
+
+def test_what_aiperf_says_of_lengths_is_noted(tmp_path):
+    (drawn,) = read_measurements(aiperf(tmp_path / "a.json")).notes
+    assert drawn.startswith("lengths of requests are drawn by the quantiles")
+    means = {"input_sequence_length": {"avg": 100.4}, "output_sequence_length": {"avg": 30.0}}
+    (alike,) = read_measurements(aiperf(tmp_path / "b.json", **means)).notes
+    assert alike.startswith("requests are taken to be all as long as their mean")
+    assert alike.endswith("has quantiles")
+    whole = {name: {"avg": 9.0, "min": 9, "p50": 9, "max": 9} for name in STATISTICS}
+    assert read_measurements(aiperf(tmp_path / "c.json", **whole)).notes == ()
+
+
+@pytest.mark.parametrize(("requests", "clients"), [(10.0, 10), (64.0, 64), (200.0, 64), (0.0, 64), (None, 64)])
+def test_no_more_clients_of_aiperf_are_simulated_than_there_were_requests(tmp_path, requests, clients):
+    file = aiperf(tmp_path / "a.json", concurrency=64, request_count={"avg": requests})
+    assert read_measurements(file).rows.clients == [clients]
 
 
 def test_quantiles_between_which_lengths_lie_evenly():

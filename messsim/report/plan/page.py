@@ -10,7 +10,7 @@ from messsim.wording import cost, number, percent
 from ..base.page import Page, Section, Table, Tile
 from ..study.points import spread
 from .answer import answer, cluster, left_out, mean_replicas_of, plan_command
-from .words import bound_in_words, figure_in_words, is_share, name_of
+from .words import bound_in_words, figure_in_words, is_bound, is_share, name_of
 
 __all__ = ["plan_page"]
 
@@ -136,12 +136,12 @@ def _clusters(plan: PlanSummary) -> Table:
 
 
 def _spread(judged: Verdict) -> str:
-    """A figure with the ends of its interval, which is cut at 0, and of a share at 1."""
+    """A figure with the ends of its interval, which is cut at 0, but that of a bound, and of a share at 1."""
     path, low, high = judged["path"], judged["low"], judged["high"]
     mean = figure_in_words(path, judged["mean"])
     if judged["mean"] is None or low is None or high is None:
         return mean
-    low = max(low, 0.0) if judged["mean"] >= 0.0 else low
+    low = max(low, 0.0) if judged["mean"] >= 0.0 and not is_bound(path) else low
     high = min(high, 1.0) if is_share(path) else high
     return f"{mean} ({figure_in_words(path, low)} to {figure_in_words(path, high)})"
 

@@ -1,8 +1,11 @@
 """Requirements of a plan and their figures in words, with units."""
 
+from functools import cache
+
+from messsim.results.fields import fields_of
 from messsim.wording import number, percent, seconds
 
-__all__ = ["bound_in_words", "figure_in_words", "is_share", "name_of"]
+__all__ = ["bound_in_words", "figure_in_words", "is_bound", "is_share", "name_of"]
 
 _LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end-to-end latency", "queueing": "queueing time"}
 _NAMES = {
@@ -18,7 +21,6 @@ _NAMES = {
     "energy.total_j": "energy, J",
 }
 _SIGNS = {"<=": "≤", ">=": "≥", "==": "="}
-_SHARES = ("satisfaction", "certificate", "shortfall", "attainment", "share", "utilization", "violation_rate")
 
 
 def name_of(path: str) -> str:
@@ -39,7 +41,22 @@ def figure_in_words(path: str, value: float | None) -> str:
 
 def is_share(path: str) -> bool:
     """Whether a figure is at most 1, and shown in per cent."""
-    return path.replace('"', "").rpartition(".")[2] in _SHARES
+    return _key(path) in _shares()
+
+
+def is_bound(path: str) -> bool:
+    """Whether a share is a lower bound, which says nothing at or below 0 and may be less."""
+    return _key(path) == "certificate"
+
+
+def _key(path: str) -> str:
+    return path.replace('"', "").rpartition(".")[2]
+
+
+@cache
+def _shares() -> frozenset[str]:
+    """The last keys of what the summary says is from 0 to 1."""
+    return frozenset(_key(field.path) for field in fields_of() if field.unit == "0 to 1")
 
 
 def bound_in_words(path: str, operator: str, bound: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from messsim.workload.nested import column_of, names_in
 from messsim.workload.readers import picked
 from messsim.workload.units import UNITS, unit_of
 
-from .lengths import Law, Lengths, by_quantiles, columns_of
+from .lengths import ALIKE, Law, Lengths, by_quantiles, columns_of, shows_spread
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,8 +40,11 @@ REQUESTS_A_CLIENT, MOST_REQUESTS = 10, 10_000  # of a run whose lengths are draw
 WORDS = re.compile(r"[^a-z0-9]+")
 
 
-def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
-    """Its means under our names, times in the unit that it says, else in ms as it writes; another table as it is."""
+def summed_up(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Its means under our names, times in the unit that it says, else in ms as it writes; another table as it is.
+
+    What deserves a word is added to `notes`.
+    """
     names = {_words(name): name for name in names_in(frame.schema)}
     clients = next((names[c] for c in CLIENTS if c in names), None)
     means = {ours: _mean(names, stem) for ours, stem in (TOKENS | TIMES | RATES).items()}
@@ -52,12 +56,39 @@ def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
             wanted[f"{ours}_{_unit(frame, names, name)}" if ours in TIMES else ours] = name
     columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
     named = [column.alias(ours) for ours, column in columns.items() if column is not None]
-    spread = _spread(frame, names, clients)
-    return picked(frame, named).with_columns(**spread)
+    runs = _runs(frame, names, clients)
+    lengths = [_of_run(run) for run in runs]
+    notes += _notes_on(runs, lengths)
+    return _with_few(picked(frame, named), runs).with_columns(**columns_of(lengths))
 
 
-def _spread(frame: pl.DataFrame, names: dict[str, str], clients: str) -> dict[str, pl.Series]:
-    """Lists of the lengths of each run's requests, drawn by the quantiles that it has; none without any."""
+def _with_few(frame: pl.DataFrame, runs: list[dict[str, float | None]]) -> pl.DataFrame:
+    """The same with no more clients than requests: no more are ever under way."""
+    import polars as pl
+
+    if not frame["clients"].dtype.is_numeric():
+        return frame
+    requests = pl.Series([run.get("requests") for run in runs], dtype=pl.Float64)
+    clients = pl.col("clients")
+    return frame.with_columns(
+        pl.when((requests >= 1.0) & (requests < clients)).then(requests).otherwise(clients).alias("clients")
+    )
+
+
+def _notes_on(runs: list[dict[str, float | None]], lengths: list[Lengths | None]) -> Iterator[str]:
+    """Notes on lengths that are drawn, and on such as are taken to be alike though they differ."""
+    if any(each is not None and each.vary for each in lengths):
+        yield (
+            "lengths of requests are drawn by the quantiles of prompts and of answers, each by itself, and stretched "
+            "to their means"
+        )
+    unknown = (run for run, each in zip(runs, lengths, strict=True) if each is None)
+    if any(shows_spread(run.get(f"{ours} avg") or 0.0) for run in unknown for ours in TOKENS):
+        yield f"{ALIKE}; the JSON of AIPerf and of GenAI-Perf has quantiles"
+
+
+def _runs(frame: pl.DataFrame, names: dict[str, str], clients: str) -> list[dict[str, float | None]]:
+    """Clients of each run, its requests, and the quantiles and means of their lengths, as far as it has them."""
     import polars as pl
 
     wanted = {"clients": clients}
@@ -67,10 +98,9 @@ def _spread(frame: pl.DataFrame, names: dict[str, str], clients: str) -> dict[st
         levels = {stat: names[f"{stem}_{stat}"] for stat in LEVELS if f"{stem}_{stat}" in names}
         wanted |= {f"{ours} {stat}": name for stat, name in (levels | {"avg": _mean(names, stem) or ""}).items()}
     columns = {key: column_of(frame.schema, name) for key, name in wanted.items()}
-    numbers = frame.select(
+    return frame.select(
         *(column.cast(pl.Float64, strict=False).alias(key) for key, column in columns.items() if column is not None)
-    )
-    return columns_of(_of_run(run) for run in numbers.iter_rows(named=True))
+    ).to_dicts()
 
 
 def _of_run(run: dict[str, float | None]) -> Lengths | None:

@@ -44,8 +44,11 @@ class ClosedLoops:
         known = {k: v for k, v in server.items() if v is not None}
         self._server = known if "engine" in known else limits | known
 
-    def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None, float]]:
-        """Of each point mean latencies and joules per output token, bit for bit the summary's, and the run's end, s."""
+    def means(self, figures: Mapping[str, float]) -> list[tuple[LatencyMeans, float | None, float, float]]:
+        """Of each point mean latencies and joules per output token, bit for bit the summary's, tokens and the end, s.
+
+        Tokens are those that the run put out.
+        """
         models = self.scenario(0, figures).models  # checked, and with the overrides
         return [_means(self._with(setup, [m.coefficients for m in models])) for setup in self._prepared]
 
@@ -96,8 +99,9 @@ class ClosedLoops:
         return dataclasses.replace(setup, pools=plans, policy=setup.policy.copies(2)[1])
 
 
-def _means(setup: Setup) -> tuple[LatencyMeans, float | None, float]:
+def _means(setup: Setup) -> tuple[LatencyMeans, float | None, float, float]:
     sums = Means(setup.scenario)
     outcome = simulated(setup, sums.add, None)
     sums.close()
-    return sums.latencies.means(), energy_of(outcome, sums)["j_per_output_token"], outcome.end_s
+    joules = energy_of(outcome, sums)["j_per_output_token"]
+    return sums.latencies.means(), joules, float(sums.output_tokens), outcome.end_s

@@ -18,9 +18,14 @@ from ..runs.scratch import scratch
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Law", "Lengths", "by_quantiles", "columns_of", "in_order_of", "of_columns"]
+__all__ = ["ALIKE", "Law", "Lengths", "by_quantiles", "columns_of", "in_order_of", "of_columns", "shows_spread"]
 
-COLUMNS = ("prompt lengths", "answer lengths")  # of lists, a run's in each row
+COLUMNS = ("\0prompt lengths", "\0answer lengths")  # of lists, a run's in each row; of no file's
+ALIKE = (
+    "requests are taken to be all as long as their mean, which is no whole number: they differ, and a spread may "
+    "change latencies by some per cent"
+)
+LEAST_OFF = 1e-3  # of a mean: so little is a token more or less in some of the prompts
 Tokens = npt.NDArray[np.int64]
 Law = tuple[Sequence[float], Sequence[float], float]  # levels from 0 to 1, the quantiles at them, and the mean
 
@@ -47,6 +52,11 @@ class Lengths:
         path = Path(mkdtemp(dir=scratch().name)) / "lengths.csv"
         pl.DataFrame({"prompt_tokens": self.prompts, "output_tokens": self.answers}).write_csv(path)
         return path
+
+
+def shows_spread(mean: float) -> bool:
+    """Whether a mean says that lengths differ: it is no whole number, nor nearly one."""
+    return abs(mean - round(mean)) > LEAST_OFF * mean
 
 
 def by_quantiles(requests: int, prompts: Law, answers: Law) -> Lengths:

@@ -227,7 +227,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 def _named(frame: pl.DataFrame, path: Path, unit: str, notes: list[str]) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     try:
-        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path, notes)))
+        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path, notes), notes))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -433,7 +433,7 @@ def _nearly(columns: Sequence[str]) -> str:
 
 
 def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterator[str]:
-    """Notes on counts of the file's own that are not whole; what benchmarks sum up is rounded without one."""
+    """Notes on counts of the file's own that are not whole; means of benchmarks are told by those that read them."""
     for name in WHOLE:
         if name in columns:
             column = CountsColumn(name, path)

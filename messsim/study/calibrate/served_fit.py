@@ -132,10 +132,10 @@ class PointFit:
         """What the simulator says of every point: all readings, and `j_per_token`."""
         rows = []
         p, means = self.points, self._loops.means({**durations, **(energy or {})})
-        for point, (latency, j_per_token, end_s) in enumerate(means):
-            e2e, lengths = latency["e2e"], p.lengths_of(point)
+        for point, (latency, j_per_token, tokens, end_s) in enumerate(means):
+            e2e = latency["e2e"]
             alike = p.clients[point] * p.output_tokens[point] / e2e if e2e else None
-            tokens_per_s = alike if lengths is None else float(lengths.answers.sum()) / end_s
+            tokens_per_s = alike if p.lengths_of(point) is None else tokens / end_s
             rows.append((latency["ttft"], latency["tpot"], e2e, tokens_per_s, j_per_token))
         names = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "j_per_token")
         return {
