@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["GOES_BACK", "NO_DATE", "Durations"]
 
 NUMBER = r"\d+(?:[.,]\d+)?"
-NO_THOUSANDS = r"\d+(?:\.\d+|,\d{1,2}|,\d{4,})?"  # a comma before three digits may part thousands
+THOUSANDS = r"^\s*-?[^P]*\d,\d{3}\s*[a-zµμ]"  # or decimals, in one of several units
 UNIT_NAMES = {"d": "d", "h": "h", "min": "min|m", "s": "sec|s", "ms": "ms", "us": "us|µs|μs", "ns": "ns"}
 # 1.5s, 250 ms, and of several units, as Go and Rust write them: 1m30.25s
 OF_UNITS = r"^\s*(?P<sign>-)?"
-OF_UNITS += "".join(rf"(?:(?P<{unit}>{NO_THOUSANDS})\s*(?:{names})\s*)?" for unit, names in UNIT_NAMES.items()) + "$"
+OF_UNITS += "".join(rf"(?:(?P<{unit}>{NUMBER})\s*(?:{names})\s*)?" for unit, names in UNIT_NAMES.items()) + "$"
 OF_ISO = rf"^\s*(?P<sign>-)?P(?:(?P<w>{NUMBER})W)?(?:(?P<d>{NUMBER})D)?"
 OF_ISO += rf"(?:T(?:(?P<h>{NUMBER})H)?(?:(?P<min>{NUMBER})M)?(?:(?P<s>{NUMBER})S)?)?\s*$"
 MINUTES = r":(?P<min>[0-5]\d):(?P<s>[0-5]\d(?:[.,]\d+)?)\s*$"
@@ -31,6 +31,7 @@ LONG_UNITS_S = {"w": 7 * LONG_S["d"]} | LONG_S
 DAY_H = 24
 SOME = 16  # first rows, by which a column is told
 EXPECTED = "a duration with its unit, such as 1.5s, 1m30.25s, PT1M30.25S or 0 days 00:01:30"
+NO_COMMA = "no comma before three digits, as it may part decimals or thousands"
 NO_DATE = "a date too, not a time of day alone"
 GOES_BACK = f"{NO_DATE}: it is before the one above"
 
@@ -70,6 +71,8 @@ class Durations:
         if missing.any():
             likely = self.begun or 2 * int(missing.sum()) < len(series) + (not missing[0])
             return None, (missing, self._expected(series, missing)) if likely else None
+        if (commas := series.str.contains(THOUSANDS)).any():
+            return None, (commas, NO_COMMA)
         if others.any():
             expected = (
                 f"{NAMES[self._unit]}, as {self._option} {self._unit} says; without it each value has its own unit"
