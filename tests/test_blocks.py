@@ -11,6 +11,7 @@ import pytest
 
 from messsim.errors import DataError
 from messsim.workload import blocks as room
+from messsim.workload import nested
 from messsim.workload.blocks import blocks, schema_of, whole
 from messsim.workload.hashes import PRIVATE, HashIds, Runs
 from messsim.workload.prompts import NODE
@@ -80,6 +81,41 @@ def test_parquet_comes_by_groups(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "MOST_ROWS", 6)
     with pytest.raises(DataError, match="has 7 rows; expected at most 6"):
         rows(file)
+
+
+def test_text_in_a_block_of_parquet_is_looked_into_without_the_other_blocks(tmp_path, monkeypatch):
+    file, looked_into = tmp_path / "f.parquet", []
+    pl.DataFrame({"u": [f"{{'a': {i}}}" for i in range(8)]}).write_parquet(file, row_group_size=2)
+    monkeypatch.setattr(room, "BLOCK_ROWS", 2)
+    as_json = nested._as_json
+    monkeypatch.setattr(nested, "_as_json", lambda series: looked_into.append(len(series)) or as_json(series))
+    got, starts = rows(file, ["u.a"])
+    assert ([row["u.a"] for row in got], starts) == ([str(i) for i in range(8)], [0, 2, 4, 6])
+    assert sum(looked_into) == 8
+
+
+def test_text_of_a_column_is_converted_once_for_all_paths_into_it(tmp_path, monkeypatch):
+    file, converted = tmp_path / "f.csv", []
+    file.write_text("""u,v\n"{'a': 1, 'b': 2}",3\n"{'a': 4, 'b': 5}",6\n""")
+    json_of = nested.json_of
+    monkeypatch.setattr(nested, "json_of", lambda text: converted.append(text) or json_of(text))
+    got, _ = rows(file, ["u.a", "u.b", "v"])
+    assert got == [{"u.a": "1", "u.b": "2", "v": 3}, {"u.a": "4", "u.b": "5", "v": 6}]
+    assert len(converted) == 2
+    both, _ = rows(file, ["u.a", "u"])
+    assert both[0] == {"u.a": "1", "u": "{'a': 1, 'b': 2}"}  # as it is, where it is wanted itself
+    resolved = nested.resolved(whole(file), ["u.a", "u.b"], file)
+    assert (resolved["u"][0], resolved["u.b"].to_list()) == ("{'a': 1, 'b': 2}", ["2", "5"])
+
+
+def test_a_file_that_is_not_there_uses_nothing_that_a_fork_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr("messsim.forking._used_in", used := set())
+    with pytest.raises(DataError, match="no such file"):
+        schema_of(tmp_path / "f.csv")
+    assert used == set()
+    (tmp_path / "f.csv").write_text("a\n1\n")
+    schema_of(tmp_path / "f.csv")
+    assert len(used) == 1
 
 
 @pytest.mark.parametrize(

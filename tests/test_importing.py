@@ -277,7 +277,9 @@ def test_without_out_a_file_is_looked_at_and_nothing_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("time", "noted"),
     [("end_time", True), ("requestEndTime", True), ("completed_at", True), ("finished", True),
-     ("started", False), ("endpoint_time", False), ("completionStartTime", False), ("created", False)],
+     ("completion_time", True), ("completionTimestamp", True), ("end_user_ts", False), ("frontEndTime", False),
+     ("back_end_s", False), ("weekEnd", False), ("started", False), ("endpoint_time", False),
+     ("completionStartTime", False), ("created", False)],
 )  # fmt: skip
 def test_times_of_the_end_of_a_request_are_doubted(tmp_path, time, noted):
     file = log(tmp_path, f"{time},p,o\n0,2,3\n1,4,5\n")
@@ -290,21 +292,48 @@ def test_prompts_of_which_a_cache_is_counted_by_itself_are_noted(tmp_path):
     file = log(tmp_path, head + "0,2,3,9000\n1,4,5,0\n")
     notes = from_log(file, TraceColumns(prompt_tokens="input_tokens")).notes
     assert notes[-1] == (
-        "prompts are longer than 'input_tokens' says: Anthropic counts what a cache holds by itself, "
+        "prompts may be longer than 'input_tokens' says: Anthropic counts what a cache holds by itself, "
         "cache_read_input_tokens"
     )
+    assert sum("cache_read_input_tokens" in note for note in notes) == 1
     file = log(tmp_path, head.replace("input_tokens,", "prompt_tokens,", 1) + "0,2,3,9000\n1,4,5,0\n")
-    assert not any("prompts are longer" in note for note in from_log(file).notes)
+    assert not any("prompts may be longer" in note for note in from_log(file).notes)
 
 
 @pytest.mark.parametrize(
     "usage",
-    ["{'in': 10, 'out': 5, 'x': None}", "{'in':'10','out':'5'}", '{"in": 10, "out": 5}', " {'in': 10, 'out': 5}"],
+    [
+        "{'in': 10, 'out': 5, 'x': None}",
+        "{'in':'10','out':'5'}",
+        r"{'in': 10, 'out': 5, 'x': '\d'}",
+        '{"in": 10, "out": 5}',
+        " {'in': 10, 'out': 5}",
+    ],
 )
 def test_dictionaries_that_python_wrote_as_text_are_looked_into(tmp_path, usage):
     (file := tmp_path / "f.csv").write_text(f'arrival_s,use\n0,"{usage.replace(chr(34), chr(34) * 2)}"\n')
     columns = TraceColumns(prompt_tokens="use.in", output_tokens="use.out")
     assert rows(from_log(file, columns)) == [(0.0, 10, 5)]
+
+
+@pytest.mark.parametrize(
+    ("select", "lengths", "notes"),
+    [
+        (
+            [],
+            [8],
+            ["read as LiteLLM spend logs", "answers from the gateway's cache (--from log keeps them) are left out: 1"],
+        ),
+        (["cache_hit=True"], [7], ["read as LiteLLM spend logs", "rows without cache_hit=True are left out: 1"]),
+        (["spend>=0.2"], [8], None),
+    ],
+)
+def test_what_a_user_says_of_a_column_replaces_what_a_known_tool_leaves_out(tmp_path, select, lengths, notes):
+    head = "startTime,prompt_tokens,completion_tokens,spend,cache_hit\n"
+    file = log(tmp_path, head + "2024-05-06 10:00:00,7,3,0.1,True\n2024-05-06 10:00:01,8,3,0.2,False\n")
+    trace = from_log(file, select=select, kind="auto")
+    assert trace.frame["prompt_tokens"].to_list() == lengths
+    assert notes is None or sorted(trace.notes) == sorted(notes)
 
 
 def test_text_that_is_no_dictionary_holds_nothing(tmp_path):

@@ -214,6 +214,24 @@ def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
     assert made.frame.select("prompt", "a", "b").rows() == [("1", 1.0, 1.0), ("2", 0.0, 0.0)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "keys"),
+    [
+        (("id\n1e20\n2e20\n", "id\n1e20\n2e20\n"), ["1e+20", "2e+20"]),
+        (("id\n1.0\n2.5\n", "id\n1.0\n2.0\n"), ["1"]),
+        (("id\n1.0\n2.0\n", "id\n1.0\n2.0\nx\n"), ["1", "2"]),
+        (('id\na\n"a "\nb\n', 'id\na\n"a "\nb\n'), ["a", "a ", "b"]),
+        (('id\n"a "\nb\n', "id\na\nb\n"), ["a", "b"]),
+        (("id\n1\n1.0\nx\n", "id\n1\n1.0\nx\n"), ["1", "1.0", "x"]),
+    ],
+)
+def test_no_two_prompts_of_a_file_become_one_and_none_gets_lost(tmp_path, texts, keys):
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text.replace("\n", ",score\n", 1).replace("\n", ",1\n").replace(",score,1", ",score"))
+    assert sorted(read_outcomes(files, OutcomeOptions()).frame["prompt"].to_list()) == keys
+
+
 def test_models_that_differ_in_capitals_alone_are_told():
     note = "models 'm', 'M' differ in capitals alone: if they are one, write it in one way"
     assert joined([("p", "m", 1.0), ("p", "M", 0.0)]).notes == (note,)

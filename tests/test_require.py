@@ -108,6 +108,12 @@ def test_what_has_no_sign_or_no_number_is_no_requirement(text):
         Requirement.parse(text, {"a": 0.5})
 
 
+@pytest.mark.parametrize("text", ["a <= 1 and b <= 2", "0.1 <= a <= 2", "models.x<z.share > 0.1"])
+def test_what_is_no_single_requirement_is_told_with_the_form(text):
+    with pytest.raises(ScenarioError, match="expected a figure, one of < <= > >= ==, and a number, such as"):
+        Requirement.parse(text, {"a": 0.5, "b": 0.5, "models.x<y.share": 0.5})
+
+
 @pytest.mark.parametrize(
     ("requirement", "message"),
     [

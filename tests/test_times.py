@@ -68,7 +68,16 @@ def test_the_unit_that_a_name_ends_with(column, unit):
         (["5ms", "1h 2min 3s 4ms 5us 6ns", "2d"], {}, [0.005, 3723.004005006, 2 * DAY]),
         (["PT0S", "PT0.25S", "PT1M30,5S", "P1DT1H", "P1W", "-PT1S"], {}, [0, 0.25, 90.5, DAY + 3600, 7 * DAY, -1]),
         (["0:00:00", "0:01:30.25", "1 day, 0:00:01"], {}, [0.0, 90.25, DAY + 1]),  # Python
-        (["00:00:00.5000000", "1.00:00:01"], {}, [0.5, DAY + 1]),  # .NET
+        (["00:00:00.5000000", "1.00:00:01", "-1.00:00:01"], {}, [0.5, DAY + 1, -DAY - 1]),  # .NET
+        (["1,5s", "2,25ms", "3,0001s"], {}, [1.5, 0.00225, 3.0001]),
+        (["PT1,125S", "00:00:02,125", "100:00:00"], {}, [1.125, 2.125, 360_000.0]),
+        ([dt.time(9), dt.time(9, 0, 1, 500_000)], {}, [32400.0, 32401.5]),
+        (["2024-W19-1", "2024-W19-2"], {"form": "%G-W%V-%u"}, [0.0, DAY]),
+        (["2024-19-1", "2024-19-2"], {"form": "%Y-%U-%w"}, [0.0, DAY]),
+        (["2024-05", "2024-06"], {"form": "%Y-%m"}, [0.0, 31 * DAY]),
+        (["09:00", "09:01"], {"form": "%H:%M"}, [0.0, 60.0]),
+        (["09:00:00:500", "09:00:01:750"], {"form": "%H:%M:%S:%3f"}, [0.0, 1.25]),
+        (["11:00:00 AM", "01:00:00 PM"], {"form": "%I:%M:%S %p"}, [0.0, 7200.0]),
         (["09:00:01", "09:00:02,5", "9:00:03"], {}, [32401.0, 32402.5, 32403.0]),
         ([dt.timedelta(seconds=2), dt.timedelta(milliseconds=1)], {}, [2.0, 0.001]),
         ([dt.date(2024, 5, 6), dt.date(2024, 5, 7)], {}, [0.0, DAY]),
@@ -83,19 +92,36 @@ def test_seconds(values, more, expected, blocks):
 
 
 @pytest.mark.parametrize(
-    ("values", "of_day"),
+    ("values", "form", "of_day"),
     [
-        (["09:00:01", "09:00:02", "09:00:02"], True),
-        (["00:00:01", "24:00:02", "00:00:03"], False),  # no time of day, and so in any order
-        (["1 day 00:00:01", "00:00:02", "0:00:01"], False),
-        (["1s", "PT1S"], False),
+        (["09:00:01", "09:00:02", "09:00:02"], None, True),
+        ([dt.time(9), dt.time(9, 0, 1), dt.time(9, 0, 1)], None, True),
+        (["09:00", "09:01", "09:01"], "%H:%M", True),
+        (["00:00:01", "24:00:02", "00:00:03"], None, False),  # no time of day, and so in any order
+        (["1 day 00:00:01", "00:00:02", "0:00:01"], None, False),
+        (["1s", "PT1S"], None, False),
     ],
 )
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_times_that_may_be_of_one_day_are_noted(values, of_day, blocks):
-    made = times(values, blocks=blocks)
+def test_times_that_may_be_of_one_day_are_noted(values, form, of_day, blocks):
+    made = times(values, form=form, blocks=blocks)
     made.seconds()
     assert made.notes == ["column 't' says no dates: its times are read as of one day"] * of_day
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "start"),
+    [
+        (["02-29 09:00", "03-01 09:01"], "%m-%d %H:%M", None),
+        (["Feb 29 09:00", "Mar 01 09:01"], "%b %d %H:%M", None),
+        (["2024-02-29 09:00", "2024-03-01 09:01"], "%F %H:%M", "2024-02-29T09:00:00"),
+    ],
+)
+def test_patterns_without_a_year_are_read_as_of_one(values, form, start):
+    made = times(values, form=form)
+    assert (made.seconds().tolist(), made.start) == ([0.0, DAY + 60.0], start)
+    note = "column 't' says no year: its times are read as of one year"
+    assert made.notes == [note] * (start is None)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +178,19 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
         (["2024-05-06", "May 6 12:30:01"], {}, "expected a date with its year too"),
         (["2024-05-06 00:00:00 IST"], {}, r"expected an offset such as \+0100: .*; --time-zone says which"),
         (["2024-05-06"], {"form": "%d %H"}, r"--time-format = '%d %H': cannot be used: Invalid format string"),
-        (["12:30:00"], {"form": "%H:%M:%S"}, r"--time-format = '%H:%M:%S': expected the day in it too; without"),
+        (["12:30"], {"form": "%H:%M", "zone": "Europe/Berlin"}, "'%H:%M': expected the day in it too: --time-zone is"),
+        (["12:30", "12:29"], {"form": "%H:%M", "blocks": 2}, "has '12:29' in row 2; expected a date too, .*: it is b"),
+        (["12:30"], {"form": "%H:%M%%d"}, "has '12:30' in row 1; expected what --time-format '%H:%M%%d' describes"),
+        (["12:30:00", "12:30:01"], {"form": "ms"}, "in row 1; expected milliseconds, as --time-format ms says; with"),
+        (["12:30:00", "12:30:01"], {"form": "h"}, "in row 1; expected hours, as --time-format h says; without it"),
+        (["12:30:00"], {"zone": "Europe/Berlin"}, "in row 1; expected a date too, .*: --time-zone is for dates"),
+        (["950ms", "1,234ms", "2,000 ms"], {}, "'1,234ms' in row 2; expected no comma before three digits, as it may"),
+        (["950ms", "1m1,234s"], {"blocks": 2}, "'1m1,234s' in row 2; expected no comma before three digits"),
+        (["1,234.5s", "1s", "2s"], {}, f"'1,234.5s' in row 1; {DURATION}$"),
+        (["2024:05:06", "2024:05:07"], {}, "column 't' has '2024:05:06' in row 1; expected a date and time"),
+        (["06.05:12:30", "07.05:12:30"], {}, "column 't' has '06.05:12:30' in row 1; expected a date and time"),
+        (["12.31:12:30"], {}, "column 't' has '12.31:12:30' in row 1; expected a date and time"),
+        (["12:30:00", "2024-05-06", "2024-05-07"], {}, "column 't' has '12:30:00' in row 1; expected a date too"),
         (["2024-05-06"], {"form": "%d.%m.%Y"}, r"expected what --time-format '%d.%m.%Y' describes"),
     ],
 )
@@ -327,25 +365,53 @@ def test_the_longest_gap_is_found_wherever_it_is(monkeypatch, at, at_once):
 
 
 @pytest.mark.parametrize(
-    ("time_s", "dates", "note"),
+    ("time_s", "of_day_s", "what"),
     [
-        ([], True, None),
-        ([0.0], True, None),
-        ([0.0, 0.0], False, "all 2 requests come at one time"),
-        ([0.0, 0.0], True, "all 2 requests come at one time"),
-        (
-            [0.0] * 3 + [60.0] * 3 + [180.0] * 2,
-            True,
-            "times are to the minute: 8 requests come in 3 bursts, each all at once",
-        ),
-        ([0.0] * 3 + [DAY] * 3, True, "times are to the day: 6 requests come in 2 bursts, each all at once"),
-        ([0.0] * 3 + [60.0] * 3, False, None),  # since any start: somebody wants them so
-        ([0.0] * 3 + [61.0] * 3, True, None),
-        ([0.0, 60.0, 60.0, 120.0], True, None),
+        ([], 0.0, None),
+        ([0.0], 0.0, None),
+        ([0.0, 0.0], 0.0, None),
+        ([0.0] * 3 + [60.0] * 3 + [180.0] * 2, 36_060.0, "minute"),
+        ([0.0] * 3 + [60.0] * 3 + [180.0] * 2, 36_020.5, None),  # by chance, or by a timer
+        ([0.0] * 3 + [60.0] * 3 + [180.0] * 2, None, None),  # since any start: somebody wants them so
+        ([0.0] * 3 + [60.0] * 3 + [181.0] * 2, 36_060.0, None),
+        ([0.0] * 3 + [3600.0] * 3 + [7200.0] * 3, 36_000.0, "hour"),
+        ([0.0] * 3 + [3600.0] * 3 + [7200.0] * 3, 36_060.0, "minute"),
+        ([0.0] * 3 + [DAY] * 3 + [3 * DAY] * 2, 0.0, "day"),
+        ([0.0] * 3 + [DAY] * 3 + [3 * DAY] * 2, 36_000.0, "hour"),
+        ([0.0] * 4 + [60.0] * 4, 36_060.0, None),  # twice may be chance
+        ([0.0, 60.0, 60.0, 120.0, 120.0], 36_060.0, None),
     ],
 )
-def test_requests_that_share_times_are_noted(time_s, dates, note):
-    assert bursts(np.array(time_s, float), dates=dates) == ([] if note is None else [note])
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_dates_that_requests_share_are_noted(monkeypatch, time_s, of_day_s, what, at_once):
+    monkeypatch.setattr("messsim.workload.doubts.AT_ONCE", at_once)
+    n = len(time_s)
+    note = f"times are to the {what}: {n} requests come in 3 bursts, each all at once"
+    assert bursts(np.array(time_s, float), of_day_s) == [note] * (what is not None)
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "of_day_s"),
+    [
+        (["2024-05-06 10:00:20.5", "2024-05-06 10:00:30"], {}, 36_020.5),
+        (["10:01", "10:02"], {"form": "%H:%M"}, 36_060.0),
+        ([1_700_000_000, 1_700_000_001], {}, 80_000.0),
+        ([5, 6], {}, None),
+        (["10:01:00", "10:02:00"], {}, None),
+    ],
+)
+def test_the_time_of_day_of_the_first(values, more, of_day_s):
+    made = times(values, **more)
+    made.seconds()
+    assert made.of_day_s == of_day_s
+
+
+@pytest.mark.parametrize(
+    "values", [["0s", "1000s"], [dt.timedelta(0), dt.timedelta(seconds=1000)], ["0:00:00", "1:00:00"]]
+)
+def test_the_unit_of_durations_is_not_doubted(values):
+    made = times(values)
+    assert doubts(made.seconds(), TimeForm(), dates=made.have_unit) == []
 
 
 @pytest.mark.parametrize(
@@ -548,7 +614,7 @@ def test_what_is_no_number_is_left_out_by_a_proposed_option():
 
 def test_stamps_since_1970_are_in_the_unit_that_their_size_says():
     made = times([B * 1000, (B + 50_000) * 1000], column="t")
-    (note,) = doubts(made.seconds(), TimeForm(), dates=made.are_dated)
+    (note,) = doubts(made.seconds(), TimeForm(), dates=made.have_unit)
     assert note.startswith("the longest time")
 
 

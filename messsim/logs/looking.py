@@ -20,7 +20,7 @@ from messsim.workload.nested import json_of
 from messsim.workload.readers import as_numbers
 from messsim.workload.stamps import stamps_s
 from messsim.workload.times import DAY_S
-from messsim.workload.units import UNITS
+from messsim.workload.units import LONG_S, UNITS
 
 from .presets import first_of
 from .usual_columns import PROMPT, SCORE
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FirstRows", "is_text", "may_be_outcomes", "sums_over_time"]
 
 LOOKED_AT = 20  # rows
-LEAST_EVEN, MINUTE_S = 4, 60.0  # rows that tell sums over time, and what their times are multiples of
+LEAST_EVEN = 4  # rows that tell sums over time
 # What a request ends with, or how long it took: no time at which one came.
 NO_ARRIVAL = re.compile(r"(?i)(^|[^a-z])(end|finish|complet|updat|expir|last|until|due|birth|deadline|release)")
 A_NAME = re.compile(r"(?i)(^|[^a-z])(id|key|hash|seed|phone|number|no|nr|code)$|[a-z]Id$")  # of something, in digits
@@ -166,7 +166,7 @@ def may_be_outcomes(schema: Mapping[str, Any]) -> bool:
 def sums_over_time(time_s: Floats) -> list[str]:
     """A note where times are all as far apart, by whole minutes, as those of sums over time are."""
     gaps = np.diff(time_s)
-    if len(time_s) < LEAST_EVEN or gaps[0] <= 0.0 or gaps[0] % MINUTE_S != 0.0 or (gaps != gaps[0]).any():
+    if len(time_s) < LEAST_EVEN or gaps[0] <= 0.0 or gaps[0] % LONG_S["min"] != 0.0 or (gaps != gaps[0]).any():
         return []
     apart = seconds(float(gaps[0]))
     return [f"rows are exactly {apart} apart: where each sums up what came in that time, they are no requests"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -348,12 +348,19 @@ def _rows(
 
 
 def _keys(prompts: pl.Series) -> pl.Series:
-    """What joins files: text without blanks around it; a whole number also where pandas writes 1.0, beside gaps."""
+    """What joins files: text without blanks around it; a whole number also where pandas writes 1.0, beside gaps.
+
+    Not where two prompts of a file would be one.
+    """
     import polars as pl
 
-    if prompts.dtype.is_float() and (prompts.drop_nulls() % 1 == 0).all():
-        prompts = prompts.cast(pl.Int64, strict=False)
-    return prompts.cast(pl.String).str.strip_chars()
+    keys = _unless_one(prompts.cast(pl.String), lambda keys: keys.str.strip_chars())
+    return _unless_one(keys, lambda keys: keys.str.replace(r"^(-?\d+)\.0$", "$1"))
+
+
+def _unless_one(keys: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    changed = change(keys)
+    return changed if changed.n_unique() == keys.n_unique() else keys
 
 
 def _numbers_or_none(series: pl.Series) -> pl.Series:

@@ -38,7 +38,11 @@ OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
 COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 OF_A_CACHE = ("cache_creation_input_tokens", "cache_read_input_tokens")
-ENDS = {"end", "ended", "finish", "finished", "complete", "completed"}
+# Words of a name; not of one of the ends of a system, nor of who asks.
+ENDS = re.compile(
+    r"(?<!front )(?<!back )(?<!week )\bend\b(?! user)"
+    r"|\b(ended|finish(ed)?|complete(d)?|completion (at|date|time|timestamp|ts))\b"
+)
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 UNUSED = (
     ("cached tokens", re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached", re.I)),
@@ -94,19 +98,19 @@ def lengths_alone(schema: Mapping[str, Any], preset: Preset) -> str:
     return f"only lengths are read; {times!r} may say when requests came: --time {shlex.quote(times)}"
 
 
-def beside_prompts(schema: Mapping[str, Any], prompt: str) -> list[str]:
-    """A note on prompts of which what a cache holds is counted by itself, as Anthropic does."""
+def beside_prompts(schema: Mapping[str, Any], prompt: str) -> tuple[list[str], list[str]]:
+    """Columns that count by itself what a cache holds of prompts, as Anthropic does, and a note on them."""
     stem, _, name = prompt.rpartition(".")
     beside = [n for n in names_in(schema) if n in {f"{stem}.{c}".lstrip(".") for c in OF_A_CACHE}]
     if not beside or name != "input_tokens":
-        return []
+        return [], []
     apart = f"Anthropic counts what a cache holds by itself, {' and '.join(beside)}"
-    return [f"prompts are longer than {prompt!r} says: {apart}"]
+    return beside, [f"prompts may be longer than {prompt!r} says: {apart}"]
 
 
 def when_done(time: str | None) -> list[str]:
     """A note on a column of times that its name says to be the ends of requests."""
-    if time is None or ENDS.isdisjoint(word.lower() for word in WORDS.split(time)):
+    if time is None or not ENDS.search(" ".join(WORDS.split(time)).lower()):
         return []
     return [f"column {time!r} may say when answers were done, not when they were asked for"]
 

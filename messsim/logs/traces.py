@@ -208,8 +208,8 @@ def plan_reading(
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
     used = [*wanted, columns.tenant, *columns_of(made_of).values(), *chooser.columns]
-    notes += filter(None, [unread(schema, used, UNUSED)])
-    notes += beside_prompts(schema, str(names["prompt_tokens"])) + when_done(given["time"])
+    apart, longer = beside_prompts(schema, str(names["prompt_tokens"]))
+    notes += [*filter(None, [unread(schema, [*used, *apart], UNUSED)]), *longer, *when_done(given["time"])]
     took = preset.took if preset is not None and names["time"] in preset.time else None
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
@@ -218,8 +218,11 @@ def plan_reading(
 
 
 def _chosen_by(preset: Preset, schema: Mapping[str, Any], chooser: Chooser) -> Chooser:
-    """Which rows count, those included that its tool leaves out."""
-    select = tuple(c for c in preset.select if column_of(schema, c.column, in_text=False) is not None)
+    """Which rows count, those included that its tool leaves out, unless the user says so of their column."""
+    by_user = {condition.column for condition in chooser.select}
+    select = tuple(
+        c for c in preset.select if c.column not in by_user and column_of(schema, c.column, in_text=False) is not None
+    )
     chooser = replace(chooser.with_select(select), unique=chooser.unique or first_of(schema, preset.identity))
     return replace(chooser, tokens=("",)) if preset.skip_failed and not chooser.tokens else chooser
 
@@ -391,9 +394,9 @@ class _Rows:
                 )
                 order = np.argsort(columns["arrival_s"], kind="stable")
                 columns = {name: values[order] for name, values in columns.items()}
-            notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dated)
+            notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.have_unit)
             if self._reading.made_of.delay is None:  # else later turns wait for answers
-                notes += bursts(columns["arrival_s"], dates=self._times.are_dated)
+                notes += bursts(columns["arrival_s"], self._times.of_day_s)
             notes += sums_over_time(columns["arrival_s"]) if self._times.are_dates else []
         frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:

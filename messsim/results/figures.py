@@ -26,6 +26,7 @@ Figure = float | int | str | bool | None
 _REQUIREMENT = re.compile(
     r"\s*([^\s<>=≤≥](?:.*?[^\s<>=≤≥])?)\s*(<=|>=|==|<|>|≤|≥)\s*([^<>=≤≥]*?[^\s<>=≤≥])\s*", re.DOTALL
 )
+_SIGN = re.compile("[<>=≤≥]")
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 # Names that are asked for often, and the tables whose figures may be named without them: ``ttft.p95``.
@@ -169,7 +170,7 @@ class Requirement:
         """
         match = _REQUIREMENT.fullmatch(text)
         example = "such as 'sla.satisfaction>=0.6'"
-        if not match:
+        if not match or (known is not None and _SIGN.search(match[1]) and _key(match[1], known) not in known):
             raise ScenarioError(
                 f"requirement {text!r}: expected a figure, one of < <= > >= ==, and a number, {example}"
             )

@@ -26,7 +26,7 @@ from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
-from .nested import column_of, pick, widened
+from .nested import column_of, in_json, pick, widened
 from .parquet import check_layout
 from .separated import FIRST_ROWS, separated
 
@@ -178,9 +178,9 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """
     import polars as pl
 
-    check_not_forked()
     try:
         with files.open_file(path) as file:
+            check_not_forked()
             start = file.read(FIRST_BYTES)
             file.seek(0)
             if other := what_else(start):
@@ -330,7 +330,7 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
         rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:
-            yield frame.select(chosen)
+            yield in_json(frame, wanted).select(chosen)
     if not header:
         separated(header, dialect)  # raises: it is empty
 
@@ -350,7 +350,8 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
             pick(frame.schema, columns, path)
         rows += frame.height
         collected = {c: column_of(frame.schema, c) for c in columns}
-        yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in collected.items()])
+        chosen = [pl.lit(None).alias(c) if e is None else e for c, e in collected.items()]
+        yield in_json(frame, columns).select(chosen)
     _note_twice(twice, notes)
     _note_left_out(left_out, notes)
 
@@ -358,7 +359,7 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
 def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     frame = _json(_unpacked(file, path), notes)
     wanted = frame.columns if columns is None else columns
-    yield frame.select(pick(frame.schema, wanted, path))
+    yield in_json(frame, wanted).select(pick(frame.schema, wanted, path))
 
 
 def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:

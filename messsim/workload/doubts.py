@@ -9,14 +9,15 @@ from messsim.wording import number, rate
 from .chunk import Floats
 from .time_form import TimeForm
 from .times import DAY_S
-from .units import NAMES, UNITS
+from .units import LONG_S, NAMES, UNITS
 
 __all__ = ["bursts", "doubts"]
 
 SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
 LONGEST_GAP_S = 6 * 3600.0
-MINUTE_S = 60.0
-AT_ONCE = 1 << 20  # gaps, so that there need not be memory for all of a long trace's
+EVEN_S = {"day": LONG_S["d"], "hour": LONG_S["h"], "minute": LONG_S["min"]}
+LEAST_BURSTS = 3
+AT_ONCE = 1 << 20  # times, so that there need not be memory for all of a long trace's
 
 
 def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
@@ -45,18 +46,21 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
     return notes
 
 
-def bursts(time_s: Floats, *, dates: bool = False) -> list[str]:
-    """A note where all come at one time, or share dates without seconds or a time of day; of times in order."""
-    if len(time_s) < 2:
+def bursts(time_s: Floats, of_day_s: float | None) -> list[str]:
+    """A note where dates in order are shared, and without seconds, minutes or a time of day.
+
+    `of_day_s` is the time of day at second 0; None: times are no dates.
+    """
+    if of_day_s is None:
         return []
-    if time_s[0] == time_s[-1]:
-        return [f"all {len(time_s):,} requests come at one time"]
-    gaps_s = np.diff(time_s) if dates else time_s[:0]
-    apart_s = gaps_s[gaps_s > 0.0]
-    if not dates or len(gaps_s) < 2 * len(apart_s) or (apart_s % MINUTE_S).any():
+    even, distinct = list(EVEN_S), min(len(time_s), 1)
+    for i in range(0, len(time_s), AT_ONCE):
+        some = time_s[i : i + AT_ONCE + 1]
+        distinct += int(np.count_nonzero(np.diff(some)))
+        even = [what for what in even if not ((some + of_day_s) % EVEN_S[what]).any()]
+    if not even or distinct < LEAST_BURSTS or len(time_s) < 2 * distinct:
         return []
-    what = "day" if not (apart_s % DAY_S).any() else "minute"
-    return [f"times are to the {what}: {len(time_s):,} requests come in {len(apart_s) + 1:,} bursts, each all at once"]
+    return [f"times are to the {even[0]}: {len(time_s):,} requests come in {distinct:,} bursts, each all at once"]
 
 
 def _long(seconds: float) -> str:

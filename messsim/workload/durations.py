@@ -6,30 +6,34 @@ import re
 from typing import TYPE_CHECKING
 
 from .choosing import way_without
-from .units import NAMES, PER_SECOND, UNITS
+from .time_form import TimeForm
+from .units import LONG_S, NAMES, PER_SECOND, UNITS
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Durations"]
+__all__ = ["GOES_BACK", "NO_DATE", "Durations"]
 
 NUMBER = r"\d+(?:[.,]\d+)?"
+THOUSANDS = r"^\s*-?[^P]*\d,\d{3}\s*[a-zµμ]"  # or decimals, in one of several units
 UNIT_NAMES = {"d": "d", "h": "h", "min": "min|m", "s": "sec|s", "ms": "ms", "us": "us|µs|μs", "ns": "ns"}
 # 1.5s, 250 ms, and of several units, as Go and Rust write them: 1m30.25s
 OF_UNITS = r"^\s*(?P<sign>-)?"
 OF_UNITS += "".join(rf"(?:(?P<{unit}>{NUMBER})\s*(?:{names})\s*)?" for unit, names in UNIT_NAMES.items()) + "$"
 OF_ISO = rf"^\s*(?P<sign>-)?P(?:(?P<w>{NUMBER})W)?(?:(?P<d>{NUMBER})D)?"
 OF_ISO += rf"(?:T(?:(?P<h>{NUMBER})H)?(?:(?P<min>{NUMBER})M)?(?:(?P<s>{NUMBER})S)?)?\s*$"
-# 0 days 00:00:01 of pandas, 1 day, 0:00:01 of Python, 1.00:00:01 of .NET, and 0:00:01, which may be a time of day
-OF_A_CLOCK = (
-    r"^\s*(?:(?P<d>-?\d+)(?:\s+days?,?\s+\+?|\.))?(?P<h>\d{1,4}):(?P<min>[0-5]\d):(?P<s>[0-5]\d(?:[.,]\d+)?)\s*$"
-)
-FORMS = (OF_UNITS, OF_ISO, OF_A_CLOCK)
-LONG_S = {"w": 604_800, "d": 86_400, "h": 3_600, "min": 60}
+MINUTES = r":(?P<min>[0-5]\d):(?P<s>[0-5]\d(?:[.,]\d+)?)\s*$"
+# 0 days 00:00:01 of pandas, 1 day, 0:00:01 of Python, and 0:00:01, which may be a time of day
+OF_A_CLOCK = rf"^\s*(?:(?P<d>-?\d+)\s+days?,?\s+\+?)?(?P<h>\d{{1,3}}){MINUTES}"
+OF_DOTNET = rf"^\s*(?P<sign>-)?(?P<d>[1-9]\d*)\.(?P<h>[01]\d|2[0-3]){MINUTES}"  # 1.00:00:01; 06.05:12:30 is a date
+FORMS = (OF_UNITS, OF_ISO, OF_A_CLOCK, OF_DOTNET)
+LONG_UNITS_S = {"w": 7 * LONG_S["d"]} | LONG_S
 DAY_H = 24
 SOME = 16  # first rows, by which a column is told
 EXPECTED = "a duration with its unit, such as 1.5s, 1m30.25s, PT1M30.25S or 0 days 00:01:30"
-NO_DATE = "a date too, not a time of day alone: it is before the one above"
+NO_COMMA = "no comma before three digits, as it may part decimals or thousands"
+NO_DATE = "a date too, not a time of day alone"
+GOES_BACK = f"{NO_DATE}: it is before the one above"
 
 
 class Durations:
@@ -43,10 +47,10 @@ class Durations:
         Whether all so far may be times of day: they are read as those of one day, as long as they do not go back.
     """
 
-    def __init__(self, unit: str, option: str) -> None:
-        """`unit` is what the user says of times, and `option` what it is said with."""
+    def __init__(self, form: TimeForm) -> None:
+        """`form` is what the user says of times."""
         self.begun = self.of_day = False
-        self._unit, self._option = unit, option
+        self._form, self._unit, self._option = form, form.format, form.option
         self._last_s = float("-inf")
 
     def read(self, series: pl.Series) -> tuple[pl.Series | None, tuple[pl.Series, str] | None]:
@@ -56,6 +60,8 @@ class Durations:
         if isinstance(series.dtype, pl.Duration):
             self.begun = True
             return series.cast(pl.Int64) / UNITS[series.dtype.time_unit], None
+        if series.dtype == pl.Time:
+            series = series.dt.to_string("%T%.f")
         if series.dtype != pl.String or (self._unit != "auto" and self._unit not in PER_SECOND):
             return None, None
         if not self.begun and not any(_form_of(value) for value in series[:SOME]):
@@ -63,18 +69,22 @@ class Durations:
         seconds, clock, others = _parts(series, self._unit)
         missing = seconds.is_null()
         if missing.any():
-            likely = self.begun or not missing[0] or 2 * int(missing.sum()) < len(series)
+            likely = self.begun or 2 * int(missing.sum()) < len(series) + (not missing[0])
             return None, (missing, self._expected(series, missing)) if likely else None
+        if (commas := series.str.contains(THOUSANDS)).any():
+            return None, (commas, NO_COMMA)
         if others.any():
             expected = (
                 f"{NAMES[self._unit]}, as {self._option} {self._unit} says; without it each value has its own unit"
             )
             return None, (others, expected)
+        if self._form.zone is not None and clock.any():
+            return None, (clock, f"{NO_DATE}: {self._form.zone_option} is for dates")
         self.of_day = bool(clock.all()) and (self.of_day or not self.begun)
         self.begun = True
         back = (seconds.diff() < 0).fill_null(bool(seconds[0] < self._last_s))
         self._last_s = float(seconds[-1])
-        return seconds, (back, NO_DATE) if self.of_day and back.any() else None
+        return seconds, (back, GOES_BACK) if self.of_day and back.any() else None
 
     def _expected(self, series: pl.Series, bad: pl.Series) -> str:
         value = series[int(bad.arg_max() or 0)].strip()
@@ -101,17 +111,16 @@ def _parts(series: pl.Series, unit: str) -> tuple[pl.Series, pl.Series, pl.Serie
         there = parts.select(pl.any_horizontal(pl.col(units).is_not_null())).to_series()
         if not there.any():
             continue
-        each = [pl.col(u) * LONG_S[u] if u in LONG_S else pl.col(u) / UNITS[u] for u in units]
+        each = [pl.col(u) * LONG_UNITS_S[u] if u in LONG_UNITS_S else pl.col(u) / UNITS[u] for u in units]
         value = parts.select(pl.when(there).then(pl.sum_horizontal(each))).to_series()
         if "sign" in parts.columns:
             value = value.zip_with(parts["sign"].is_null(), -value)
-            if unit in PER_SECOND:
-                others |= parts.select(
-                    pl.any_horizontal(pl.col(u).is_not_null() for u in units if u != unit)
-                ).to_series()
         else:
-            clock = there & parts["d"].is_null() & (parts["h"] < DAY_H)
+            clock = (there & parts["d"].is_null() & (parts["h"] < DAY_H)).fill_null(False)
+        if unit in PER_SECOND:  # which pandas' durations state by themselves
+            other = parts.select(pl.any_horizontal(pl.col(u).is_not_null() for u in units if u != unit)).to_series()
+            others |= other if "sign" in parts.columns else other & parts["d"].is_null()
         seconds = seconds.fill_null(value) if seconds.null_count() < len(seconds) else value
         if not seconds.null_count():
             break
-    return seconds.alias(series.name), clock.fill_null(False), others
+    return seconds.alias(series.name), clock, others

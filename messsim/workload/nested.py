@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "column_of",
+    "in_json",
     "json_of",
     "name_missing",
     "names_in",
@@ -60,7 +62,7 @@ def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> 
             column = column.list.get(int(step), null_on_oob=True)
         else:
             ways = [
-                column.map_batches(_as_json, return_dtype=pl.String).str.json_path_match(way)
+                column.map_batches(_as_json, return_dtype=pl.String, is_elementwise=True).str.json_path_match(way)
                 for way in step.split("\0")
             ]
             column = pl.coalesce(ways)
@@ -72,9 +74,17 @@ def json_of(text: str) -> str:
     if not text.lstrip().startswith("{'"):
         return text
     try:
-        return json.dumps(ast.literal_eval(text.strip()))
+        with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+            return json.dumps(ast.literal_eval(text.strip()))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
+
+
+def in_json(frame: pl.DataFrame, wanted: list[str]) -> pl.DataFrame:
+    """The frame with columns of text as JSON that paths lead into: converted once, not once a path."""
+    walked = [way for name in wanted if (way := _walk(frame.schema, name)) is not None]
+    texts = {head for head, steps in walked if steps and steps[0][0] == "json"}.difference(wanted)
+    return frame.with_columns(_as_json(frame[name]) for name in sorted(texts))
 
 
 def _as_json(series: pl.Series) -> pl.Series:
@@ -82,7 +92,7 @@ def _as_json(series: pl.Series) -> pl.Series:
 
     if not series.str.contains(r"^\s*\{'").any():
         return series
-    return pl.Series([None if text is None else json_of(text) for text in series], dtype=pl.String)
+    return pl.Series(series.name, [None if text is None else json_of(text) for text in series], dtype=pl.String)
 
 
 def _walk(fields: Mapping[str, Any], path: str) -> tuple[str, list[tuple[str, str]]] | None:
@@ -194,7 +204,10 @@ def widened(table: Table) -> Table:
 def resolved(frame: pl.DataFrame, wanted: list[str], path: Path) -> pl.DataFrame:
     """The frame, and beside its columns what dotted paths among `wanted` lead to."""
     nested = [c for c in dict.fromkeys(wanted) if c not in frame.columns]
-    return widened(frame.with_columns(pick(frame.schema, nested, path))) if nested else frame
+    if not nested:
+        return frame
+    inner = in_json(frame, nested).select(pick(frame.schema, nested, path))
+    return widened(frame.with_columns(inner.get_columns()))
 
 
 def require(have: list[str], wanted: list[str], path: Path) -> None:

@@ -9,7 +9,8 @@ from .units import PER_SECOND
 
 __all__ = ["TimeForm", "check_form"]
 
-DAY_IN_PATTERN = re.compile(r"%[-_0]?[deEjDFxcsv+]")
+YEAR_IN_PATTERN = re.compile(r"%[-_0]?[YCyGgDFxcsv+]")
+DATE_IN_PATTERN = re.compile(r"%[-_0]?[YCyGgmbBhdeaAwuUWVjDFxcsv+]")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class TimeForm:
     option: str = "--time-format"
 
     @property
+    def yearless(self) -> bool:
+        """Whether it is a pattern without a year: of times of day, or dates of any year."""
+        return "%" in self.format and not YEAR_IN_PATTERN.search(self.format.replace("%%", ""))
+
+    @property
+    def of_day(self) -> bool:
+        """Whether it is a pattern of times of day alone."""
+        return "%" in self.format and not DATE_IN_PATTERN.search(self.format.replace("%%", ""))
+
+    @property
     def zone_option(self) -> str:
         """What the user calls `zone`."""
         return self.option.replace("format", "zone")
@@ -47,11 +58,8 @@ def check_form(form: TimeForm) -> None:
             f"{form.option} = {form.format!r}: expected auto, s, ms, us, ns, min, h, d, iso, or a pattern such as "
             "'%d/%m/%Y %H:%M:%S'"
         )
-    if "%" in form.format and not DAY_IN_PATTERN.search(form.format):
-        raise DataError(
-            f"{form.option} = {form.format!r}: expected the day in it too; without {form.option} times of day are read "
-            "as of one day"
-        )
+    if form.of_day and form.zone is not None:
+        raise DataError(f"{form.option} = {form.format!r}: expected the day in it too: {form.zone_option} is for dates")
     if form.zone is not None:
         try:
             ZoneInfo(form.zone)

@@ -15,7 +15,7 @@ from messsim.errors import DataError
 from .choosing import way_without
 from .chunk import Floats
 from .dates import YEARLESS, Dates, local_to_utc, parse_by, parse_dates, pattern_of
-from .durations import Durations
+from .durations import GOES_BACK, NO_DATE, Durations
 from .growing import Growing
 from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
@@ -32,6 +32,7 @@ COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date wit
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
+LEAP_YEAR = "1972-01-01"  # its first day, for patterns without a year
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 NANOSECOND_YEARS = (1678, 2261)  # whole years whose nanoseconds since 1970 fit into 64 bits
@@ -47,6 +48,8 @@ class Times:
         What deserves to be said of them; complete after `seconds`.
     start
         The first time as a date, in UTC where it ends with Z, after `seconds`; None where times are since any start.
+    of_day_s
+        The first time since midnight, seconds, after `seconds`; None where times are since any start.
     """
 
     def __init__(self, column: str, path: Path, form: TimeForm | None = None, *, least: float = -np.inf) -> None:
@@ -59,12 +62,13 @@ class Times:
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
-        self._durations = Durations(self._form.format, self._form.option)
+        self._durations = Durations(self._form)
         self._twice = 0
         self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
+        self.of_day_s: float | None = None
         check_form(self._form)
 
     def add(self, frame: pl.DataFrame, before: int, keep: NDArray[np.bool_] | None = None) -> None:
@@ -105,9 +109,9 @@ class Times:
         return bool(self._dates)
 
     @property
-    def are_dated(self) -> bool:
-        """Whether they are dates, or by their size numbers since 1970 in a unit that is then plain."""
-        return self.are_dates or self._unit_from == "size"
+    def have_unit(self) -> bool:
+        """Whether their unit is plain: of dates, durations, and numbers that are since 1970 by their size."""
+        return self.are_dates or self._unit_from == "size" or self._durations.begun
 
     def _plain(self, series: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
@@ -151,9 +155,7 @@ class Times:
                 raise _bad(name, series.is_null(), text, expected, path, rows)
         whole = series.dtype.is_integer()
         if not series.dtype.is_numeric():
-            of_day = series.dtype == pl.Time
             expected = self._range() + ", or a date and time" * series.dtype.is_nested()
-            expected = "a date too, not a time of day alone" if of_day else expected
             raise DataError(of_other_type(name, series.dtype, expected), str(path))
         if self._values is None:
             self._values = Growing(np.float64)
@@ -254,6 +256,10 @@ class Times:
         if bad.any():
             expected = self._expected(series, bad)
             raise _bad(series.name, pl.Series(bad), series.cast(pl.String), expected, self._path, rows)
+        if self._form.of_day:
+            back = np.diff(dates.ns, prepend=dates.ns[0] if self._last_local is None else self._last_local) < 0
+            if back.any():
+                raise _bad(series.name, pl.Series(back), series.cast(pl.String), GOES_BACK, self._path, rows)
         self._twelve_hours |= dates.twelve_hours
         self._dots |= dates.dots
         self._either = self._either or dates.either
@@ -272,8 +278,8 @@ class Times:
         import polars as pl
 
         value = str(series[int(np.argmax(bad))])
-        if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
-            return "a date too, not a time of day alone"
+        if not self._form.of_day and re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
+            return NO_DATE
         if self._form.option.startswith("--") and not re.search(r"[1-9]", value):
             return self._or_without(value)
         if re.search(r"\d\s*(CST|IST|BST)\b", value):
@@ -313,6 +319,8 @@ class Times:
                     dates = replace(dates, either=str(series.filter(bare == dates.either)[0]))
             return dates
         try:
+            if self._form.yearless:
+                return parse_by(f"%F {self._form.format}", f"{LEAP_YEAR} " + series)
             return parse_by(self._form.format, series)
         except pl.exceptions.PolarsError as error:
             raise DataError(
@@ -352,12 +360,12 @@ class Times:
             values = values if took_s is None else values - took_s * self._per_second
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
             if self._durations.of_day:
-                self.notes.append(f"column {self._column!r} says no dates: its times are read as of one day")
+                self._note_one("day")
             if self._unit_from in ("name", "option") and self._per_second > 1 and len(values) > 1:
                 self._doubt_the_unit(values)
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
             if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
-                self.start = date_text(round(first_s * 1_000) * UNITS["us"], "Z")
+                self.start, self.of_day_s = date_text(round(first_s * 1_000) * UNITS["us"], "Z"), first_s % DAY_S
                 if not self._origin and (step_s := lost_digits_s(values, self._per_second)):
                     lost = (
                         "were its last digits lost, as in 32-bit floats, or numbers such as 1.7E+12 of a spreadsheet?"
@@ -367,10 +375,18 @@ class Times:
         values = self._in_order_of_month(values)
         self._note_clock(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
-        self.start = date_text(int(values.min()), "" if self._local and self._form.zone is None else "Z")
+        self.of_day_s = int(values.min()) / SECOND_NS % DAY_S
+        if self._form.yearless:
+            self._note_one("day" if self._form.of_day else "year")
+        else:
+            self.start = date_text(int(values.min()), "" if self._local and self._form.zone is None else "Z")
         since_first = (values - values.min()).view(np.uint64)  # may be more than half of what 64 bits hold
         since_first_s: Floats = since_first / SECOND_NS
         return since_first_s
+
+    def _note_one(self, what: str) -> None:
+        lacks = {"day": "dates", "year": "year"}[what]
+        self.notes.append(f"column {self._column!r} says no {lacks}: its times are read as of one {what}")
 
     def _check_strays(self) -> None:
         """Raises where one of stamps since 1970 is none: years before the others, it would look like another unit."""

@@ -202,7 +202,7 @@ def read_trace(
     rows, time_s = len(time_s), time_s if order is None else time_s[order]
     time_s -= time_s.min()
     in_order = time_s if turns is None else np.sort(time_s)
-    notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.are_dated)]
+    notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.have_unit)]
     first_row, file_period_s = 0, _period_s(time_s)
     if law.window_s is not None:
         inside = _inside(law.window_s, time_s, turns, path)

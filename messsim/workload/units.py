@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 
-__all__ = ["LONG", "NAMES", "PER_SECOND", "UNITS", "unit_of"]
+__all__ = ["LONG", "LONG_S", "NAMES", "PER_SECOND", "UNITS", "unit_of"]
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
-LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
+LONG_S = {"min": 60, "h": 3_600, "d": 86_400}  # units that take more than one
+LONG = {unit: 1 / seconds for unit, seconds in LONG_S.items()}
 PER_SECOND: dict[str, float] = UNITS | LONG
 NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 NAMES |= {"min": "minutes", "h": "hours", "d": "days"}
