@@ -127,8 +127,8 @@ def test_a_scenario_names_the_engine_and_may_change_each_default(tmp_path):
         ("vllm", 1, "overlap"),
         ("sglang", 1, "sglang-0.5-alone"),
         ("sglang", 2, "sglang-0.5"),
-        ("tensorrt-llm", 1, "trtllm-1.2"),
-        ("tensorrt-llm", 2, "trtllm-1.2"),
+        ("tensorrt-llm", 1, "trtllm-1.0"),
+        ("tensorrt-llm", 2, "trtllm-1.0"),
     ],
 )
 def test_an_engine_brings_its_host_and_front_end(engine, gpus, host):

@@ -240,7 +240,7 @@ def test_energies_that_were_metered() -> None:
 def test_sources_name_repository_and_licence() -> None:
     sources = load_sources()
     aic = {f"aic-{name}" for name in ("vllm", "sglang", "trtllm", "least", "served")}
-    assert aic | {"mlenergy-v3", "trtllm-issues", "assumed"} == set(sources)
+    assert aic | {"mlenergy-v3", "assumed"} == set(sources)
     for key, source in sources.items():
         if key == "assumed":
             assert source.repository is None
@@ -249,9 +249,8 @@ def test_sources_name_repository_and_licence() -> None:
         assert source.path
         assert source.licence
         assert source.licence.startswith("Apache-2.0")
-        # a wheel has a version, a repository a commit, what was said there a number
-        numbered = "aiconfigurator-core 0.12.0" in source.repository or source.path.startswith("issues/")
-        assert numbered or len(source.commit or "") == 40
+        # a wheel has a version, a repository a commit
+        assert "aiconfigurator-core 0.12.0" in source.repository or len(source.commit or "") == 40
 
 
 def at_measured_times(gpu: str) -> list[Profile]:

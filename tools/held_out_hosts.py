@@ -2,10 +2,8 @@
 
     python tools/held_out_hosts.py [DATA]      DATA: by default ../shared/data beside the repository
 
-For each engine and number of GPUs the host's time is fitted to the engine's other points as the zoo's was, and judged
-on these: to TPOT, and to whole answers too of TensorRT-LLM. (Where clients wait in front of a server that is simulated
-as answering them, a fit to TPOT alone takes the wait for speed.) What the zoo assumes stays as it is. It takes
-some minutes: every step of a fit simulates all points.
+For each engine and number of GPUs the host's time is fitted to the TPOT of the engine's other points, and judged on
+these. It takes some ten minutes: every step of a fit simulates all points.
 """
 
 import sys
@@ -21,7 +19,6 @@ from messsim.zoo import load_hosts
 REPOSITORY = Path(__file__).resolve().parents[1]
 GPUS = {"vllm": (2, 4, 8), "sglang": (2, 4, 8), "trtllm": (1, 2, 4)}  # of points that are fitted and judged
 READINGS = ("ttft_s", "tpot_s", "e2e_s")
-FITTED = {"vllm": [1], "sglang": [1], "trtllm": [1, 2]}  # of the readings, as the zoo's hosts were fitted
 PARTS = ("h0_s", "h1_s_per_sequence", "after_s")
 
 
@@ -37,14 +34,13 @@ def errors(data: Path, engine: str, gpus: list[int], kind: str, parts: dict[str,
 def fitted(data: Path, engine: str, gpus: list[int]) -> tuple[str, dict[str, float]]:
     """Return the kind of the host, and its parts, those that are 0 in the zoo left out."""
     host = load_hosts()[HOSTS[engine]]
-    assumed = {name: getattr(host, name) for name in host.assumed}
-    start = {name: getattr(host, name) for name in PARTS if name not in assumed and getattr(host, name)}
+    start = {name: getattr(host, name) for name in PARTS if getattr(host, name)}
 
     def parts(scaled: np.ndarray) -> dict[str, float]:
-        return assumed | {name: float(x * value) for x, (name, value) in zip(scaled, start.items(), strict=True)}
+        return {name: float(x * value) for x, (name, value) in zip(scaled, start.items(), strict=True)}
 
     def misfits(scaled: np.ndarray) -> np.ndarray:
-        return errors(data, engine, gpus, host.kind, parts(scaled))[:, FITTED[engine]].ravel()
+        return errors(data, engine, gpus, host.kind, parts(scaled))[:, 1]
 
     solution = least_squares(misfits, np.ones(len(start)), bounds=(0, np.inf), diff_step=0.05, max_nfev=8, xtol=1e-3)
     return host.kind, parts(solution.x)

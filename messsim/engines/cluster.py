@@ -29,7 +29,7 @@ __all__ = [
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
 # Whose measured or assumed host time (see `load_hosts`) an engine has where the scenario gives none.
-HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt-llm": "trtllm-1.2"}
+HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt-llm": "trtllm-1.0"}
 
 
 class Limits(TypedDict):

@@ -51,22 +51,12 @@ SOURCES: dict[str, Row] = {
     for backend, version in _VERSIONS.items()
 } | {
     "aic-served": {
-        "what": "Host time, fitted for messsim to mean TPOT of vLLM 0.12 and SGLang 0.5.1, and to TPOT and whole "
-        "answers of TensorRT-LLM 1.0, on H100, given the kernels' time",
+        "what": "Host time, fitted for messsim to mean TPOT of vLLM 0.12, TensorRT-LLM 1.0 and SGLang 0.5.1 on H100, "
+        "given the kernels' time",
         "repository": "ai-dynamo/aiconfigurator",
         "path": "aic-core/src/aiconfigurator_core/systems/silicon_sample.csv",
         "commit": "095f58a51c4ca8e61b66ec108d86f223f8d559ce",
         "licence": _LICENCE,
-    },
-    "trtllm-issues": {
-        "what": "Host time of TensorRT-LLM 1.2 and 1.3, derived from what its developers measured: issue 13957 (64 "
-        "clients of Llama-3.1-8B in fp8 on a B200 get 13,806 tokens/s, the GPU being idle for 580 us of each "
-        "iteration) and pull request 10273 (45.11 ms of the host for an iteration of 1,536 sequences, gpt-oss-120b on "
-        "GB200); which of its backends they are of is not known, the issue is probably of AutoDeploy, not of PyTorch",
-        "repository": "NVIDIA/TensorRT-LLM",
-        "path": "issues/13957, pull/10273",
-        "commit": None,
-        "licence": "Apache-2.0, the repository's",
     },
     "mlenergy-v3": {
         "what": "Energy coefficients, fitted for messsim to metered GPU energy; prompt lengths are inferred (450 "
@@ -87,19 +77,10 @@ SOURCES: dict[str, Row] = {
 
 # What an engine's own processes add. Asynchronous schedulers, the default of vLLM since 0.14, hide the host's time
 # behind the GPU's: the default has the values of vLLM 0.12, whose synchronous scheduler shows them, and 0.5 ms that
-# remain. vLLM's and SGLang's were fitted to mean TPOT at fixed concurrencies, given the kernels' time: 84 rows of
-# Qwen3-32B (vLLM, 2, 4 and 8 GPUs), 78 of Qwen3-32B (SGLang, 2, 4 and 8), all H100. SGLang on one GPU broadcasts no
-# requests to other GPUs' processes. TensorRT-LLM from 1.2: derived from its developers' figures, the line through 4.06
-# ms for 64 sequences (what is left of 64/13,806 s when the GPU was idle for 0.58 ms: its host was said to take about as
-# long as the GPU) and 45.11 ms for 1,536, and those 0.58 ms. TensorRT-LLM 1.0: h0 is that of 1.2, which the GPU's time
-# hides in most rows; the rest is fitted to TPOT and whole answers of 132 rows of Llama-3.1-8B (1, 2 and 4 GPUs,
-# held_out_hosts.py).
-GUESSED = {  # what follows from an assumption
-    "overlap": ["h0_s", "h1_s_per_sequence", "after_s"],
-    "trtllm-1.0": ["h0_s"],
-    "trtllm-1.2": ["h0_s"],
-    "sglang-0.5-alone": ["h0_s"],
-}
+# remain. The others were fitted to mean TPOT at fixed concurrencies, given the kernels' time: 84 rows of Qwen3-32B
+# (vLLM, 2, 4 and 8 GPUs), 78 of Qwen3-32B (SGLang, 2, 4 and 8), all H100. TensorRT-LLM: h0 and h1 to 177 rows of
+# Llama-3.1-8B (1 to 8 GPUs); what remains, to the 42 of one GPU with one place less than there are clients. SGLang on
+# one GPU broadcasts no requests to other GPUs' processes.
 HOSTS: dict[str, Row] = {
     name: {
         "kind": kind,
@@ -107,13 +88,12 @@ HOSTS: dict[str, Row] = {
         "h1_s_per_sequence": h1,
         "after_s": after,
         "source": source,
-        "assumed": GUESSED.get(name, []),
+        "assumed": ["h0_s", "h1_s_per_sequence", "after_s"] if source == "assumed" else ["h0_s"] if h0 == 0.0 else [],
     }
     for name, kind, h0, h1, after, source in (
         ("overlap", "overlap", 1.4e-3, 41e-6, 0.5e-3, "assumed"),
         ("vllm-0.12", "sum", 1.36e-3, 40.7e-6, 0.0, "aic-served"),
-        ("trtllm-1.0", "overlap", 2.27e-3, 53.4e-6, 0.78e-3, "aic-served"),
-        ("trtllm-1.2", "overlap", 2.27e-3, 27.9e-6, 0.58e-3, "trtllm-issues"),
+        ("trtllm-1.0", "overlap", 1.73e-3, 66.1e-6, 0.9e-3, "aic-served"),
         ("sglang-0.5", "sum", 0.8e-3, 16e-6, 0.0, "aic-served"),
         ("sglang-0.5-alone", "sum", 0.0, 16e-6, 0.0, "aic-served"),
     )

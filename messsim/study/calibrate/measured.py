@@ -58,11 +58,11 @@ SHAPES = {
     "deepseek-ai/DeepSeek-R1-0528": "DeepSeek-V3",
 }
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
-HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.2", "sglang": "sglang-0.5"}
+HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
 # Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
 LOOKAHEAD = {"vllm": 0, "trtllm": 1, "tensorrt-llm": 1, "sglang": 1}
-# GPUs of the rows that something was fitted to: hosts' times to the TPOT of all, TensorRT-LLM's to whole answers too;
-# what `_settings` says to the TTFT of vLLM's on 4 GPUs and TensorRT-LLM's on one.
+# GPUs of the rows that something was fitted to: hosts' times to the TPOT of all; what `_settings` says to the TTFT of
+# vLLM's on 4 GPUs and TensorRT-LLM's on one.
 FITTED = {
     "vllm 0.12.0": (2, 4, 8),
     "trtllm 1.0.0rc3": (1, 2, 4, 8),
