@@ -325,6 +325,7 @@ def test_dictionaries_that_python_wrote_as_text_are_looked_into(tmp_path, usage)
             ["read as LiteLLM spend logs", "answers from the gateway's cache (--from log keeps them) are left out: 1"],
         ),
         (["cache_hit=True"], [7], ["read as LiteLLM spend logs", "rows without cache_hit=True are left out: 1"]),
+        (["cache_hit!=maybe"], [8], None),
         (["spend>=0.2"], [8], None),
     ],
 )

@@ -223,6 +223,8 @@ def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
         (('id\na\n"a "\nb\n', 'id\na\n"a "\nb\n'), ["a", "a ", "b"]),
         (('id\n"a "\nb\n', "id\na\nb\n"), ["a", "b"]),
         (("id\n1\n1.0\nx\n", "id\n1\n1.0\nx\n"), ["1", "1.0", "x"]),
+        (('id\na\n"a "\nb\n', 'id\n"a "\nb\n'), ["a ", "b"]),  # not as "a" in one file alone
+        (("id\n1\n1.0\nx\n", "id\n1.0\nx\n"), ["1.0", "x"]),
     ],
 )
 def test_no_two_prompts_of_a_file_become_one_and_none_gets_lost(tmp_path, texts, keys):

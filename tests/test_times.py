@@ -112,8 +112,8 @@ def test_times_that_may_be_of_one_day_are_noted(values, form, of_day, blocks):
 @pytest.mark.parametrize(
     ("values", "form", "start"),
     [
-        (["02-29 09:00", "03-01 09:01"], "%m-%d %H:%M", None),
-        (["Feb 29 09:00", "Mar 01 09:01"], "%b %d %H:%M", None),
+        (["02-28 09:00", "03-01 09:01"], "%m-%d %H:%M", None),
+        (["Feb 28 09:00", "Mar 01 09:01"], "%b %d %H:%M", None),
         (["2024-02-29 09:00", "2024-03-01 09:01"], "%F %H:%M", "2024-02-29T09:00:00"),
     ],
 )

@@ -93,10 +93,12 @@ def read_outcomes(
         long, its_notes = _long(file, name or folders.get(file), options, chooser)
         if (report := read_report(file)) is not None and report.only_resolved:
             only_resolved |= set(long["model"])
-        if len(tasks) > 1 and (task := _task(file)):
-            long = long.with_columns(prompt=pl.lit(f"{task}/") + pl.col("prompt"))
         parts.append(long)
         notes += its_notes
+    parts = _joinable(parts)
+    if len(tasks) > 1:
+        prefixes = [f"{task}/" if (task := _task(file)) else "" for _, file in named]
+        parts = [p.with_columns(prompt=f + p["prompt"]) for f, p in zip(prefixes, parts, strict=True)]
     long = pl.concat(parts, how="diagonal_relaxed")
     notes += [*chooser.notes(), *(_alike(long) if len(paths) > 1 else [])]
     whole_rows = long.drop_nulls(["prompt", "model"])
@@ -335,7 +337,7 @@ def _rows(
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
     scores = satisfaction(long["score"], called.get("score", score), path, options, rows_in_file(frame))
-    long = long.with_columns(scores, _keys(long["prompt"]), pl.col("model").cast(pl.String))
+    long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     numbers = {c: _numbers_or_none(long[c]) for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
@@ -347,20 +349,20 @@ def _rows(
     return long.with_columns(**numbers)
 
 
-def _keys(prompts: pl.Series) -> pl.Series:
-    """What joins files: text without blanks around it; a whole number also where pandas writes 1.0, beside gaps.
+def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Prompts as they join files: without blanks around text, and whole numbers where pandas writes 1.0, beside gaps.
 
-    Not where two prompts of a file would be one.
+    Each in all of the files, unless two prompts of one of them would become one.
     """
-    import polars as pl
-
-    keys = _unless_one(prompts.cast(pl.String), lambda keys: keys.str.strip_chars())
-    return _unless_one(keys, lambda keys: keys.str.replace(r"^(-?\d+)\.0$", "$1"))
-
-
-def _unless_one(keys: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    changed = change(keys)
-    return changed if changed.n_unique() == keys.n_unique() else keys
+    changes: tuple[Callable[[pl.Series], pl.Series], ...] = (
+        lambda prompts: prompts.str.strip_chars(),
+        lambda prompts: prompts.str.replace(r"^(-?\d+)\.0$", "$1"),
+    )
+    for change in changes:
+        changed = [change(part["prompt"]) for part in parts]
+        if all(new.n_unique() == part["prompt"].n_unique() for new, part in zip(changed, parts, strict=True)):
+            parts = [part.with_columns(prompt=new) for new, part in zip(changed, parts, strict=True)]
+    return parts
 
 
 def _numbers_or_none(series: pl.Series) -> pl.Series:

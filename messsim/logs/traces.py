@@ -218,8 +218,8 @@ def plan_reading(
 
 
 def _chosen_by(preset: Preset, schema: Mapping[str, Any], chooser: Chooser) -> Chooser:
-    """Which rows count, those included that its tool leaves out, unless the user says so of their column."""
-    by_user = {condition.column for condition in chooser.select}
+    """Which rows count, without those that its tool leaves out, unless the user names a value of their column."""
+    by_user = {condition.column for condition in chooser.select if condition.operator == "="}
     select = tuple(
         c for c in preset.select if c.column not in by_user and column_of(schema, c.column, in_text=False) is not None
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["GOES_BACK", "NO_DATE", "Durations"]
 
 NUMBER = r"\d+(?:[.,]\d+)?"
-THOUSANDS = r"^\s*-?[^P]*\d,\d{3}\s*[a-zµμ]"  # or decimals, in one of several units
+THOUSANDS = r"(?:^|\D)[1-9]\d{0,2},\d{3}\s*[a-zµμ]"  # or decimals, in one of several units
 UNIT_NAMES = {"d": "d", "h": "h", "min": "min|m", "s": "sec|s", "ms": "ms", "us": "us|µs|μs", "ns": "ns"}
 # 1.5s, 250 ms, and of several units, as Go and Rust write them: 1m30.25s
 OF_UNITS = r"^\s*(?P<sign>-)?"

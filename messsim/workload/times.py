@@ -32,7 +32,7 @@ COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date wit
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
-LEAP_YEAR = "1972-01-01"  # its first day, for patterns without a year
+ANY_DAY = "1972-01-01"  # for patterns of times of day
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
 NGINX = "msec"  # its variable of the time, in seconds to the millisecond
 NANOSECOND_YEARS = (1678, 2261)  # whole years whose nanoseconds since 1970 fit into 64 bits
@@ -319,8 +319,8 @@ class Times:
                     dates = replace(dates, either=str(series.filter(bare == dates.either)[0]))
             return dates
         try:
-            if self._form.yearless:
-                return parse_by(f"%F {self._form.format}", f"{LEAP_YEAR} " + series)
+            if self._form.of_day:
+                return parse_by(f"%F {self._form.format}", f"{ANY_DAY} " + series)
             return parse_by(self._form.format, series)
         except pl.exceptions.PolarsError as error:
             raise DataError(

@@ -25,7 +25,7 @@ ALIKE = (
     "requests are taken to be all as long as their mean, which is no whole number: they differ, and a spread may "
     "change latencies by some per cent"
 )
-LEAST_OFF = 1e-3  # of a mean: so little is a token more or less in some of the prompts
+LEAST_OFF = 0.05  # tokens: so little is a token more or less in a few of the prompts
 Tokens = npt.NDArray[np.int64]
 Law = tuple[Sequence[float], Sequence[float], float]  # levels from 0 to 1, the quantiles at them, and the mean
 
@@ -56,7 +56,7 @@ class Lengths:
 
 def shows_spread(mean: float) -> bool:
     """Whether a mean says that lengths differ: it is no whole number, nor nearly one."""
-    return abs(mean - round(mean)) > LEAST_OFF * mean
+    return abs(mean - round(mean)) > LEAST_OFF
 
 
 def by_quantiles(requests: int, prompts: Law, answers: Law) -> Lengths:
