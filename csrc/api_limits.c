@@ -57,15 +57,20 @@ void ms_api_limits_init(ms_api_limits *self, const ms_limits_plan *plan)
     self->most_calls = plan->most_calls;
 }
 
+static int has_room(const ms_api_limits *self, int64_t calls)
+{
+    return self->most_calls <= 0 || calls < self->most_calls;
+}
+
+/* Without the waits, which take a division each. */
 int ms_api_limits_allow(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)
 {
-    const int is_room = self->most_calls <= 0 || calls < self->most_calls;
-    return is_room && ms_bucket_has(&self->requests, 1.0, t_s) && ms_bucket_has(&self->tokens, (double)tokens, t_s);
+    return has_room(self, calls) && ms_bucket_has(&self->requests, 1.0, t_s) && ms_bucket_has(&self->tokens, (double)tokens, t_s);
 }
 
 double ms_api_limits_wait_s(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)
 {
-    if (self->most_calls > 0 && calls >= self->most_calls) {
+    if (!has_room(self, calls)) {
         return INFINITY;
     }
     const double requests_s = ms_bucket_wait_s(&self->requests, 1.0, t_s);

@@ -203,6 +203,13 @@ static int are_pools_known(const ms_servers *servers, const ms_job *job, int64_t
     return ms_open_pools_know(servers, max_waiting) && is_short_enough_for_all(servers, job);
 }
 
+/* Whether a pool takes it; `is_known`: its group's pools are, and have been asked. */
+static int is_open(const ms_fleet *fleet, const ms_servers *servers, const ms_pool *pool, const ms_job *job, int is_known,
+                   int64_t max_waiting, double t_s)
+{
+    return is_known ? ms_open_pools_takes(servers, pool, tokens_of(job)) : !is_closed_to(fleet, pool, job, max_waiting, t_s);
+}
+
 /* Puts replicas that are up and whose pool takes the job into the scratch list; returns how many. */
 static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                            double t_s)
@@ -211,7 +218,7 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
         const ms_pool *pool = ms_pool_of(fleet, servers->up_replica[i]);
-        if (are_known ? ms_open_pools_takes(servers, pool, tokens_of(job)) : !is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+        if (is_open(fleet, servers, pool, job, are_known, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -257,7 +264,7 @@ static ms_openings openings_of_each(ms_fleet *fleet, ms_servers *servers, const 
     ms_openings open = {.holder = -1};
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (are_known ? ms_open_pools_takes(servers, pool, tokens_of(job)) : !is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+        if (is_open(fleet, servers, pool, job, are_known, max_waiting, t_s)) {
             const int holds = open.pools++ == 0 || ms_pool_holds_before(pool, &fleet->pool[open.holder]);
             open.holder = holds ? servers->pool[k] : open.holder;
             open.own += !pool->plan.is_api;

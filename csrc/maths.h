@@ -106,8 +106,8 @@ MS_INLINE double ms_inverse_power(double x, double kappa)
     return kappa == 0.25 ? 1.0 / sqrt(sqrt(x)) : ms_exp(-kappa * ms_log(x));
 }
 
-/* The three ranges of Wichura's algorithm AS 241, PPND16 (Applied Statistics 37(3), 1988, 477-484). */
-/* The centre, for doubles and for vectors of them (normals.c). */
+/* The three ranges of Wichura's algorithm AS 241, PPND16 (Applied Statistics 37(3), 1988, 477-484); the
+ * centre for doubles and for vectors of them (normals.c). */
 #define MS_NORMAL_CENTRE_FOR(real, name)                        \
 MS_INLINE real name(real q)                                     \
 {                                                               \

@@ -1,6 +1,7 @@
 #include "normals.h"
 
 #include "clones.h"
+#include "fours.h"
 #include "maths.h"
 
 #if defined(__x86_64__)
@@ -48,8 +49,7 @@ AVX512 static int32_t avx512_centres(const double *restrict u, int32_t n, double
 
 #if defined(MS_NEEDS_AVX2)
 #define AVX2 __attribute__((target("avx2,popcnt")))
-typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
-AVX2 MS_NORMAL_CENTRE_FOR(four, centre_of_four)
+AVX2 MS_NORMAL_CENTRE_FOR(ms_four, centre_of_four)
 
 AVX2 static int32_t avx2_centres(const double *restrict u, int32_t n, double *restrict out, int32_t *restrict places)
 {
@@ -66,7 +66,7 @@ AVX2 static int32_t avx2_centres(const double *restrict u, int32_t n, double *re
         const __m128i at = _mm_loadu_si128((const __m128i *)(const void *)SET[tails]);
         _mm_storeu_si128((__m128i *)(void *)(places + count), _mm_add_epi32(at, _mm_set1_epi32(i)));
         count += _mm_popcnt_u32((unsigned)tails);
-        *(four *)(out + i) = centre_of_four(*(const four *)(u + i) - 0.5);
+        *(ms_four *)(out + i) = centre_of_four(*(const ms_four *)(u + i) - 0.5);
     }
     return centres_from(u, i, n, out, places, count);
 }
