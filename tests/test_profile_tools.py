@@ -207,6 +207,53 @@ def test_all_reduces_of_more_than_two_cards_are_those_of_another_machine():
     assert mended(plain, sound)["latency"].to_list()[2:] == [4.0 * 128, 4.0 * 256, 8.0 * 128, 8.0 * 256]
 
 
+def test_products_of_many_tokens_take_no_longer_than_in_the_other_table() -> None:
+    """Held back at 1,024 tokens and 8,192: in bf16 and nvfp4, not in fp8, nor where the other has no such shape."""
+    from tables import quicker
+
+    def table(seconds: dict[tuple[str, int, int], float], engine: str) -> pl.DataFrame:
+        rows = [(engine, kind, m, n, 64, latency) for (kind, m, n), latency in seconds.items()]
+        return pl.DataFrame(rows, ["framework", "gemm_dtype", "m", "n", "k", "latency"], orient="row")
+
+    slow = table(
+        {
+            ("bfloat16", 512, 8): 2.0,
+            ("bfloat16", 1024, 8): 5.0,
+            ("bfloat16", 8192, 8): 30.0,
+            ("bfloat16", 8192, 16): 60.0,
+            ("nvfp4", 8192, 8): 9.0,
+            ("fp8", 8192, 8): 15.0,
+        },
+        "VLLM",
+    )
+    sound = table(
+        {
+            ("fp8", 8192, 8): 10.0,
+            ("nvfp4", 8192, 8): 7.0,
+            ("bfloat16", 8192, 8): 20.0,
+            ("bfloat16", 1024, 8): 6.0,
+            ("bfloat16", 512, 8): 1.0,
+        },
+        "SGLang",
+    )
+    result = quicker(slow, sound)
+    assert result.drop("latency").equals(slow.drop("latency"))
+    assert result["latency"].to_list() == [2.0, 5.0, 20.0, 60.0, 7.0, 15.0]
+
+
+def test_all_reduces_take_no_longer_than_in_the_table_of_another_version() -> None:
+    from tables import quicker
+
+    def table(*latency: float) -> pl.DataFrame:
+        kinds = ["vLLM_graph", "vLLM_eager"] * 2
+        columns = {"kernel_source": kinds, "num_gpus": [2] * 4, "message_size": [128, 128, 256, 256]}
+        return pl.DataFrame(columns | {"latency": latency})
+
+    assert quicker(table(5.0, 54.0, 738.0, 743.0), table(7.0, 49.0, 271.0, 313.0)).equals(
+        table(5.0, 49.0, 271.0, 313.0)
+    )
+
+
 def metered(seconds: float, tokens: float, prompts: float, cached: float, task: str, slower: float = 1.0) -> dict:
     """A row of two GPUs of 400 W, 0.02 J a token and 1e-5 J a cached token; its server was `slower` than simulated."""
     joules = 400.0 * 2 * seconds * slower + 0.02 * (tokens + prompts) + 1e-5 * cached

@@ -125,6 +125,34 @@ def test_more_gpus_smaller_weights_and_newer_gpus_are_quicker() -> None:
     assert prompt_s("Llama-3.1-8B/H100/tp1") > 1.5 * prompt_s("Llama-3.1-8B/B200/tp1")
 
 
+@pytest.mark.parametrize(
+    ("gpu", "older", "weights"),
+    [
+        ("GB200", "B200", "bf16"),
+        ("GB200", "B200", "fp8"),
+        ("GB200", "B200", "nvfp4"),
+        ("B300", "B200", "bf16"),
+        ("B300", "B200", "fp8"),
+        ("B300", "B200", "nvfp4"),
+        ("H200", "H100", "bf16"),
+        ("H200", "H100", "fp8"),
+    ],
+)
+def test_a_like_chip_with_no_less_power_takes_no_longer_for_prompts(gpu: str, older: str, weights: str) -> None:
+    """Dense models, whose parts are products, attention and all-reduces; a tenth is noise of the tables."""
+    pairs = [
+        (profile, BY_NAME[old])
+        for profile in ALL
+        if (profile.gpu, profile.weights) == (gpu, weights)
+        and not load_models()[profile.model].experts
+        and (old := profile.name.replace(gpu, older)) in BY_NAME
+    ]
+    assert len(pairs) > 30
+    for tokens in (1000, 8000):
+        times = {new.name: gpu_seconds(new, tokens, 0, 0, 0) / gpu_seconds(old, tokens, 0, 0, 0) for new, old in pairs}
+        assert not {name: ratio for name, ratio in times.items() if ratio > 1.1}
+
+
 def test_cards_without_a_bridge_are_no_slower_for_being_many() -> None:
     """Eight L40S that reach one another over PCIe: all-reduces cost a prompt less than its products save."""
 
