@@ -11,6 +11,10 @@ servers had their cache in fp8: there a scenario says twice as many tokens as th
 
 Idle servers, which answer one client, are the rows of Qwen3-32B with one request under way (GB200, TensorRT-LLM 1.3
 behind Dynamo's front end), and what SGLang's documentation has of Llama-3.1-8B without speculative decoding.
+
+Rows of TensorRT-LLM 1.0.0rc3 with Qwen3-32B in fp8 on H100, constant lengths, are of a model that its host and settings
+were not taken from. They are simulated as a scenario that says nothing else, and with what it could say: places, two
+prompts an iteration, and a cache in fp8.
 """
 
 import argparse
@@ -26,13 +30,14 @@ from messsim.study.validate.against_hardware import predict
 from messsim.zoo import UnknownProfile, find_profile
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
-_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|fp8-cache|alone) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|fp8-cache|alone|other-model) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODELS = ("meta-llama/Llama-3.1-70B", "openai/gpt-oss-120b")
 WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4"}
 ENGINES = {"vllm": "vllm", "sglang": "sglang", "trtllm": "tensorrt-llm"}
 GPUS = {"h100_sxm": "H100", "h200_sxm": "H200", "b200_sxm": "B200"}
 ALONE = re.compile(r"silicon_concurrency=1;")
+OTHER = {"model_path": "Qwen/Qwen3-32B", "system": "h100_sxm", "backend": "trtllm", "backend_version": "1.0.0rc3"}
 # Tokens a second of MT-Bench with one client; its lengths, some 300 and 400 tokens, hardly matter
 # (docs.sglang.io/advanced_features/speculative_decoding.html, first table).
 SGLANG = {
@@ -81,23 +86,66 @@ def rows(path: Path) -> list[Row]:
 def errors(row: Row, *, fp8_cache: bool = False) -> dict[str, float]:
     """Predicted over measured, minus one."""
     lengths = {"prompt": _uniform(row["prompt"]), "output": _uniform(row["answer"])}
-    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s", fp8_cache=fp8_cache)
-    tokens = 0.9 * row["answer"] - 1
+    return _errors(row, lengths, 0.9 * row["answer"], fp8_cache=fp8_cache)
+
+
+def _errors(row: Row, lengths: Row, answer: float, **options: Any) -> dict[str, float]:
+    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s", **options)
+    tokens = answer - 1
     measured = {name: row[name] for name in whole}
     for each in (whole, measured):
         each["e2e_s"] = each["ttft_s"] + tokens * each["tpot_s"]
     return {name: whole[name] / measured[name] - 1 for name in whole}
 
 
-def _predicted(row: Row, clients: int, lengths: Row, *names: str, fp8_cache: bool = False) -> dict[str, float]:
-    """Means of the named readings of a server with so many clients."""
+def _predicted(
+    row: Row, clients: int, lengths: Row, *names: str, fp8_cache: bool = False, limits: Row | None = None
+) -> dict[str, float]:
+    """Means of the named readings of a server with so many clients; `limits` are what its scenario says besides."""
     model, weights, gpu, engine = row["group"]
     served = {"name": model, "profile": model, "gpu": gpu, "tp": row["gpus"], "weights": weights, "engine": engine}
+    served |= limits or {}
     if fp8_cache:
         served["kv_capacity_tokens"] = 2 * find_profile(model, gpu, row["gpus"], weights).memory.kv_capacity_tokens
     requests = REQUESTS_A_CLIENT * clients
     scenario = one_server("defaults", served, {"kind": "closed", "clients": clients}, requests, lengths, None, None)
     return predict(Point("served", {"clients": clients}, dict.fromkeys(names, 1.0), scenario, (0, requests)))
+
+
+def other_rows(path: Path) -> list[Row]:
+    """The rows of a model that TensorRT-LLM's host and settings were not taken from."""
+    with path.open(newline="", encoding="utf-8") as file:
+        chosen = [r for r in csv.DictReader(file) if r["mode"] == "agg" and all(r[k] == v for k, v in OTHER.items())]
+    return [
+        {
+            "group": ("Qwen3-32B", "fp8", "H100", "tensorrt-llm"),
+            "gpus": int(float(row["tp_size"])),
+            "prompt": int(float(row["isl"])),
+            "answer": int(float(row["osl"])),
+            "clients": int(float(row["batch_size"])),
+            "ttft_s": float(row["silicon_ttft_ms"]) / 1e3,
+            "tpot_s": float(row["silicon_tpot_ms"]) / 1e3,
+        }
+        for row in chosen
+    ]
+
+
+def other_table(path: Path) -> str:
+    """Errors by GPUs, of a scenario that says nothing and of one that says how the server was set up, as Markdown."""
+    lines = ["| GPUs, the scenario says | rows | TTFT | TPOT | end to end |", "| --- | ---: | ---: | ---: | ---: |"]
+    collected: dict[tuple[bool, int], list[dict[str, float]]] = {}
+    for row in other_rows(path):
+        clients, lengths = row["clients"], {"prompt": row["prompt"], "output": row["answer"]}
+        limits = {"max_num_seqs": clients, "max_batched_tokens": max(2 * row["prompt"], clients)}
+        for told in (False, True):
+            made = _errors(row, lengths, row["answer"], fp8_cache=told, limits=limits if told else None)
+            collected.setdefault((told, row["gpus"]), []).append(made)
+    for (told, gpus), some in sorted(collected.items()):
+        cells = [_cell([e[name] for e in some]) for name in ("ttft_s", "tpot_s", "e2e_s")]
+        lines.append(
+            f"| {gpus}, {'how it is set up' if told else 'nothing else'} | {len(some)} | {' | '.join(cells)} |"
+        )
+    return "\n".join(lines)
 
 
 def idle_rows(path: Path) -> list[Row]:
@@ -175,7 +223,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables of servers at engines' defaults.")
     parser.add_argument("sample", type=Path)
     sample = parser.parse_args().sample
-    texts = {"defaults": table(sample), "fp8-cache": table(sample, fp8_cache=True), "alone": idle_table(sample)}
+    texts = {"defaults": table(sample), "fp8-cache": table(sample, fp8_cache=True)}
+    texts |= {"alone": idle_table(sample), "other-model": other_table(sample)}
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page), encoding="utf-8")
 
