@@ -137,13 +137,13 @@ def other_table(path: Path) -> str:
     for row in other_rows(path):
         clients, lengths = row["clients"], {"prompt": row["prompt"], "output": row["answer"]}
         limits = {"max_num_seqs": clients, "max_batched_tokens": max(2 * row["prompt"], clients)}
-        for told in (False, True):
-            made = _errors(row, lengths, row["answer"], fp8_cache=told, limits=limits if told else None)
-            collected.setdefault((told, row["gpus"]), []).append(made)
-    for (told, gpus), some in sorted(collected.items()):
+        for describes in (False, True):
+            made = _errors(row, lengths, row["answer"], fp8_cache=describes, limits=limits if describes else None)
+            collected.setdefault((describes, row["gpus"]), []).append(made)
+    for (describes, gpus), some in sorted(collected.items()):
         cells = [_cell([e[name] for e in some]) for name in ("ttft_s", "tpot_s", "e2e_s")]
         lines.append(
-            f"| {gpus}, {'how it is set up' if told else 'nothing else'} | {len(some)} | {' | '.join(cells)} |"
+            f"| {gpus}, {'how it is set up' if describes else 'nothing else'} | {len(some)} | {' | '.join(cells)} |"
         )
     return "\n".join(lines)
 
