@@ -153,6 +153,33 @@ def test_a_like_chip_with_no_less_power_takes_no_longer_for_prompts(gpu: str, ol
         assert not {name: ratio for name, ratio in times.items() if ratio > 1.1}
 
 
+# Bytes a second by the makers' data sheets and aiconfigurator-core.
+BANDWIDTHS = {
+    "A100": 2.04e12,
+    "H100": 3.35e12,
+    "H200": 4.8e12,
+    "B200": 7.7e12,
+    "B300": 8e12,
+    "GB200": 8e12,
+    "L40S": 0.864e12,
+    "RTX-PRO-6000": 1.6e12,
+}
+
+
+@pytest.mark.parametrize("batch", [1, 8, 32, 128])
+def test_no_iteration_is_shorter_than_memory_takes_to_hand_over_the_weights(batch: int) -> None:
+    """Of experts those that so many tokens choose, if each chooses evenly; a fiftieth is how even they are."""
+    times = {}
+    for profile in ALL:
+        model = load_models()[profile.model]
+        chosen = model.top_k / model.experts if model.experts else 0.0
+        experts = (model.parameters - model.active_parameters) / (1.0 - chosen)  # parameters of all of them
+        read = 1.0 - experts / model.parameters * (1.0 - chosen) ** batch
+        memory_s = read * profile.memory.weights_bytes / (profile.tp * BANDWIDTHS[profile.gpu])
+        times[profile.name] = memory_s / gpu_seconds(profile, 0, 0, batch, 0)
+    assert not {name: ratio for name, ratio in times.items() if ratio > 1.02}
+
+
 def test_cards_without_a_bridge_are_no_slower_for_being_many() -> None:
     """Eight L40S that reach one another over PCIe: all-reduces cost a prompt less than its products save."""
 
