@@ -8,8 +8,8 @@ Products of vLLM's table of GB200 look as if the cards had been held back: of th
 shapes in bf16, and 11 % in nvfp4, take over 1.3 times as long as on B200. Neither SGLang's and TensorRT-LLM's on GB200
 nor vLLM's on B300 and GB300 do so, but for 0.5 % at most. Of products of many tokens the lesser of vLLM's and SGLang's
 stands in; in bf16 both call the same library. All-reduces of two GB200 take 0.74 ms for 67 million numbers there, where
-vLLM 0.14's table of GB200, the other engines' and those of B200 and B300 have 0.27 to 0.29: the lesser of vLLM 0.14's
-and vLLM 0.24's stands in.
+vLLM 0.14's table of GB200, SGLang 0.5.14's, TensorRT-LLM's and all of B200 and B300 have 0.27 to 0.29: the lesser of
+vLLM 0.14's and vLLM 0.24's stands in.
 """
 
 from collections.abc import Callable
