@@ -138,6 +138,36 @@ def test_a_prompt_takes_no_less_behind_a_prefix_than_alone():
     assert (behind.tokens(64, 1), behind.decoding(4, 512)) == (5.0, Kernels().decoding(4, 512))
 
 
+class Cached(Kernels):
+    """Kernels whose decoding takes a share of the time, as prompts' attention does another, with a narrower cache."""
+
+    def __init__(self, decode: float, prompts: float) -> None:
+        super().__init__()
+        self.decode, self.prompts = decode, prompts
+
+    def prompt(self, p: int, prior: int) -> float:
+        return self.prompts * 1e-6 * p * (prior + p / 2)
+
+    def decoding(self, batch: int, context: int) -> float:
+        return self.decode * super().decoding(batch, context)
+
+
+def test_what_a_narrower_cache_takes_of_attention_is_found_and_judged():
+    import caches
+    import cells
+    import fitting
+
+    cell = next(cells.cells())
+    assert cell.gpu == "A100"  # whose mixed attention is assumed: of decoding
+    wide, narrow = Cached(1.0, 1.0), Cached(0.55, 1.2)
+    solution = fitting.fitted(wide, cell.capacity, {"akm": 0.5})
+    found = caches.fitted_shares((wide, narrow), cell, solution)
+    assert (found["decode"], found["prompts"]) == pytest.approx((0.55, 1.2), rel=0.02)
+    assert found["held_out"]["share"] < 0.5
+    other = caches.fitted_shares((wide, Launched()), cell, solution)
+    assert other["held_out"]["share"] > caches.FARTHEST  # no share of what goes by the token
+
+
 def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(monkeypatch, tmp_path):
     import composing
     from cells import Cell

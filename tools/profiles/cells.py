@@ -116,6 +116,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     def least(**options: str) -> tuple[tuple[Kernels, ...], ...]:
         return (tuple(Kernels(gpu.system, b, options) for b in ("vllm", "sglang", "trtllm")),)
 
+    # where nobody says, the cache of a model that is published in fp8 is in fp8 too
+    latent = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"}
     every_head = shape.heads == shape.kv_heads and not shape.latent
     if weights == "bf16":
         return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm") + least()
@@ -125,8 +127,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     if weights == "fp8_block":
         return of("sglang", "trtllm", gemm_quant_mode="fp8_block")
     if weights == "fp8" and shape.latent:
-        block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block", "fmha_quant_mode": "bfloat16"}
-        return of("trtllm", "sglang", **block)
+        block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
+        return of("trtllm", "sglang", **block | latent)
     if weights == "fp8" and moe:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
         plain = {"gemm_quant_mode": "fp8", "moe_quant_mode": "fp8"}
@@ -140,7 +142,7 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})
     engines = ("trtllm", "vllm", "sglang") if moe else ("vllm", "trtllm", "sglang")
-    return of(*engines, **four, **({"fmha_quant_mode": "bfloat16"} if shape.latent else {}))
+    return of(*engines, **four, **(latent if shape.latent else {}))
 
 
 def cells() -> Iterator[Cell]:

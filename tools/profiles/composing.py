@@ -34,7 +34,20 @@ from tables import systems_path
 if TYPE_CHECKING:
     from cells import Cell
 
-__all__ = ["ASSUMED", "KNOTS", "LEAST", "MIXED", "TARGET", "TERMS", "Composer", "Kernels", "Least", "composed"]
+__all__ = [
+    "ASSUMED",
+    "KNOTS",
+    "LEAST",
+    "MIXED",
+    "TARGET",
+    "TERMS",
+    "Behind",
+    "Composer",
+    "Kernels",
+    "Least",
+    "composed",
+]
+__all__ += ["kernels_of", "lines", "mixing_of"]
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "durations.json"
@@ -225,16 +238,16 @@ def composed(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, An
 
 def _best(cell: "Cell", folder: Path) -> tuple[dict[str, Any] | None, str]:
     """The first of the cell's kernels that the form follows within its goals, else those that it follows best."""
-    kernels, why = _kernels(cell, folder)
+    kernels, why = kernels_of(cell, folder)
     best: dict[str, Any] | None = None
     for origin, kernel in kernels:
         try:
-            solution = origin | fitted(kernel, cell.capacity, _mixing(cell))
+            solution = origin | fitted(kernel, cell.capacity, mixing_of(cell))
         except Exception as error:  # the next choice's kernels
             why += f"{origin['backend']}: {str(error).splitlines()[0][:160]}; "
             continue
         if best is None or solution["fit"]["share"] < best["fit"]["share"]:
-            best = solution | {"held_out": judged(kernel, cell.capacity, _mixing(cell), solution)}
+            best = solution | {"held_out": judged(kernel, cell.capacity, mixing_of(cell), solution)}
         if best["fit"]["share"] <= 1.0:
             break
     if best is None or best["fit"]["share"] > FARTHEST:
@@ -259,7 +272,7 @@ def _nearest(kernels: list[tuple[dict[str, Any], Kernel]], cell: "Cell") -> dict
         return nearest_everywhere(closer(kernel, capacity, mixing))
 
     def off(kernel: Kernel, solution: dict[str, Any]) -> dict[str, Any]:
-        return checked(kernel, cell.capacity, _mixing(cell), solution)
+        return checked(kernel, cell.capacity, mixing_of(cell), solution)
 
     return _least_far(kernels, cell, fit, off, CHECKED)
 
@@ -271,22 +284,25 @@ def _least_far(
     tried: list[tuple[float, dict[str, Any], Kernel]] = []
     for origin, kernel in kernels:
         try:
-            solution = fit(kernel, cell.capacity, _mixing(cell))
+            solution = fit(kernel, cell.capacity, mixing_of(cell))
             tried.append((off(kernel, solution)["share"], origin | solution, kernel))
         except Exception:  # a table that these iterations have no row in
             continue
         if tried[-1][0] <= enough:
             break
     _, best, kernel = min(tried, key=lambda t: t[0])
-    return best | {"held_out": judged(kernel, cell.capacity, _mixing(cell), best)}
+    return best | {"held_out": judged(kernel, cell.capacity, mixing_of(cell), best)}
 
 
-def _mixing(cell: "Cell") -> dict[str, float] | None:
+def mixing_of(cell: "Cell") -> dict[str, float] | None:
+    """Terms of mixed attention relative to ak where they are assumed."""
     return MIXED.get(cell.kernels[0][0].system)
 
 
-def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Kernel]], str]:
-    """Each choice of kernels and what is said of it, and why where there are none."""
+def kernels_of(
+    cell: "Cell", folder: Path, more: dict[str, str] | None = None
+) -> tuple[list[tuple[dict[str, Any], Kernel]], str]:
+    """Each choice of kernels and what is said of it, and why where there are none; `more` options are not said."""
     shape = MODELS[cell.model]
     path = configuration(shape, folder)
     shared = None
@@ -299,7 +315,8 @@ def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Ker
         composers = []
         for kernels in choice:
             try:
-                composers.append(Composer(path, kernels, cell.tp, shape.experts > 0, shared))
+                asked = replace(kernels, options=kernels.options | (more or {}))
+                composers.append(Composer(path, asked, cell.tp, shape.experts > 0, shared))
             except Exception as error:  # a table that this shape has no row in
                 why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
         if composers:
@@ -332,13 +349,13 @@ def main() -> None:
             print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
     order = [cell.name for cell in cells()]
     text = ",\n".join(
-        f'"{part}": {_lines({name: table[name] for name in order if name in table})}'
+        f'"{part}": {lines({name: table[name] for name in order if name in table})}'
         for part, table in (("cells", done), ("refused", refused))
     )
     TARGET.write_text(f"{{{text}}}\n", encoding="utf-8")
 
 
-def _lines(table: dict[str, Any]) -> str:
+def lines(table: dict[str, Any]) -> str:
     """JSON with a line for each entry."""
     lines = (f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items())
     return "{\n" + ",\n".join(lines) + "\n}"
