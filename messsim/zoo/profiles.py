@@ -70,7 +70,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             knots=tuple(zip((row if "knots" in row else tables)["knots"], row["knots_s"], strict=True)),
             **dict(zip(tables["terms"], row["terms"], strict=True)),
             source=row["source"],
-            assumed=tuple(tables["assumed_terms"].get(gpu, ())),
+            assumed=(*tables["assumed_terms"].get(gpu, ()), *row.get("assumed", ())),
         ),
         duration_error=_error(row),
         host=load_hosts()[row["host"]],

@@ -101,7 +101,7 @@ HOSTS: dict[str, Row] = {
     )
 }
 
-DURATION = ("source", "knots", "knots_s", "terms", "error", "unseen", "fp8_cache")
+DURATION = ("source", "knots", "knots_s", "terms", "error", "unseen", "fp8_cache", "assumed")
 REGIONS = list(regions(np.array(held_out(10**9))))  # names, of iterations that no fit has seen
 UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
 UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
@@ -137,6 +137,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                 + [max(e["worst"] for e in errors.values())],
                 "unseen": _unseen(unseen),
                 **_fp8_cache(caches.get(cell.name)),
+                **({"assumed": ["knots"]} if "share" in result else {}),
                 "energy": energy,
                 "memory": {
                     "weights_bytes": weights_bytes(MODELS[cell.model], cell.weights),

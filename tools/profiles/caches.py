@@ -91,7 +91,7 @@ def shares(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, Any]
 def _same(cell: "Cell", folder: Path, solution: dict[str, Any], more: dict[str, str]) -> Kernel:
     """The kernels that the cell's coefficients are of, with more options."""
     kernels, why = kernels_of(cell, folder, more)
-    of = {"backend": solution["backend"], "options": solution["options"]}
+    of = {name: solution[name] for name in ("backend", "options", "share") if name in solution}
     found = next((kernel for origin, kernel in kernels if origin == of), None)
     if found is None:
         raise LookupError(why or "no such kernels")

@@ -63,6 +63,7 @@ MIXED = {
     "a100_sxm": _ADA,
 }
 ASSUMED = tuple(_ADA)
+EXPERTS = "context_moe"
 LEAST = "least"  # of several engines' kernels
 CHECKED = 0.9  # share of its goals within which a fit to more iterations is taken
 FARTHEST = 2.5  # times its goals that a region may be off before a cell is left out
@@ -70,11 +71,12 @@ FARTHEST = 2.5  # times its goals that a region may be off before a cell is left
 
 @dataclass(frozen=True)
 class Kernels:
-    """Whose kernels a profile is composed of."""
+    """Whose kernels a profile is composed of; `share`: others, whose experts say how several GPUs share one's work."""
 
     system: str
     backend: str
     options: dict[str, str]
+    share: "Kernels | None" = None
 
 
 class Composer:
@@ -86,6 +88,7 @@ class Composer:
         context = self._names(self._engine.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
         decode = self._names(self._engine.evaluate_generation_ops, {"batch_size": 4, "s": 512})
         self._rest = [i for i, name in enumerate(context) if not _is_attention(name) and "logits" not in name]
+        self._experts = [i for i, name in enumerate(context) if name == EXPERTS]
         self._prompt_attention = [i for i, name in enumerate(context) if _is_attention(name)]
         self._decode_attention = [i for i, name in enumerate(decode) if _is_attention(name)]
         self._logits = [i for i, name in enumerate(decode) if "logits" in name]
@@ -106,7 +109,9 @@ class Composer:
             except Exception as error:
                 if "out of range" in str(error):
                     return names
-                raise
+                if "MoE data missing" not in str(error):
+                    raise
+                names.append(EXPERTS)  # of another engine, or nothing can be composed
 
     def _tokens(self, n: int, outputs: int) -> float:
         """All new tokens together, `outputs` of which ask for a next token."""
@@ -117,6 +122,10 @@ class Composer:
             parts.append(self._shared.evaluate_context_ops(self._mlp, batch_size=1, s=n, prefix=0, x=n))
         return sum(_sum(part) for part in parts)
 
+    def experts(self, n: int) -> float:
+        """The experts' part of all new tokens."""
+        return _sum(self._engine.evaluate_context_ops(self._experts, batch_size=1, s=n, prefix=0, x=n))
+
     def _prompt(self, p: int, prior: int) -> float:
         """Attention of p prompt tokens after `prior` cached ones."""
         return _sum(self._engine.evaluate_context_ops(self._prompt_attention, batch_size=1, s=p, prefix=prior))
@@ -125,6 +134,25 @@ class Composer:
         """Attention of decoding sequences with `context` cached tokens each."""
         ops = self._decode_attention
         return _sum(self._engine.evaluate_generation_ops(ops, batch_size=batch, s=context + 1))
+
+
+class Shared(Composer):
+    """Kernels whose experts were timed on one GPU alone: on several they take the share that another engine's do."""
+
+    def __init__(self, model_path: str, kernels: Kernels, tp: int, moe: bool, shared: str | None = None) -> None:
+        super().__init__(model_path, kernels, tp, moe, shared)
+        assert kernels.share is not None
+        names = self._names(self._engine.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
+        self._experts = [i for i in self._rest if names[i] == EXPERTS]
+        self._rest = [i for i in self._rest if names[i] != EXPERTS]
+        self._alone, *self._others = (
+            Composer(model_path, each, gpus, moe, shared)
+            for each, gpus in ((kernels, 1), (kernels.share, tp), (kernels.share, 1))
+        )
+
+    def _tokens(self, n: int, outputs: int) -> float:
+        some, alone = (other.experts(n) for other in self._others)
+        return super()._tokens(n, outputs) + self._alone.experts(n) * some / alone
 
 
 class Least:
@@ -316,11 +344,14 @@ def kernels_of(
         for kernels in choice:
             try:
                 asked = replace(kernels, options=kernels.options | (more or {}))
-                composers.append(Composer(path, asked, cell.tp, shape.experts > 0, shared))
+                kind = Composer if kernels.share is None or cell.tp == 1 else Shared
+                composers.append(kind(path, asked, cell.tp, shape.experts > 0, shared))
             except Exception as error:  # a table that this shape has no row in
                 why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
         if composers:
             origin = {"backend": backend_of(choice), "options": choice[0].options}
+            if choice[0].share is not None:
+                origin["share"] = choice[0].share.backend
             collected.append((origin, composers[0] if len(composers) == 1 else Least(composers)))
     return collected, why
 
