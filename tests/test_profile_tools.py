@@ -138,6 +138,70 @@ def test_a_prompt_takes_no_less_behind_a_prefix_than_alone():
     assert (behind.tokens(64, 1), behind.decoding(4, 512)) == (5.0, Kernels().decoding(4, 512))
 
 
+class Cached(Kernels):
+    """Kernels whose decoding takes a share of the time, as prompts' attention does another, with a narrower cache."""
+
+    def __init__(self, decode: float, prompts: float) -> None:
+        super().__init__()
+        self.decode, self.prompts = decode, prompts
+
+    def prompt(self, p: int, prior: int) -> float:
+        return self.prompts * 1e-6 * p * (prior + p / 2)
+
+    def decoding(self, batch: int, context: int) -> float:
+        return self.decode * super().decoding(batch, context)
+
+
+def test_what_a_narrower_cache_takes_of_attention_is_found_and_judged():
+    import caches
+    import cells
+    import fitting
+
+    cell = next(cells.cells())
+    assert cell.gpu == "A100"  # whose mixed attention is assumed: of decoding
+    wide, narrow = Cached(1.0, 1.0), Cached(0.55, 1.2)
+    solution = fitting.fitted(wide, cell.capacity, {"akm": 0.5})
+    found = caches.fitted_shares((wide, narrow), cell, solution)
+    assert (found["decode"], found["prompts"]) == pytest.approx((0.55, 1.2), rel=0.02)
+    assert found["held_out"]["share"] < 0.5
+    other = caches.fitted_shares((wide, Launched()), cell, solution)
+    assert other["held_out"]["share"] > caches.FARTHEST  # no share of what goes by the token
+
+
+class Engine:
+    """Milliseconds of an engine's operations, among them all experts, by so many GPUs; some were not timed."""
+
+    OPS = ("context_qkv_gemm", "context_attention", "context_moe")
+
+    def __init__(self, backend: str, gpus: int) -> None:
+        self.gpus, self.timed = gpus, backend == "other" or gpus == 1
+        self.experts = {"other": 10.0, "quick": 4.0}[backend] / gpus**0.5
+
+    def evaluate_context_ops(self, ops, **_):
+        return [(self._name(i), self.experts if i == 2 else 1.0) for i in ops]
+
+    def _name(self, i: int) -> str:
+        if i >= len(self.OPS):
+            raise RuntimeError("out of range")
+        if i == 2 and not self.timed:
+            raise RuntimeError("MoE data missing for MoeKey")
+        return self.OPS[i]
+
+    def evaluate_generation_ops(self, ops, **_):
+        return [(("logits_gemm", "generation_attention")[i], 0.5) for i in ops if i < 2 or self._name(9)]
+
+
+def test_experts_that_were_timed_on_one_gpu_take_the_share_that_others_do(monkeypatch):
+    import composing
+
+    monkeypatch.setattr(composing, "_engine", lambda path, kernels, tp, more: Engine(kernels.backend, tp))
+    quick = composing.Kernels("system", "quick", {}, share=composing.Kernels("system", "other", {}))
+    assert composing.Composer("model", quick, 1, moe=True).tokens(64, 1) == pytest.approx(1.0 + 4.0 + 0.5)
+    with pytest.raises(RuntimeError, match="MoE data missing"):
+        composing.Composer("model", quick, 4, moe=True).tokens(64, 1)
+    assert composing.Shared("model", quick, 4, moe=True).tokens(64, 1) == pytest.approx(1.0 + 4.0 / 2.0 + 0.5)
+
+
 def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(monkeypatch, tmp_path):
     import composing
     from cells import Cell

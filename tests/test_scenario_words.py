@@ -9,7 +9,7 @@ from test_scenario_errors import READ, SESSIONS, problems
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
 from messsim.scenario.checks import notes_of
-from messsim.scenario.fleet import Drafts
+from messsim.scenario.drafts import Drafts
 from messsim.scenario.routing import Router
 from messsim.scenario.toml import read_toml
 

@@ -89,6 +89,21 @@ def test_a_share_of_ones_own_is_what_profiles_assume():
     assert prepare(scenario(**served, gpu_memory_share=0.95)).pools[0].kv_capacity_tokens > stated.kv_capacity_tokens
 
 
+@pytest.mark.parametrize("engine", [None, "vllm", "sglang", "tensorrt-llm"])
+def test_a_cache_in_fp8_holds_twice_the_tokens(engine):
+    served = {"profile": "Qwen3-32B", "gpu": "H200", "tp": 2, "coefficients": None} | (
+        {"engine": engine} if engine else {}
+    )
+    auto, fp8 = (prepare(scenario(**served, kv_cache_dtype=d)).pools[0] for d in ("auto", "fp8"))
+    assert 0 <= fp8.kv_capacity_tokens - 2 * auto.kv_capacity_tokens <= 1
+    shares = auto.profile.fp8_cache
+    assert fp8.coefficients["ak_s_per_token"] == shares.decode * auto.coefficients["ak_s_per_token"]
+    stated = prepare(scenario(**served, kv_cache_dtype="fp8", kv_capacity_tokens=30_000)).pools[0]
+    assert stated.kv_capacity_tokens == 30_000
+    with pytest.raises(ScenarioError, match=r'kv_cache_dtype = "fp8": no kernels of a cache in fp8'):
+        prepare(scenario(**served | {"gpu": "A100"}, kv_cache_dtype="fp8"))
+
+
 def scenario_with(served):
     return {
         "name": "engines",
@@ -222,6 +237,8 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"kv_block_tokens": 0}, "kv_block_tokens"),
         ({"kv_block_tokens": 16, "kv_capacity_tokens": 15}, "expected at least one block"),
         ({"gpu_memory_share": 0.5}, "expected a profile and no kv_capacity_tokens"),
+        ({"kv_cache_dtype": "fp8"}, 'expected a profile, or "auto" and coefficients'),
+        ({"kv_cache_dtype": "int4"}, "kv_cache_dtype"),
         ({"gpu_memory_share": 1.5}, "gpu_memory_share = 1.5: expected at most 1"),
         ({"kind": "api", "coefficients": None, "prefix_cache": True}, "prefix_cache"),
     ],

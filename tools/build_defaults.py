@@ -6,8 +6,8 @@ SILICON_SAMPLE is `aiconfigurator_core/systems/silicon_sample.csv` of the wheel 
 Of its rows those of InferenceMAX are read, of Llama-3.1-70B and gpt-oss-120b without expert parallelism: clients who
 each send the next request when the last is answered, prompts and answers uniform between 0.8 and 1 of the nominal
 length. Of each model, GPU, engine and number of GPUs at most `MOST` rows are simulated, every n-th. A scenario says the
-model, the GPU, the weights and the engine; everything else is messsim's default. A second table is of the rows whose
-servers had their cache in fp8: there a scenario says twice as many tokens as the profile has room for in bf16.
+model, the GPU, the weights and the engine; everything else is messsim's default. A second table is of the same rows:
+there a scenario says too what the scripts say that started the servers (`started`).
 
 Idle servers, which answer one client, are the rows of Qwen3-32B with one request under way (GB200, TensorRT-LLM 1.3
 behind Dynamo's front end), and what SGLang's documentation has of Llama-3.1-8B without speculative decoding.
@@ -20,6 +20,7 @@ prompts an iteration, and a cache in fp8.
 import argparse
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -30,12 +31,13 @@ from messsim.study.validate.against_hardware import predict
 from messsim.zoo import UnknownProfile, find_profile
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
-_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|fp8-cache|alone|other-model) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (?P<name>defaults|started|alone|other-model) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 MODELS = ("meta-llama/Llama-3.1-70B", "openai/gpt-oss-120b")
 WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4"}
 ENGINES = {"vllm": "vllm", "sglang": "sglang", "trtllm": "tensorrt-llm"}
 GPUS = {"h100_sxm": "H100", "h200_sxm": "H200", "b200_sxm": "B200"}
+_MEASURED = re.compile(r"measured=(\d{4}-\d\d)")
 ALONE = re.compile(r"silicon_concurrency=1;")
 OTHER = {"model_path": "Qwen/Qwen3-32B", "system": "h100_sxm", "backend": "trtllm", "backend_version": "1.0.0rc3"}
 # Tokens a second of MT-Bench with one client; its lengths, some 300 and 400 tokens, hardly matter
@@ -77,20 +79,39 @@ def rows(path: Path) -> list[Row]:
                 "prompt": int(float(row["isl"])),
                 "answer": int(float(row["osl"])),
                 "clients": int(float(row["batch_size"])),
+                "month": _MEASURED.search(row["silicon_data_source"])[1],  # type: ignore[index]
                 "ttft_s": float(row["silicon_ttft_ms"]) / 1e3,
                 "tpot_s": float(row["silicon_tpot_ms"]) / 1e3,
             }
     return list(collected.values())
 
 
-def errors(row: Row, *, fp8_cache: bool = False) -> dict[str, float]:
+def started(row: Row) -> Row:
+    """What the script says that started the server of a row, beside model, GPUs and engine.
+
+    SemiAnalysisAI/InferenceX, benchmarks/: 70b_*.sh at c198b20e, as since September 2025; gptoss_fp4_*.sh, whose cache
+    on B200 is in fp8 with TensorRT-LLM since ac1998a5 (October), with vLLM since 25506e87 (5 December).
+    """
+    model, _, gpu, engine = row["group"]
+    gpt, blackwell = model.startswith("gpt-oss"), gpu == "B200"
+    dtype = "fp8" if not gpt or (blackwell and (engine != "vllm" or row["month"] >= "2025-12")) else "auto"
+    if engine == "vllm":
+        places = 512 if blackwell else row["clients"]
+        return {"kv_cache_dtype": dtype, "max_batched_tokens": 8192, "max_num_seqs": places, "gpu_memory_share": 0.9}
+    if gpt:
+        places = 512 if blackwell else row["clients"]
+        return {"kv_cache_dtype": dtype, "max_batched_tokens": 20_000, "max_num_seqs": places, "gpu_memory_share": 0.85}
+    return {"kv_cache_dtype": dtype, "max_batched_tokens": 16_384}
+
+
+def errors(row: Row, settings: Row) -> dict[str, float]:
     """Predicted over measured, minus one."""
     lengths = {"prompt": _uniform(row["prompt"]), "output": _uniform(row["answer"])}
-    return _errors(row, lengths, 0.9 * row["answer"], fp8_cache=fp8_cache)
+    return _errors(row, lengths, 0.9 * row["answer"], settings)
 
 
-def _errors(row: Row, lengths: Row, answer: float, **options: Any) -> dict[str, float]:
-    whole = _predicted(row, row["clients"], lengths, "ttft_s", "tpot_s", **options)
+def _errors(row: Row, lengths: Row, answer: float, settings: Row) -> dict[str, float]:
+    whole = _predicted(row, row["clients"], lengths, settings, "ttft_s", "tpot_s")
     tokens = answer - 1
     measured = {name: row[name] for name in whole}
     for each in (whole, measured):
@@ -98,15 +119,11 @@ def _errors(row: Row, lengths: Row, answer: float, **options: Any) -> dict[str, 
     return {name: whole[name] / measured[name] - 1 for name in whole}
 
 
-def _predicted(
-    row: Row, clients: int, lengths: Row, *names: str, fp8_cache: bool = False, limits: Row | None = None
-) -> dict[str, float]:
-    """Means of the named readings of a server with so many clients; `limits` are what its scenario says besides."""
+def _predicted(row: Row, clients: int, lengths: Row, settings: Row, *names: str) -> dict[str, float]:
+    """Means of the named readings of a server with so many clients; `settings` are what its scenario says besides."""
     model, weights, gpu, engine = row["group"]
     served = {"name": model, "profile": model, "gpu": gpu, "tp": row["gpus"], "weights": weights, "engine": engine}
-    served |= limits or {}
-    if fp8_cache:
-        served["kv_capacity_tokens"] = 2 * find_profile(model, gpu, row["gpus"], weights).memory.kv_capacity_tokens
+    served |= settings
     requests = REQUESTS_A_CLIENT * clients
     scenario = one_server("defaults", served, {"kind": "closed", "clients": clients}, requests, lengths, None, None)
     return predict(Point("served", {"clients": clients}, dict.fromkeys(names, 1.0), scenario, (0, requests)))
@@ -136,9 +153,10 @@ def other_table(path: Path) -> str:
     collected: dict[tuple[bool, int], list[dict[str, float]]] = {}
     for row in other_rows(path):
         clients, lengths = row["clients"], {"prompt": row["prompt"], "output": row["answer"]}
-        limits = {"max_num_seqs": clients, "max_batched_tokens": max(2 * row["prompt"], clients)}
+        described = {"max_num_seqs": clients, "max_batched_tokens": max(2 * row["prompt"], clients)}
+        described["kv_cache_dtype"] = "fp8"
         for describes in (False, True):
-            made = _errors(row, lengths, row["answer"], fp8_cache=describes, limits=limits if describes else None)
+            made = _errors(row, lengths, row["answer"], described if describes else {})
             collected.setdefault((describes, row["gpus"]), []).append(made)
     for (describes, gpus), some in sorted(collected.items()):
         cells = [_cell([e[name] for e in some]) for name in ("ttft_s", "tpot_s", "e2e_s")]
@@ -174,7 +192,7 @@ def idle_table(path: Path) -> str:
     readings = "".join(f" {reading}, ms | predicted | error |" for reading in ("TTFT", "a token"))
     lines = [f"| model, weights, GPUs, engine | prompt | answer |{readings}", "| --- " + "| ---: " * 8 + "|"]
     for row in idle_rows(path):
-        made = _predicted(row, 1, {"prompt": row["prompt"], "output": row["answer"]}, "ttft_s", "e2e_s")
+        made = _predicted(row, 1, {"prompt": row["prompt"], "output": row["answer"]}, {}, "ttft_s", "e2e_s")
         model, weights, gpu, engine = row["group"]
         cells = [f"{model}, {weights}, {row['gpus']} {gpu}, {engine}", f"{row['prompt']:,}", f"{row['answer']:,}"]
         for name, each in (("ttft_s", 1), ("e2e_s", row["answer"])):
@@ -191,20 +209,18 @@ def _uniform(nominal: int) -> Row:
     return {"kind": "empirical", "tokens": [round(nominal * (0.8 + 0.01 * (i + 0.5))) for i in range(20)]}
 
 
-def table(path: Path, *, fp8_cache: bool = False) -> str:
+def table(path: Path, settings: Callable[[Row], Row]) -> str:
     """Errors of TTFT, TPOT and end to end by model, weights, GPU and engine, as Markdown."""
     groups: dict[tuple[str, ...], dict[int, list[Row]]] = {}
     for row in rows(path):
         groups.setdefault(row["group"], {}).setdefault(row["gpus"], []).append(row)
     lines = ["| model, weights, GPU, engine | rows | TTFT | TPOT | end to end |", "| --- | ---: | ---: | ---: | ---: |"]
     for group, by_gpus in sorted(groups.items()):
-        if fp8_cache and group[1] not in WEIGHTS.values():
-            continue
         chosen = [r for some in by_gpus.values() for r in some[:: -(-len(some) // MOST)]]
         collected = []
         for row in chosen:
             try:
-                collected.append(errors(row, fp8_cache=fp8_cache))
+                collected.append(errors(row, settings(row)))
             except MesssimError as error:
                 raise SystemExit(f"{row}: {error}") from None
         cells = [_cell([e[name] for e in collected]) for name in ("ttft_s", "tpot_s", "e2e_s")]
@@ -223,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables of servers at engines' defaults.")
     parser.add_argument("sample", type=Path)
     sample = parser.parse_args().sample
-    texts = {"defaults": table(sample), "fp8-cache": table(sample, fp8_cache=True)}
+    texts = {"defaults": table(sample, lambda _: {}), "started": table(sample, started)}
     texts |= {"alone": idle_table(sample), "other-model": other_table(sample)}
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page), encoding="utf-8")

@@ -335,7 +335,7 @@ def _profile(serving: Serving) -> Profile | None:
     if serving.gpu is None:
         raise ScenarioError(f"gpu: missing for profile {serving.profile!r}; expected one such as 'H100'")
     try:
-        return find_profile(serving.profile, serving.gpu, serving.tp, serving.weights)
+        return find_profile(serving.profile, serving.gpu, serving.tp, serving.weights, serving.kv_cache_dtype)
     except UnknownProfile as error:
         raise ScenarioError(f"profile = {serving.profile!r}: {error}") from None
 

@@ -1,14 +1,14 @@
 """Models, pools of replicas, and the cluster they form."""
 
-from itertools import accumulate, pairwise
-from operator import mul
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from .autoscale import Autoscale
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .dispatch import OWN, Dispatch, KvRouter, OwnRule, Packed, PrefixAffinity, Scored, SessionAffinity
+from .drafts import Drafts
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
 from .transfer import DECODE_RULES, DecodeRule, Role, Transfer
@@ -19,7 +19,6 @@ __all__ = [
     "Cluster",
     "Coefficients",
     "Cost",
-    "Drafts",
     "Failures",
     "Host",
     "Model",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 MOST_KNOTS = 32  # MS_MOST_KNOTS of csrc/iteration.h
-MOST_DRAFTS = 16  # MS_DRAFTS_MOST of csrc/drafts.h
 MOST_REPLICAS = 100_000  # of a pool and of all pools: each is simulated
 
 
@@ -107,47 +105,6 @@ class Coefficients(Part):
         return self
 
 
-# Tagged, so that an error is about one of them.
-_OneOrEach = Annotated[
-    Annotated[Fraction, Tag("number")] | Annotated[list[Fraction], Tag("list")],
-    Discriminator(lambda value: "list" if isinstance(value, list) else "number"),
-]
-
-
-class Drafts(Part):
-    """Speculative decoding: a draft model guesses tokens, which one iteration of the model checks at once."""
-
-    tokens: int = Field(
-        ge=1, le=MOST_DRAFTS, description="tokens that are drafted for each sequence and that an iteration checks"
-    )
-    acceptance: _OneOrEach = Field(
-        description="probability that a draft is right if those before it are: of all, or of each in order"
-    )
-    draft_s: NonNegative = Field(0.0, description="time that drafting adds to an iteration, s")
-    draft_s_per_sequence: NonNegative = Field(0.0, description="and for each decoding sequence, s")
-
-    @model_validator(mode="after")
-    def _one_for_each(self) -> Self:
-        if isinstance(self.acceptance, list) and len(self.acceptance) != self.tokens:
-            raise ValueError(
-                f"acceptance has {len(self.acceptance)} probabilities for tokens = {self.tokens}; expected one for "
-                "each, or one for all"
-            )
-        return self
-
-    @property
-    def accepted(self) -> list[float]:
-        """The probability of each draft."""
-        return self.acceptance if isinstance(self.acceptance, list) else [self.acceptance] * self.tokens
-
-    def iterations(self, tokens: float) -> float:
-        """Mean iterations that many tokens take: those beyond the last one wanted count too (renewal theory)."""
-        reached = [1.0, *accumulate(self.accepted, mul)]  # P(X > x), X tokens of an iteration, x = 0, 1, ...
-        mean = sum(reached)
-        square = sum((2 * x + 1) * p for x, p in enumerate(reached))
-        return max(tokens + square / (2.0 * mean) - 0.5, 1.0) / mean if tokens > 0.0 else 0.0
-
-
 class Serving(Part):
     """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
 
@@ -160,6 +117,11 @@ class Serving(Part):
         None,
         description="kind of the profile's weights; none: what the model's name says, else as published (gpt-oss "
         "mxfp4, DeepSeek fp8, others bf16)",
+    )
+    kv_cache_dtype: Literal["auto", "fp8"] = Field(
+        "auto",
+        description="kind of the profile's cached keys and values: fp8 takes half the memory, and attention what "
+        "kernels take with it (vLLM, SGLang: --kv-cache-dtype; TensorRT-LLM: kv_cache_config.dtype); auto: bf16",
     )
     host: Host | None = Field(
         None, description="time outside the GPU; none: that of the `engine`, or else the profile's or the coefficients'"
@@ -315,6 +277,11 @@ class Serving(Part):
             raise ValueError(
                 f"gpu_memory_share = {self.gpu_memory_share:g}: a profile's memory goes by it, unless "
                 "kv_capacity_tokens says what it holds; expected a profile and no kv_capacity_tokens"
+            )
+        if self.kv_cache_dtype != "auto" and self.profile is None:
+            raise ValueError(
+                f'kv_cache_dtype = "{self.kv_cache_dtype}": chooses the times and the memory of a built-in profile; '
+                'expected a profile, or "auto" and coefficients measured with such a cache'
             )
         if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
             raise ValueError(

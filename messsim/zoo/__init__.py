@@ -13,12 +13,13 @@ from messsim.zoo.profiles import (
     load_sources,
     select_profiles,
 )
-from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
+from messsim.zoo.records import Duration, DurationError, Energy, Fp8Cache, Host, Memory, Profile
 
 __all__ = [
     "Duration",
     "DurationError",
     "Energy",
+    "Fp8Cache",
     "Gpu",
     "Host",
     "Memory",

@@ -11,7 +11,7 @@ from typing import Any
 from messsim.errors import MesssimError
 from messsim.zoo.facts import Gpu, Model, Source
 from messsim.zoo.names import gpu_named, model_named, weights_named
-from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
+from messsim.zoo.records import Duration, DurationError, Energy, Fp8Cache, Host, Memory, Profile
 
 __all__ = [
     "UnknownProfile",
@@ -70,7 +70,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             knots=tuple(zip((row if "knots" in row else tables)["knots"], row["knots_s"], strict=True)),
             **dict(zip(tables["terms"], row["terms"], strict=True)),
             source=row["source"],
-            assumed=tuple(tables["assumed_terms"].get(gpu, ())),
+            assumed=(*tables["assumed_terms"].get(gpu, ()), *row.get("assumed", ())),
         ),
         duration_error=_error(row),
         host=load_hosts()[row["host"]],
@@ -81,14 +81,22 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
             source="assumed",
             assumed=("kv_capacity_tokens",),
         ),
+        fp8_cache=_fp8_cache(row["fp8_cache"]) if "fp8_cache" in row else None,
     )
 
 
 def _error(row: Row) -> DurationError:
-    region, error, bias = row["unseen"]
-    name = _tables()["regions"][region]
     decode, prefill, mixed, worst = row["error"]
-    return DurationError(decode, prefill, mixed, worst, name, error, bias)
+    return DurationError(decode, prefill, mixed, worst, *_unseen(row["unseen"]))
+
+
+def _fp8_cache(figures: list[Any]) -> Fp8Cache:
+    return Fp8Cache(figures[0], figures[1], *_unseen(figures[2:]))
+
+
+def _unseen(figures: list[Any]) -> tuple[str, float, float]:
+    region, error, bias = figures
+    return _tables()["regions"][region], error, bias
 
 
 def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:
@@ -147,7 +155,7 @@ def load_sources() -> Mapping[str, Source]:
 
 
 @lru_cache(maxsize=256)
-def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> Profile:
+def find_profile(model: str, gpu: str, tp: int, weights: str | None = None, kv_cache_dtype: str = "auto") -> Profile:
     """Return the profile of a model on `tp` GPUs of one kind.
 
     Parameters
@@ -156,11 +164,14 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
         As people name them: "Llama-3.1-8B" or "meta-llama/Llama-3.1-8B-Instruct", "H100" or "H100-80GB-SXM5".
     weights
         Kind of the weights; none: what the name says ("Qwen/Qwen3-32B-FP8"), else as the model is published.
+    kv_cache_dtype
+        "fp8", or "auto": bf16.
 
     Raises
     ------
     UnknownProfile
-        With the nearest models, or with the GPUs, tp and weights that the model has.
+        With the nearest models, or with the GPUs, tp and weights that the model has; if no kernels of a cache in fp8
+        were timed for it.
     """
     name = model_named(model, load_models())
     of_model = [key for key in _rows() if key[0] == name]
@@ -172,9 +183,22 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
     kind = weights or weights_named(model, {key[3] for key in of_model}) or published
     if kind in kinds:
-        return _profile(*alike[kinds.index(kind)])
+        return _cached(_profile(*alike[kinds.index(kind)]), kv_cache_dtype)
     wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
     raise UnknownProfile(f"no built-in profile of {wanted}; there are: {_combinations(of_model)}")
+
+
+def _cached(profile: Profile, kv_cache_dtype: str) -> Profile:
+    if kv_cache_dtype == "auto":
+        return profile
+    if profile.fp8_cache is not None:
+        return profile.with_fp8_cache()
+    others = [key for key, row in _rows().items() if key[0] == profile.model and "fp8_cache" in row]
+    raise UnknownProfile(
+        f'kv_cache_dtype = "{kv_cache_dtype}": no kernels of a cache in fp8 were timed for {profile.name}; expected '
+        f'"auto" and kv_capacity_tokens as its engine prints it'
+        + (f"; there are for: {_combinations(others)}" if others else "")
+    )
 
 
 def select_profiles(

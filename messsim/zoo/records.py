@@ -3,9 +3,9 @@
 `source` is a key of `load_sources()`; `assumed` names the fields that no measurement stands behind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Duration", "DurationError", "Energy", "Host", "Memory", "Profile"]
+__all__ = ["Duration", "DurationError", "Energy", "Fp8Cache", "Host", "Memory", "Profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,25 @@ class DurationError:
 
 
 @dataclass(frozen=True, slots=True)
+class Fp8Cache:
+    """What attention takes with a cache in fp8, by kernels that have both.
+
+    Attributes
+    ----------
+    decode, prompts : float
+        Share of what decoding sequences' cached tokens, and prompts' attention, take with a cache in bf16.
+    unseen_region, unseen_error, unseen_bias
+        As in `DurationError`, of iterations with a cache in fp8.
+    """
+
+    decode: float
+    prompts: float
+    unseen_region: str
+    unseen_error: float
+    unseen_bias: float
+
+
+@dataclass(frozen=True, slots=True)
 class Energy:
     """The coefficients of GPU energy; `iteration_joules` has the formula. No CPU, network or cooling.
 
@@ -147,7 +166,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One model, with weights of one kind, on one tensor-parallel group of `tp` GPUs (G in the formulas)."""
+    """One model, with weights of one kind, on one tensor-parallel group of `tp` GPUs (G in the formulas).
+
+    Its cache is in bf16; `with_fp8_cache` is the same with a cache in fp8.
+    """
 
     model: str
     gpu: str
@@ -159,6 +181,35 @@ class Profile:
     host: Host
     energy: Energy
     memory: Memory
+    fp8_cache: Fp8Cache | None
+
+    def with_fp8_cache(self) -> "Profile":
+        """The same with a cache of half the bytes, for a profile whose `fp8_cache` is not None.
+
+        Attention takes what kernels take; the energy of a cached token is halved with its bytes, which is assumed.
+        """
+        shares, d, e, m = self.fp8_cache, self.duration, self.energy, self.memory
+        assert shares is not None
+        return replace(
+            self,
+            duration=replace(
+                d,
+                ak_s_per_token=d.ak_s_per_token * shares.decode,
+                akm_s_per_token=d.akm_s_per_token * shares.decode,
+                akx_s_per_token=d.akx_s_per_token * shares.decode,
+                abk_s_per_token=d.abk_s_per_token * shares.decode,
+                aq_s_per_token2=d.aq_s_per_token2 * shares.prompts,
+                ac_s_per_token=d.ac_s_per_token * shares.prompts,
+            ),
+            energy=replace(
+                e,
+                ek_j_per_cached_token=e.ek_j_per_cached_token / 2,
+                assumed=tuple(dict.fromkeys((*e.assumed, "ek_j_per_cached_token"))),
+            ),
+            memory=replace(
+                m, kv_bytes_per_token=m.kv_bytes_per_token // 2, kv_capacity_tokens=2 * m.kv_capacity_tokens
+            ),
+        )
 
     @property
     def name(self) -> str:

@@ -5,8 +5,9 @@
 Where durations have changed, run it again until the file stays as it is: what metered servers did is read off
 simulations with the file as it stands, the second time with the new durations.
 
-Duration: tools/profiles/durations.json, which tools/profiles/composing.py makes. Only coefficients are written, never a
-measured row. Once the file has settled, the same tables give the same bytes.
+Duration: tools/profiles/durations.json, which tools/profiles/composing.py makes, and what attention takes with a cache
+in fp8, tools/profiles/caches.json, which tools/profiles/caches.py makes. Only coefficients are written, never a row of
+a table. Once the file has settled, the same tables give the same bytes.
 
 Host: values by kind of scheduler, assumed (see HOSTS).
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from caches import TARGET as CACHES
 from cells import GPUS, cells, weights_bytes
 from composing import ASSUMED, KNOTS, LEAST, MIXED, TERMS
 from composing import TARGET as DURATIONS
@@ -99,6 +101,7 @@ HOSTS: dict[str, Row] = {
     )
 }
 
+DURATION = ("source", "knots", "knots_s", "terms", "error", "unseen", "fp8_cache", "assumed")
 REGIONS = list(regions(np.array(held_out(10**9))))  # names, of iterations that no fit has seen
 UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
 UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
@@ -107,6 +110,7 @@ UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
 def profiles(data: Path) -> tuple[list[Row], Row]:
     """Return every profile of the zoo, sorted by model, GPU, tp and weights, and the rule of assumed energies."""
     composed = json.loads(DURATIONS.read_text(encoding="utf-8"))["cells"]
+    caches = json.loads(CACHES.read_text(encoding="utf-8"))["cells"]
     fits, at_measured = measured_energies(data)
     medians = ratios(at_measured)
     zoo = []
@@ -131,7 +135,9 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                 "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
                 + [max(e["worst"] for e in errors.values())],
-                "unseen": [REGIONS.index(unseen["region"]), unseen["mape"], unseen["bias"]],
+                "unseen": _unseen(unseen),
+                **_fp8_cache(caches.get(cell.name)),
+                **({"assumed": ["knots"]} if "share" in result else {}),
                 "energy": energy,
                 "memory": {
                     "weights_bytes": weights_bytes(MODELS[cell.model], cell.weights),
@@ -141,6 +147,14 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
             }
         )
     return sorted(zoo, key=lambda p: tuple(p["head"].values())), rules(medians)
+
+
+def _unseen(region: Row) -> list[Any]:
+    return [REGIONS.index(region["region"]), region["mape"], region["bias"]]
+
+
+def _fp8_cache(shares: Row | None) -> Row:
+    return {} if shares is None else {"fp8_cache": [shares["decode"], shares["prompts"], *_unseen(shares["held_out"])]}
 
 
 def render(data: Path) -> str:
@@ -177,7 +191,7 @@ def render(data: Path) -> str:
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
     for profile in zoo:
-        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error", "unseen") if k in profile}
+        duration = {k: profile[k] for k in DURATION if k in profile}
         rows = [profile["head"], duration]
         rows.append({k: profile[k] for k in ("energy", "memory")})
         inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)

@@ -34,7 +34,20 @@ from tables import systems_path
 if TYPE_CHECKING:
     from cells import Cell
 
-__all__ = ["ASSUMED", "KNOTS", "LEAST", "MIXED", "TARGET", "TERMS", "Composer", "Kernels", "Least", "composed"]
+__all__ = [
+    "ASSUMED",
+    "KNOTS",
+    "LEAST",
+    "MIXED",
+    "TARGET",
+    "TERMS",
+    "Behind",
+    "Composer",
+    "Kernels",
+    "Least",
+    "composed",
+]
+__all__ += ["kernels_of", "lines", "mixing_of"]
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "durations.json"
@@ -50,6 +63,7 @@ MIXED = {
     "a100_sxm": _ADA,
 }
 ASSUMED = tuple(_ADA)
+EXPERTS = "context_moe"
 LEAST = "least"  # of several engines' kernels
 CHECKED = 0.9  # share of its goals within which a fit to more iterations is taken
 FARTHEST = 2.5  # times its goals that a region may be off before a cell is left out
@@ -57,11 +71,12 @@ FARTHEST = 2.5  # times its goals that a region may be off before a cell is left
 
 @dataclass(frozen=True)
 class Kernels:
-    """Whose kernels a profile is composed of."""
+    """Whose kernels a profile is composed of; `share`: others, whose experts say how several GPUs share one's work."""
 
     system: str
     backend: str
     options: dict[str, str]
+    share: "Kernels | None" = None
 
 
 class Composer:
@@ -73,6 +88,7 @@ class Composer:
         context = self._names(self._engine.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
         decode = self._names(self._engine.evaluate_generation_ops, {"batch_size": 4, "s": 512})
         self._rest = [i for i, name in enumerate(context) if not _is_attention(name) and "logits" not in name]
+        self._experts = [i for i, name in enumerate(context) if name == EXPERTS]
         self._prompt_attention = [i for i, name in enumerate(context) if _is_attention(name)]
         self._decode_attention = [i for i, name in enumerate(decode) if _is_attention(name)]
         self._logits = [i for i, name in enumerate(decode) if "logits" in name]
@@ -93,7 +109,9 @@ class Composer:
             except Exception as error:
                 if "out of range" in str(error):
                     return names
-                raise
+                if "MoE data missing" not in str(error):
+                    raise
+                names.append(EXPERTS)  # of another engine, or nothing can be composed
 
     def _tokens(self, n: int, outputs: int) -> float:
         """All new tokens together, `outputs` of which ask for a next token."""
@@ -104,6 +122,10 @@ class Composer:
             parts.append(self._shared.evaluate_context_ops(self._mlp, batch_size=1, s=n, prefix=0, x=n))
         return sum(_sum(part) for part in parts)
 
+    def experts(self, n: int) -> float:
+        """The experts' part of all new tokens."""
+        return _sum(self._engine.evaluate_context_ops(self._experts, batch_size=1, s=n, prefix=0, x=n))
+
     def _prompt(self, p: int, prior: int) -> float:
         """Attention of p prompt tokens after `prior` cached ones."""
         return _sum(self._engine.evaluate_context_ops(self._prompt_attention, batch_size=1, s=p, prefix=prior))
@@ -112,6 +134,25 @@ class Composer:
         """Attention of decoding sequences with `context` cached tokens each."""
         ops = self._decode_attention
         return _sum(self._engine.evaluate_generation_ops(ops, batch_size=batch, s=context + 1))
+
+
+class Shared(Composer):
+    """Kernels whose experts were timed on one GPU alone: on several they take the share that another engine's do."""
+
+    def __init__(self, model_path: str, kernels: Kernels, tp: int, moe: bool, shared: str | None = None) -> None:
+        super().__init__(model_path, kernels, tp, moe, shared)
+        assert kernels.share is not None
+        names = self._names(self._engine.evaluate_context_ops, {"batch_size": 1, "s": 512, "prefix": 0})
+        self._experts = [i for i in self._rest if names[i] == EXPERTS]
+        self._rest = [i for i in self._rest if names[i] != EXPERTS]
+        self._alone, *self._others = (
+            Composer(model_path, each, gpus, moe, shared)
+            for each, gpus in ((kernels, 1), (kernels.share, tp), (kernels.share, 1))
+        )
+
+    def _tokens(self, n: int, outputs: int) -> float:
+        some, alone = (other.experts(n) for other in self._others)
+        return super()._tokens(n, outputs) + self._alone.experts(n) * some / alone
 
 
 class Least:
@@ -225,16 +266,16 @@ def composed(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, An
 
 def _best(cell: "Cell", folder: Path) -> tuple[dict[str, Any] | None, str]:
     """The first of the cell's kernels that the form follows within its goals, else those that it follows best."""
-    kernels, why = _kernels(cell, folder)
+    kernels, why = kernels_of(cell, folder)
     best: dict[str, Any] | None = None
     for origin, kernel in kernels:
         try:
-            solution = origin | fitted(kernel, cell.capacity, _mixing(cell))
+            solution = origin | fitted(kernel, cell.capacity, mixing_of(cell))
         except Exception as error:  # the next choice's kernels
             why += f"{origin['backend']}: {str(error).splitlines()[0][:160]}; "
             continue
         if best is None or solution["fit"]["share"] < best["fit"]["share"]:
-            best = solution | {"held_out": judged(kernel, cell.capacity, _mixing(cell), solution)}
+            best = solution | {"held_out": judged(kernel, cell.capacity, mixing_of(cell), solution)}
         if best["fit"]["share"] <= 1.0:
             break
     if best is None or best["fit"]["share"] > FARTHEST:
@@ -259,7 +300,7 @@ def _nearest(kernels: list[tuple[dict[str, Any], Kernel]], cell: "Cell") -> dict
         return nearest_everywhere(closer(kernel, capacity, mixing))
 
     def off(kernel: Kernel, solution: dict[str, Any]) -> dict[str, Any]:
-        return checked(kernel, cell.capacity, _mixing(cell), solution)
+        return checked(kernel, cell.capacity, mixing_of(cell), solution)
 
     return _least_far(kernels, cell, fit, off, CHECKED)
 
@@ -271,22 +312,25 @@ def _least_far(
     tried: list[tuple[float, dict[str, Any], Kernel]] = []
     for origin, kernel in kernels:
         try:
-            solution = fit(kernel, cell.capacity, _mixing(cell))
+            solution = fit(kernel, cell.capacity, mixing_of(cell))
             tried.append((off(kernel, solution)["share"], origin | solution, kernel))
         except Exception:  # a table that these iterations have no row in
             continue
         if tried[-1][0] <= enough:
             break
     _, best, kernel = min(tried, key=lambda t: t[0])
-    return best | {"held_out": judged(kernel, cell.capacity, _mixing(cell), best)}
+    return best | {"held_out": judged(kernel, cell.capacity, mixing_of(cell), best)}
 
 
-def _mixing(cell: "Cell") -> dict[str, float] | None:
+def mixing_of(cell: "Cell") -> dict[str, float] | None:
+    """Terms of mixed attention relative to ak where they are assumed."""
     return MIXED.get(cell.kernels[0][0].system)
 
 
-def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Kernel]], str]:
-    """Each choice of kernels and what is said of it, and why where there are none."""
+def kernels_of(
+    cell: "Cell", folder: Path, more: dict[str, str] | None = None
+) -> tuple[list[tuple[dict[str, Any], Kernel]], str]:
+    """Each choice of kernels and what is said of it, and why where there are none; `more` options are not said."""
     shape = MODELS[cell.model]
     path = configuration(shape, folder)
     shared = None
@@ -299,11 +343,15 @@ def _kernels(cell: "Cell", folder: Path) -> tuple[list[tuple[dict[str, Any], Ker
         composers = []
         for kernels in choice:
             try:
-                composers.append(Composer(path, kernels, cell.tp, shape.experts > 0, shared))
+                asked = replace(kernels, options=kernels.options | (more or {}))
+                kind = Composer if kernels.share is None or cell.tp == 1 else Shared
+                composers.append(kind(path, asked, cell.tp, shape.experts > 0, shared))
             except Exception as error:  # a table that this shape has no row in
                 why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
         if composers:
             origin = {"backend": backend_of(choice), "options": choice[0].options}
+            if choice[0].share is not None:
+                origin["share"] = choice[0].share.backend
             collected.append((origin, composers[0] if len(composers) == 1 else Least(composers)))
     return collected, why
 
@@ -332,13 +380,13 @@ def main() -> None:
             print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
     order = [cell.name for cell in cells()]
     text = ",\n".join(
-        f'"{part}": {_lines({name: table[name] for name in order if name in table})}'
+        f'"{part}": {lines({name: table[name] for name in order if name in table})}'
         for part, table in (("cells", done), ("refused", refused))
     )
     TARGET.write_text(f"{{{text}}}\n", encoding="utf-8")
 
 
-def _lines(table: dict[str, Any]) -> str:
+def lines(table: dict[str, Any]) -> str:
     """JSON with a line for each entry."""
     lines = (f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items())
     return "{\n" + ",\n".join(lines) + "\n}"

@@ -7,6 +7,7 @@ What stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced.
 
 import re
 from pathlib import Path
+from statistics import median
 
 from messsim.zoo import Profile, load_gpus, load_profiles
 
@@ -58,6 +59,26 @@ def bounds() -> str:
     return "\n".join(lines)
 
 
+def caches() -> str:
+    """Return what attention takes with a cache in fp8, by GPU and whose kernels, as Markdown."""
+    lines = ["| GPU, kernels of | profiles | cached tokens of decoding | attention of prompts | beyond the goals |"]
+    lines.append("|---" * 5 + "|")
+    for gpu in load_gpus():
+        for source in dict.fromkeys(p.duration.source for p in load_profiles()):
+            some = [p.fp8_cache for p in load_profiles() if (p.gpu, p.duration.source) == (gpu, source) and p.fp8_cache]
+            if some:
+                ranges = [_range([getattr(c, name) for c in some]) for name in ("decode", "prompts")]
+                beyond = sum(c.unseen_error > MOST or abs(c.unseen_bias) > MOST_BIAS for c in some)
+                lines.append(
+                    f"| {gpu}, {source.removeprefix('aic-')} | {len(some)} | {' | '.join(ranges)} | {beyond} |"
+                )
+    return "\n".join(lines)
+
+
+def _range(values: list[float]) -> str:
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
 def _share(profile: Profile) -> float:
     """Mean error or bias of its worst region over the goals."""
     e = profile.duration_error
@@ -70,7 +91,7 @@ def _of(kind: str) -> list[Profile]:
 
 def spliced(page: str) -> str:
     """Return the page with its tables as they are now."""
-    texts = {"cells": cells(), "errors": errors(), "bounds": bounds()}
+    texts = {"cells": cells(), "errors": errors(), "bounds": bounds(), "caches": caches()}
     return _TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page)
 
 

@@ -2,7 +2,7 @@
 
 from rich.console import Group, RenderableType
 
-from messsim.zoo import Profile, gpu_seconds, load_gpus, load_models, load_sources
+from messsim.zoo import Fp8Cache, Profile, gpu_seconds, load_gpus, load_models, load_sources
 
 from ..base.screen import Text
 from ..base.tables import Fitting
@@ -57,6 +57,7 @@ def profile_details(profile: Profile) -> RenderableType:
         f"worst {e.worst:.1f} %",
         f"of iterations not fitted, worst where: {e.unseen_region}: {e.unseen_error:.1f} % in the mean, "
         f"bias {e.unseen_bias:+.1f} %",
+        f'kv_cache_dtype = "fp8": {_fp8_cache(profile.fp8_cache)}',
         f"energy: {_energy(profile)}",
         f"model: {model.source}; licence {model.licence}",
         f"GPU: {gpu.source}",
@@ -67,6 +68,16 @@ def profile_details(profile: Profile) -> RenderableType:
 
 def _figure(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _fp8_cache(cache: Fp8Cache | None) -> str:
+    if cache is None:
+        return "no kernels of such a cache were timed for it"
+    return (
+        f"twice the cached tokens, which take {cache.decode:.2f} of their time, as prompts' attention does "
+        f"{cache.prompts:.2f}; of iterations not fitted, worst where: {cache.unseen_region}: "
+        f"{cache.unseen_error:.1f} % in the mean, bias {cache.unseen_bias:+.1f} %"
+    )
 
 
 def _energy(profile: Profile) -> str:

@@ -59,7 +59,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
 def _content(scenario: Scenario) -> list[object]:
     """What a scenario says beside the defaults, and the figures of the built-in profiles that it names."""
     named = [p for p in scenario.fleet if p.profile is not None and p.gpu is not None]
-    profiles = [find_profile(str(p.profile), str(p.gpu), p.tp, p.weights) for p in named]
+    profiles = [find_profile(str(p.profile), str(p.gpu), p.tp, p.weights, p.kv_cache_dtype) for p in named]
     figures = [[asdict(part) for part in (p.duration, p.host, p.energy, p.memory)] for p in profiles]
     return [scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True), figures]
 

@@ -195,7 +195,7 @@ def _kind(pool: Pool, text: str) -> Kind:
     if pool.profile is None:
         raise ScenarioError(f"{where}: {pool.name} has figures of its own; expected a pool with a profile")
     try:
-        profile = find_profile(pool.profile, match[1], int(match[2] or pool.tp), pool.weights)
+        profile = find_profile(pool.profile, match[1], int(match[2] or pool.tp), pool.weights, pool.kv_cache_dtype)
     except UnknownProfile as error:
         raise ScenarioError(f"{where}: {error}") from None
     return Kind(profile.gpu, profile.tp)
