@@ -1,6 +1,6 @@
 """Can a router pay here? Bounds on what routing can save, before anything is simulated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +50,10 @@ def worth(setup: Setup) -> Worth:
     model, single, mix = best_static(frontier, alphas)
     predicted, why = _predicted(satisfied, features)
     by_means = _points(_means(satisfied, tenant), satisfied, costs, tenant)
-    own_cost = _least(by_means, tenant, alphas)
+    own_cost = _least([by_means], tenant, alphas)
     by_features = None
     if predicted is not None:
-        by_chance = _points(predicted, satisfied, costs, tenant)
-        by_features = _least({k: np.vstack([by_chance[k], by_means[k]]) for k in by_means}, tenant, alphas)
+        by_features = _least([_points(predicted, satisfied, costs, tenant), by_means], tenant, alphas)
     clairvoyant = oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha
     beforehand = min((c for c in (single, mix) if c is not None), default=None)
     return {
@@ -122,11 +121,11 @@ def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Floats:
     return np.concatenate(points, axis=1).T
 
 
-def _least(points: dict[int, Floats], tenant: NDArray[np.int32], alphas: list[float]) -> float | None:
+def _least(points: Sequence[dict[int, Floats]], tenant: NDArray[np.int32], alphas: list[float]) -> float | None:
     """Least cost at which all promises are kept, each at any mix of two of its tenant's points; None out of reach."""
     total = 0.0
-    for k, mine in points.items():
-        least = _cheapest_mix(mine, alphas[k])
+    for k in points[0]:
+        least = _cheapest_mix(np.vstack([of_tenant[k] for of_tenant in points]), alphas[k])
         if least is None:
             return None
         total += float((tenant == k).sum()) * least
