@@ -22,7 +22,7 @@ from messsim.scenario.laws import (
 from messsim.scenario.quality import Irt, Task
 from messsim.scenario.sessions import Prefixes as PrefixSettings
 from messsim.scenario.sessions import Sessions as SessionSettings
-from messsim.workload import Workload, sources
+from messsim.workload import Workload, trace
 from messsim.workload.arrivals import RateArrivals, rate_arrivals
 from messsim.workload.chance import Chance
 from messsim.workload.chunk import Chunk, joined, selected
@@ -458,7 +458,7 @@ def test_runs_on_one_file_read_it_once(tmp_path, monkeypatch):
     file = tmp_path / "trace.csv"
     file.write_text("arrival_s\n0\n1\n4\n", encoding="utf-8")
     assert times_of(file) == [0, 1, 4]
-    monkeypatch.setattr(sources, "read_trace", lambda *args, **kwargs: pytest.fail("read again"))
+    monkeypatch.setattr(trace, "read_trace", lambda *args, **kwargs: pytest.fail("read again"))
     assert times_of(file, seed=2) == [0, 1, 4]
 
 

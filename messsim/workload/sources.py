@@ -1,4 +1,6 @@
-"""The data files that a scenario's requests come from."""
+"""The data files that a scenario's requests come from; without any their readers are not imported."""
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -6,13 +8,14 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from messsim.errors import MissingColumns
 from messsim.scenario import Scenario
 
-from .table import OutcomeTable, read_table
-from .trace import Lengths, TraceRows, read_lengths, read_trace
+if TYPE_CHECKING:
+    from .table import OutcomeTable
+    from .trace import Lengths, TraceRows
 
 __all__ = ["lengths_of", "table_of", "trace_of"]
 
@@ -26,6 +29,8 @@ def trace_of(scenario: Scenario) -> TraceRows | None:
     law = scenario.arrivals
     if law.kind != "trace":
         return None
+    from .trace import read_trace
+
     prompt, output = _asked(scenario, "trace")
     if scenario.tokens.file is not None:
         prompt = output = False
@@ -41,6 +46,8 @@ def lengths_of(scenario: Scenario) -> Lengths | None:
     tokens = scenario.tokens
     if tokens.file is None:
         return None
+    from .trace import read_lengths
+
     prompt, output = _asked(scenario, "trace")
     path = scenario.path(tokens.file)
     asked = (tokens, prompt, output)
@@ -53,6 +60,8 @@ def table_of(scenario: Scenario) -> OutcomeTable | None:
     satisfaction = scenario.satisfaction
     if satisfaction.kind != "table":
         return None
+    from .table import read_table
+
     prompt, output = _asked(scenario, "table")
     path = scenario.path(satisfaction.file)
     columns = [m.column or m.name for m in scenario.models]
