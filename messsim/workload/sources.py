@@ -88,12 +88,12 @@ def _once(path: Path, kind: str, asked: object, read: Callable[[], Data]) -> Dat
 def _version(path: Path) -> tuple[int, ...] | None:
     """Which file it is, and which of its versions; None where it is not kept: none can be told, or it is large."""
     try:
-        found = path.stat()
+        file = path.stat()
     except OSError:
         return None  # reading it tells why
-    if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_KEPT:
+    if not stat.S_ISREG(file.st_mode) or file.st_size > MOST_KEPT:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """The built-in profiles: reading them and finding one."""
 
+import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
-
-from pydantic_core import from_json
 
 from messsim.errors import MesssimError
 from messsim.zoo.facts import Gpu, Model, Source
@@ -41,7 +40,8 @@ class UnknownProfile(MesssimError, LookupError):
 
 @cache
 def _tables() -> Row:
-    tables: Row = from_json(files("messsim.zoo").joinpath("profiles.json").read_bytes())  # in half the time of json's
+    text = files("messsim.zoo").joinpath("profiles.json").read_text(encoding="utf-8")
+    tables: Row = json.loads(text)
     return tables
 
 
