@@ -1,6 +1,7 @@
 """Many runs at once, in processes of their own."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -141,6 +142,7 @@ def _deaf_to_sigint() -> Iterator[None]:
 
 def _start() -> None:
     """The first thing that a process of a study does."""
+    gc.set_threshold(500_000)  # as the command line does: what is imported is kept
     os.environ["POLARS_MAX_THREADS"] = "1"
     threading.Thread(target=_end_with_parent, name="messsim-parent", daemon=True).start()
 
