@@ -114,7 +114,7 @@ def prepare(scenario: Scenario) -> Setup:
     remarks = [*notes_of(scenario, means), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
         remarks += notes_on_options(asked, scenario, workload, costs)
-    remarks += _cost_order(scenario, costs.mean(workload))
+    remarks += _cost_order(scenario, costs.means)
     return Setup(scenario, workload, pools, costs, policy, remarks, own_rule=rule)
 
 
