@@ -24,6 +24,7 @@ __all__ = [
     "MOST_JSON",
     "STDIN",
     "NotAFile",
+    "cache_folder",
     "check_plain",
     "finite",
     "in_words",
@@ -206,6 +207,15 @@ def is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def cache_folder() -> Path | None:
+    """For what can be made again (XDG Base Directory Specification); None where the user has no home."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        return (given if given.is_absolute() else Path.home() / ".cache") / "messsim"
+    except RuntimeError:  # a user whom the system does not know, as in a container
+        return None
 
 
 def partial_name(target: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import cache
 
 __all__ = [
     "cost",
@@ -165,12 +166,15 @@ def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_VISIBLE = {c: _escape(c) for c in (*_CONTROL, *_SEPARATORS, *_UNSEEN, *_SURROGATES)} | {
-    c: _escape(c - 0xDC00) for c in _BYTES
-}
+@cache  # of thousands of characters, which few texts have
+def _escapes() -> dict[int, str]:
+    hidden = (*_CONTROL, *_SEPARATORS, *_UNSEEN, *_SURROGATES)
+    return {c: _escape(c) for c in hidden} | {c: _escape(c - 0xDC00) for c in _BYTES}
+
+
 # Joiners and variation selectors make one emoji of several, and shape letters of scripts that need it. Elsewhere, and
 # more than one at a place, they make two names that look alike.
-_IDLE_JOINER = re.compile(
+_IDLE_JOINER = (
     "(?<![^\0-\u02ff\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u02ff\u200c\u200d])"
     "|(?<![^\0-\u02ff\u200c\u200d\ufe00-\ufe0f])[\ufe00-\ufe0f](?!\u20e3)"
 )
@@ -183,7 +187,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _IDLE_JOINER.sub(lambda match: _escape(ord(match[0])), text.translate(_VISIBLE))
+    return re.sub(_IDLE_JOINER, lambda match: _escape(ord(match[0])), text.translate(_escapes()))
 
 
 def together(tenants: int) -> str:

@@ -263,7 +263,7 @@ def test_a_known_cost_is_told_and_an_unknown_one_is_none():
     costs = [model("a", cost_per_request=2.5), model("b", cost_per_request=0.5)]
     assert [m["known_cost"] for m in checking._models(settings(models=costs))] == [2.5, 0.5]
     setup = settings()
-    setup.costs.mean = lambda workload: np.array([np.nan, 3.0])
+    setup.costs.means = [np.nan, 3.0]
     assert [m["known_cost"] for m in checking._models(setup)] == [None, 3.0]
 
 

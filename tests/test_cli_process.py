@@ -251,6 +251,16 @@ def test_help_imports_no_numpy():
     assert not modules & {"polars", "scipy", "numpy", "pydantic", "simpy"}
 
 
+READERS = {f"messsim.workload.{reader}" for reader in ("blocks", "readers", "table", "trace")}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_without_data_files_nothing_that_reads_them_is_imported(folder, command):
+    modules = loaded(MAIN.format(["messsim", command, str(write(folder / "plain.toml", requests=50))]))
+    assert "messsim.engines.compiled" in modules
+    assert not modules & {"polars", "scipy", "numba", "messsim.routing.unseeded", *READERS}
+
+
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
 def test_a_run_imports_no_scipy_stats(folder, engine):
     """Of every law that is drawn."""

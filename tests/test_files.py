@@ -11,6 +11,7 @@ import pytest
 from messsim import files
 from messsim.errors import DataError
 from messsim.files import NotAFile, check_plain, in_words, is_utf8, partial_name, partial_names, read_json, sha256, why
+from messsim.routing.compiled import folder_of
 
 
 def test_names_of_partial_results_are_of_their_target_alone(tmp_path, monkeypatch):
@@ -121,3 +122,17 @@ def test_json_of_the_longest_length_is_read(tmp_path, monkeypatch):
 def test_the_digest_of_a_file(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_who_has_no_home_has_no_cache(monkeypatch):
+    """As in a container whose user the system does not know: policies are compiled without one."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/some"))
+    assert files.cache_folder() == Path("/home/some/.cache/messsim")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert files.cache_folder() is None
+    assert folder_of("0" * 64) is None

@@ -9,11 +9,13 @@ import shutil
 
 import polars as pl
 import pytest
+import vl_convert
 from builders import scenario
 from runs import EVIL, eventful, made
 from test_plot import contrast
 
 from messsim.errors import OutputError
+from messsim.report.base import page as base
 from messsim.report.base.page import columns_of, unbroken
 from messsim.report.pages.report import report
 from messsim.scenario import load as load_scenario
@@ -445,3 +447,44 @@ def test_on_paper_there_is_one_chart_a_row_and_wide_tables_keep_their_columns(op
         "[...document.querySelectorAll('table.wide')].every(t => getComputedStyle(t).display === 'table')"
     )
     shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+
+
+# ---- the charts' script, kept from one page to the next -------------------------------------------------
+
+
+@pytest.fixture
+def made_anew(monkeypatch, tmp_path):
+    """How often the script was made, in an empty cache of the user's."""
+    times = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda: times.append(1) or "draw('µ');\r\n")
+    return times
+
+
+def script_of_a_new_process():
+    base._bundle.cache_clear()
+    try:
+        return base._bundle()
+    finally:
+        base._bundle.cache_clear()
+
+
+def test_the_script_of_the_charts_is_made_once(made_anew):
+    assert [script_of_a_new_process() for _ in range(3)] == ["draw('µ');\r\n"] * 3
+    assert len(made_anew) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda kept: kept[:-1], lambda kept: b"", lambda kept: kept + b"\xff"])
+def test_a_damaged_script_is_made_again(made_anew, tmp_path, damage):
+    script_of_a_new_process()
+    (file,) = (tmp_path / "cache" / "messsim").iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert [script_of_a_new_process() for _ in range(2)] == ["draw('µ');\r\n"] * 2
+    assert len(made_anew) == 2
+
+
+def test_a_page_needs_no_folder_that_can_be_written(made_anew, tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("not a folder")
+    assert script_of_a_new_process() == "draw('µ');\r\n"
+    monkeypatch.setattr(base, "cache_folder", lambda: None)
+    assert script_of_a_new_process() == "draw('µ');\r\n"

@@ -20,7 +20,7 @@ from messsim.plot import FIGURES
 from messsim.plot.charts.satisfaction import _domain
 from messsim.plot.clusters import against_price
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
-from messsim.plot.figure import Figure, themed
+from messsim.plot.figure import Figure, specification_of, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
@@ -211,13 +211,13 @@ def test_a_repair_after_the_run_does_not_stretch_its_charts():
 
 
 def test_a_chart_draws_what_it_says(result):
-    svg = as_bytes(messsim.plot.satisfaction(result), "svg").decode()
+    svg = as_bytes(messsim.plot.satisfaction(result).to_dict(), "svg").decode()
     assert f"promised {100 * result.summary['sla']['alpha']:.1f} %" in svg
     assert svg.count("<path") > 10
     html = chart_html(FIGURES["answers"](result)).decode()
     assert "small-3.1" in html
     assert 'src="http' not in html
-    assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")
+    assert as_bytes(result.plot.queue().to_dict(), "png").startswith(b"\x89PNG")
 
 
 def drawn_by_page(domain, rows):
@@ -314,7 +314,7 @@ def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name, rendered):
     for chart in ("answers", "latency", "load", "power", "tenants"):
         drawn = themed(FIGURES[chart](result))
         if chart == rendered:
-            svg = as_bytes(drawn, "svg")
+            svg = as_bytes(specification_of(FIGURES[chart](result)), "svg")
             minidom.parseString(svg)
             assert not re.search(rb"[\x00-\x1f\x7f]", svg.replace(b"\n", b""))  # a PNG is drawn from it
         texts = json.dumps(drawn.to_dict(), ensure_ascii=False)  # Altair draws it in this process, if it is asked to
@@ -325,7 +325,7 @@ def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name, rendered):
 def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):
     monkeypatch.setattr("messsim.plot.files.RENDERER", "import os; os.abort()")
     with pytest.raises(OutputError, match="the picture cannot be drawn: its renderer ended by SIGABRT"):
-        as_bytes(result.plot.queue(), "svg")
+        as_bytes(result.plot.queue().to_dict(), "svg")
 
 
 def test_more_models_than_colours():

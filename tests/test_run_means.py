@@ -97,13 +97,13 @@ def test_rows_in_the_files_order_are_those_that_the_run_takes(table):
     later = [{"from_request": 50, "groups": ["hard"]}]
     assert Workload(of_table(table, later, order="file", requests=100)).mean_satisfaction()[0] == pytest.approx(0.5)
     costs = [prepare(of_table(table, order="file", requests=n)) for n in (60, 100)]
-    assert [s.costs.mean(s.workload)[0] for s in costs] == pytest.approx([1.0, 1.4])
+    assert [s.costs.means[0] for s in costs] == pytest.approx([1.0, 1.4])
 
 
 def test_a_phase_that_changes_costs_counts(table):
     dear = [{"from_request": 250, "cost_per_request": {"a": 11.0}}]
     setup = prepare(irt(dear).changed(requests=500))
-    assert setup.costs.mean(setup.workload) == pytest.approx([6.0, 5.0])
+    assert setup.costs.means == pytest.approx([6.0, 5.0])
 
 
 # ---- parts of a trace ---------------------------------------------------------------------------------------

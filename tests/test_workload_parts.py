@@ -22,7 +22,7 @@ from messsim.scenario.laws import (
 from messsim.scenario.quality import Irt, Task
 from messsim.scenario.sessions import Prefixes as PrefixSettings
 from messsim.scenario.sessions import Sessions as SessionSettings
-from messsim.workload import Workload
+from messsim.workload import Workload, trace
 from messsim.workload.arrivals import RateArrivals, rate_arrivals
 from messsim.workload.chance import Chance
 from messsim.workload.chunk import Chunk, joined, selected
@@ -444,3 +444,38 @@ def test_a_file_of_lengths_has_its_notes(tmp_path):
     twice, rounded = Workload(parse(scenario(tokens=lengths))).notes
     assert twice == "its header has 'prompt_tokens' more than once: the first is read"
     assert rounded == "column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"
+
+
+# ---- data files -----------------------------------------------------------------------------------------
+
+
+def times_of(file, **values):
+    law = {"kind": "trace", "file": str(file), "repeat": False}
+    return Workload(parse(scenario(arrivals=law, **values))).trace.time_s.tolist()
+
+
+def test_runs_on_one_file_read_it_once(tmp_path, monkeypatch):
+    file = tmp_path / "trace.csv"
+    file.write_text("arrival_s\n0\n1\n4\n", encoding="utf-8")
+    assert times_of(file) == [0, 1, 4]
+    monkeypatch.setattr(trace, "read_trace", lambda *args, **kwargs: pytest.fail("read again"))
+    assert times_of(file, seed=2) == [0, 1, 4]
+
+
+@pytest.mark.parametrize("text", ["arrival_s\n0\n2\n4\n", "arrival_s\n0\n4\n"])
+def test_a_file_that_has_changed_is_read_again(tmp_path, text):
+    file = tmp_path / "trace.csv"
+    file.write_text("arrival_s\n0\n1\n4\n", encoding="utf-8")
+    assert times_of(file) == [0, 1, 4]
+    file.write_text(text, encoding="utf-8")
+    assert times_of(file) == [float(line) for line in text.split()[1:]]
+
+
+def test_a_file_of_which_something_else_is_asked_is_read_again(tmp_path):
+    file = tmp_path / "trace.csv"
+    file.write_text("arrival_s,prompt_tokens\n0,5\n1,6\n", encoding="utf-8")
+    law = {"kind": "trace", "file": str(file)}
+    assert Workload(parse(scenario(arrivals=law))).trace.prompt_tokens is None
+    of_trace = {"prompt": {"kind": "trace"}, "output": {"kind": "constant", "tokens": 7}}
+    workload = Workload(parse(scenario(arrivals=law, tokens=of_trace)))
+    assert workload.trace.prompt_tokens.tolist() == [5, 6]

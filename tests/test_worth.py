@@ -77,33 +77,50 @@ def test_means_are_those_of_each_tenant():
     assert means.tolist() == [[0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5]]
 
 
+def least(predictions, satisfied, costs, tenant, alphas):
+    points = [bounds._points(predicted, satisfied, costs, tenant) for predicted in predictions]
+    return bounds._least(points, tenant, alphas)
+
+
 def test_what_was_predicted_is_paid_as_it_turns_out():
     """The cheap model satisfies the first of two requests, the dear one both: who knows asks each of them once."""
     satisfied, costs = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[1.0, 1.0], [9.0, 9.0]])
     tenant = np.zeros(2, np.int32)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [1.0]) == pytest.approx(5.0)
+    assert least([satisfied], satisfied, costs, tenant, [1.0]) == pytest.approx(5.0)
     wrong = satisfied[:, ::-1]  # asks the cheap model where it fails
-    assert bounds._realised((wrong,), satisfied, costs, tenant, [1.0]) is None
-    assert bounds._realised((wrong, satisfied), satisfied, costs, tenant, [1.0]) == pytest.approx(5.0)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [0.5]) == pytest.approx(1.0)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [1.1]) is None
+    assert least([wrong], satisfied, costs, tenant, [1.0]) is None
+    assert least([wrong, satisfied], satisfied, costs, tenant, [1.0]) == pytest.approx(5.0)
+    assert least([satisfied], satisfied, costs, tenant, [0.5]) == pytest.approx(1.0)
+    assert least([satisfied], satisfied, costs, tenant, [1.1]) is None
 
 
 @pytest.mark.parametrize("cost", [0.0, 1e-9, 37.5, 1e12])
 def test_of_models_that_cost_the_same_the_better_one_is_taken(cost):
     satisfied, costs = np.array([[0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]), np.full((2, 4), cost)
     tenant, means = np.zeros(4, np.int32), np.array([[0.25] * 4, [0.75] * 4])
-    assert bounds._realised((means,), satisfied, costs, tenant, [0.75]) == pytest.approx(cost)
-    assert bounds._realised((means,), satisfied, costs, tenant, [0.8]) is None
+    assert least([means], satisfied, costs, tenant, [0.75]) == pytest.approx(cost)
+    assert least([means], satisfied, costs, tenant, [0.8]) is None
+
+
+@pytest.mark.parametrize("block", [1, 1000])
+def test_choices_are_the_same_however_many_prices_are_tried_at_once(monkeypatch, block):
+    rng = np.random.default_rng(1)
+    predicted, satisfied, costs = rng.random((3, 3, 40))
+    at_once = bounds._at_prices(predicted, satisfied, costs)
+    free, beyond = costs.argmin(axis=0), predicted.argmax(axis=0)
+    assert at_once[0].tolist() == [a[free, np.arange(40)].mean() for a in (satisfied, costs)]
+    assert at_once[-1].tolist() == [a[beyond, np.arange(40)].mean() for a in (satisfied, costs)]
+    monkeypatch.setattr(bounds, "BLOCK", block)
+    assert bounds._at_prices(predicted, satisfied, costs).tolist() == at_once.tolist()
 
 
 def test_tenants_count_by_their_requests():
     """Three requests of one tenant at 1 each, one of another at 9."""
     satisfied, costs = np.array([[1.0, 1.0, 1.0, 0.0], [1.0] * 4]), np.array([[1.0] * 4, [9.0] * 4])
     tenant = np.array([0, 0, 0, 1], np.int32)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [1.0, 1.0]) == pytest.approx(3.0)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [1.0, 0.0]) == pytest.approx(1.0)
-    assert bounds._realised((satisfied,), satisfied, costs, tenant, [0.0, 1.1]) is None
+    assert least([satisfied], satisfied, costs, tenant, [1.0, 1.0]) == pytest.approx(3.0)
+    assert least([satisfied], satisfied, costs, tenant, [1.0, 0.0]) == pytest.approx(1.0)
+    assert least([satisfied], satisfied, costs, tenant, [0.0, 1.1]) is None
 
 
 @pytest.mark.parametrize(

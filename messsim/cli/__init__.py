@@ -3,6 +3,7 @@
 Each module of this folder registers its commands when it is imported: those of `FIRST` in that order, then the others.
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -74,6 +75,9 @@ def _main() -> None:
 
         print(f"messsim {__version__}", flush=True)  # a full disk shows before Python ends
         return
-    gc.set_threshold(100_000)  # what is imported is kept: looking through it for rubbish is 3 % of a short command
+    # What is imported is kept: looking through it for rubbish, also as Python ends, is a tenth of a short command.
+    gc.set_threshold(500_000)
+    atexit.register(gc.freeze)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: more threads would only spin
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # to look for some reads a file of each installed package
     __getattr__("app")(prog_name="messsim")

@@ -26,7 +26,7 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
         changes["means"] = workload.mean_satisfaction()
     options: dict[str, object] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
-        options["V"] = automatic_v(costs.mean(workload))
+        options["V"] = automatic_v(costs.means)
     return scenario.changed(router=router.model_copy(update=options))
 
 
@@ -37,4 +37,4 @@ def notes_on_options(asked: Scenario, scenario: Scenario, workload: Workload, co
         return [f"router.V = {v:g} 1/{scenario.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
     alphas = scenario.alphas
     expected = math.inf if workload.length is None else float(workload.length)
-    return notes_on_v(v, costs.mean(workload), workload.mean_satisfaction(), max(alphas), expected, scenario.cost.unit)
+    return notes_on_v(v, costs.means, workload.mean_satisfaction(), max(alphas), expected, scenario.cost.unit)

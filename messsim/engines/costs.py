@@ -1,5 +1,7 @@
 """The known cost of a request on every model: what is expected before it is served."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,9 +124,10 @@ class KnownCosts:
             self._tables[model] = self._of_model(model, lengths)
         return self._tables[model]
 
-    def mean(self, workload: Workload, most: int = SAMPLE) -> list[float]:
+    @cached_property
+    def means(self) -> list[float]:
         """Each model's mean known cost over the requests of the run, as if all could be had: of a sample of them."""
-        shares, chunks = zip(*workload.sample(most), strict=True)
+        shares, chunks = zip(*self._workload.sample(SAMPLE), strict=True)
         means = [self.of_chunk_when_available(chunk).mean(axis=1) for chunk in chunks]
         return [float(c) for c in sum(share * mean for share, mean in zip(shares, means, strict=True))]
 

@@ -25,7 +25,7 @@ def knowledge_of(
     return Knowledge(
         alphas=scenario.alphas,
         requests=expected / scenario.router.instances if expected else None,
-        mean_costs=costs.mean(workload),
+        mean_costs=costs.means,
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]
         if "loads" in policy.needs

@@ -14,7 +14,6 @@ from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats, Ints
-from messsim.workload.labelled import read_labelled
 
 from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
@@ -115,13 +114,15 @@ def prepare(scenario: Scenario) -> Setup:
     remarks = [*notes_of(scenario, means), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
         remarks += notes_on_options(asked, scenario, workload, costs)
-    remarks += _cost_order(scenario, costs.mean(workload))
+    remarks += _cost_order(scenario, costs.means)
     return Setup(scenario, workload, pools, costs, policy, remarks, own_rule=rule)
 
 
 def _warm(scenario: Scenario, policy: Policy, features: int) -> None:
     file = scenario.router.predictor.warm_start
     if file is not None and policy.predictor is not None:
+        from messsim.workload.labelled import read_labelled
+
         warm_start(policy.predictor, *read_labelled(scenario.path(file), scenario.model_names, features))
 
 

@@ -9,12 +9,12 @@ from messsim.errors import OutputError
 from messsim.summary import Summary
 
 from .signs import with_signs
-from .theme import LIGHT
+from .theme import LIGHT, Specification
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Figure", "Run", "drawable", "library", "themed"]
+__all__ = ["Figure", "Run", "drawable", "library", "specification_of", "themed"]
 
 WIDTH, HEIGHT = 640, 300
 
@@ -93,7 +93,7 @@ def drawable(figure: Figure) -> Figure:
 
 
 def themed(figure: Figure) -> Any:
-    """The chart as it is shown outside a report: with title, size and the light colours.
+    """The chart as it is shown outside a report, as `specification_of` has it.
 
     Altair may draw it in this process, which its renderer would end over a name that no picture can hold.
 
@@ -102,6 +102,18 @@ def themed(figure: Figure) -> Any:
     OutputError
         If there is nothing to draw.
     """
+    return type(drawable(figure).chart).from_dict(specification_of(figure), validate=False)
+
+
+def specification_of(figure: Figure) -> Specification:
+    """The chart as Vega-Lite, with title, size and the light colours, and nothing that no picture can hold.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to draw.
+    """
     chart = drawable(figure).chart.properties(title=figure.title, width=WIDTH, height=figure.height)
     chart = chart.properties(description=figure.description).configure(**LIGHT)
-    return type(chart).from_dict(with_signs(chart.to_dict(validate=False)), validate=False)
+    specification: Specification = with_signs(chart.to_dict(validate=False))
+    return specification

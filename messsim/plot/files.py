@@ -32,17 +32,6 @@ sys.stdout.buffer.write(drawn)
 """
 
 
-def as_bytes(chart: Any, kind: str) -> bytes:
-    """A chart as the content of a file of one of the `FORMATS`.
-
-    Raises
-    ------
-    OutputError
-        If the chart cannot be drawn.
-    """
-    return _drawn(chart.to_dict(), kind)
-
-
 def svg_of(chart: Any) -> str:
     """An Altair chart as SVG text.
 
@@ -51,15 +40,23 @@ def svg_of(chart: Any) -> str:
     OutputError
         If it cannot be drawn.
     """
-    return _drawn(chart.to_dict(), "svg").decode("utf-8")
+    return as_bytes(with_signs(chart.to_dict()), "svg").decode("utf-8")
 
 
-def _drawn(chart: Specification, kind: str) -> bytes:
-    """Drawn by a process of its own: what the renderer cannot take ends that process, and not a study."""
+def as_bytes(chart: Specification, kind: str) -> bytes:
+    """A chart as the content of a file of one of the `FORMATS`.
+
+    It is drawn by a process of its own: what the renderer cannot take ends that process, and not a study.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be drawn.
+    """
     import altair
 
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
-    asked = {"chart": with_signs(chart), "kind": kind, "version": version, "scale": PIXELS_PER_POINT}
+    asked = {"chart": chart, "kind": kind, "version": version, "scale": PIXELS_PER_POINT}
     path = os.pathsep.join(p for p in sys.path if p)
     try:
         done = subprocess.run(

@@ -41,20 +41,22 @@ def figures(summary: Mapping[str, Any]) -> dict[str, Figure]:
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Figure]]:
     for key, entry in _entries(value):
-        yield from _flat(f"{path}.{key}" if path else key, entry)
-    if not isinstance(value, (Mapping, list, tuple)):
-        yield path, value
+        full = f"{path}.{key}" if path else key
+        if isinstance(entry, (dict, list, tuple)):
+            yield from _flat(full, entry)
+        else:
+            yield full, entry
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         yield from ((str(key), entry) for key, entry in value.items())
-    elif isinstance(value, (list, tuple)):
-        for i, entry in enumerate(value):
-            if isinstance(entry, Mapping) and "name" in entry:
-                yield str(entry["name"]), {k: v for k, v in entry.items() if k != "name"}
-            else:
-                yield str(i), entry
+        return
+    for i, entry in enumerate(value):
+        if isinstance(entry, dict) and "name" in entry:
+            yield str(entry["name"]), {k: v for k, v in entry.items() if k != "name"}
+        else:
+            yield str(i), entry
 
 
 def full_path(path: str, known: Mapping[str, Figure]) -> str:

@@ -15,8 +15,6 @@ from messsim.errors import DataError, OutputError
 from messsim.forking import check_not_forked
 from messsim.plot import Plots
 from messsim.summary import Summary
-from messsim.workload.blocks import whole
-from messsim.workload.parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,6 +83,8 @@ class Result:
         OutputError
             If it is no such directory.
         """
+        from messsim.workload.blocks import whole
+
         path = Path(directory)
         try:
             summary = files.read_json(path / "summary.json")
@@ -100,6 +100,8 @@ class Result:
 def _scanned(folder: Path) -> pl.LazyFrame:
     """The records of a run. Names that Polars cannot take are opened for it."""
     import polars as pl
+
+    from messsim.workload.parquet import check_layout
 
     parts = sorted(folder.absolute().glob("part-*.parquet"))  # to Polars ~/x and file:/x are no names in a folder
     if not parts:

@@ -1,5 +1,7 @@
 """`check_policy`: what a policy breaks of the contract, in words its author understands."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

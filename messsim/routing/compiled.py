@@ -8,7 +8,6 @@ of that too. A function whose references cannot all be hashed is compiled anew i
 import contextlib
 import hashlib
 import inspect
-import os
 import platform
 import threading
 import types
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from messsim.files import cache_folder
 
 __all__ = ["compiled_by", "digest_of", "folder_of"]
 
@@ -46,8 +47,7 @@ def compiled_by(make: Callable[[bool], Any], digest: str | None) -> Any:
     import numba
 
     config: Any = numba.config
-    folder = None if digest is None else folder_of(digest)
-    if folder is not None:
+    if (folder := folder_of(digest)) is not None:
         with _numba_settings, contextlib.suppress(Exception):
             before = config.CACHE_DIR
             try:
@@ -59,10 +59,10 @@ def compiled_by(make: Callable[[bool], Any], digest: str | None) -> Any:
     return make(False)
 
 
-def folder_of(digest: str) -> Path:
-    """Where programs of the user keep what they can make again (XDG Base Directory Specification)."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "messsim" / "policies" / digest[:32]
+def folder_of(digest: str | None) -> Path | None:
+    """Where what has this digest is kept; None where nothing is."""
+    folder = cache_folder()
+    return None if digest is None or folder is None else folder / "policies" / digest[:32]
 
 
 class _Unknown(Exception):

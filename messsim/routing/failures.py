@@ -92,8 +92,8 @@ class Role:
             f"    return failed({-number}, {every}) if code == {INT_OF_NAN} else code\n"
         )
         file = Path("<wrapper>")
-        if digest is not None:
-            file = folder_of(digest) / f"{self.role}.py"
+        if (folder := folder_of(digest)) is not None:
+            file = folder / f"{self.role}.py"
             with contextlib.suppress(OSError), file.open("x", encoding="utf-8") as out:  # Numba asks for its age
                 out.write(source)
         space = {

@@ -16,7 +16,6 @@ from messsim.errors import PolicyError
 
 from .compiled import compiled_by, digest_of
 from .failures import Role, reason
-from .unseeded import unseeded
 
 __all__ = ["SIGNATURES", "compiled_role", "plain"]
 
@@ -99,6 +98,8 @@ def compiled_role(role: str, function: Function, uniforms: int, boundscheck: boo
         at random from something else than `uniforms`, or Numba cannot compile it.
     """
     import numba
+
+    from .unseeded import unseeded
 
     _refuse_raise(role, function)
     if (module := unseeded(function)) is not None:

@@ -1,9 +1,11 @@
 """Arrival times, in order, a block at a time."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +16,9 @@ from .chance import Chance
 from .chunk import Floats
 from .clock import Clock, Segments, changed_by
 from .gamma import gamma_gaps
-from .trace import TraceRows
+
+if TYPE_CHECKING:
+    from .trace import TraceRows
 
 __all__ = ["ArrivalSource", "Factors", "RateArrivals", "TraceArrivals", "rate_arrivals"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from messsim.scenario import Scenario
@@ -12,7 +14,9 @@ from .drawing import Drawing
 from .sessions import Prefixes, Sessions
 from .stages import Stage
 from .tokens import TokenCounts
-from .trace import TraceRows
+
+if TYPE_CHECKING:
+    from .trace import TraceRows
 
 __all__ = ["Composing"]
 

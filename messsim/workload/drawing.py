@@ -1,5 +1,9 @@
 """Drawing a stretch of requests: every column but the arrival times."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +16,11 @@ from .features import DifficultyLaw, difficulty_features
 from .irt import moments, sigmoid, tasks_of
 from .laws import delay_sampler
 from .stages import Stage
-from .table import OutcomeTable, Rows
 from .tokens import TokenCounts
-from .trace import TraceRows
+
+if TYPE_CHECKING:
+    from .table import OutcomeTable, Rows
+    from .trace import TraceRows
 
 __all__ = ["Drawing"]
 

@@ -13,10 +13,10 @@ from messsim.scenario.quality import Task
 
 from . import irt
 from .spans import Span, mean_of_rows, mean_over
-from .table import OutcomeTable
 
 if TYPE_CHECKING:
     from .arrivals import ArrivalSource
+    from .table import OutcomeTable
 
 __all__ = ["Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "rates"]
 

@@ -1,19 +1,27 @@
-"""The data files that a scenario's requests come from."""
+"""The data files that a scenario's requests come from; without any their readers are not imported."""
+
+from __future__ import annotations
 
 import contextlib
 import json
 import shlex
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from messsim.errors import MissingColumns
 from messsim.scenario import Scenario
 
-from .table import OutcomeTable, read_table
-from .trace import Lengths, TraceRows, read_lengths, read_trace
+if TYPE_CHECKING:
+    from .table import OutcomeTable
+    from .trace import Lengths, TraceRows
 
 __all__ = ["lengths_of", "table_of", "trace_of"]
+
+Data = TypeVar("Data")
+MOST_KEPT = 1 << 26  # bytes of a file that is kept after the run
+_latest: dict[str, tuple[object, Any]] = {}  # by kind, what was read last: of which file and how, and the data
 
 
 def trace_of(scenario: Scenario) -> TraceRows | None:
@@ -21,13 +29,16 @@ def trace_of(scenario: Scenario) -> TraceRows | None:
     law = scenario.arrivals
     if law.kind != "trace":
         return None
+    from .trace import read_trace
+
     prompt, output = _asked(scenario, "trace")
     if scenario.tokens.file is not None:
         prompt = output = False
     tenants = [t.name for t in scenario.tenants]
     path = scenario.path(law.file)
+    asked = (law, prompt, output, tenants)
     with _another_tool(path, law.columns, "arrivals.columns", "import"):
-        return read_trace(law, path, prompt=prompt, output=output, tenants=tenants)
+        return _once(path, "trace", asked, lambda: read_trace(law, path, prompt=prompt, output=output, tenants=tenants))
 
 
 def lengths_of(scenario: Scenario) -> Lengths | None:
@@ -35,10 +46,13 @@ def lengths_of(scenario: Scenario) -> Lengths | None:
     tokens = scenario.tokens
     if tokens.file is None:
         return None
+    from .trace import read_lengths
+
     prompt, output = _asked(scenario, "trace")
     path = scenario.path(tokens.file)
+    asked = (tokens, prompt, output)
     with _another_tool(path, tokens.columns, "tokens.columns", "import"):
-        return read_lengths(tokens, path, prompt=prompt, output=output)
+        return _once(path, "lengths", asked, lambda: read_lengths(tokens, path, prompt=prompt, output=output))
 
 
 def table_of(scenario: Scenario) -> OutcomeTable | None:
@@ -46,10 +60,40 @@ def table_of(scenario: Scenario) -> OutcomeTable | None:
     satisfaction = scenario.satisfaction
     if satisfaction.kind != "table":
         return None
+    from .table import read_table
+
     prompt, output = _asked(scenario, "table")
     path = scenario.path(satisfaction.file)
+    columns = [m.column or m.name for m in scenario.models]
+    asked = (satisfaction, scenario.features, columns, scenario.phases, prompt, output)
     with _another_tool(path, None, "models.column", "import --outcomes"):
-        return read_table(scenario, satisfaction, prompt=prompt, output=output)
+        return _once(path, "table", asked, lambda: read_table(scenario, satisfaction, prompt=prompt, output=output))
+
+
+def _once(path: Path, kind: str, asked: object, read: Callable[[], Data]) -> Data:
+    """What is read of a file, kept for the next run: those of a study are on the same files."""
+    key = (version := _version(path), asked)
+    last_key, data = _latest.get(kind, (None, None))
+    if version is not None and key == last_key:
+        kept: Data = data
+        return kept
+    _latest.pop(kind, None)
+    del data  # before the next is read
+    data = read()
+    if version is not None:
+        _latest[kind] = key, data
+    return data
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """Which file it is, and which of its versions; None where it is not kept: none can be told, or it is large."""
+    try:
+        file = path.stat()
+    except OSError:
+        return None  # reading it tells why
+    if not stat.S_ISREG(file.st_mode) or file.st_size > MOST_KEPT:
+        return None
+    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from messsim.scenario.phases import Phase
 from .chance import Chance
 from .chunk import Floats
 from .irt import Difficulty, abilities, tasks_of
-from .table import OutcomeTable, Rows
+
+if TYPE_CHECKING:
+    from .table import OutcomeTable, Rows
 
 __all__ = ["Stage", "stages_of"]
 

@@ -21,7 +21,7 @@ from .readers import numbers, read, require, resolved, shown, texts
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OutcomeTable", "Rows", "read_table", "shared_columns"]
+__all__ = ["OutcomeTable", "Rows", "read_table"]
 
 Rows = NDArray[np.int64]
 
@@ -94,19 +94,6 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
         rows=frame.height,
         notes=(*notes, *(note for column in counts.values() for note in column.notes())),
     )
-
-
-def shared_columns(scenario: Scenario) -> list[str]:
-    """A note for each column of outcomes that several models take: they answer alike."""
-    takers: dict[str, list[str]] = {}
-    for model in scenario.models if scenario.satisfaction.kind == "table" else ():
-        takers.setdefault(model.column or model.name, []).append(model.name)
-    return [
-        f"{' and '.join(names)} take one column, {shown(column)}, so that they answer alike; messsim import --outcomes "
-        "joins files of one model each"
-        for column, names in takers.items()
-        if len(names) > 1
-    ]
 
 
 def _scores(frame: pl.DataFrame, column: str, path: Path) -> Floats:

@@ -1,5 +1,9 @@
 """How many tokens prompts and answers have: by a law, or as a trace or a table says."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from messsim.scenario import Scenario
@@ -11,8 +15,10 @@ from .chunk import Floats, Ints
 from .laws import TokenSampler, histogram_sampler, limited_sampler, token_sampler
 from .spans import Span, mean_of_rows
 from .stages import Stage
-from .table import OutcomeTable, Rows
-from .trace import Lengths, TraceRows
+
+if TYPE_CHECKING:
+    from .table import OutcomeTable, Rows
+    from .trace import Lengths, TraceRows
 
 __all__ = ["TokenCounts"]
 
@@ -26,7 +32,7 @@ class TokenCounts:
         self._names = scenario.model_names
         self._known_as = [names_of(scenario, m) for m in range(len(scenario.models))]
         self._trace = trace
-        self._by_chance = isinstance(trace, Lengths) and not trace.in_order
+        self._by_chance = trace is not None and not trace.in_order
         self._table = table
         self._chance = chance
         self._in_order = scenario.satisfaction.kind == "table" and scenario.satisfaction.order == "file"

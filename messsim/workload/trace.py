@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class TraceRows:
     tenant: Ints | None = None
     turns: TraceTurns | None = None
     runs: Runs | None = None
+    in_order: ClassVar[bool] = True  # requests take the rows one after the other, as in `Lengths`
 
     def __len__(self) -> int:
         return len(self.time_s)

@@ -1,18 +1,23 @@
 """Which part of its data files a run takes, and how often."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from messsim.scenario import Scenario
-from messsim.wording import rate
+from messsim.wording import rate, shown
 
 from .spans import Span
-from .table import OutcomeTable
-from .trace import TraceRows
 
-__all__ = ["usage_notes"]
+if TYPE_CHECKING:
+    from .table import OutcomeTable
+    from .trace import TraceRows
+
+__all__ = ["shared_columns", "usage_notes"]
 
 WORTH_A_NOTE = 0.01  # of a table's rows, taken more than once
 
@@ -72,3 +77,16 @@ def _of_table(scenario: Scenario, table: OutcomeTable, spans: Sequence[Span], re
 
 def _percent(share: float) -> str:
     return f"{100.0 * share:.0f} %" if share < 0.995 or share == 1.0 else f"{math.floor(1000.0 * share) / 10.0:.1f} %"
+
+
+def shared_columns(scenario: Scenario) -> list[str]:
+    """A note for each column of outcomes that several models take: they answer alike."""
+    takers: dict[str, list[str]] = {}
+    for model in scenario.models if scenario.satisfaction.kind == "table" else ():
+        takers.setdefault(model.column or model.name, []).append(model.name)
+    return [
+        f"{' and '.join(names)} take one column, {shown(column)}, so that they answer alike; messsim import --outcomes "
+        "joins files of one model each"
+        for column, names in takers.items()
+        if len(names) > 1
+    ]

@@ -21,9 +21,8 @@ from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
 from .spans import Span, mean_over, spans_of
 from .stages import Stage, stages_of
-from .table import shared_columns
 from .tokens import TokenCounts
-from .usage import usage_notes
+from .usage import shared_columns, usage_notes
 
 __all__ = ["Workload"]
 

@@ -1,5 +1,7 @@
 """`check_rule`: what a rule of dispatch of one's own breaks, in words its author understands."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from messsim import _core

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from messsim.errors import OutputError
+from messsim.files import cache_folder
 from messsim.plot.figure import Figure, drawable, library
 from messsim.plot.parts import MOST_LETTERS
 from messsim.plot.points import BETWEEN
 from messsim.plot.theme import DARK, LIGHT, Specification
+from messsim.results import write_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -165,17 +170,36 @@ def _own(name: str) -> str:
 
 @cache
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
+    """Vega, Vega-Lite and Vega-Embed as one script, which takes a second to make: it is kept for other pages."""
     import vl_convert
 
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # their stub calls it required
+    folder = cache_folder()
+    file = None if folder is None else folder / f"charts-{version('vl-convert-python')}.js"
+    script = None if file is None else _kept(file)
+    if script is None:
+        script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # their stub calls it required
+        if file is not None:
+            with contextlib.suppress(OutputError):  # a folder that cannot be written to
+                write_file(file, f"{_digest(script)}\n{script}".encode())
     assert "</script" not in script.lower()
     return script
 
 
+def _kept(file: Path) -> str | None:
+    """A script that was kept behind a line with its hash; None where there is none, or it is damaged."""
+    try:
+        digest, script = file.read_bytes().decode().split("\n", 1)
+    except (OSError, ValueError):
+        return None
+    return script if digest == _digest(script) else None
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
 def _policy(scripts: list[str]) -> str:
-    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    allowed = " ".join(f"'sha256-{h}'" for h in hashes)
+    allowed = " ".join(f"'sha256-{_digest(s)}'" for s in scripts)
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 

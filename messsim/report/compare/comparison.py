@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 
-from messsim.plot.figure import Figure, themed
+from messsim.plot.figure import Figure, specification_of
 from messsim.plot.files import as_bytes
 from messsim.plot.tradeoff import tradeoff
 from messsim.results.rent import RENT, pool_of
@@ -188,7 +188,7 @@ def _spread(interval: Spread | None, value: Any) -> str:
 def comparison_pictures(comparison: ComparisonWithFrontier) -> dict[str, bytes]:
     """The pictures beside a comparison, by the name of their file."""
     needs_altair()
-    return {"cost-satisfaction.svg": as_bytes(themed(cost_figure(comparison)), "svg")}
+    return {"cost-satisfaction.svg": as_bytes(specification_of(cost_figure(comparison)), "svg")}
 
 
 def cost_figure(comparison: ComparisonWithFrontier) -> Figure:

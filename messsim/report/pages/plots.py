@@ -7,7 +7,7 @@ from pathlib import Path
 
 from messsim.errors import OutputError
 from messsim.plot import FIGURES
-from messsim.plot.figure import Figure, library, themed
+from messsim.plot.figure import Figure, library, specification_of
 from messsim.plot.files import as_bytes
 from messsim.plot.replications import charts_of
 from messsim.results import Result, check_whole, reading_records, write_file
@@ -44,7 +44,7 @@ def plot(directory: str | Path, what: str, out: str | Path) -> None:
     library()
     path = Path(directory)
     figure = _replicated(path, what) if (path / CONVERGENCE).exists() else _of_a_run(path, what)
-    write_file(target, chart_html(figure) if kind == "html" else as_bytes(themed(figure), kind))
+    write_file(target, chart_html(figure) if kind == "html" else as_bytes(specification_of(figure), kind))
 
 
 def _of_a_run(path: Path, what: str) -> Figure:

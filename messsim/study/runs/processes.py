@@ -1,6 +1,8 @@
 """Many runs at once, in processes of their own."""
 
+import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -141,6 +143,8 @@ def _deaf_to_sigint() -> Iterator[None]:
 
 def _start() -> None:
     """The first thing that a process of a study does."""
+    gc.set_threshold(500_000)  # what is imported is kept, as by the command line
+    atexit.register(gc.freeze)  # the study waits for the end
     os.environ["POLARS_MAX_THREADS"] = "1"
     threading.Thread(target=_end_with_parent, name="messsim-parent", daemon=True).start()
 

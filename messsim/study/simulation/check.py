@@ -160,7 +160,6 @@ def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | N
 
 def _models(setup: Setup) -> list[CheckedModel]:
     w = setup.workload
-    costs = setup.costs.mean(w)
     return [
         {
             "name": name,
@@ -169,14 +168,14 @@ def _models(setup: Setup) -> list[CheckedModel]:
             "mean_output_tokens": w.mean_output_tokens(m),
         }
         for m, (name, satisfaction, cost) in enumerate(
-            zip(setup.scenario.model_names, w.mean_satisfaction(), costs, strict=True)
+            zip(setup.scenario.model_names, w.mean_satisfaction(), setup.costs.means, strict=True)
         )
     ]
 
 
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
-    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.mean(w)
+    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
     single = [best_single(means, costs, alpha) for alpha in s.alphas]
     return [
         {

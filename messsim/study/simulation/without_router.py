@@ -37,7 +37,7 @@ def without_router(scenario: Scenario) -> WithoutRouter:
             many = "a run of unknown length" if count is None else f"{count:,.0f} requests"
             left_out = f"{many}: `messsim compare --policies best-single,static-mix` simulates it"
             return nothing | {"left_out": left_out}
-        means, costs = known.workload.mean_satisfaction(), known.costs.mean(known.workload)
+        means, costs = known.workload.mean_satisfaction(), known.costs.means
         alphas = scenario.alphas
         singles = [best_single(means, costs, alpha) for alpha in alphas]
         costs_here = nothing.copy()

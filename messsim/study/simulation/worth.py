@@ -20,6 +20,7 @@ MOST_VALUES = 4_000_000  # features times requests that a fit takes a second or 
 FOLDS = 5
 STEPS = 200  # of a fit, at most
 PRECISION = 1e-3  # of a weight, where a fit ends: 3e-3 of a probability at worst
+BLOCK = 65_536  # numbers that are compared at once
 PRICES = 120  # at which choices by features are tried, evenly spaced in their logarithm
 FEW = 8.0  # sequences: a replica that runs fewer at once pays mostly for its weights being read
 
@@ -48,9 +49,11 @@ def worth(setup: Setup) -> Worth:
     frontier = _frontier(satisfied, costs, tenant, len(alphas))
     model, single, mix = best_static(frontier, alphas)
     predicted, why = _predicted(satisfied, features)
-    means = _means(satisfied, tenant)
-    own_cost = _realised((means,), satisfied, costs, tenant, alphas)
-    by_features = None if predicted is None else _realised((predicted, means), satisfied, costs, tenant, alphas)
+    by_means = _points(_means(satisfied, tenant), satisfied, costs, tenant)
+    own_cost = _least([by_means], tenant, alphas)
+    by_features = None
+    if predicted is not None:
+        by_features = _least([_points(predicted, satisfied, costs, tenant), by_means], tenant, alphas)
     clairvoyant = oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha
     beforehand = min((c for c in (single, mix) if c is not None), default=None)
     return {
@@ -85,34 +88,48 @@ def _frontier(satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], tenan
     return frontier
 
 
-def _realised(
-    predictions: Sequence[Floats], satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], alphas: list[float]
-) -> float | None:
-    """Least cost of what ``argmin_m c_m - price s_m`` really satisfies, s_m predicted, at any mix of two prices.
+def _points(predicted: Floats, satisfied: Floats, costs: Floats, tenant: NDArray[np.int32]) -> dict[int, Floats]:
+    """Of each tenant [prices, 2]: what choices by predicted satisfaction really satisfy and cost, at many prices.
 
     A choice of the best prediction satisfies less than was predicted, since it is also the luckiest: taken at its
     word, the predictor would look better than it is.
     """
-    total = 0.0
-    for k in np.unique(tenant):
+    points = {}
+    for k in _present(tenant):
         mine = tenant == k
-        outcome, cost = satisfied[:, mine], costs[:, mine]
-        points = np.array([p for s in predictions for p in _at_prices(s[:, mine], outcome, cost)])
-        least = _cheapest_mix(points, alphas[k])
-        if least is None:
-            return None
-        total += float(mine.sum()) * least
-    return total / len(tenant)
+        points[k] = _at_prices(predicted[:, mine], satisfied[:, mine], costs[:, mine])
+    return points
 
 
-def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Iterator[tuple[float, float]]:
-    """Mean satisfaction and cost of the choices at each of many prices of satisfaction, from free to beyond any gap."""
+def _present(tenant: NDArray[np.int32]) -> list[int]:
+    """The tenants that have a request."""
+    return np.flatnonzero(np.bincount(tenant)).tolist()
+
+
+def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Floats:
+    """Mean satisfaction and cost of ``argmin_m c_m - price s_m``, s_m predicted, from free to beyond any gap."""
     gap, dearest = float((costs.max(axis=0) - costs.min(axis=0)).max()), float(costs.max())
     widest = max(gap, 1e-9 * dearest, 1e-300)  # where all cost the same, a price that still changes a sum
-    every = np.arange(costs.shape[1])
-    for price in np.concatenate([[0.0], np.geomspace(widest * 1e-3, widest * 1e3, PRICES)]):
-        chosen = (costs - price * predicted).argmin(axis=0)
-        yield float(satisfied[chosen, every].mean()), float(costs[chosen, every].mean())
+    prices = np.concatenate([[0.0], np.geomspace(widest * 1e-3, widest * 1e3, PRICES)])
+    cost_of, chance_of = np.ascontiguousarray(costs.T), np.ascontiguousarray(predicted.T)  # argmin is fastest so
+    real, every = np.stack([satisfied.ravel(), costs.ravel()]), np.arange(costs.shape[1])
+    points, at_once = [], max(1, BLOCK // costs.size)
+    for i in range(0, len(prices), at_once):
+        price = prices[i : i + at_once, np.newaxis, np.newaxis]
+        chosen = (cost_of - price * chance_of).argmin(axis=2)
+        points.append(real.take(chosen * len(every) + every, axis=1).mean(axis=2))
+    return np.concatenate(points, axis=1).T
+
+
+def _least(points: Sequence[dict[int, Floats]], tenant: NDArray[np.int32], alphas: list[float]) -> float | None:
+    """Least cost at which all promises are kept, each at any mix of two of its tenant's points; None out of reach."""
+    total = 0.0
+    for k in points[0]:
+        least = _cheapest_mix(np.vstack([of_tenant[k] for of_tenant in points]), alphas[k])
+        if least is None:
+            return None
+        total += float((tenant == k).sum()) * least
+    return total / len(tenant)
 
 
 def _cheapest_mix(points: Floats, alpha: float) -> float | None:
@@ -129,7 +146,7 @@ def _cheapest_mix(points: Floats, alpha: float) -> float | None:
 def _means(satisfied: Floats, tenant: NDArray[np.int32]) -> Floats:
     """Each model's mean satisfaction of a request's tenant, for each request."""
     values = np.empty(satisfied.shape)
-    for k in np.unique(tenant):
+    for k in _present(tenant):
         mine = tenant == k
         values[:, mine] = satisfied[:, mine].mean(axis=1, keepdims=True)
     return values
