@@ -196,7 +196,7 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
 )
 def test_what_is_no_time_is_told(values, more, message):
     with pytest.raises(DataError, match=message):
-        times(values, **more)
+        seconds(values, **more)
 
 
 def test_numbers_and_dates_do_not_mix():
@@ -691,3 +691,31 @@ def test_a_unit_in_text_must_be_that_of_the_option():
             DataError, match=f"in row {place}; expected .*, as --time-format {unit} says; without it each"
         ):
             read(values, unit)
+
+
+CLOCKS = ["08:00:00", "09:00:00", "07:00:00", "1.00:00:00"]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_clocks_may_go_back_where_any_row_of_the_file_says_days(blocks):
+    assert seconds(CLOCKS, blocks=blocks) == [28_800.0, 32_400.0, 25_200.0, 86_400.0]
+    with pytest.raises(DataError, match="column 't' has '07:00:00' in row 3; expected a date too, not a time of day"):
+        seconds([*CLOCKS[:3], "10:00:00"], blocks=blocks)
+
+
+def test_a_time_of_day_that_has_a_type_is_shown_as_it_is_written():
+    with pytest.raises(DataError, match="column 't' has '08:00:00' in row 2; expected a date too, not a time of day"):
+        seconds([dt.time(9), dt.time(8)])
+    with pytest.raises(DataError, match="column 't' has 08:00:00 in row 1; expected a date too, not a time of day"):
+        seconds([dt.time(8)], zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_days_before_a_point_may_be_of_a_month_where_no_row_tells(blocks):
+    with pytest.raises(DataError, match="'16.05:12:30' in row 1; expected a duration .*'%d.%m:%H:%M' where it is a"):
+        seconds(["16.05:12:30", "17.05:00:10"], blocks=blocks)
+    with pytest.raises(DataError, match="'06.06:00:10' in row 3; expected a duration .*'%d.%m:%H:%M' where it is a"):
+        seconds(["16.05:12:30", "17.05:00:10", "06.06:00:10"], blocks=1)
+    assert seconds(["16.05:12:30", "17.13:00:10"], blocks=blocks) == [1_401_150.0, 1_515_610.0]
+    assert seconds(["16.05:12:30", "00:00:10"], blocks=blocks) == [1_401_150.0, 10.0]
+    assert seconds(["16.05:12:30", "17.05:00:10"], form="%d.%m:%H:%M", blocks=blocks) == [0.0, 42_000.0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -244,8 +246,13 @@ def first_bad(
     row = int(bad.arg_max() or 0)
     place = before + row if places is None else int(places[row])
     value = shown if isinstance(shown, str) else shown[row]
-    value = f"{value:.10g}" if isinstance(value, float) else value if value is shown else repr(value)
+    value = f"{value:.10g}" if isinstance(value, float) else value if value is shown else _as_written(value)
     return DataError(f"column {column!r} has {value} in row {place + 1}; expected {expected}", str(path))
+
+
+def _as_written(value: object) -> str:
+    """A value as a file would write it; text in quotes."""
+    return str(value) if isinstance(value, (dt.date, dt.time, dt.timedelta, Decimal)) else repr(value)
 
 
 def _range(least: float, most: float) -> str:

@@ -117,7 +117,7 @@ class Times:
         """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
         import polars as pl
 
-        waits, misfit = self._durations.read(series)
+        waits, misfit = self._durations.read(series, rows)
         if misfit is not None:
             raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
         if waits is not None:
@@ -355,6 +355,7 @@ class Times:
         """
         assert self._values is not None
         values = self._values.array()
+        self._durations.check(self._column, self._path)
         self._check_strays()
         if not self._dates:
             values = values if took_s is None else values - took_s * self._per_second
