@@ -712,9 +712,9 @@ def test_a_time_of_day_that_has_a_type_is_shown_as_it_is_written():
 
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_days_before_a_point_may_be_of_a_month_where_no_row_tells(blocks):
-    with pytest.raises(DataError, match="'16.05:12:30' in row 1; expected a duration .*'%d.%m:%H:%M' where it is a"):
+    with pytest.raises(DataError, match=r"'16\.05:12:30' in row 1; expected a duration .*'%d\.%m:%H:%M' where it is a"):
         seconds(["16.05:12:30", "17.05:00:10"], blocks=blocks)
-    with pytest.raises(DataError, match="'06.06:00:10' in row 3; expected a duration .*'%d.%m:%H:%M' where it is a"):
+    with pytest.raises(DataError, match=r"'06\.06:00:10' in row 3; expected a duration .*'%d\.%m:%H:%M' where it is a"):
         seconds(["16.05:12:30", "17.05:00:10", "06.06:00:10"], blocks=1)
     assert seconds(["16.05:12:30", "17.13:00:10"], blocks=blocks) == [1_401_150.0, 1_515_610.0]
     assert seconds(["16.05:12:30", "00:00:10"], blocks=blocks) == [1_401_150.0, 10.0]

@@ -65,9 +65,7 @@ class Durations:
         self._back: tuple[int, str] | None = None  # the first that goes back: its row, from 0, and its value
         self._date: tuple[int, str] | None = None  # the first row, where all so far may be dates
 
-    def read(
-        self, series: pl.Series, rows: NDArray[np.int64]
-    ) -> tuple[pl.Series | None, tuple[pl.Series, str] | None]:
+    def read(self, series: pl.Series, rows: NDArray[np.int64]) -> tuple[pl.Series | None, tuple[pl.Series, str] | None]:
         """The next rows in seconds, None: they are no durations; and which cannot be used, with what was expected.
 
         `rows` are where they stand in the file, from 0. What only all rows tell is left to `check`.
