@@ -1,6 +1,5 @@
 """Rows of a data file by themselves: kinds by name and content, pieces of text, the header, noise."""
 
-import codecs
 import gzip
 import io
 import json
@@ -181,31 +180,6 @@ def test_the_last_row_that_is_whole(text, quoted, end):
 )
 def test_the_header_is_the_first_row(text, header, rest):
     assert room._header_of(text) == (header, rest)
-
-
-LETTERS = "a,b\n1,2\n"
-
-
-@pytest.mark.parametrize(
-    ("start", "encoding"),
-    [
-        (LETTERS.encode("utf-16-le"), "utf-16-le"),
-        (LETTERS.encode("utf-16-be"), "utf-16-be"),
-        (LETTERS.encode("utf-16-le") + b"3", "utf-16-le"),  # cut within a letter
-        (LETTERS.encode("utf-16"), "utf-16"),
-        (LETTERS.encode("utf-32"), "utf-32"),
-        (codecs.BOM_UTF32_BE + LETTERS.encode("utf-32-be"), "utf-32"),
-        (LETTERS[1:].encode("utf-16-le"), None),  # too few to tell
-        (LETTERS.encode("utf-32-le"), None),  # without a mark
-        (LETTERS.encode("utf-32-be"), None),
-        ("aΩ,b\n1,2\n".encode("utf-16-le"), None),
-        (LETTERS.encode() * 4, None),
-        (bytes(32), None),
-        (b"", None),
-    ],
-)
-def test_wide_letters_are_told_by_their_mark_or_by_every_other_byte(start, encoding):
-    assert room._wide(start) == encoding
 
 
 def test_a_line_may_be_no_longer_than_is_said(monkeypatch):

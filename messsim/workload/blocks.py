@@ -6,7 +6,6 @@ of the block: a column may hold whole numbers in one and others in the next.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import gzip
@@ -24,10 +23,12 @@ from messsim.forking import check_not_forked
 
 from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
+from .encoding import Letters, wide_encoding
 from .foreign import FIRST_BYTES, what_else
 from .messages import LeftOut, within_messages
 from .nested import column_of, in_json, pick, widened
 from .parquet import check_layout
+from .quotes import Quotes
 from .separated import FIRST_ROWS, separated
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BY_CONTENT = (".json", ".log", ".txt", ".md", ".tsv", "-")  # names that do not tell what is within
-LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
@@ -101,17 +100,18 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         if kind == "json":
             return dict(_json(_unpacked(file, path)).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
-        lines = text.rstrip(END).split(b"\n")
-        if len(text) == PEEK and len(lines) > 1:
-            lines.pop()  # that may go on
+        goes_on = bool(file.read(1))
+        if goes_on and b"\n" in text:
+            text = text[: text.rindex(b"\n") + 1]  # the last line may be cut, within a letter too
+        text = Letters([]).utf8(text)
         if kind == "jsonl":
-            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, LeftOut()).schema)
-        text = _utf8(text, [])
+            return dict(_jsonl(b"\n".join(text.rstrip(END).split(b"\n")[:FIRST_ROWS]), 0, LeftOut()).schema)
+        text = Quotes().doubled(text)
         dialect = Dialect.of(text)
         header, rest = _header_of(dialect.beginning(text))
         header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
-        return dict(dialect.named(separated(header + some if len(text) < PEEK else header, dialect)).schema)
+        return dict(dialect.named(separated(header if goes_on else header + some, dialect)).schema)
 
 
 def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
@@ -129,10 +129,9 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
         if kind == "parquet":
             check_layout(file)
             return widened(pl.read_parquet(file))
-        text = _unpacked(file, path)
         if kind == "json":
-            return _json(text, notes)
-        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(END)
+            return _json(_unpacked(file, path), notes)
+        text = Letters(notes).utf8(_unpacked(file, path).removeprefix(BYTE_ORDER_MARK)).rstrip(END)
         _check_lines(text)
         if kind == "jsonl":
             left_out = LeftOut()
@@ -140,7 +139,7 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
             _note_twice(keys_twice(text, frame.columns), notes)
             _note_left_out(left_out, notes)
             return frame
-        text = _utf8(text, notes)
+        text = Quotes().doubled(text)
         dialect = Dialect.of(text)
         frame = separated(dialect.cleaned(dialect.beginning(text)), dialect)
         _note_names_twice(frame.columns, frame.columns, notes)
@@ -202,7 +201,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     """The file from its beginning, unpacked if it is packed."""
     file.seek(0)
-    if (wide := _wide(start)) is not None:
+    if (wide := wide_encoding(start)) is not None:
         text = file.read(MOST_UNPACKED + 1)
         if len(text) > MOST_UNPACKED:
             raise ValueError(f"it is of {wide.upper()} and longer than {MOST_UNPACKED >> 20} MiB; expected UTF-8")
@@ -216,19 +215,6 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     except ImportError:
         raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
-
-
-def _wide(start: bytes) -> str | None:
-    """The encoding of a text whose letters take two bytes or four, with or without a mark."""
-    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if start.startswith(UTF16):
-        return "utf-16"
-    pairs = start[: len(start) // 2 * 2]
-    even, odd = set(pairs[::2]), set(pairs[1::2])
-    if len(pairs) < LEAST_WIDE or (even == {0}) == (odd == {0}) or b"\0\0" in pairs:
-        return None
-    return "utf-16-le" if odd == {0} else "utf-16-be"
 
 
 def _kind(path: Path) -> str:
@@ -315,8 +301,8 @@ def _parquet_blocks(
 
 def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     header, rows = b"", 0
-    dialect = Dialect()
-    for piece in (_utf8(p, notes) for p in _pieces(file, quoted=True)):
+    dialect, letters, quotes = Dialect(), Letters(notes), Quotes()
+    for piece in (quotes.doubled(letters.utf8(p)) for p in _pieces(file, quoted=True)):
         if not header:
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
@@ -340,7 +326,7 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
     import polars as pl
 
     rows, left_out, twice = 0, LeftOut(), list[str]()
-    for piece in filter(bytes.strip, _pieces(file, quoted=False)):
+    for piece in map(Letters(notes).utf8, filter(bytes.strip, _pieces(file, quoted=False))):
         frame = _jsonl(piece, rows, left_out)
         if not frame.height:
             continue
@@ -365,7 +351,8 @@ def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: 
 def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
     if len(text) > files.MOST_JSON:
         raise ValueError(f"it is longer than {files.MOST_JSON >> 20} MiB")
-    documents = Documents.read(text.removeprefix(BYTE_ORDER_MARK).decode())
+    letters = Letters([] if notes is None else notes)
+    documents = Documents.read(letters.utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
     rows = rows_of(documents.values)
     if notes is not None:
         _note_noise(documents.noise, notes)
@@ -433,19 +420,6 @@ def _end_of_rows(text: bytes, quoted: bool) -> int:
         if quotes % 2 == 0:
             return line_break + 1
         end = text.rfind(b'"', 0, line_break) + 1
-
-
-def _utf8(text: bytes, notes: list[str]) -> bytes:
-    """The text in UTF-8, its lines as Unix ends them; what is in no UTF-8 is taken for Windows-1252, with a note."""
-    if b"\n" not in text:
-        text = text.replace(b"\r", b"\n")
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        note = "it is not in UTF-8: letters beyond ASCII are read as Windows-1252"
-        notes += [] if note in notes else [note]
-        return text.decode("cp1252", "replace").encode()
-    return text
 
 
 def _header_of(text: bytes) -> tuple[bytes, bytes]:

@@ -20,6 +20,7 @@ from .growing import Growing
 from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
+from .ticks import Ticks
 from .time_form import TimeForm, check_form
 from .units import LONG, NAMES, PER_SECOND, UNITS, unit_of
 
@@ -62,7 +63,7 @@ class Times:
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
-        self._durations = Durations(self._form)
+        self._durations, self._ticks = Durations(self._form), Ticks(self._form)
         self._twice = 0
         self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
@@ -114,14 +115,14 @@ class Times:
         return self.are_dates or self._unit_from == "size" or self._durations.begun
 
     def _plain(self, series: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
-        """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
+        """Durations as seconds, with or without their unit in the text (1.5s, 250ms); ticks and 14 digits as dates."""
         import polars as pl
 
-        waits, misfit = self._durations.read(series, rows)
-        if misfit is not None:
-            raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
-        if waits is not None:
-            return waits
+        for read, misfit in (self._ticks.read(series), self._durations.read(series, rows)):
+            if misfit is not None:
+                raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
+            if read is not None:
+                return read
         if self._form.format != "auto" or not series.dtype.is_integer():
             return series
         if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
@@ -374,6 +375,7 @@ class Times:
                     self.notes.append(f"column {self._column!r} has multiples of {step_s:,.15g} s alone: {lost}")
             return seconds
         values = self._in_order_of_month(values)
+        self.notes += filter(None, [self._ticks.note])
         self._note_clock(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.of_day_s = int(values.min()) / SECOND_NS % DAY_S
