@@ -13,6 +13,7 @@ from messsim.workload import blocks as room
 from messsim.workload import nested
 from messsim.workload.blocks import blocks, schema_of, whole
 from messsim.workload.hashes import PRIVATE, HashIds, Runs
+from messsim.workload.kinds import kind_within
 from messsim.workload.prompts import NODE
 
 A, B = {"a": 1, "b": 2}, {"a": 3, "b": 4}
@@ -331,4 +332,4 @@ def test_benchmarks_that_are_no_list_are_a_column(tmp_path):
 
 @pytest.mark.parametrize(("noise", "kind"), [(49, "jsonl"), (50, "csv")])
 def test_a_log_of_no_kind_has_its_first_object_within_fifty_lines(noise, kind):
-    assert room._kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind
+    assert kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind

@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -23,8 +23,10 @@ from messsim.forking import check_not_forked
 
 from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
-from .encoding import Letters, wide_encoding
+from .encoding import BYTE_ORDER_MARK, Letters, wide_encoding
 from .foreign import FIRST_BYTES, what_else
+from .kinds import PEEK, PREFIXED, SPACE, kind_by_name, kind_within
+from .logfmt import as_json
 from .messages import LeftOut, within_messages
 from .nested import column_of, in_json, pick, widened
 from .parquet import check_layout
@@ -36,27 +38,15 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
-KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
 PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-BY_CONTENT = (".json", ".log", ".txt", ".md", ".tsv", "-")  # names that do not tell what is within
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
-PEEK = 1 << 20  # bytes from which the kind of a file is told
-MOST_NOISE = 50  # lines before the first row
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
-WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
-SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
-JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its name says
-SEPARATED = re.compile(rb"^[^,;\t|\n]*(?:[,;\t|][^,;\t|\n]*)+$", re.M)  # a line with values that something parts
-NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
-JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
-PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -73,8 +63,7 @@ def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None
     rows, wanted = 0, None if columns is None else list(dict.fromkeys(columns))
     notes = [] if notes is None else notes
     with opened(path) as (kind, file):
-        reader = {"csv": _csv_blocks, "jsonl": _jsonl_blocks, "json": _json_blocks, "parquet": _parquet_blocks}[kind]
-        for frame in reader(file, wanted, path, notes):
+        for frame in READERS[kind](file, wanted, path, notes):
             yield rows, frame
             rows += frame.height
             if rows > MOST_ROWS:
@@ -104,8 +93,9 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         if goes_on and b"\n" in text:
             text = text[: text.rindex(b"\n") + 1]  # the last line may be cut, within a letter too
         text = Letters([]).utf8(text)
-        if kind == "jsonl":
-            return dict(_jsonl(b"\n".join(text.rstrip(END).split(b"\n")[:FIRST_ROWS]), 0, LeftOut()).schema)
+        if kind in ("jsonl", "logfmt"):
+            lines = b"\n".join(text.rstrip(END).split(b"\n")[:FIRST_ROWS])
+            return dict(_jsonl(as_json(lines)[0] if kind == "logfmt" else lines, 0, LeftOut()).schema)
         text = Quotes().doubled(text)
         dialect = Dialect.of(text)
         header, rest = _header_of(dialect.beginning(text))
@@ -133,8 +123,11 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
             return _json(_unpacked(file, path), notes)
         text = Letters(notes).utf8(_unpacked(file, path).removeprefix(BYTE_ORDER_MARK)).rstrip(END)
         _check_lines(text)
-        if kind == "jsonl":
+        if kind in ("jsonl", "logfmt"):
             left_out = LeftOut()
+            if kind == "logfmt":
+                text, others = as_json(text)
+                _note_others(others, notes)
             frame = _jsonl(text, 0, left_out)
             _note_twice(keys_twice(text, frame.columns), notes)
             _note_left_out(left_out, notes)
@@ -171,7 +164,7 @@ def _check_lines(text: bytes) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """A data file, unpacked where it is packed, and its kind by its name: "csv", "jsonl" or "parquet".
+    """A data file, unpacked where it is packed, and its kind: "csv", "jsonl", "logfmt", "json" or "parquet".
 
     What goes wrong while it is read becomes a DataError that names it.
     """
@@ -184,11 +177,11 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             file.seek(0)
             if other := what_else(start):
                 raise DataError(other, str(path))
-            kind = _kind(path)
+            kind = kind_by_name(path)
             if kind == "parquet" or PARQUET.match(start):
                 yield "parquet", file
                 return
-            yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
+            yield kind_within(kind, _decoded(file, start)), _decoded(file, start)
     except pl.exceptions.PanicException:  # its text is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:
@@ -215,62 +208,6 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     except ImportError:
         raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
-
-
-def _kind(path: Path) -> str:
-    """What the name says: "csv", "jsonl", "parquet", or "any" for one that may be either."""
-    name = path.name.lower()
-    plain = name.removesuffix(".gz").removesuffix(".zst")
-    if name.endswith(".parquet"):
-        return "parquet"
-    if plain.endswith(".csv"):
-        return "csv"
-    if plain.endswith((".jsonl", ".ndjson")):
-        return "jsonl"
-    if plain.endswith(BY_CONTENT):
-        return "any"
-    if (refusal := files.pickle_refusal(plain)) is not None:
-        raise DataError(refusal, str(path))
-    raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
-
-
-def _kind_within(kind: str, file: IO[bytes]) -> str:
-    """What the first bytes say: "json" is what must be read as a whole."""
-    start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
-    if kind == "csv":
-        if not JSON_AFTER_ALL.match(start):
-            return kind
-        kind = "any"
-    if kind == "jsonl" and _is_header(start):
-        return "csv"
-    noise = NOISE_BEFORE_ARRAY.match(start)
-    if kind == "any" and noise is not None:
-        return "json"
-    first = start.split(b"\n", 1)[0]
-    if (
-        kind == "any"
-        and not JSON_BEGINS.match(start)
-        and not any(line.lstrip(SPACE).startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
-        and not PREFIXED.match(first)
-    ):
-        return "csv"
-    if kind == "any" and start.startswith(b"[") and JSON_BEGINS.match(start):
-        return "json"
-    if not start.startswith(b"{") or (len(first) == len(start) == PEEK):
-        return "json" if start.startswith(b"[{") or WRAPPERS.search(first) else "jsonl"
-    try:
-        alone = len(start.rstrip()) == len(first.rstrip())
-        return "json" if alone or is_wrapped(json.loads(first)) else "jsonl"
-    except (ValueError, RecursionError):
-        return "json" if first.strip() == b"{" or b"}{" in first or WRAPPERS.search(first) else "jsonl"
-
-
-def _is_header(start: bytes) -> bool:
-    """Whether a text begins with names that something parts, and goes on with rows of it, of which none is JSON."""
-    first, *lines = start.split(b"\n", MOST_NOISE)[:MOST_NOISE]
-    is_json = any(line.lstrip(SPACE).startswith(b"{") or PREFIXED.match(line) for line in lines)
-    in_header = b"{" not in first and b"[" not in first and SEPARATED.match(first)
-    return bool(in_header and len(lines) > 0 and SEPARATED.match(lines[0]) and not is_json)
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------
@@ -322,11 +259,31 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
 
 
 def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+    return _blocks_of_lines(map(Letters(notes).utf8, _pieces(file, quoted=False)), columns, path, notes)
+
+
+def _logfmt_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+    left_out = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal left_out
+        for piece in map(Letters(notes).utf8, _pieces(file, quoted=False)):
+            lines, others = as_json(piece)
+            left_out += others
+            yield lines
+
+    yield from _blocks_of_lines(pieces(), columns, path, notes)
+    _note_others(left_out, notes)
+
+
+def _blocks_of_lines(
+    pieces: Iterable[bytes], columns: list[str] | None, path: Path, notes: list[str]
+) -> Iterator[pl.DataFrame]:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
     rows, left_out, twice = 0, LeftOut(), list[str]()
-    for piece in map(Letters(notes).utf8, filter(bytes.strip, _pieces(file, quoted=False))):
+    for piece in filter(bytes.strip, pieces):
         frame = _jsonl(piece, rows, left_out)
         if not frame.height:
             continue
@@ -382,6 +339,11 @@ def _note_left_out(left_out: LeftOut, notes: list[str]) -> None:
     _note_noise(left_out.lines, notes)
     if left_out.messages:
         notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
+
+
+def _note_others(lines: int, notes: list[str]) -> None:
+    if lines:
+        notes.append(f"lines that are no keys with values are left out: {lines:,}")
 
 
 def _note_noise(lines: int, notes: list[str]) -> None:
@@ -469,3 +431,12 @@ def _no_object(line: bytes) -> str | None:
     except ValueError as error:
         return f"is no JSON object: {files.what_is_wrong(error)}"
     return None if isinstance(value, dict) else "is no JSON object; expected {...} in each line"
+
+
+READERS = {
+    "csv": _csv_blocks,
+    "jsonl": _jsonl_blocks,
+    "logfmt": _logfmt_blocks,
+    "json": _json_blocks,
+    "parquet": _parquet_blocks,
+}

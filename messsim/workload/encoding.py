@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["Letters", "wide_encoding"]
+__all__ = ["BYTE_ORDER_MARK", "Letters", "wide_encoding"]
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
 SAMPLE = 1 << 14  # letters beyond ASCII that tell
