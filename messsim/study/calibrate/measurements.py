@@ -21,6 +21,7 @@ from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
 from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
+from .guidellm import of_guidellm
 from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
 from .usual import by_usual_names
@@ -121,7 +122,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     ----------
     path
         CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
-        be results of ``vllm bench serve``, of SGLang's bench_serving or of AIPerf.
+        be results of ``vllm bench serve``, of SGLang's bench_serving, of AIPerf or of GuideLLM.
     chooser
         Which rows count; with any `tokens`, only those whose readings are numbers other than 0, and of points the
         lengths and clients too. None: all.
@@ -137,7 +138,8 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
     notes: list[str] = []
-    frame, chooser = with_rows_in_file(read(path, notes=notes)), chooser or Chooser()
+    points = of_guidellm(path, notes)
+    frame, chooser = with_rows_in_file(read(path, notes=notes) if points is None else points), chooser or Chooser()
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
     chosen = chooser.of_file(frame, path, as_one=True)
@@ -148,8 +150,8 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
         _doubt_seconds(frame, given, path)
         _doubt_answers(frame, given, path)
     if "clients" in frame.columns:
-        points = _points(frame, path)
-        return Measurements(whose, points, notes=(*notes, *_rounded(frame, given, path)))
+        served = _points(frame, path)
+        return Measurements(whose, served, notes=(*notes, *_rounded(frame, given, path)))
     if {f"{reading}_s" for reading in ("ttft", "tpot", "e2e")} & set(frame.columns):
         expected = "a column clients, how many requests ran at once, beside prompt_tokens and output_tokens"
         raise DataError(f"has times of answers; expected {expected}; it has {_listed(given)}", str(path))
