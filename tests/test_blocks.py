@@ -333,3 +333,19 @@ def test_benchmarks_that_are_no_list_are_a_column(tmp_path):
 @pytest.mark.parametrize(("noise", "kind"), [(49, "jsonl"), (50, "csv")])
 def test_a_log_of_no_kind_has_its_first_object_within_fifty_lines(noise, kind):
     assert kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind
+
+
+def test_json_whose_columns_were_looked_at_is_parsed_once(monkeypatch, tmp_path):
+    parsed, parse = [], room._parsed
+    monkeypatch.setattr(room, "_parsed", lambda text: parsed.append(text) or parse(text))
+    file = write(tmp_path, "f.json", '[{"a": 1, "a": 2}, {"a": 3, "b": 1}]')
+    other = write(tmp_path, "g.json", '[{"a": 5, "a": 2}, {"a": 3, "b": 1}]')
+    notes = []
+    schema_of(file)
+    assert rows(file, ["a"], notes)[0] == [{"a": 1}, {"a": 3}]
+    assert (len(parsed), notes) == (1, ["a row has 'a' more than once: the first is read"])
+    schema_of(file)
+    assert whole(other)["a"].to_list() == [5, 3]
+    assert whole(file)["a"].to_list() == [1, 3]
+    assert len(parsed) == 4
+    assert not room._kept, "what was read is not kept in memory"

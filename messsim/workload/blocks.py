@@ -48,6 +48,8 @@ MOST_ROWS = 200_000_000  # in memory 16 bytes each
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
 END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
 
+_kept: dict[tuple[int, int], tuple[pl.DataFrame, list[str]]] = {}  # by length and hash of its text, one at a time
+
 
 def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
     """Some columns of a file, block by block in its order; each with how many rows came before it.
@@ -87,7 +89,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
             check_layout(file)
             return dict(widened(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
-            return dict(_json(_unpacked(file, path)).schema)
+            return dict(_json(_unpacked(file, path), again=True).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
         goes_on = bool(file.read(1))
         if goes_on and b"\n" in text:
@@ -305,25 +307,36 @@ def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: 
     yield in_json(frame, wanted).select(pick(frame.schema, wanted, path))
 
 
-def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
+def _json(text: bytes, notes: list[str] | None = None, *, again: bool = False) -> pl.DataFrame:
+    """The rows of a text of JSON; `again`: it will be read once more, and is kept until then."""
+    known = len(text), hash(text)
+    frame, its_notes = _kept.get(known) or _parsed(text)
+    _kept.clear()
+    if again:
+        _kept[known] = frame, its_notes
+    notes = [] if notes is None else notes
+    notes += its_notes
+    return frame
+
+
+def _parsed(text: bytes) -> tuple[pl.DataFrame, list[str]]:
+    notes: list[str] = []
     if len(text) > files.MOST_JSON:
         raise ValueError(f"it is longer than {files.MOST_JSON >> 20} MiB")
-    letters = Letters([] if notes is None else notes)
-    documents = Documents.read(letters.utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
+    documents = Documents.read(Letters(notes).utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
     rows = rows_of(documents.values)
-    if notes is not None:
-        _note_noise(documents.noise, notes)
-        _note_twice(sorted(documents.twice), notes)
-        if len(documents.values) > 1 and is_wrapped(documents.values[0]):
-            notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
-        for value in documents.values[:1]:
-            runs = value.get("benchmarks") if isinstance(value, dict) else None
-            if isinstance(runs, list) and len(runs) > 1:
-                notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
+    _note_noise(documents.noise, notes)
+    _note_twice(sorted(documents.twice), notes)
+    if len(documents.values) > 1 and is_wrapped(documents.values[0]):
+        notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
+    for value in documents.values[:1]:
+        runs = value.get("benchmarks") if isinstance(value, dict) else None
+        if isinstance(runs, list) and len(runs) > 1:
+            notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
     encode = json.JSONEncoder(allow_nan=False).encode
-    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut())
+    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut()), notes
 
 
 def _note_twice(keys: list[str], notes: list[str]) -> None:
