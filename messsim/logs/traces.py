@@ -33,6 +33,7 @@ from messsim.workload.unread import unread
 from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
+from .server_logs import server_log
 from .took import Took
 from .trace_hints import (
     DEFAULTS,
@@ -170,7 +171,10 @@ def plan_reading(
     DataError
         If a column is missing: with what the file looks like, and the options that name columns.
     """
-    schema = schema_of(path)
+    try:
+        schema = schema_of(path)
+    except DataError as error:
+        raise server_log(path) or error from None
     preset = _preset(schema, kind, path)
     given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
     if preset is not None and preset.lacks and not all(given.values()):
@@ -192,6 +196,8 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
+        if not any(given.values()) and (of_server := server_log(path)) is not None:
+            raise of_server
         raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
     if len(set(wanted)) < len(wanted):
         raise DataError(named_twice(names), str(path))
@@ -351,8 +357,10 @@ class _Rows:
             try:
                 every = self._read[column].read(filled, before)
             except DataError as error:
-                hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
-                raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+                hint = "; --skip-failed leaves out rows without tokens"
+                hints = [hint if " in row " in p and not reading.chooser.tokens else "" for p in error.problems]
+                problems = [f"{problem}{hint}" for problem, hint in zip(error.problems, hints, strict=True)]
+                raise DataError(problems, str(path)) from None
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)

@@ -24,8 +24,8 @@ from messsim.forking import check_not_forked
 from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
 from .encoding import BYTE_ORDER_MARK, Letters, wide_encoding
-from .foreign import FIRST_BYTES, what_else
-from .kinds import PEEK, PREFIXED, SPACE, kind_by_name, kind_within
+from .foreign import FIRST_BYTES, is_binary, what_else
+from .kinds import KINDS, PEEK, PREFIXED, SPACE, kind_by_name, kind_within
 from .logfmt import as_json
 from .messages import LeftOut, within_messages
 from .nested import column_of, in_json, pick, widened
@@ -183,6 +183,11 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if kind == "parquet" or PARQUET.match(start):
                 yield "parquet", file
                 return
+            inner = _decoded(file, start).read(FIRST_BYTES)
+            if other := what_else(inner):
+                raise DataError(f"holds what {other}", str(path))
+            if is_binary(inner):
+                raise DataError(f"is binary, of a kind that is not known; expected {KINDS}", str(path))
             yield kind_within(kind, _decoded(file, start)), _decoded(file, start)
     except pl.exceptions.PanicException:  # its text is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None

@@ -14,7 +14,7 @@ from .documents import is_wrapped
 from .encoding import BYTE_ORDER_MARK
 from .logfmt import is_logfmt
 
-__all__ = ["PEEK", "PREFIXED", "SPACE", "kind_by_name", "kind_within"]
+__all__ = ["KINDS", "PEEK", "PREFIXED", "SPACE", "kind_by_name", "kind_within"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
 BY_CONTENT = (".json", ".log", ".txt", ".md", ".tsv", "-")  # names that do not tell what is within
@@ -25,7 +25,7 @@ SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its name says
 SEPARATED = re.compile(rb"^[^,;\t|\n]*(?:[,;\t|][^,;\t|\n]*)+$", re.M)  # a line with values that something parts
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
-JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
+JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} |[A-Z]{2,}\])")  # and not a stamp or a level in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 
 
