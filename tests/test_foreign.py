@@ -108,3 +108,10 @@ def test_what_no_table_is_whatever_its_name(tmp_path, content, message):
     (file := tmp_path / "f.csv.gz").write_bytes(content)
     with pytest.raises(DataError, match=message):
         schema_of(file)
+
+
+@pytest.mark.parametrize("name", ["t.tar.gz", "t.tgz", "T.TAR.ZST", "t.tar"])
+def test_archives_are_told_by_their_names(tmp_path, name):
+    (file := tmp_path / name).write_bytes(gzip.compress(b"t.csv", mtime=0))
+    with pytest.raises(DataError, match="is an archive of tar, by its name; expected the table in it, unpacked"):
+        schema_of(file)

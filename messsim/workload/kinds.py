@@ -41,6 +41,8 @@ def kind_by_name(path: Path) -> str:
         return "jsonl"
     if plain.endswith(BY_CONTENT):
         return "any"
+    if plain.endswith((".tar", ".tgz")):
+        raise DataError("is an archive of tar, by its name; expected the table in it, unpacked", str(path))
     if (refusal := files.pickle_refusal(plain)) is not None:
         raise DataError(refusal, str(path))
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
