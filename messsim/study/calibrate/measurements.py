@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
 
+EXPECTED = (
+    "a row for each concurrency, with clients, prompt_tokens, output_tokens, and ttft_ms or tpot_ms, or a row for each "
+    "iteration, with prompt_tokens, batch, cached_tokens and duration_s"
+)
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
 PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
@@ -54,7 +58,8 @@ UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
 UNITLESS = re.compile(r"(ttft|tpot|itl|e2el?|latency)", re.I)
-NO_MEAN = re.compile(r"(median|min|max|p\d+(\.\d+)?)_?(ttft|tpot|itl|e2e)", re.I)
+LEVEL = r"(median|min|max|p\d+(\.\d+)?)"
+NO_MEAN = re.compile(rf"{LEVEL}_?(ttft|tpot|itl|e2e)|(ttft|tpot|itl|e2e)\w*_{LEVEL}$", re.I)
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
         _doubt_seconds(frame, given, path)
         _doubt_answers(frame, given, path)
     if "clients" in frame.columns:
-        served = _points(frame, path)
+        served = _points(frame, path, given)
         return Measurements(whose, served, notes=(*notes, *_rounded(frame, given, path)))
     if {f"{reading}_s" for reading in ("ttft", "tpot", "e2e")} & set(frame.columns):
         expected = "a column clients, how many requests ran at once, beside prompt_tokens and output_tokens"
@@ -303,7 +308,11 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
             "column 'duration' says no unit: name it duration_s, duration_ms, or as the unit is, or give --time-format",
             str(path),
         )
-    require(frame.columns, ["prompt_tokens", "batch", "cached_tokens", "duration_s"], path)
+    wanted = ["prompt_tokens", "batch", "cached_tokens", "duration_s"]
+    if not {"batch", "cached_tokens", "duration_s"} & set(frame.columns):
+        names = _listed([c for c in frame.columns if c != ROW_IN_FILE])
+        raise MissingColumns([f"holds no measurements: expected {EXPECTED}; it has {names}"], str(path), {})
+    require(frame.columns, wanted, path)
     prompts, batch, cached = (numbers(frame, c, path, least=0) for c in ("prompt_tokens", "batch", "cached_tokens"))
     seconds = numbers(frame, "duration_s", path, least=LEAST)
     joules = _optional(frame, "energy_j", path, least=LEAST)
@@ -422,8 +431,8 @@ def _name_in(columns: Sequence[str], reading: str) -> str:
     return next((f"column {name!r}" for name in names if name in columns), MEANINGS[reading])
 
 
-def _nearly(columns: Sequence[str]) -> str:
-    """What columns hold that are no readings yet: times without a unit, and what is no mean."""
+def _nearly(columns: Sequence[str], given: Sequence[str]) -> str:
+    """What columns hold that are no readings yet: times without a unit, and what is no mean; else what a file has."""
     if bare := [c for c in columns if UNITLESS.fullmatch(c)]:
         say = "say" if len(bare) > 1 else "says"
         what = "no unit: name the columns ttft_s, tpot_ms, or as their unit is, or give --time-format"
@@ -431,7 +440,7 @@ def _nearly(columns: Sequence[str]) -> str:
     if other := [c for c in columns if NO_MEAN.match(c)]:
         are = "are no means" if len(other) > 1 else "is no mean"
         return f"; {', '.join(other[:MOST_NAMED])} {are}, which a fit needs: mean_ttft_ms, mean_tpot_ms"
-    return ""
+    return f"; it has {_listed(given)}" if given else ""
 
 
 def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterator[str]:
@@ -443,11 +452,14 @@ def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterato
             yield from column.notes()
 
 
-def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
+def _points(frame: pl.DataFrame, path: Path, given: Sequence[str] = ()) -> ServedPoints:
+    """`given` are the columns of the file, by its own names."""
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
-        raise MissingColumns([f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns)}"], str(path), {})
+        raise MissingColumns(
+            [f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns, given)}"], str(path), {}
+        )
     _no_bare_times(frame.columns, readings, path)
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in WHOLE)
     if "tpot_s" in readings and min(outputs) < 2:

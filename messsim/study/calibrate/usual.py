@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
@@ -13,7 +13,7 @@ from messsim.workload.readers import row_number
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["by_usual_names"]
+__all__ = ["by_usual_names", "clients_of"]
 
 CLIENTS = (
     re.compile(r"(num_|n_)?(concurrency|concurrent_requests)"),
@@ -40,7 +40,7 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
         Where two columns say how many requests ran at once, and differ.
     """
     columns = frame.columns
-    words = {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
+    words = _words(columns)
     answers = any(TIME.fullmatch(word) for word in words.values())
     if not answers and any(ITERATIONS.fullmatch(c) for c in columns):
         return frame
@@ -66,6 +66,15 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
     bare = {"isl", "osl", "concurrency", "ttft"} <= set(columns)  # AIConfigurator's, in ms, which has names of its own
     named = {} if bare else {ranked[0]: "clients"} | {str(theirs): ours for ours, theirs in lengths.items()}
     return frame.rename({theirs: ours for theirs, ours in (named | times).items() if theirs != ours})
+
+
+def clients_of(columns: Iterable[str]) -> str | None:
+    """The column that says how many requests ran at once, by its name; None: there is none."""
+    return next(iter(_clients(_words(columns))), None)
+
+
+def _words(columns: Iterable[str]) -> dict[str, str]:
+    return {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
 
 
 def _clients(words: Mapping[str, str]) -> list[str]:
