@@ -349,3 +349,12 @@ def test_json_whose_columns_were_looked_at_is_parsed_once(monkeypatch, tmp_path)
     assert whole(file)["a"].to_list() == [1, 3]
     assert len(parsed) == 4
     assert not room._kept, "what was read is not kept in memory"
+
+
+@pytest.mark.parametrize(("name", "text"), [("f.csv", TABLE), ("f.jsonl", LINES), ("f.json", LINES)])
+def test_zeros_at_the_end_of_a_file_are_no_row(tmp_path, name, text):
+    """As a file system leaves them where a machine went down while a log was written."""
+    file = write(tmp_path, name, text.encode() + bytes(40))
+    assert rows(file)[0] == [A, B]
+    assert whole(file).to_dicts() == [A, B]
+    assert [*schema_of(file)] == ["a", "b"]

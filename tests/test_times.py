@@ -587,8 +587,12 @@ def test_dates_that_stand_for_none_are_refused_with_their_row(last):
         ([B // 10 * 10_000 + 10_000 * i for i in range(6)], ""),
         ([B // 100 * 100 + 100 * i for i in range(6)], ""),  # whole seconds have no exponent in a spreadsheet
         ([B // 64 * 64 + 64 * i for i in range(6)], ""),  # finer than 32 bits
-        ([B] * 6, ""),
-        ([B // 128 * 128] * 6, ""),
+        ([B] * 6, "100,000,000 s"),
+        ([1.72e9] * 6, "10,000,000 s"),  # a spreadsheet's 1.72E+09
+        ([1.72e12] * 6, "10,000,000 s"),
+        ([1.72e9] * 3, ""),
+        ([1_720_001_000] * 6, ""),
+        ([B // 128 * 128] * 6, "100,000,000 s"),
         (
             pl.Series([B * 1e3, B * 1e3 + 3e5, B * 1e3 + 5e5, B * 1e3 + 9e5], dtype=pl.Float32).cast(pl.Float64),
             "131.07",
@@ -708,6 +712,21 @@ def test_a_time_of_day_that_has_a_type_is_shown_as_it_is_written():
         seconds([dt.time(9), dt.time(8)])
     with pytest.raises(DataError, match="column 't' has 08:00:00 in row 1; expected a date too, not a time of day"):
         seconds([dt.time(8)], zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("value", ["10:00:00 AM", "9:05 p.m.", "00:01.5", "10:00"])
+def test_a_time_of_day_in_any_form_is_told(value):
+    with pytest.raises(DataError, match=f"column 't' has '{value}' in row 1; expected a date too, not a time of day"):
+        seconds([value, value])
+
+
+def test_a_date_without_anything_between_may_have_milliseconds():
+    assert seconds([20240506100000123, 20240506100001456]) == [0.0, 1.333]
+    assert seconds([20240506100000, 20240506100001]) == [0.0, 1.0]
+
+
+def test_durations_may_have_a_plus():
+    assert seconds(["+0.5s", "+1.25s", "-1s"]) == [0.5, 1.25, -1.0]
 
 
 @pytest.mark.parametrize("blocks", [1, 2])

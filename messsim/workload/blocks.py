@@ -46,7 +46,7 @@ MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it mus
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
-END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
+END = b"\r\n\x1a\0"  # Ctrl+Z, with which DOS ends a text, and zeros, which a crash leaves behind one
 
 _kept: dict[tuple[int, int], tuple[pl.DataFrame, list[str]]] = {}  # by length and hash of its text, one at a time
 

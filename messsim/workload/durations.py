@@ -25,7 +25,7 @@ NUMBER = r"\d+(?:[.,]\d+)?"
 THOUSANDS = r"(?:^|\D)[1-9]\d{0,2},\d{3}\s*[a-zµμ]"  # or decimals, in one of several units
 UNIT_NAMES = {"d": "d", "h": "h", "min": "min|m", "s": "sec|s", "ms": "ms", "us": "us|µs|μs", "ns": "ns"}
 # 1.5s, 250 ms, and of several units, as Go and Rust write them: 1m30.25s
-OF_UNITS = r"^\s*(?P<sign>-)?"
+OF_UNITS = r"^\s*\+?(?P<sign>-)?"
 OF_UNITS += "".join(rf"(?:(?P<{unit}>{NUMBER})\s*(?:{names})\s*)?" for unit, names in UNIT_NAMES.items()) + "$"
 OF_ISO = rf"^\s*(?P<sign>-)?P(?:(?P<w>{NUMBER})W)?(?:(?P<d>{NUMBER})D)?"
 OF_ISO += rf"(?:T(?:(?P<h>{NUMBER})H)?(?:(?P<min>{NUMBER})M)?(?:(?P<s>{NUMBER})S)?)?\s*$"

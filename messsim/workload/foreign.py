@@ -11,7 +11,7 @@ ONE_BY_ONE = "a log that says them one by one"
 ORC = "Parquet: pandas.read_orc(FILE).to_parquet('FILE.parquet')"
 PLAIN = "it unpacked, or packed by gzip or zstd"
 TABLE = "its table as CSV, such as COPY TABLE TO STDOUT WITH (FORMAT csv, HEADER) writes"
-ZERO_WITHIN = 64  # bytes of a text that hold no zero
+ZERO_WITHIN = 64  # bytes of a text whose first line holds no zero
 # How each begins, what it is, and what is expected instead.
 KINDS = (
     (b"PK\x03\x04", "a ZIP archive or a workbook of Excel", "the table in it, unpacked or saved as CSV"),
@@ -73,4 +73,4 @@ def what_else(start: bytes) -> str | None:
 
 def is_binary(start: bytes) -> bool:
     """Whether what begins so, in letters of one byte, is no text."""
-    return b"\0" in start[:ZERO_WITHIN]
+    return b"\0" in start[:ZERO_WITHIN].split(b"\n", 1)[0]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["DAY_S", "Times"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
+WITH_MS = 1_000  # 20250818123000456: the same to the millisecond
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
@@ -125,8 +126,11 @@ class Times:
                 return read
         if self._form.format != "auto" or not series.dtype.is_integer():
             return series
-        if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
+        low, high = int(series.min()), int(series.max())  # type: ignore[arg-type]
+        if COMPACT[0] <= low <= high <= COMPACT[1]:
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
+        if COMPACT[0] * WITH_MS <= low <= high <= COMPACT[1] * WITH_MS:
+            return series.cast(pl.String).str.replace(r"^(\d{8})(\d{6})", "${1}T${2}.")
         return series
 
     def _are_dates(self, series: pl.Series) -> bool:
@@ -279,7 +283,9 @@ class Times:
         import polars as pl
 
         value = str(series[int(np.argmax(bad))])
-        if not self._form.of_day and re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
+        if not self._form.of_day and re.fullmatch(
+            r"\s*\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*", value
+        ):
             return NO_DATE
         if self._form.option.startswith("--") and not re.search(r"[1-9]", value):
             return self._or_without(value)
