@@ -22,7 +22,7 @@ LOGS = {
 def test_the_log_of_a_server_is_told(tmp_path, whose):
     (file := tmp_path / "f.log").write_text(3 * LOGS[whose])
     with pytest.raises(
-        DataError, match=rf"looks like the log of {whose}, which does not say each request's tokens; exp"
+        DataError, match=f"looks like the log that {whose} prints, lines in words without columns; expected"
     ):
         plan_reading(file, TraceColumns())
 
@@ -33,6 +33,8 @@ def test_the_log_of_a_server_is_told(tmp_path, whose):
         ("f.log", "time model tokens\n1 a 2\n"),
         ("f.log", 'INFO 05-06 10:00:01 [logger.py:39] {"prompt_tokens": 1}\n'),  # whose message is JSON
         ("f.csv", "a,b\n1,2\n"),
+        ("f.log", '[2026-04-02T08:30:00.1Z] "POST /v1 HTTP/1.1" 200 - 312 20 508\n'),  # whose numbers may be tokens
+        ("f.log", '127.0.0.1 - - [06/May/2024:10:00:00 +0000] "POST /v1 HTTP/1.1" 200 512 "-" "x" 0.2 100 20\n'),
         ("f.jsonl", '{"message": "INFO 05-06 10:00:01 [logger.py:39] Received"}\n'),
         ("f.xyz", "a"),
     ],

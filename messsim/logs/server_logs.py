@@ -12,6 +12,8 @@ __all__ = ["server_log"]
 
 LOOKED_AT = 1 << 16  # bytes
 LEVEL = rb"(?:DEBUG|INFO|WARNING|ERROR)"
+ACCESS = rb'"[A-Z]+ [^"\n]* HTTP/\d(?:\.\d)?" \d{3} '
+ACCESS += rb'(?:[A-Z][\w ]*|(?:\d+|-)(?: "[^"\n]*" "[^"\n]*")?)(?: \d+\.\d+)?\r?$'  # and no numbers that may be tokens
 # Whose a log is by a line of it; what names a server goes before what many servers print.
 SERVERS = tuple(
     (name, re.compile(pattern, re.M))
@@ -22,7 +24,7 @@ SERVERS = tuple(
         ("TGI", rb"^\d{4}-\d\d-\d\dT[\d:.]+Z\s+%s .*text_generation_" % LEVEL),
         ("llama.cpp", rb"^(?:slot\s+[\w_]+:|srv\s+[\w_]+:|main: server is listening|(?:prompt )?eval time =)"),
         ("Ollama", rb"^\[GIN\] \d{4}/\d\d/\d\d - "),
-        ("a web server", rb'"(?:GET|POST|PUT) [^"\n]* HTTP/\d(?:\.\d)?"'),
+        ("a web server", ACCESS),
     )
 )
 INSTEAD = "expected the log of a gateway, traces of OpenTelemetry, or what a client or a benchmark wrote down"
@@ -39,4 +41,4 @@ def server_log(path: Path) -> DataError | None:
     if name is None:
         return None
     whose = name if name.startswith("a ") else f"{name}'s server"
-    return DataError(f"looks like the log of {whose}, which does not say each request's tokens; {INSTEAD}", str(path))
+    return DataError(f"looks like the log that {whose} prints, lines in words without columns; {INSTEAD}", str(path))

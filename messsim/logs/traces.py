@@ -43,6 +43,7 @@ from .trace_hints import (
     beside_prompts,
     lengths_alone,
     named_twice,
+    way_past,
     what_is_missing,
     when_done,
 )
@@ -357,10 +358,7 @@ class _Rows:
             try:
                 every = self._read[column].read(filled, before)
             except DataError as error:
-                hint = "; --skip-failed leaves out rows without tokens"
-                hints = [hint if " in row " in p and not reading.chooser.tokens else "" for p in error.problems]
-                problems = [f"{problem}{hint}" for problem, hint in zip(error.problems, hints, strict=True)]
-                raise DataError(problems, str(path)) from None
+                raise DataError([p + way_past(p, column, reading.chooser) for p in error.problems], str(path)) from None
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)
