@@ -37,6 +37,7 @@ def rows(file, notes=None):
         (LETTERS.encode() * 4, None),
         (bytes(32), None),
         (b"", None),
+        ((LETTERS * 8 + "时间").encode("utf-16-le"), "utf-16-le"),
     ],
 )
 def test_wide_letters_are_told_by_their_mark_or_by_every_other_byte(start, encoding):

@@ -8,7 +8,7 @@ __all__ = ["BYTE_ORDER_MARK", "Letters", "wide_encoding"]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
+LEAST_WIDE, MOST_WIDE = 16, 64  # bytes of a text that tell that every other is 0: later ones may be of other letters
 SAMPLE = 1 << 14  # letters beyond ASCII that tell
 COMMON = range(
     0xB0, 0xD8
@@ -23,6 +23,7 @@ def wide_encoding(start: bytes) -> str | None:
         return "utf-32"
     if start.startswith(UTF16):
         return "utf-16"
+    start = start[:MOST_WIDE]
     pairs = start[: len(start) // 2 * 2]
     even, odd = set(pairs[::2]), set(pairs[1::2])
     if len(pairs) < LEAST_WIDE or (even == {0}) == (odd == {0}) or b"\0\0" in pairs:

@@ -136,11 +136,12 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
         for column, counts in tokens.items():
             counts.add(_token_counts(columns_read[column], frame, path, before))
     columns = {column: counts.array() for column, counts in tokens.items()}
+    notes += (note for column in columns_read.values() for note in column.notes())
     return Lengths(
         columns[names.prompt_tokens] if prompt else None,
         columns[names.output_tokens] if output else None,
         law.order == "file",
-        (*notes, *(note for column in columns_read.values() for note in column.notes())),
+        tuple(f"{path.name}: {note}" for note in notes),
     )
 
 
