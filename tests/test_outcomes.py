@@ -453,7 +453,7 @@ def test_a_table_of_outcomes_has_its_notes(tmp_path):
     del data["satisfaction"]["group"], data["satisfaction"]["costs"]
     twice, rounded = Workload(parse(data, folder=tmp_path)).notes[:2]
     assert twice == "t.csv: its header has 'subject' more than once: the first is read"
-    assert rounded == "column 'prompt_tokens' has counts that are not whole, such as 100.4: read as 100"
+    assert rounded == "t.csv: column 'prompt_tokens' has counts that are not whole, such as 100.4: read as 100"
 
 
 def test_without_costs_there_are_none(folder):
