@@ -172,10 +172,7 @@ def plan_reading(
     DataError
         If a column is missing: with what the file looks like, and the options that name columns.
     """
-    try:
-        schema = schema_of(path)
-    except DataError as error:
-        raise server_log(path) or error from None
+    schema = _schema(path)
     preset = _preset(schema, kind, path)
     given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
     if preset is not None and preset.lacks and not all(given.values()):
@@ -197,9 +194,8 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        if not any(given.values()) and (of_server := server_log(path)) is not None:
-            raise of_server
-        raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
+        lacks = DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
+        raise (None if any(given.values()) else server_log(path)) or lacks
     if len(set(wanted)) < len(wanted):
         raise DataError(named_twice(names), str(path))
     form, chooser, notes = form or TimeForm(), chooser or Chooser(), []
@@ -222,6 +218,14 @@ def plan_reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
         tuple(notes), made_of, took or None, schema,
     )  # fmt: skip
+
+
+def _schema(path: Path) -> Mapping[str, Any]:
+    """The columns of a file; of a log in words the error says whose it is."""
+    try:
+        return schema_of(path)
+    except DataError as error:
+        raise server_log(path) or error from None
 
 
 def _chosen_by(preset: Preset, schema: Mapping[str, Any], chooser: Chooser) -> Chooser:

@@ -13,6 +13,7 @@ import numpy as np
 
 from messsim import files
 from messsim.errors import DataError
+from messsim.workload.documents import Row
 
 from .lengths import ALIKE, Lengths, columns_of, shows_spread
 
@@ -74,7 +75,7 @@ def of_guidellm(path: Path, notes: list[str]) -> pl.DataFrame | None:
     return frame.select(measured).with_columns(**columns_of(lengths))
 
 
-def _benchmarks(path: Path) -> list[dict[str, Any]]:
+def _benchmarks(path: Path) -> list[Row]:
     """The benchmarks of a file with those keys that GuideLLM's have; none of any other."""
     if path.suffix.lower() != ".json":
         return []
@@ -93,7 +94,7 @@ def _benchmarks(path: Path) -> list[dict[str, Any]]:
     return listed if all(_strategy(b) and _at(b, "metrics.request_latency") is not None for b in listed) else []
 
 
-def _strategy(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+def _strategy(benchmark: Mapping[str, Any]) -> Row:
     listed = _first(benchmark, ("config.strategy", "args.strategy"))
     return listed if isinstance(listed, dict) else {}
 
