@@ -7,7 +7,7 @@ A trace is what ``arrivals.kind = "trace"`` reads: `arrival_s` (seconds since th
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,8 +194,7 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        lacks = DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
-        raise (None if any(given.values()) else server_log(path)) or lacks
+        raise _lacking(what_is_missing(schema, preset, missing, unnamed, path), given.values(), path)
     if len(set(wanted)) < len(wanted):
         raise DataError(named_twice(names), str(path))
     form, chooser, notes = form or TimeForm(), chooser or Chooser(), []
@@ -218,6 +217,10 @@ def plan_reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
         tuple(notes), made_of, took or None, schema,
     )  # fmt: skip
+
+
+def _lacking(problems: list[str], named: Iterable[str | None], path: Path) -> DataError:
+    return (None if any(named) else server_log(path)) or DataError(problems, str(path))
 
 
 def _schema(path: Path) -> Mapping[str, Any]:
