@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.workload.choosing import Chooser
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.unread import PROMPTS
@@ -27,7 +26,6 @@ __all__ = [
     "beside_prompts",
     "lengths_alone",
     "named_twice",
-    "way_past",
     "what_is_missing",
     "when_done",
 ]
@@ -38,7 +36,6 @@ OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens"
 OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 # A number, a date, the level of a line of a log with what it says or when, a name with its value.
 NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*|(DEBUG|INFO|WARN(ING)?|ERROR)\b.*[=:].*|\s*\w+=.*", re.S)
-BAD_COUNT = re.compile(r" has (?:(?P<none>no value|0|nan)|(?P<below>'?-\d[\d.]*'?)|'(?P<text>.*)'|\S+) in row \d", re.S)
 COUNTS = re.compile(r"(?i)(api_|num_|n_|model_|total_)?requests|request_?count|(num_|n_|total_)?calls")
 OF_A_CACHE = ("cache_creation_input_tokens", "cache_read_input_tokens")
 # Words of a name; not of one of the ends of a system, nor of who asks.
@@ -99,17 +96,6 @@ def lengths_alone(schema: Mapping[str, Any], preset: Preset) -> str:
     if times is None:
         return "the file does not say when requests came: only their lengths are read"
     return f"only lengths are read; {times!r} may say when requests came: --time {shlex.quote(times)}"
-
-
-def way_past(problem: str, column: str, chooser: Chooser) -> str:
-    """Which option leaves out the row of a problem with a count of tokens: one without any, or below 0; "": none."""
-    match = BAD_COUNT.search(problem)
-    if match is None:
-        return ""
-    if match["below"]:
-        return f"; such rows can be left out, --select {shlex.quote(f'{column}>0')}"
-    without = match["none"] or not re.search(r"\d", match["text"] or "0")
-    return "; --skip-failed leaves out rows without tokens" if without and not chooser.tokens else ""
 
 
 def beside_prompts(schema: Mapping[str, Any], prompt: str) -> tuple[list[str], list[str]]:

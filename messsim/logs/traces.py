@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
-from messsim.workload.choosing import Chooser
+from messsim.workload.choosing import Chooser, way_past
 from messsim.workload.counts import CountsColumn
 from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
@@ -43,7 +44,6 @@ from .trace_hints import (
     beside_prompts,
     lengths_alone,
     named_twice,
-    way_past,
     what_is_missing,
     when_done,
 )
@@ -365,7 +365,9 @@ class _Rows:
             try:
                 every = self._read[column].read(filled, before)
             except DataError as error:
-                raise DataError([p + way_past(p, column, reading.chooser) for p in error.problems], str(path)) from None
+                way = partial(way_past, condition=f"{column}>0", what="tokens")
+                ways = ["" if reading.chooser.tokens and "skip-failed" in way(p) else way(p) for p in error.problems]
+                raise DataError([p + w for p, w in zip(error.problems, ways, strict=True)], str(path)) from None
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)

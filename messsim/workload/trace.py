@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
 from .blocks import blocks, schema_of
+from .choosing import way_past
 from .chunk import Floats, Ints
 from .counts import CountsColumn
 from .doubts import doubts
@@ -246,8 +248,8 @@ def _token_counts(counts: CountsColumn, frame: pl.DataFrame, path: Path, before:
     try:
         return counts.read(frame, before)
     except DataError as error:
-        hint = "; messsim import --skip-failed leaves out rows without tokens"
-        raise DataError([problem + hint for problem in error.problems], str(path)) from None
+        way = partial(way_past, condition=f"{counts.column}>0", what="tokens", command="messsim import ")
+        raise DataError([problem + way(problem) for problem in error.problems], str(path)) from None
 
 
 def _read_blocks(
