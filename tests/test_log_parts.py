@@ -410,3 +410,14 @@ def test_a_bad_cost_or_probability_is_told_by_the_name_that_the_file_has(tmp_pat
         log(tmp_path, columns, **data)
     with pytest.raises(DataError, match="column 'p' has 0 in row 2"):
         log(tmp_path, columns, **data | {"usd": [1.0, 2.0], "p": [0.5, 0.0]})
+
+
+def test_rows_that_do_not_stand_in_order_are_noted(tmp_path):
+    data = {"model": ["a", "b", "a"], "satisfied": [1, 0, 1], "cost": [1.0, 2.0, 1.0]}
+    note = (
+        "1 times a row is earlier, by 'created_at', than the row above it: --time created_at puts all in order of time"
+    )
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[5, 4, 6]).notes == (note,)
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[4, 5, 6]).notes == ()
+    assert log(tmp_path, DecisionColumns(), **data, created_at=["b", "a", "c"]).notes == ()
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[5, None, 4]).notes == ()

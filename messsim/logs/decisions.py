@@ -183,7 +183,7 @@ def _feature(frame: pl.DataFrame, column: str, path: Path) -> Floats:
 def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tuple[pl.DataFrame, list[str]]:
     """The rows by time, and what deserves to be said of it; as they stand where no column of times is named."""
     if columns.time is None:
-        return frame, []
+        return frame, _out_of_order(frame, path)
     times = Times(columns.time, path, columns.form)
     times.add(frame, 0)
     seconds = times.seconds()
@@ -191,6 +191,20 @@ def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tupl
     late = int((np.diff(seconds) < 0).sum())
     unsorted = [f"{late:,} times a row is earlier than the row above it: all are put in order of time"] if late else []
     return frame[order], [*times.notes, *unsorted]
+
+
+def _out_of_order(frame: pl.DataFrame, path: Path) -> list[str]:
+    """A note where a column of times, by its name, says that rows do not stand in order."""
+    name = by_meaning("arrival_s", [c for c in frame.columns if not frame[c].null_count()])
+    if name is None:
+        return []
+    try:
+        (times := Times(name, path)).add(frame, 0)
+        late = int((np.diff(times.seconds()) < 0).sum())
+    except DataError:  # it holds no times after all
+        return []
+    rows = f"{late:,} times a row is earlier, by {name!r}, than the row above it"
+    return [f"{rows}: --time {shlex.quote(name)} puts all in order of time"] if late else []
 
 
 def _rated(frame: pl.DataFrame, columns: DecisionColumns, path: Path, *, skips: bool) -> tuple[pl.DataFrame, list[str]]:

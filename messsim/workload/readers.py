@@ -32,6 +32,7 @@ OF_THOUSANDS = re.compile(
 )
 PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
+CURRENCY = r"\s*(?:USD|EUR|GBP|[$\u{20ac}\u{a3}])$"  # behind a number
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
@@ -216,7 +217,10 @@ def as_numbers(text: pl.Series, marks: Marks | None = None) -> pl.Series:
     whole_numbers = bare.cast(pl.Int64, strict=False)
     if whole_numbers.null_count() == bare.null_count():
         return whole_numbers
-    return bare.cast(pl.Float64, strict=False)
+    values = bare.cast(pl.Float64, strict=False)
+    if values.null_count() > bare.null_count() and bare.str.contains(CURRENCY).any():
+        return as_numbers(bare.str.replace(CURRENCY, ""), marks)
+    return values
 
 
 def _with_points(text: pl.Series, *, thousands: bool) -> pl.Series:
