@@ -46,6 +46,7 @@ def _value(text: str) -> str:
             return json.dumps(json.loads(text, strict=False))
         except ValueError:  # an escape that JSON has not
             return json.dumps(text[1:-1].replace('\\"', '"'))
+    text = text.rstrip(",;")  # which some put between pairs
     if not text:
         return "null"
     return text if NUMBER.fullmatch(text) else json.dumps(text)
