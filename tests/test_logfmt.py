@@ -25,7 +25,8 @@ def test_a_line_is_an_object():
     ("value", "expected"),
     [
         ("-1.5e3", -1500.0), ("0", 0), ("1.2.3", "1.2.3"), ("+1", "+1"), ("true", "true"), ('"12"', "12"), ('""', ""),
-        ('"a\\tb"', "a\tb"), ('"a\\x41"', "a\\x41"), ('"größer = 1"', "größer = 1"), ("a,b", "a,b"), ("12,", 12), ("x;", "x"),
+        ('"a\\tb"', "a\tb"), ('"a\\x41"', "a\\x41"), ('"größer = 1"', "größer = 1"), ("a,b", "a,b"),
+        ("12,", 12), ("x;", "x"),
     ],
 )  # fmt: skip
 def test_values(value, expected):
