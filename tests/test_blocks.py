@@ -1,6 +1,5 @@
 """Rows of a data file by themselves: kinds by name and content, pieces of text, the header, noise."""
 
-import codecs
 import gzip
 import io
 import json
@@ -14,6 +13,7 @@ from messsim.workload import blocks as room
 from messsim.workload import nested
 from messsim.workload.blocks import blocks, schema_of, whole
 from messsim.workload.hashes import PRIVATE, HashIds, Runs
+from messsim.workload.kinds import kind_within
 from messsim.workload.prompts import NODE
 
 A, B = {"a": 1, "b": 2}, {"a": 3, "b": 4}
@@ -183,31 +183,6 @@ def test_the_header_is_the_first_row(text, header, rest):
     assert room._header_of(text) == (header, rest)
 
 
-LETTERS = "a,b\n1,2\n"
-
-
-@pytest.mark.parametrize(
-    ("start", "encoding"),
-    [
-        (LETTERS.encode("utf-16-le"), "utf-16-le"),
-        (LETTERS.encode("utf-16-be"), "utf-16-be"),
-        (LETTERS.encode("utf-16-le") + b"3", "utf-16-le"),  # cut within a letter
-        (LETTERS.encode("utf-16"), "utf-16"),
-        (LETTERS.encode("utf-32"), "utf-32"),
-        (codecs.BOM_UTF32_BE + LETTERS.encode("utf-32-be"), "utf-32"),
-        (LETTERS[1:].encode("utf-16-le"), None),  # too few to tell
-        (LETTERS.encode("utf-32-le"), None),  # without a mark
-        (LETTERS.encode("utf-32-be"), None),
-        ("aΩ,b\n1,2\n".encode("utf-16-le"), None),
-        (LETTERS.encode() * 4, None),
-        (bytes(32), None),
-        (b"", None),
-    ],
-)
-def test_wide_letters_are_told_by_their_mark_or_by_every_other_byte(start, encoding):
-    assert room._wide(start) == encoding
-
-
 def test_a_line_may_be_no_longer_than_is_said(monkeypatch):
     monkeypatch.setattr(room, "LONGEST_LINE", 5)
     room._check_lines(b"12345\n12345\n12345")
@@ -357,4 +332,29 @@ def test_benchmarks_that_are_no_list_are_a_column(tmp_path):
 
 @pytest.mark.parametrize(("noise", "kind"), [(49, "jsonl"), (50, "csv")])
 def test_a_log_of_no_kind_has_its_first_object_within_fifty_lines(noise, kind):
-    assert room._kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind
+    assert kind_within("any", io.BytesIO(b"a line of noise\n" * noise + b'{"a": 1}\n{"a": 2}\n')) == kind
+
+
+def test_json_whose_columns_were_looked_at_is_parsed_once(monkeypatch, tmp_path):
+    parsed, parse = [], room._parsed
+    monkeypatch.setattr(room, "_parsed", lambda text: parsed.append(text) or parse(text))
+    file = write(tmp_path, "f.json", '[{"a": 1, "a": 2}, {"a": 3, "b": 1}]')
+    other = write(tmp_path, "g.json", '[{"a": 5, "a": 2}, {"a": 3, "b": 1}]')
+    notes = []
+    schema_of(file)
+    assert rows(file, ["a"], notes)[0] == [{"a": 1}, {"a": 3}]
+    assert (len(parsed), notes) == (1, ["a row has 'a' more than once: the first is read"])
+    schema_of(file)
+    assert whole(other)["a"].to_list() == [5, 3]
+    assert whole(file)["a"].to_list() == [1, 3]
+    assert len(parsed) == 4
+    assert not room._kept, "what was read is not kept in memory"
+
+
+@pytest.mark.parametrize(("name", "text"), [("f.csv", TABLE), ("f.jsonl", LINES), ("f.json", LINES)])
+def test_zeros_at_the_end_of_a_file_are_no_row(tmp_path, name, text):
+    """As a file system leaves them where a machine went down while a log was written."""
+    file = write(tmp_path, name, text.encode() + bytes(40))
+    assert rows(file)[0] == [A, B]
+    assert whole(file).to_dicts() == [A, B]
+    assert [*schema_of(file)] == ["a", "b"]

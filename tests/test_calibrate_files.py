@@ -267,7 +267,8 @@ def test_sums_of_aiperf_get_our_names(columns, names):
         (["latency"], "latency says no unit: name the columns ttft_s, tpot_ms, or as their unit is"),
         (["ttft", "ITL"], "ttft, ITL say no unit: name the columns ttft_s, tpot_ms"),
         (["ttft", "e2e"], "ttft, e2e say no unit: name the columns ttft_s, tpot_ms"),
-        (["power_w"], "tokens_per_s"),
+        (["power_w"], "tokens_per_s; it has clients, prompt_tokens, output_tokens, power_w"),
+        (["ttft_p50", "tpot_ms_p99"], "ttft_p50, tpot_ms_p99 are no means, which a fit needs"),
     ],
 )
 def test_readings_that_cannot_be_taken_are_told_why(tmp_path, columns, hint):
@@ -345,3 +346,19 @@ def test_rows_are_those_of_the_file_in_tables_of_tools(tmp_path, text, message):
         return
     with pytest.raises(DataError, match=message):
         read_measurements(tmp_path / "m.csv", chooser)
+
+
+def test_what_holds_no_measurements_is_told_what_does(tmp_path):
+    (file := tmp_path / "k6.json").write_text('{"metrics": {"x": 1}, "root_group": 2}')
+    with pytest.raises(
+        DataError, match=r"holds no measurements: expected a row for each concurrency, .*; it has metrics"
+    ):
+        read_measurements(file)
+
+
+@pytest.mark.parametrize(("column", "clients"), [("bs", [4, 2]), ("concurrency", [4, 2])])
+def test_a_table_of_a_benchmark_may_say_its_clients_by_another_name(tmp_path, column, clients):
+    """No more are under way than there are requests."""
+    head = f"backend,{column},completed,total_input_tokens,total_output_tokens,mean_ttft_ms\n"
+    (file := tmp_path / "b.csv").write_text(head + "x,4,10,100,50,20\nx,8,2,20,10,30\n")
+    assert read_measurements(file).rows.clients == clients

@@ -99,3 +99,31 @@ def test_measured_samples_of_the_wheel_are_points(tmp_path):
     path.write_text(SILICON + row.format("4.0", "2.0") + row.format("4.0", "4.0"))
     with pytest.raises(DataError, match=r"2 values of tp_size .* --select tp_size=VALUE"):
         read_measurements(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "readings"),
+    [
+        ("ttft,tpot", ("30.5 ms,12ms", "1.5s, 250us "), {"ttft_s": [0.0305, 1.5], "tpot_s": [0.012, 0.00025]}),
+        ("Mean TTFT (ms),e2e_s", ("30 ms,1.5s", "40 ms,900ms"), {"ttft_s": [0.03, 0.04], "e2e_s": [1.5, 0.9]}),
+    ],
+)
+def test_times_may_state_their_own_unit(tmp_path, names, values, readings):
+    rows = "".join(f"{4 + n},100,10,{value}\n" for n, value in enumerate(values))
+    (file := tmp_path / "own.csv").write_text(f"clients,prompt_tokens,output_tokens,{names}\n{rows}")
+    read = read_measurements(file).rows.readings
+    assert {name: pytest.approx(seconds) for name, seconds in readings.items()} == {k: list(v) for k, v in read.items()}
+
+
+def test_a_time_without_its_unit_beside_others_is_told_with_its_row(tmp_path):
+    (file := tmp_path / "own.csv").write_text(
+        "clients,prompt_tokens,output_tokens,ttft\n1,9,9,30 ms\n2,9,9,40 ms\n3,9,9,45\n"
+    )
+    with pytest.raises(DataError, match=r"column 'ttft' has '45' in row 3; expected a duration with its unit"):
+        read_measurements(file)
+
+
+def test_a_stated_unit_is_not_that_of_the_option_too(tmp_path):
+    (file := tmp_path / "own.csv").write_text("clients,prompt_tokens,output_tokens,ttft\n1,9,9,30 ms\n2,9,9,40 ms\n")
+    with pytest.raises(DataError, match="column 'ttft' has '30 ms' in row 1; expected a number"):
+        read_measurements(file, unit="ms")

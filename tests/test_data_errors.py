@@ -167,6 +167,7 @@ DATE = "a date and time such as 2023-11-16T18:15:46, or another with arrivals.co
 TIME = "a number, at least 0 and at most 1e+12"
 COUNT = "a number, at least 1 and at most 10000000"
 COUNT_OF_A_TRACE = f"{COUNT}; messsim import --skip-failed leaves out rows without tokens"
+COUNT_BELOW_0 = f"{COUNT}; such rows can be left out, messsim import --select 'prompt_tokens>0'"
 NAN, INF = float("nan"), float("inf")
 
 
@@ -188,10 +189,11 @@ NAN, INF = float("nan"), float("inf")
         ("arrival_s", [0.0, 1e13, 1.0], "has 1e+13 in row 2", TIME),
         ("arrival_s", [True, False, True], "is of type Boolean", TIME),
         ("prompt_tokens", [5, 0, 7], "has 0 in row 2", COUNT_OF_A_TRACE),
-        ("prompt_tokens", [5, 0.25, 7], "has 0.25 in row 2", COUNT_OF_A_TRACE),
+        ("prompt_tokens", [5, 0.25, 7], "has 0.25 in row 2", COUNT),
+        ("prompt_tokens", [5, -3, 7], "has -3 in row 2", COUNT_BELOW_0),
         ("prompt_tokens", [5, None, 7], "has no value in row 2", COUNT_OF_A_TRACE),
         ("output_tokens", ["5", "many", "7"], "has 'many' in row 2", COUNT_OF_A_TRACE),
-        ("output_tokens", [1, 2, 10_000_001], "has 10000001 in row 3", COUNT_OF_A_TRACE),
+        ("output_tokens", [1, 2, 10_000_001], "has 10000001 in row 3", COUNT),
     ],
 )
 def test_values_of_a_trace(tmp_path, name, column, values, has, expected):
@@ -202,6 +204,7 @@ def test_values_of_a_trace(tmp_path, name, column, values, has, expected):
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 @pytest.mark.parametrize(("column", "expected"), [("arrival_s", TIME), ("prompt_tokens", COUNT_OF_A_TRACE)])
 def test_numbers_of_a_trace_are_finite(tmp_path, value, column, expected):
+    expected = COUNT if column == "prompt_tokens" and value in (INF, -INF) else expected
     write(tmp_path / "t.parquet", TRACE | {column: [1.0, value, 2.0]})
     assert error_of(with_trace("t.parquet"), tmp_path) == (
         f"t.parquet: column {column!r} has {value} in row 2; expected {expected}"

@@ -16,6 +16,7 @@ from messsim.workload.dialect import Dialect, without_titles
         (b"a,b;c,d\n", Dialect(",")),
         (b"a;b;c,d\n", Dialect(";", decimal_comma=True)),
         (b'"a,b,c";d\n', Dialect(";", decimal_comma=True)),  # what is quoted does not count
+        (b'"a"\t"b"\n"1,5"\t"2"\n', Dialect("\t")),  # nothing but quoted values and tabs
         (b"a\n1\n", Dialect(",")),
         (b"", Dialect(",")),
         (b"\n\n", Dialect(",")),

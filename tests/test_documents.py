@@ -257,3 +257,10 @@ def test_attributes_of_spans_have_names(column, value, expected):
 def test_other_lists_of_attributes_stay():
     row = {"attributes": [{"other": 1}], "tags": "x"}
     assert rows_of([[row]]) == [row]
+
+
+@pytest.mark.parametrize(("text", "of_python"), [("[{'a': 1}]", True), ("{'a': 1}", True), ('[{"a": 1,}]', False)])
+def test_what_python_prints_is_told(text, of_python):
+    with pytest.raises(ValueError, match="no JSON object") as error:
+        Documents.read(text)
+    assert ("json.dumps writes JSON" in str(error.value)) is of_python

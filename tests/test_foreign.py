@@ -1,10 +1,15 @@
 """Files that are no data file are told by how they begin, and what helps is said."""
 
+import gzip
+
 import pytest
 
+from messsim.errors import DataError
+from messsim.workload.blocks import schema_of
 from messsim.workload.foreign import what_else
 
 PACKED = "it unpacked, or packed by gzip or zstd"
+TABLE = "its table as CSV, such as COPY TABLE TO STDOUT WITH (FORMAT csv, HEADER) writes"
 REFUSED = "the file itself: was its download refused?"
 
 
@@ -43,6 +48,20 @@ REFUSED = "the file itself: was its download refused?"
             b"\n# TYPE sglang_requests counter",
             "of Prometheus's counters, which sum up requests; expected a log that says them one by one",
         ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a workbook of Excel (.xls); expected the table in it, saved as CSV"),
+        (b"Obj\x01\x04\x14avro.codec", "of Avro; expected Parquet or JSON Lines: avro-tools tojson FILE"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", f"packed by 7-Zip; expected {PACKED}"),
+        (b"\x04\x22\x4d\x18d@", f"packed by LZ4; expected {PACKED}"),
+        (b"ORC\x11\n\0", "of ORC; expected Parquet: pandas.read_orc(FILE).to_parquet('FILE.parquet')"),
+        (b"PARE\x15\0", "Parquet that is encrypted; expected it without encryption"),
+        (b"trace.csv".ljust(257, b"\0") + b"ustar\x0000", "an archive of tar; expected the table in it, unpacked"),
+        (b"12345678DUCK@", f"a database of DuckDB; expected {TABLE}"),
+        (b"INSERT INTO `logs` VALUES (1", f"a dump of a database; expected {TABLE}"),
+        (b"--\n-- PostgreSQL database dump", f"a dump of a database; expected {TABLE}"),
+        (b"PGDMP\x01\x0e", f"a dump of a database; expected {TABLE}"),
+        (b"- arrival_s: 0\n  prompt_tokens: 1\n", "YAML; expected JSON, or a table"),
+        (b"---\n- arrival_s: 0\n", "YAML; expected JSON, or a table"),
+        (b"\x93NUMPY\x01\0", "an array of NumPy; expected a table with names of its columns, as CSV"),
     ],
 )
 def test_what_a_file_is_by_how_it_begins(start, what):
@@ -51,7 +70,48 @@ def test_what_a_file_is_by_how_it_begins(start, what):
 
 @pytest.mark.parametrize(
     "start",
-    [b"", b"arrival_s,x\n", b"{", b"PAR1", b"BZh01AY&SY", b"# HELP wanted", b"# a comment: x_y", b"xPK\x03\x04", b"<x"],
+    [
+        b"",
+        b"arrival_s,x\n",
+        b"{",
+        b"PAR1",
+        b"BZh01AY&SY",
+        b"# HELP wanted",
+        b"# a comment: x_y",
+        b"xPK\x03\x04",
+        b"<x",
+        b"ORCID,x\n",
+        b"PARENT,x\n",
+        b"---\na: 1\n",
+        b"- 1\n",
+        b"insertion,x\n",
+        b"---+---\n",
+    ],
 )
 def test_what_may_be_a_data_file(start):
     assert what_else(start) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"PK\x03\x04rest", mtime=0), "holds what is a ZIP archive or a workbook of Excel; expected the"),
+        (
+            gzip.compress(b"t.csv".ljust(257, b"\0") + b"ustar", mtime=0),
+            "holds what is an archive of tar; expected the",
+        ),
+        (b"\x01\x02\x03\0\x05,1\n", "is binary, of a kind that is not known; expected .csv"),
+        (gzip.compress(b"\x01\x02\x03\0\x05,1\n", mtime=0), "is binary, of a kind that is not known; expected .csv"),
+    ],
+)
+def test_what_no_table_is_whatever_its_name(tmp_path, content, message):
+    (file := tmp_path / "f.csv.gz").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        schema_of(file)
+
+
+@pytest.mark.parametrize("name", ["t.tar.gz", "t.tgz", "T.TAR.ZST", "t.tar"])
+def test_archives_are_told_by_their_names(tmp_path, name):
+    (file := tmp_path / name).write_bytes(gzip.compress(b"t.csv", mtime=0))
+    with pytest.raises(DataError, match="is an archive of tar, by its name; expected the table in it, unpacked"):
+        schema_of(file)

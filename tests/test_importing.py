@@ -351,6 +351,20 @@ def test_a_key_in_text_may_have_dots_itself(tmp_path):
     assert rows(from_log(file, columns)) == [(0.0, 10, 5), (1.0, 10, 5)]
 
 
+@pytest.mark.parametrize("key", ["it's", "a'b'c", "x'.y", 'a"b"'])
+def test_a_key_in_text_may_have_quotes_itself(tmp_path, key):
+    held = json.dumps({key: 10, "out": 5}).replace('"', '""')
+    (file := tmp_path / "f.csv").write_text(f'Timestamp,a\n0,"{held}"\n')
+    assert rows(from_log(file, TraceColumns("Timestamp", f"a.{key}", "a.out"))) == [(0.0, 10, 5)]
+
+
+@pytest.mark.parametrize("key", ["back\\slash", "end\\", "no\0ne", "a'\"b"])
+def test_a_key_in_text_that_no_path_leads_to_is_missing(tmp_path, key):
+    (file := tmp_path / "f.csv").write_text('Timestamp,a\n0,"{""out"": 5}"\n')
+    with pytest.raises(DataError, match="is missing"):
+        from_log(file, TraceColumns("Timestamp", f"a.{key}", "a.out"))
+
+
 def test_without_out_outcomes_are_looked_at(tmp_path):
     file = log(tmp_path, "prompt,model,score\nx,a,1\nx,b,0\ny,a,1\ny,b,1\n")
     looked = json.loads(here("import", "--outcomes", file, "--json")[1])

@@ -248,7 +248,20 @@ def test_a_prompt_is_what_each_model_answered_once():
     frame = pl.DataFrame({"x": [1.5, 2.5], "y": ["a", "a"], "n": [1, 2], "m": ["s", "l"], "score": [0, 1]})
     assert no_prompts(frame, "m", "score", ("id",)).endswith("say --prompt y")
     assert no_prompts(frame, "\0model", "score", ("id",)).endswith("say --prompt n or --prompt m")
-    assert no_prompts(frame.select("x", "m"), "m", "score", ("id",)).endswith("say --prompt COLUMN")
+    none = "say --prompt COLUMN; where none tells them apart, add one such as the number of the question"
+    assert no_prompts(frame.select("x", "m"), "m", "score", ("id",)).endswith(none)
+
+
+def test_prompts_within_structures_or_crossed_with_models_are_proposed(tmp_path):
+    nested = pl.DataFrame({"doc": [{"id": "a", "task": "t"}, {"id": "b", "task": "t"}], "ok": [1, 0]})
+    assert no_prompts(nested, "\0model", "ok", ("id",)).endswith("say --prompt doc.id")
+    crossed = "Frage,Modell,Note\n1,klein,1\n1,groß,0\n2,klein,1\n2,groß,1\n"
+    with pytest.raises(DataError, match=r"say --prompt Frage --model Modell$"):
+        means([write(tmp_path, "f.csv", crossed)], score="Note")
+    assert set(means([write(tmp_path, "f.csv", crossed)], score="Note", prompt="Frage", model="Modell")[0]) == {
+        "klein",
+        "groß",
+    }
 
 
 @pytest.mark.parametrize(("columns", "instead"), [("results configs", "samples_"), ("win_rate n_total", "annotations")])

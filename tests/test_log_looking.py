@@ -182,7 +182,7 @@ def test_a_column_that_a_word_calls_a_time_goes_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["level=info prompt_tokens=5, output_tokens=6", "INFO 08-18 09:00:00 x.py:3] done, 5, 6"]
+    "line", ["INFO level=info prompt_tokens=5, output_tokens=6", "INFO 08-18 09:00:00] done, 5, 6"]
 )
 def test_a_log_of_lines_is_told_to_have_no_header(tmp_path, line):
     file = tmp_path / "f.log"

@@ -218,13 +218,15 @@ def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
     ("texts", "keys"),
     [
         (("id\n1e20\n2e20\n", "id\n1e20\n2e20\n"), ["1e+20", "2e+20"]),
-        (("id\n1.0\n2.5\n", "id\n1.0\n2.0\n"), ["1"]),
+        (("id\n1.0\n2.5\n", "id\n1.0\n2.0\n"), ["1.0"]),
         (("id\n1.0\n2.0\n", "id\n1.0\n2.0\nx\n"), ["1", "2"]),
         (('id\na\n"a "\nb\n', 'id\na\n"a "\nb\n'), ["a", "a ", "b"]),
         (('id\n"a "\nb\n', "id\na\nb\n"), ["a", "b"]),
         (("id\n1\n1.0\nx\n", "id\n1\n1.0\nx\n"), ["1", "1.0", "x"]),
         (('id\na\n"a "\nb\n', 'id\n"a "\nb\n'), ["a ", "b"]),  # not as "a" in one file alone
         (("id\n1\n1.0\nx\n", "id\n1.0\nx\n"), ["1.0", "x"]),
+        (("id\n1.0\n1.1\n", "id\n1.0\n1.1\n"), ["1.0", "1.1"]),  # as sections are numbered
+        (("id\n1.0\n1.5\n", "id\n1\n2\n"), ["1"]),
     ],
 )
 def test_no_two_prompts_of_a_file_become_one_and_none_gets_lost(tmp_path, texts, keys):

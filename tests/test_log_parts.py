@@ -328,7 +328,12 @@ def test_names_and_times_of_ones_own(tmp_path):
         ({"model": ["a"], "cost": [1.0]}, "column 'satisfied' is missing; .*--satisfied COLUMN names it"),
         ({"model": ["", ""], "satisfied": [1, 1], "cost": [1, 1]}, "column 'model' is empty in every row"),
         ({"model": ["a"], "satisfied": [1]}, "tells no costs; expected cost__a, or model and cost"),
-        ({"model": ["a"], "satisfied": [1], "cost": [-1]}, "has -1 in row 1; .*--skip-failed leaves out rows without"),
+        ({"model": ["a"], "satisfied": [1], "cost": [-1]}, "has -1 in row 1; .* can be left out, --select 'cost>=0'$"),
+        (
+            {"model": ["a"], "satisfied": [1], "cost": ["n/a"]},
+            "'n/a' in row 1; .*; --skip-failed leaves out rows without",
+        ),
+        ({"model": ["a"], "satisfied": [1], "cost": ["1 piece"]}, "'1 piece' in row 1; expected a number, at least 0$"),
         (
             {"model": ["c"], "satisfied": [1], "cost__a": [1.0]},
             "column 'model' has 'c' in row 1; expected one of a",
@@ -396,3 +401,23 @@ def test_rows_that_are_left_out_are_not_checked():
     nothing.add(frame, np.ones(2, bool), np.ones(2, np.int32), 0)
     nothing.check(np.zeros(2), np.ones(2, np.int32))
     assert nothing.beside(frame, None) is frame
+
+
+def test_a_bad_cost_or_probability_is_told_by_the_name_that_the_file_has(tmp_path):
+    columns = DecisionColumns(cost="usd", propensity="p")
+    data = {"model": ["a", "b"], "satisfied": [1, 0], "usd": [1.0, -2.0], "p": [0.5, 0.5]}
+    with pytest.raises(DataError, match=r"column 'usd' has -2 in row 2; .* can be left out, --select 'usd>=0'$"):
+        log(tmp_path, columns, **data)
+    with pytest.raises(DataError, match="column 'p' has 0 in row 2"):
+        log(tmp_path, columns, **data | {"usd": [1.0, 2.0], "p": [0.5, 0.0]})
+
+
+def test_rows_that_do_not_stand_in_order_are_noted(tmp_path):
+    data = {"model": ["a", "b", "a"], "satisfied": [1, 0, 1], "cost": [1.0, 2.0, 1.0]}
+    note = (
+        "1 times a row is earlier, by 'created_at', than the row above it: --time created_at puts all in order of time"
+    )
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[5, 4, 6]).notes == (note,)
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[4, 5, 6]).notes == ()
+    assert log(tmp_path, DecisionColumns(), **data, created_at=["b", "a", "c"]).notes == ()
+    assert log(tmp_path, DecisionColumns(), **data, created_at=[5, None, 4]).notes == ()

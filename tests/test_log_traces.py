@@ -271,3 +271,24 @@ def test_tokens_of_prompt_and_answer_together_are_told(tmp_path, name):
     for columns, notes in ((("t", "p", name), (note,)), (("t", "p", "output_tokens_total"), ())):
         reading = plan_reading(tmp_path / "log.csv", TraceColumns(*columns))
         assert read_requests(tmp_path / "log.csv", reading).notes == notes
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("", "--skip-failed leaves out rows without tokens"),
+        ("0", "--skip-failed leaves out rows without tokens"),
+        ("-", "--skip-failed leaves out rows without tokens"),
+        ("-1", "such rows can be left out, --select 'prompt_tokens>0'"),
+        ("1.5k", ""),  # it has tokens
+        ("99999999", ""),
+    ],
+)
+def test_a_way_past_a_count_is_proposed_where_it_leads_past(tmp_path, value, hint):
+    file = written(tmp_path, f"arrival_s,prompt_tokens,output_tokens\n0,{value},1\n1,5,1\n2,7,1\n")
+    with pytest.raises(DataError) as error:
+        read_requests(file, plan_reading(file, TraceColumns()))
+    assert str(error.value).endswith(hint or "and at most 10000000")
+    if hint:
+        chooser = Chooser(conditions(["prompt_tokens>0"])) if "--select" in hint else Chooser(tokens=("",))
+        assert read_requests(file, plan_reading(file, TraceColumns(), chooser=chooser)).frame.height == 2

@@ -452,8 +452,8 @@ def test_a_table_of_outcomes_has_its_notes(tmp_path):
     data = table(satisfaction={"file": "t.csv", "group": None, "costs": None}, features={"kind": "none"})
     del data["satisfaction"]["group"], data["satisfaction"]["costs"]
     twice, rounded = Workload(parse(data, folder=tmp_path)).notes[:2]
-    assert twice == "its header has 'subject' more than once: the first is read"
-    assert rounded == "column 'prompt_tokens' has counts that are not whole, such as 100.4: read as 100"
+    assert twice == "t.csv: its header has 'subject' more than once: the first is read"
+    assert rounded == "t.csv: column 'prompt_tokens' has counts that are not whole, such as 100.4: read as 100"
 
 
 def test_without_costs_there_are_none(folder):

@@ -386,3 +386,17 @@ def test_a_point_that_is_the_decimal_one_in_a_block_parts_no_thousands_of_tokens
     counts = CountsColumn("c", FILE)
     assert counts.read(column("12.5", "7"), 0).tolist() == [12, 7]
     assert counts.read(column("1.234", "20.750"), 2).tolist() == [1, 21]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["0.001 USD", "2USD"], [0.001, 2.0]),
+        (["1,5 €", "0,25 €"], [1.5, 0.25]),
+        (["1,234 EUR", None], [1234, None]),
+        (["3 GBP", "4"], [3, 4]),
+        (["3 pieces", "4"], [None, 4.0]),
+    ],
+)
+def test_a_currency_may_stand_behind_a_number(texts, expected):
+    assert as_numbers(pl.Series(texts)).to_list() == expected

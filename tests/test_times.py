@@ -196,7 +196,7 @@ def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start,
 )
 def test_what_is_no_time_is_told(values, more, message):
     with pytest.raises(DataError, match=message):
-        times(values, **more)
+        seconds(values, **more)
 
 
 def test_numbers_and_dates_do_not_mix():
@@ -587,8 +587,12 @@ def test_dates_that_stand_for_none_are_refused_with_their_row(last):
         ([B // 10 * 10_000 + 10_000 * i for i in range(6)], ""),
         ([B // 100 * 100 + 100 * i for i in range(6)], ""),  # whole seconds have no exponent in a spreadsheet
         ([B // 64 * 64 + 64 * i for i in range(6)], ""),  # finer than 32 bits
-        ([B] * 6, ""),
-        ([B // 128 * 128] * 6, ""),
+        ([B] * 6, "100,000,000 s"),
+        ([1.72e9] * 6, "10,000,000 s"),  # a spreadsheet's 1.72E+09
+        ([1.72e12] * 6, "10,000,000 s"),
+        ([1.72e9] * 3, ""),
+        ([1_720_001_000] * 6, ""),
+        ([B // 128 * 128] * 6, "100,000,000 s"),
         (
             pl.Series([B * 1e3, B * 1e3 + 3e5, B * 1e3 + 5e5, B * 1e3 + 9e5], dtype=pl.Float32).cast(pl.Float64),
             "131.07",
@@ -691,3 +695,46 @@ def test_a_unit_in_text_must_be_that_of_the_option():
             DataError, match=f"in row {place}; expected .*, as --time-format {unit} says; without it each"
         ):
             read(values, unit)
+
+
+CLOCKS = ["08:00:00", "09:00:00", "07:00:00", "1.00:00:00"]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_clocks_may_go_back_where_any_row_of_the_file_says_days(blocks):
+    assert seconds(CLOCKS, blocks=blocks) == [28_800.0, 32_400.0, 25_200.0, 86_400.0]
+    with pytest.raises(DataError, match="column 't' has '07:00:00' in row 3; expected a date too, not a time of day"):
+        seconds([*CLOCKS[:3], "10:00:00"], blocks=blocks)
+
+
+def test_a_time_of_day_that_has_a_type_is_shown_as_it_is_written():
+    with pytest.raises(DataError, match="column 't' has '08:00:00' in row 2; expected a date too, not a time of day"):
+        seconds([dt.time(9), dt.time(8)])
+    with pytest.raises(DataError, match="column 't' has 08:00:00 in row 1; expected a date too, not a time of day"):
+        seconds([dt.time(8)], zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("value", ["10:00:00 AM", "9:05 p.m.", "00:01.5", "10:00"])
+def test_a_time_of_day_in_any_form_is_told(value):
+    with pytest.raises(DataError, match=f"column 't' has '{value}' in row 1; expected a date too, not a time of day"):
+        seconds([value, value])
+
+
+def test_a_date_without_anything_between_may_have_milliseconds():
+    assert seconds([20240506100000123, 20240506100001456]) == [0.0, 1.333]
+    assert seconds([20240506100000, 20240506100001]) == [0.0, 1.0]
+
+
+def test_durations_may_have_a_plus():
+    assert seconds(["+0.5s", "+1.25s", "-1s"]) == [0.5, 1.25, -1.0]
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_days_before_a_point_may_be_of_a_month_where_no_row_tells(blocks):
+    with pytest.raises(DataError, match=r"'16\.05:12:30' in row 1; expected a duration .*'%d\.%m:%H:%M' where it is a"):
+        seconds(["16.05:12:30", "17.05:00:10"], blocks=blocks)
+    with pytest.raises(DataError, match=r"'06\.06:00:10' in row 3; expected a duration .*'%d\.%m:%H:%M' where it is a"):
+        seconds(["16.05:12:30", "17.05:00:10", "06.06:00:10"], blocks=1)
+    assert seconds(["16.05:12:30", "17.13:00:10"], blocks=blocks) == [1_401_150.0, 1_515_610.0]
+    assert seconds(["16.05:12:30", "00:00:10"], blocks=blocks) == [1_401_150.0, 10.0]
+    assert seconds(["16.05:12:30", "17.05:00:10"], form="%d.%m:%H:%M", blocks=blocks) == [0.0, 42_000.0]

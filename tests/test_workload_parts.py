@@ -442,8 +442,8 @@ def test_a_file_of_lengths_has_its_notes(tmp_path):
     (tmp_path / "l.csv").write_text("prompt_tokens,prompt_tokens,output_tokens\n10,7,1\n20,7,2.4\n")
     lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}, "file": str(tmp_path / "l.csv")}
     twice, rounded = Workload(parse(scenario(tokens=lengths))).notes
-    assert twice == "its header has 'prompt_tokens' more than once: the first is read"
-    assert rounded == "column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"
+    assert twice == "l.csv: its header has 'prompt_tokens' more than once: the first is read"
+    assert rounded == "l.csv: column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"
 
 
 # ---- data files -----------------------------------------------------------------------------------------

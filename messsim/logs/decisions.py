@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 from messsim.routing.gateway_input import LARGEST
-from messsim.workload.choosing import Chooser, way_without
+from messsim.workload.choosing import Chooser, way_past, way_without
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, rows_in_file, texts, with_rows_in_file
@@ -144,7 +144,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     answered = [t.strip() for t in texts(frame, "model", path)] if "model" in frame.columns else None
     priced = [c.removeprefix(COST) for c in frame.columns if c.startswith(COST)]
     models = judged or priced or sorted(set(answered or []))
-    costs = _costs(frame, models, answered, path, skips=bool(chooser.tokens))
+    costs = _costs(frame, models, answered, path, columns.cost, skips=bool(chooser.tokens))
     models = sorted(models, key=lambda m: float(costs[m].mean()))
     names = sorted(c for c in frame.columns if c.startswith(FEATURE))
     features = [_feature(frame, c, path) for c in names]
@@ -156,7 +156,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         chosen=None if answered is None else _chosen(answered, models, path, rows_in_file(frame)),
         satisfied=_ratings(frame, path) if rates else None,
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
-        propensity=_propensity(frame, path) if "propensity" in frame.columns else None,
+        propensity=_propensity(frame, columns.propensity, path) if "propensity" in frame.columns else None,
         unanswered=unanswered,
         notes=(*about, *chooser.notes(), *notes),
     )
@@ -183,7 +183,7 @@ def _feature(frame: pl.DataFrame, column: str, path: Path) -> Floats:
 def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tuple[pl.DataFrame, list[str]]:
     """The rows by time, and what deserves to be said of it; as they stand where no column of times is named."""
     if columns.time is None:
-        return frame, []
+        return frame, _out_of_order(frame, path)
     times = Times(columns.time, path, columns.form)
     times.add(frame, 0)
     seconds = times.seconds()
@@ -191,6 +191,20 @@ def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tupl
     late = int((np.diff(seconds) < 0).sum())
     unsorted = [f"{late:,} times a row is earlier than the row above it: all are put in order of time"] if late else []
     return frame[order], [*times.notes, *unsorted]
+
+
+def _out_of_order(frame: pl.DataFrame, path: Path) -> list[str]:
+    """A note where a column of times, by its name, says that rows do not stand in order."""
+    name = by_meaning("arrival_s", [c for c in frame.columns if not frame[c].null_count()])
+    if name is None:
+        return []
+    try:
+        (times := Times(name, path)).add(frame, 0)
+        late = int((np.diff(times.seconds()) < 0).sum())
+    except DataError:  # it holds no times after all
+        return []
+    rows = f"{late:,} times a row is earlier, by {name!r}, than the row above it"
+    return [f"{rows}: --time {shlex.quote(name)} puts all in order of time"] if late else []
 
 
 def _rated(frame: pl.DataFrame, columns: DecisionColumns, path: Path, *, skips: bool) -> tuple[pl.DataFrame, list[str]]:
@@ -224,13 +238,13 @@ def _require(frame: pl.DataFrame, path: Path) -> None:
         raise DataError([f"{line}; {option}" for line, option in zip(lines, options, strict=True)], str(path))
 
 
-def _propensity(frame: pl.DataFrame, path: Path) -> Floats:
+def _propensity(frame: pl.DataFrame, named: str, path: Path) -> Floats:
     import polars as pl
 
-    values = numbers(frame, "propensity", path, least=0, most=1)
+    values = numbers(frame, named, path, least=0, most=1)
     if (values == 0).any():
         expected = "a probability above 0 of what was chosen after all"
-        raise first_bad("propensity", pl.Series(values == 0), "0", expected, path, places=rows_in_file(frame))
+        raise first_bad(named, pl.Series(values == 0), "0", expected, path, places=rows_in_file(frame))
     return values
 
 
@@ -246,8 +260,9 @@ def _answered(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:
 
 
 def _costs(
-    frame: pl.DataFrame, models: list[str], answered: list[str] | None, path: Path, *, skips: bool
+    frame: pl.DataFrame, models: list[str], answered: list[str] | None, path: Path, named: str, *, skips: bool
 ) -> dict[str, Floats]:
+    """Mean costs of each model's answers, from a column of this name, or its own column for each."""
     if any(c.startswith(COST) for c in frame.columns):
         require(frame.columns, [COST + m for m in models], path)
         return {m: numbers(frame, COST + m, path, least=0) for m in models}
@@ -257,10 +272,11 @@ def _costs(
             expected += f": --cost {shlex.quote(meant)} names it"
         raise DataError(f"tells no costs; {expected}", str(path))
     try:
-        paid = numbers(frame, "cost", path, least=0)
+        paid = numbers(frame, named, path, least=0)
     except DataError as error:
-        hint = "" if skips else "; --skip-failed leaves out rows without a cost"
-        raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+        ways = [way_past(p, f"{named}>=0", "a cost") for p in error.problems]
+        problems = [p + way * (not skips or "--select" in way) for p, way in zip(error.problems, ways, strict=True)]
+        raise DataError(problems, str(path)) from None
     who = np.asarray(answered)
     for model in models:
         if not (who == model).any():

@@ -352,12 +352,16 @@ def _rows(
 def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
     """Prompts as they join files: without blanks around text, and whole numbers where pandas writes 1.0, beside gaps.
 
-    Each in all of the files, unless two prompts of one of them would become one.
+    Each in all of the files, unless two prompts of one of them would become one. Where 1.1 stands beside 1.0, and 1
+    nowhere, they are no whole numbers.
     """
-    changes: tuple[Callable[[pl.Series], pl.Series], ...] = (
-        lambda prompts: prompts.str.strip_chars(),
-        lambda prompts: prompts.str.replace(r"^(-?\d+)\.0$", "$1"),
-    )
+
+    def some(form: str) -> bool:
+        return any(part["prompt"].str.contains(form).any() for part in parts)
+
+    changes: list[Callable[[pl.Series], pl.Series]] = [lambda prompts: prompts.str.strip_chars()]
+    if some(r"^\s*-?\d+\s*$") or not some(r"^\s*-?\d+\.(\d*[1-9]|\d{2,})\d*\s*$"):
+        changes.append(lambda prompts: prompts.str.replace(r"^(-?\d+)\.0$", "$1"))
     for change in changes:
         changed = [change(part["prompt"]) for part in parts]
         if all(new.n_unique() == part["prompt"].n_unique() for new, part in zip(changed, parts, strict=True)):

@@ -343,6 +343,8 @@ def of_other_kind(file: str) -> DataError | None:
     if preset is None or preset.name == "messsim":
         return None
     helps = "of a summary, its averages" if preset.lacks else "messsim import reads it as traffic"
+    if preset.name == "guidellm-summary":
+        helps = "its benchmarks.json is read"
     return DataError(
         f"looks like {preset.title}; expected a row for each concurrency, with clients, prompt_tokens, output_tokens, and "
         f"ttft_ms or tpot_ms, or a row for each iteration ({helps})",

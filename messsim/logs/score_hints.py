@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from messsim.workload.nested import column_of, names_in
@@ -23,6 +24,7 @@ NO_SCORE = re.compile(r"(?i)error|std|dev|latenc|time|cost|price|prob|confidence
 SUMS = (
     ({"results", "configs"}, "lm-evaluation-harness's results of whole tasks", "its samples_*.jsonl (--log_samples)"),
     ({"win_rate", "n_total"}, "AlpacaEval's leaderboard", "its annotations.json"),
+    ({"pred", "answer", "model_outputs"}, "MMLU-Pro's answers", "add a column that is 1 where pred is answer, else 0"),
 )
 
 
@@ -48,16 +50,46 @@ def no_prompts(frame: pl.DataFrame, model: str, score: str, usual: Sequence[str]
 
     who = column_of(frame.schema, model)
     models = pl.Series([""] * frame.height) if who is None else frame.select(who).to_series()
-    fits = []
-    for name, dtype in frame.schema.items():
-        if name in (model, score, ROW_IN_FILE) or not (dtype == pl.String or dtype.is_integer()):
+    columns = _keys(frame, (model, score))
+    several = models.n_unique() > 1  # each of whom answered
+    fits = [
+        name
+        for name, values in columns.items()
+        if not pl.DataFrame([values.alias("key"), models.alias("model")]).is_duplicated().any()
+        and (values.n_unique() < frame.height if several else values.n_unique() > 1)
+    ]
+    such = " or ".join(f"--prompt {shlex.quote(name)}" for name in fits[:MOST_NAMED])
+    if not such and not several and (pair := _crossed(columns, frame.height)) is not None:
+        such = f"--prompt {shlex.quote(pair[0])} --model {shlex.quote(pair[1])}"
+    add = "; where none tells them apart, add one such as the number of the question"
+    return f"has no column of prompts ({', '.join(usual[:5])}, ...); say {such or f'--prompt COLUMN{add}'}"
+
+
+def _keys(frame: pl.DataFrame, used: Sequence[str]) -> dict[str, pl.Series]:
+    """Columns, fields of structures too, of text or whole numbers, which may tell prompts apart."""
+    import polars as pl
+
+    columns = {}
+    for name in names_in(frame.schema):
+        column = column_of(frame.schema, name, in_text=False)
+        if name in (*used, ROW_IN_FILE) or column is None:
             continue
-        kinds, once = frame[name].n_unique(), not pl.DataFrame([frame[name], models.alias("\0")]).is_duplicated().any()
-        several = models.n_unique() > 1  # each of whom answered
-        if once and (kinds < frame.height if several else kinds > 1):
-            fits.append(name)
-    such = " or ".join(f"--prompt {shlex.quote(name)}" for name in fits[:MOST_NAMED]) or "--prompt COLUMN"
-    return f"has no column of prompts ({', '.join(usual[:5])}, ...); say {such}"
+        values = frame.select(column).to_series()
+        if values.dtype == pl.String or values.dtype.is_integer():
+            columns[name] = values
+    return columns
+
+
+def _crossed(columns: Mapping[str, pl.Series], rows: int) -> tuple[str, str] | None:
+    """Two columns of which each value of one stands once with each of the other, as prompts do with fewer models."""
+    import polars as pl
+
+    kinds = {name: values.n_unique() for name, values in columns.items()}
+    for prompt, model in permutations(columns, 2):
+        whole = kinds[prompt] * kinds[model] == rows and kinds[prompt] >= kinds[model] > 1
+        if whole and not pl.DataFrame([columns[prompt].alias("a"), columns[model].alias("b")]).is_duplicated().any():
+            return prompt, model
+    return None
 
 
 def _scores_of(frame: pl.DataFrame, words: Mapping[str, float]) -> list[str]:

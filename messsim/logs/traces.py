@@ -7,8 +7,9 @@ A trace is what ``arrivals.kind = "trace"`` reads: `arrival_s` (seconds since th
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
-from messsim.workload.choosing import Chooser
+from messsim.workload.choosing import Chooser, way_past
 from messsim.workload.counts import CountsColumn
 from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
@@ -33,6 +34,7 @@ from messsim.workload.unread import unread
 from .looking import sums_over_time
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, lacking, recognised
+from .server_logs import server_log
 from .took import Took
 from .trace_hints import (
     DEFAULTS,
@@ -170,7 +172,7 @@ def plan_reading(
     DataError
         If a column is missing: with what the file looks like, and the options that name columns.
     """
-    schema = schema_of(path)
+    schema = _schema(path)
     preset = _preset(schema, kind, path)
     given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
     if preset is not None and preset.lacks and not all(given.values()):
@@ -192,7 +194,7 @@ def plan_reading(
     missing = [n for n in wanted if column_of(schema, n) is None]
     unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
     if missing or unnamed:
-        raise DataError(what_is_missing(schema, preset, missing, unnamed, path), str(path))
+        raise _lacking(what_is_missing(schema, preset, missing, unnamed, path), given.values(), path)
     if len(set(wanted)) < len(wanted):
         raise DataError(named_twice(names), str(path))
     form, chooser, notes = form or TimeForm(), chooser or Chooser(), []
@@ -215,6 +217,18 @@ def plan_reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
         tuple(notes), made_of, took or None, schema,
     )  # fmt: skip
+
+
+def _lacking(problems: list[str], named: Iterable[str | None], path: Path) -> DataError:
+    return (None if any(named) else server_log(path)) or DataError(problems, str(path))
+
+
+def _schema(path: Path) -> Mapping[str, Any]:
+    """The columns of a file; of a log in words the error says whose it is."""
+    try:
+        return schema_of(path)
+    except DataError as error:
+        raise server_log(path) or error from None
 
 
 def _chosen_by(preset: Preset, schema: Mapping[str, Any], chooser: Chooser) -> Chooser:
@@ -351,8 +365,9 @@ class _Rows:
             try:
                 every = self._read[column].read(filled, before)
             except DataError as error:
-                hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
-                raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+                way = partial(way_past, condition=f"{column}>0", what="tokens")
+                ways = ["" if reading.chooser.tokens and "skip-failed" in way(p) else way(p) for p in error.problems]
+                raise DataError([p + w for p, w in zip(error.problems, ways, strict=True)], str(path)) from None
             counts.add(here := every[keep])
             if counts is self._tokens[0]:
                 self._made_of.add(frame, keep, here, before)

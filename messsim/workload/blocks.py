@@ -6,14 +6,13 @@ of the block: a column may hold whole numbers in one and others in the next.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -24,10 +23,14 @@ from messsim.forking import check_not_forked
 
 from .dialect import Dialect
 from .documents import DECODER, Documents, is_wrapped, keys_twice, rows_of, table_of
-from .foreign import FIRST_BYTES, what_else
+from .encoding import BYTE_ORDER_MARK, Letters, wide_encoding
+from .foreign import FIRST_BYTES, is_binary, what_else
+from .kinds import KINDS, PEEK, PREFIXED, SPACE, kind_by_name, kind_within
+from .logfmt import as_json
 from .messages import LeftOut, within_messages
 from .nested import column_of, in_json, pick, widened
 from .parquet import check_layout
+from .quotes import Quotes
 from .separated import FIRST_ROWS, separated
 
 if TYPE_CHECKING:
@@ -35,29 +38,17 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
-KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PARQUET = re.compile(rb"PAR1(?=.*[\0-\x08\x0e-\x1f])", re.S)  # and not a column of that name
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-BY_CONTENT = (".json", ".log", ".txt", ".md", ".tsv", "-")  # names that do not tell what is within
-LEAST_WIDE = 16  # bytes of a text that tell that every other is 0
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
-PEEK = 1 << 20  # bytes from which the kind of a file is told
-MOST_NOISE = 50  # lines before the first row
 MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
-WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
-SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
-JSON_AFTER_ALL = re.compile(rb'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # whatever its name says
-SEPARATED = re.compile(rb"^[^,;\t|\n]*(?:[,;\t|][^,;\t|\n]*)+$", re.M)  # a line with values that something parts
-NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
-JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
-PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
-END = b"\r\n\x1a"  # the last is Ctrl+Z, with which DOS ends a text
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+END = b"\r\n\x1a\0"  # Ctrl+Z, with which DOS ends a text, and zeros, which a crash leaves behind one
+
+_kept: dict[tuple[int, int], tuple[pl.DataFrame, list[str]]] = {}  # by length and hash of its text, one at a time
 
 
 def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -74,8 +65,7 @@ def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None
     rows, wanted = 0, None if columns is None else list(dict.fromkeys(columns))
     notes = [] if notes is None else notes
     with opened(path) as (kind, file):
-        reader = {"csv": _csv_blocks, "jsonl": _jsonl_blocks, "json": _json_blocks, "parquet": _parquet_blocks}[kind]
-        for frame in reader(file, wanted, path, notes):
+        for frame in READERS[kind](file, wanted, path, notes):
             yield rows, frame
             rows += frame.height
             if rows > MOST_ROWS:
@@ -99,19 +89,21 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
             check_layout(file)
             return dict(widened(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
-            return dict(_json(_unpacked(file, path)).schema)
+            return dict(_json(_unpacked(file, path), again=True).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
-        lines = text.rstrip(END).split(b"\n")
-        if len(text) == PEEK and len(lines) > 1:
-            lines.pop()  # that may go on
-        if kind == "jsonl":
-            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, LeftOut()).schema)
-        text = _utf8(text, [])
+        goes_on = bool(file.read(1))
+        if goes_on and b"\n" in text:
+            text = text[: text.rindex(b"\n") + 1]  # the last line may be cut, within a letter too
+        text = Letters([]).utf8(text)
+        if kind in ("jsonl", "logfmt"):
+            lines = b"\n".join(text.rstrip(END).split(b"\n")[:FIRST_ROWS])
+            return dict(_jsonl(as_json(lines)[0] if kind == "logfmt" else lines, 0, LeftOut()).schema)
+        text = Quotes().doubled(text)
         dialect = Dialect.of(text)
         header, rest = _header_of(dialect.beginning(text))
         header = dialect.bare(header)
         some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
-        return dict(dialect.named(separated(header + some if len(text) < PEEK else header, dialect)).schema)
+        return dict(dialect.named(separated(header if goes_on else header + some, dialect)).schema)
 
 
 def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
@@ -129,18 +121,20 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
         if kind == "parquet":
             check_layout(file)
             return widened(pl.read_parquet(file))
-        text = _unpacked(file, path)
         if kind == "json":
-            return _json(text, notes)
-        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(END)
+            return _json(_unpacked(file, path), notes)
+        text = Letters(notes).utf8(_unpacked(file, path).removeprefix(BYTE_ORDER_MARK)).rstrip(END)
         _check_lines(text)
-        if kind == "jsonl":
+        if kind in ("jsonl", "logfmt"):
             left_out = LeftOut()
+            if kind == "logfmt":
+                text, others = as_json(text)
+                _note_others(others, notes)
             frame = _jsonl(text, 0, left_out)
             _note_twice(keys_twice(text, frame.columns), notes)
             _note_left_out(left_out, notes)
             return frame
-        text = _utf8(text, notes)
+        text = Quotes().doubled(text)
         dialect = Dialect.of(text)
         frame = separated(dialect.cleaned(dialect.beginning(text)), dialect)
         _note_names_twice(frame.columns, frame.columns, notes)
@@ -172,7 +166,7 @@ def _check_lines(text: bytes) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """A data file, unpacked where it is packed, and its kind by its name: "csv", "jsonl" or "parquet".
+    """A data file, unpacked where it is packed, and its kind: "csv", "jsonl", "logfmt", "json" or "parquet".
 
     What goes wrong while it is read becomes a DataError that names it.
     """
@@ -185,11 +179,16 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             file.seek(0)
             if other := what_else(start):
                 raise DataError(other, str(path))
-            kind = _kind(path)
+            kind = kind_by_name(path)
             if kind == "parquet" or PARQUET.match(start):
                 yield "parquet", file
                 return
-            yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
+            inner = _decoded(file, start).read(FIRST_BYTES)
+            if other := what_else(inner):
+                raise DataError(f"holds what {other}", str(path))
+            if is_binary(inner):
+                raise DataError(f"is binary, of a kind that is not known; expected {KINDS}", str(path))
+            yield kind_within(kind, _decoded(file, start)), _decoded(file, start)
     except pl.exceptions.PanicException:  # its text is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:
@@ -202,7 +201,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     """The file from its beginning, unpacked if it is packed."""
     file.seek(0)
-    if (wide := _wide(start)) is not None:
+    if (wide := wide_encoding(start)) is not None:
         text = file.read(MOST_UNPACKED + 1)
         if len(text) > MOST_UNPACKED:
             raise ValueError(f"it is of {wide.upper()} and longer than {MOST_UNPACKED >> 20} MiB; expected UTF-8")
@@ -216,75 +215,6 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     except ImportError:
         raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
-
-
-def _wide(start: bytes) -> str | None:
-    """The encoding of a text whose letters take two bytes or four, with or without a mark."""
-    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if start.startswith(UTF16):
-        return "utf-16"
-    pairs = start[: len(start) // 2 * 2]
-    even, odd = set(pairs[::2]), set(pairs[1::2])
-    if len(pairs) < LEAST_WIDE or (even == {0}) == (odd == {0}) or b"\0\0" in pairs:
-        return None
-    return "utf-16-le" if odd == {0} else "utf-16-be"
-
-
-def _kind(path: Path) -> str:
-    """What the name says: "csv", "jsonl", "parquet", or "any" for one that may be either."""
-    name = path.name.lower()
-    plain = name.removesuffix(".gz").removesuffix(".zst")
-    if name.endswith(".parquet"):
-        return "parquet"
-    if plain.endswith(".csv"):
-        return "csv"
-    if plain.endswith((".jsonl", ".ndjson")):
-        return "jsonl"
-    if plain.endswith(BY_CONTENT):
-        return "any"
-    if (refusal := files.pickle_refusal(plain)) is not None:
-        raise DataError(refusal, str(path))
-    raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
-
-
-def _kind_within(kind: str, file: IO[bytes]) -> str:
-    """What the first bytes say: "json" is what must be read as a whole."""
-    start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
-    if kind == "csv":
-        if not JSON_AFTER_ALL.match(start):
-            return kind
-        kind = "any"
-    if kind == "jsonl" and _is_header(start):
-        return "csv"
-    noise = NOISE_BEFORE_ARRAY.match(start)
-    if kind == "any" and noise is not None:
-        return "json"
-    first = start.split(b"\n", 1)[0]
-    if (
-        kind == "any"
-        and not JSON_BEGINS.match(start)
-        and not any(line.lstrip(SPACE).startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
-        and not PREFIXED.match(first)
-    ):
-        return "csv"
-    if kind == "any" and start.startswith(b"[") and JSON_BEGINS.match(start):
-        return "json"
-    if not start.startswith(b"{") or (len(first) == len(start) == PEEK):
-        return "json" if start.startswith(b"[{") or WRAPPERS.search(first) else "jsonl"
-    try:
-        alone = len(start.rstrip()) == len(first.rstrip())
-        return "json" if alone or is_wrapped(json.loads(first)) else "jsonl"
-    except (ValueError, RecursionError):
-        return "json" if first.strip() == b"{" or b"}{" in first or WRAPPERS.search(first) else "jsonl"
-
-
-def _is_header(start: bytes) -> bool:
-    """Whether a text begins with names that something parts, and goes on with rows of it, of which none is JSON."""
-    first, *lines = start.split(b"\n", MOST_NOISE)[:MOST_NOISE]
-    is_json = any(line.lstrip(SPACE).startswith(b"{") or PREFIXED.match(line) for line in lines)
-    in_header = b"{" not in first and b"[" not in first and SEPARATED.match(first)
-    return bool(in_header and len(lines) > 0 and SEPARATED.match(lines[0]) and not is_json)
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------
@@ -315,8 +245,8 @@ def _parquet_blocks(
 
 def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     header, rows = b"", 0
-    dialect = Dialect()
-    for piece in (_utf8(p, notes) for p in _pieces(file, quoted=True)):
+    dialect, letters, quotes = Dialect(), Letters(notes), Quotes()
+    for piece in (quotes.doubled(letters.utf8(p)) for p in _pieces(file, quoted=True)):
         if not header:
             dialect = Dialect.of(piece)
             header, piece = _header_of(dialect.beginning(piece))
@@ -336,11 +266,31 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
 
 
 def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+    return _blocks_of_lines(map(Letters(notes).utf8, _pieces(file, quoted=False)), columns, path, notes)
+
+
+def _logfmt_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+    left_out = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal left_out
+        for piece in map(Letters(notes).utf8, _pieces(file, quoted=False)):
+            lines, others = as_json(piece)
+            left_out += others
+            yield lines
+
+    yield from _blocks_of_lines(pieces(), columns, path, notes)
+    _note_others(left_out, notes)
+
+
+def _blocks_of_lines(
+    pieces: Iterable[bytes], columns: list[str] | None, path: Path, notes: list[str]
+) -> Iterator[pl.DataFrame]:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
     rows, left_out, twice = 0, LeftOut(), list[str]()
-    for piece in filter(bytes.strip, _pieces(file, quoted=False)):
+    for piece in filter(bytes.strip, pieces):
         frame = _jsonl(piece, rows, left_out)
         if not frame.height:
             continue
@@ -362,24 +312,36 @@ def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: 
     yield in_json(frame, wanted).select(pick(frame.schema, wanted, path))
 
 
-def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
+def _json(text: bytes, notes: list[str] | None = None, *, again: bool = False) -> pl.DataFrame:
+    """The rows of a text of JSON; `again`: it will be read once more, and is kept until then."""
+    known = len(text), hash(text)
+    frame, its_notes = _kept.get(known) or _parsed(text)
+    _kept.clear()
+    if again:
+        _kept[known] = frame, its_notes
+    notes = [] if notes is None else notes
+    notes += its_notes
+    return frame
+
+
+def _parsed(text: bytes) -> tuple[pl.DataFrame, list[str]]:
+    notes: list[str] = []
     if len(text) > files.MOST_JSON:
         raise ValueError(f"it is longer than {files.MOST_JSON >> 20} MiB")
-    documents = Documents.read(text.removeprefix(BYTE_ORDER_MARK).decode())
+    documents = Documents.read(Letters(notes).utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
     rows = rows_of(documents.values)
-    if notes is not None:
-        _note_noise(documents.noise, notes)
-        _note_twice(sorted(documents.twice), notes)
-        if len(documents.values) > 1 and is_wrapped(documents.values[0]):
-            notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
-        for value in documents.values[:1]:
-            runs = value.get("benchmarks") if isinstance(value, dict) else None
-            if isinstance(runs, list) and len(runs) > 1:
-                notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
+    _note_noise(documents.noise, notes)
+    _note_twice(sorted(documents.twice), notes)
+    if len(documents.values) > 1 and is_wrapped(documents.values[0]):
+        notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
+    for value in documents.values[:1]:
+        runs = value.get("benchmarks") if isinstance(value, dict) else None
+        if isinstance(runs, list) and len(runs) > 1:
+            notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
     encode = json.JSONEncoder(allow_nan=False).encode
-    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut())
+    return _jsonl("\n".join(map(encode, rows)).encode(), 0, LeftOut()), notes
 
 
 def _note_twice(keys: list[str], notes: list[str]) -> None:
@@ -395,6 +357,11 @@ def _note_left_out(left_out: LeftOut, notes: list[str]) -> None:
     _note_noise(left_out.lines, notes)
     if left_out.messages:
         notes.append(f"lines of the log without a JSON object are left out: {left_out.messages:,}")
+
+
+def _note_others(lines: int, notes: list[str]) -> None:
+    if lines:
+        notes.append(f"lines that are no keys with values are left out: {lines:,}")
 
 
 def _note_noise(lines: int, notes: list[str]) -> None:
@@ -433,19 +400,6 @@ def _end_of_rows(text: bytes, quoted: bool) -> int:
         if quotes % 2 == 0:
             return line_break + 1
         end = text.rfind(b'"', 0, line_break) + 1
-
-
-def _utf8(text: bytes, notes: list[str]) -> bytes:
-    """The text in UTF-8, its lines as Unix ends them; what is in no UTF-8 is taken for Windows-1252, with a note."""
-    if b"\n" not in text:
-        text = text.replace(b"\r", b"\n")
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        note = "it is not in UTF-8: letters beyond ASCII are read as Windows-1252"
-        notes += [] if note in notes else [note]
-        return text.decode("cp1252", "replace").encode()
-    return text
 
 
 def _header_of(text: bytes) -> tuple[bytes, bytes]:
@@ -495,3 +449,12 @@ def _no_object(line: bytes) -> str | None:
     except ValueError as error:
         return f"is no JSON object: {files.what_is_wrong(error)}"
     return None if isinstance(value, dict) else "is no JSON object; expected {...} in each line"
+
+
+READERS = {
+    "csv": _csv_blocks,
+    "jsonl": _jsonl_blocks,
+    "logfmt": _logfmt_blocks,
+    "json": _json_blocks,
+    "parquet": _parquet_blocks,
+}

@@ -22,11 +22,14 @@ from .readers import Marks, as_numbers
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Chooser", "Condition", "conditions", "way_without"]
+__all__ = ["Chooser", "Condition", "conditions", "way_past", "way_without"]
 
 Mask = NDArray[np.bool_]
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<operator>!=|>=|<=|=|>|<)\s*(?P<value>.*)", re.DOTALL)
+BAD_NUMBER = re.compile(
+    r" has (?:(?P<none>no value|0|nan)|(?P<below>'?-\d[\d.]*'?)|'(?P<text>.*)'|\S+) in row \d", re.S
+)
 NOTHING = ("", "null", "none")  # values that stand for a missing one
 TRUTHS = (("true", "1", "1.0"), ("false", "0", "0.0"))  # as tools write them
 MOST_NAMED = 8  # values of a column that an error names
@@ -228,6 +231,27 @@ class Chooser:
 def way_without(column: str, value: str = "") -> str:
     """How rows with a value in a column are left out; no value: those without one."""
     return f"such rows can be left out, --select {shlex.quote(f'{column}!={value}')}"
+
+
+def way_past(problem: str, condition: str, what: str, command: str = "") -> str:
+    """How the row of a problem with a number is left out: one that has none, or one below 0; "": there is no way.
+
+    Parameters
+    ----------
+    condition
+        What a number must fulfil that is not below 0, such as prompt_tokens>0.
+    what
+        What a row without a number, or with 0, is without.
+    command
+        What has the options, where that is another command.
+    """
+    match = BAD_NUMBER.search(problem)
+    if match is None:
+        return ""
+    if match["below"]:
+        return f"; such rows can be left out, {command}--select {shlex.quote(condition)}"
+    without = match["none"] or not re.search(r"\d", match["text"] or "0")
+    return f"; {command}--skip-failed leaves out rows without {what}" if without else ""
 
 
 def _numbers(series: pl.Series, marks: Marks | None) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ class CountsColumn:
     """A column of token counts of a file, which are rounded where they are not whole, as means of several are."""
 
     def __init__(self, column: str, path: Path) -> None:
-        self._column, self._path = column, path
+        self.column, self._path = column, path
         self._marks = Marks()
         self._note = ""
         self._first = (0, 0.0, 0)  # the first that is not whole: its row from 1, its value, what it is read as
@@ -39,15 +39,15 @@ class CountsColumn:
 
     def read(self, frame: pl.DataFrame, before: int) -> Ints:
         """Those of the next rows of the file; so many came before."""
-        counts = token_counts(frame, self._column, self._path, before, self._marks)
-        if not frame[self._column].dtype.is_integer():
+        counts = token_counts(frame, self.column, self._path, before, self._marks)
+        if not frame[self.column].dtype.is_integer():
             self._look_at(frame, counts, before)
         return counts
 
     def _look_at(self, frame: pl.DataFrame, counts: Ints, before: int) -> None:
         import polars as pl
 
-        series = frame[self._column]
+        series = frame[self.column]
         values = as_numbers(series, self._marks) if series.dtype == pl.String else series
         exact = values.cast(pl.Float64).to_numpy()
         self._may_be_thousands &= bool((exact < 1000).all())
@@ -77,21 +77,21 @@ class CountsColumn:
         return self._of_name() + self._of_values()
 
     def _of_name(self) -> list[str]:
-        if not TOTAL.search(self._column):
+        if not TOTAL.search(self.column):
             return []
-        return [f"column {self._column!r} counts the tokens of prompt and answer together, by its name"]
+        return [f"column {self.column!r} counts the tokens of prompt and answer together, by its name"]
 
     def _of_values(self) -> list[str]:
         if not self._broken:
             return []
-        note = f"column {self._column!r} has counts that are not whole, {self._note}"
+        note = f"column {self.column!r} has counts that are not whole, {self._note}"
         if not self._may_be_thousands or self._three < THREE_DECIMALS * self._broken:
             return [note]
         row, value, count = self._first
         name = self._path.name.lower().removesuffix(".gz").removesuffix(".zst")
         if name.endswith(WITH_SEPARATORS) and 2 * max(self._broken - self._few, self._eighths) < self._broken:
             raise DataError(
-                f"column {self._column!r} has {value:.10g} in row {row}; expected whole counts: where a comma "
+                f"column {self.column!r} has {value:.10g} in row {row}; expected whole counts: where a comma "
                 f"parts thousands write {1000 * value:.0f}, where it is a mean {count}",
                 str(self._path),
             )

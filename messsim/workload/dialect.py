@@ -57,7 +57,7 @@ class Dialect:
         text = b"\n".join(line for line in text[: 1 << 16].split(b"\n") if not _is_rule(line))
         stated = STATED.match(text)
         text = without_titles(text)
-        plain = QUOTED.sub(b"", text)  # what is quoted may hold separators and ends of lines
+        plain = QUOTED.sub(b"_", text)  # what is quoted may hold separators and ends of lines
         lines = [line for line in plain.splitlines() if line.strip() and not line.startswith(b"#")]
         if not lines:
             return cls(comments=comments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
@@ -37,6 +38,7 @@ WRAPPED = (
     "entries",
     "value",
 )
+OF_PYTHON = "; it looks like what Python prints: json.dumps writes JSON"
 RESULTS = frozenset({"benchmarks", "resourceSpans", "resource_spans"})  # what no row has
 DEEPEST, LEAST_ROWS = 4, 2  # of objects within objects where rows are looked for; how many make a list of rows
 Row = dict[str, Any]
@@ -104,7 +106,8 @@ class Documents:
                 raise ValueError("it is nested too deeply") from None
             except json.JSONDecodeError as error:
                 if text[at] in "{[" and error.pos > at + 1:
-                    raise ValueError(f"row {len(result.values) + 1} is no JSON object: {error}") from None
+                    what = f"row {len(result.values) + 1} is no JSON object: {error}"
+                    raise ValueError(what + OF_PYTHON * _is_of_python(text)) from None
                 value, end = None, _end_of_line(text, at)
             except ValueError as error:
                 raise ValueError(f"row {len(result.values) + 1} is no JSON object: {what_is_wrong(error)}") from None
@@ -115,10 +118,15 @@ class Documents:
                 end = _end_of_line(text, at)
             at = _next(text, end)
         if not result.values:
-            raise ValueError("it holds no JSON object; expected {...}")
+            raise ValueError("it holds no JSON object; expected {...}" + OF_PYTHON * _is_of_python(text))
         if len(result.values) == 1 and _are_results(result.values[0]):
             (result.values,) = result.values
         return result
+
+
+def _is_of_python(text: str) -> bool:
+    """Whether it begins as a dictionary does that Python prints, or a list of them."""
+    return re.match(r"\s*\[?\s*\{\s*'", text) is not None
 
 
 def _are_results(value: Any) -> bool:

@@ -36,6 +36,7 @@ __all__ = [
 MOST_NAMED = 12  # columns of a file that an error names
 TYPES = ("$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "S", "N")  # of values in exports of databases
 LIKE_A_SLIP = 0.8  # how alike two names are of which one is the other, mistyped
+UNREACHABLE = {"\\", "\0"}  # what no key may have that a path leads to within JSON as text; nor both kinds of quotes
 DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
@@ -138,9 +139,11 @@ def _steps(dtype: Any, path: str) -> list[tuple[str, str]] | None:
             return None
         more = _steps(dtype.inner, rest) if rest else []
         return None if more is None else [("element", head), *more]
-    if dtype == pl.String:
-        nested = "$" + "".join(f"[{part}]" if part.isdecimal() else f"['{part}']" for part in path.split("."))
-        return [("json", f"$['{path}']\0{nested}" if "." in path else nested)]  # a key may have dots itself
+    if dtype == pl.String and not UNREACHABLE.intersection(path) and not {"'", '"'} <= set(path):
+        quote = '"' if "'" in path else "'"
+        parts = [part if part.isdecimal() else f"{quote}{part}{quote}" for part in path.split(".")]
+        nested = "$" + "".join(f"[{part}]" for part in parts)
+        return [("json", f"$[{quote}{path}{quote}]\0{nested}" if "." in path else nested)]  # a key may have dots itself
     return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ OF_THOUSANDS = re.compile(
 )
 PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
+CURRENCY = r"\s*(?:USD|EUR|GBP|[$\u{20ac}\u{a3}])$"  # behind a number
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
@@ -214,7 +217,10 @@ def as_numbers(text: pl.Series, marks: Marks | None = None) -> pl.Series:
     whole_numbers = bare.cast(pl.Int64, strict=False)
     if whole_numbers.null_count() == bare.null_count():
         return whole_numbers
-    return bare.cast(pl.Float64, strict=False)
+    values = bare.cast(pl.Float64, strict=False)
+    if values.null_count() > bare.null_count() and bare.str.contains(CURRENCY).any():
+        return as_numbers(bare.str.replace(CURRENCY, ""), marks)
+    return values
 
 
 def _with_points(text: pl.Series, *, thousands: bool) -> pl.Series:
@@ -244,8 +250,13 @@ def first_bad(
     row = int(bad.arg_max() or 0)
     place = before + row if places is None else int(places[row])
     value = shown if isinstance(shown, str) else shown[row]
-    value = f"{value:.10g}" if isinstance(value, float) else value if value is shown else repr(value)
+    value = f"{value:.10g}" if isinstance(value, float) else value if value is shown else _as_written(value)
     return DataError(f"column {column!r} has {value} in row {place + 1}; expected {expected}", str(path))
+
+
+def _as_written(value: object) -> str:
+    """A value as a file would write it; text in quotes."""
+    return str(value) if isinstance(value, (dt.date, dt.time, dt.timedelta, Decimal)) else repr(value)
 
 
 def _range(least: float, most: float) -> str:

@@ -16,6 +16,7 @@ EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
 LEAST = 3  # times, of which two tell that the third strays
 MOST_STRAYS = 0.1  # of all of them
 LEAST_STAMPS = 4  # how many that are multiples of much are so by no chance
+MANY_S = 1e4  # a second of which so many are one is met by chance once in so many bursts
 SHEET_STEP_S = 100.0  # steps of 10 s and less may be meant
 SPAN = 0.1  # of the time since 1970, within which the others lie
 
@@ -81,9 +82,12 @@ def lost_digits_s(values: Floats, per_second: float) -> float:
     a power of ten.
     """
     whole = (values == np.rint(values)).all()
-    if len(values) < LEAST_STAMPS or not whole or values.min() == values.max():
+    if len(values) < LEAST_STAMPS or not whole:
         return 0.0
     step = int(np.gcd.reduce(values.astype(np.int64)))
+    if values.min() == values.max():  # such as 1.72E+09 alone: a burst, or all digits but three are lost
+        zeros = len(str(step)) - len(str(step).rstrip("0"))
+        return 10.0**zeros / per_second if 10.0**zeros / per_second >= MANY_S else 0.0
     of_32_bits = step.bit_count() == 1 and step >= np.spacing(np.float32(values.min()))
     of_sheet = per_second > 1 and re.fullmatch("10*", str(step)) is not None and step / per_second >= SHEET_STEP_S
     return step / per_second if of_32_bits or of_sheet else 0.0

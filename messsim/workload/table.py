@@ -84,6 +84,7 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
     counts = {c: CountsColumn(c, path) for c in ([table.prompt_tokens] if prompt else [])}
     counts |= {c: CountsColumn(c, path) for c in (_of(table.output_tokens, m) for m in columns if output)}
     tokens = {c: column.read(frame, 0) for c, column in counts.items()}
+    notes += (note for column in counts.values() for note in column.notes())
     return OutcomeTable(
         satisfied={c: _scores(frame, _of(label, c), path) for c in columns},
         costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
@@ -92,7 +93,7 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
         output_tokens={c: tokens[_of(table.output_tokens, c)] for c in columns} if output else {},
         groups=_groups(scenario, frame, table.group, path) if table.group else {},
         rows=frame.height,
-        notes=(*notes, *(note for column in counts.values() for note in column.notes())),
+        notes=tuple(f"{path.name}: {note}" for note in notes),
     )
 
 

@@ -20,6 +20,7 @@ from .growing import Growing
 from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
 from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
+from .ticks import Ticks
 from .time_form import TimeForm, check_form
 from .units import LONG, NAMES, PER_SECOND, UNITS, unit_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["DAY_S", "Times"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
+WITH_MS = 1_000  # 20250818123000456: the same to the millisecond
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
@@ -62,7 +64,7 @@ class Times:
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
-        self._durations = Durations(self._form)
+        self._durations, self._ticks = Durations(self._form), Ticks(self._form)
         self._twice = 0
         self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
@@ -114,18 +116,21 @@ class Times:
         return self.are_dates or self._unit_from == "size" or self._durations.begun
 
     def _plain(self, series: pl.Series, rows: NDArray[np.int64]) -> pl.Series:
-        """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
+        """Durations as seconds, with or without their unit in the text (1.5s, 250ms); ticks and 14 digits as dates."""
         import polars as pl
 
-        waits, misfit = self._durations.read(series)
-        if misfit is not None:
-            raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
-        if waits is not None:
-            return waits
+        for read, misfit in (self._ticks.read(series), self._durations.read(series, rows)):
+            if misfit is not None:
+                raise _bad(series.name, misfit[0], series, misfit[1], self._path, rows)
+            if read is not None:
+                return read
         if self._form.format != "auto" or not series.dtype.is_integer():
             return series
-        if COMPACT[0] <= int(series.min()) <= int(series.max()) <= COMPACT[1]:  # type: ignore[arg-type]
+        low, high = int(series.min()), int(series.max())  # type: ignore[arg-type]
+        if COMPACT[0] <= low <= high <= COMPACT[1]:
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
+        if COMPACT[0] * WITH_MS <= low <= high <= COMPACT[1] * WITH_MS:
+            return series.cast(pl.String).str.replace(r"^(\d{8})(\d{6})", "${1}T${2}.")
         return series
 
     def _are_dates(self, series: pl.Series) -> bool:
@@ -278,7 +283,9 @@ class Times:
         import polars as pl
 
         value = str(series[int(np.argmax(bad))])
-        if not self._form.of_day and re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
+        if not self._form.of_day and re.fullmatch(
+            r"\s*\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*", value
+        ):
             return NO_DATE
         if self._form.option.startswith("--") and not re.search(r"[1-9]", value):
             return self._or_without(value)
@@ -355,6 +362,7 @@ class Times:
         """
         assert self._values is not None
         values = self._values.array()
+        self._durations.check(self._column, self._path)
         self._check_strays()
         if not self._dates:
             values = values if took_s is None else values - took_s * self._per_second
@@ -373,6 +381,7 @@ class Times:
                     self.notes.append(f"column {self._column!r} has multiples of {step_s:,.15g} s alone: {lost}")
             return seconds
         values = self._in_order_of_month(values)
+        self.notes += filter(None, [self._ticks.note])
         self._note_clock(values)
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.of_day_s = int(values.min()) / SECOND_NS % DAY_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,7 @@ from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
 from .blocks import blocks, schema_of
+from .choosing import way_past
 from .chunk import Floats, Ints
 from .counts import CountsColumn
 from .doubts import doubts
@@ -137,11 +139,12 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
         for column, counts in tokens.items():
             counts.add(_token_counts(columns_read[column], frame, path, before))
     columns = {column: counts.array() for column, counts in tokens.items()}
+    notes += (note for column in columns_read.values() for note in column.notes())
     return Lengths(
         columns[names.prompt_tokens] if prompt else None,
         columns[names.output_tokens] if output else None,
         law.order == "file",
-        (*notes, *(note for column in columns_read.values() for note in column.notes())),
+        tuple(f"{path.name}: {note}" for note in notes),
     )
 
 
@@ -246,8 +249,8 @@ def _token_counts(counts: CountsColumn, frame: pl.DataFrame, path: Path, before:
     try:
         return counts.read(frame, before)
     except DataError as error:
-        hint = "; messsim import --skip-failed leaves out rows without tokens"
-        raise DataError([problem + hint for problem in error.problems], str(path)) from None
+        way = partial(way_past, condition=f"{counts.column}>0", what="tokens", command="messsim import ")
+        raise DataError([problem + way(problem) for problem in error.problems], str(path)) from None
 
 
 def _read_blocks(

@@ -15,6 +15,7 @@ from messsim.workload.readers import numbers, picked, row_number
 
 from .lengths import ALIKE, Lengths, by_quantiles, columns_of, shows_spread
 from .sharegpt import sharegpt_lengths
+from .usual import clients_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +55,8 @@ def benchmarked(frame: pl.DataFrame, path: Path, notes: list[str]) -> pl.DataFra
     if not sums - {"max_concurrency"} <= set(frame.columns):
         return frame
     if "max_concurrency" not in frame.columns:
-        frame = frame.with_columns(max_concurrency=pl.lit(None))
+        theirs = clients_of(frame.columns)
+        frame = frame.with_columns((pl.lit(None) if theirs is None else pl.col(theirs)).alias("max_concurrency"))
     # a result with details has been read as a row for each of its requests, with the sums of all in each
     keys = [c for c in dict.fromkeys((*sums, *BENCHMARKS, "duration", "date")) if c in frame.columns]
     each = _of_each(frame, keys)

@@ -21,9 +21,10 @@ from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
 from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
+from .guidellm import of_guidellm
 from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
-from .usual import by_usual_names
+from .usual import by_usual_names, with_own_units
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
 
+EXPECTED = (
+    "a row for each concurrency, with clients, prompt_tokens, output_tokens, and ttft_ms or tpot_ms, or a row for each "
+    "iteration, with prompt_tokens, batch, cached_tokens and duration_s"
+)
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
 PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
@@ -53,7 +58,8 @@ UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
 UNITLESS = re.compile(r"(ttft|tpot|itl|e2el?|latency)", re.I)
-NO_MEAN = re.compile(r"(median|min|max|p\d+(\.\d+)?)_?(ttft|tpot|itl|e2e)", re.I)
+LEVEL = r"(median|min|max|p\d+(\.\d+)?)"
+NO_MEAN = re.compile(rf"{LEVEL}_?(ttft|tpot|itl|e2e)|(ttft|tpot|itl|e2e)\w*_{LEVEL}$", re.I)
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     ----------
     path
         CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
-        be results of ``vllm bench serve``, of SGLang's bench_serving or of AIPerf.
+        be results of ``vllm bench serve``, of SGLang's bench_serving, of AIPerf or of GuideLLM.
     chooser
         Which rows count; with any `tokens`, only those whose readings are numbers other than 0, and of points the
         lengths and clients too. None: all.
@@ -137,7 +143,8 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
     notes: list[str] = []
-    frame, chooser = with_rows_in_file(read(path, notes=notes)), chooser or Chooser()
+    points = of_guidellm(path, notes)
+    frame, chooser = with_rows_in_file(read(path, notes=notes) if points is None else points), chooser or Chooser()
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
     chosen = chooser.of_file(frame, path, as_one=True)
@@ -148,8 +155,8 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
         _doubt_seconds(frame, given, path)
         _doubt_answers(frame, given, path)
     if "clients" in frame.columns:
-        points = _points(frame, path)
-        return Measurements(whose, points, notes=(*notes, *_rounded(frame, given, path)))
+        served = _points(frame, path, given)
+        return Measurements(whose, served, notes=(*notes, *_rounded(frame, given, path)))
     if {f"{reading}_s" for reading in ("ttft", "tpot", "e2e")} & set(frame.columns):
         expected = "a column clients, how many requests ran at once, beside prompt_tokens and output_tokens"
         raise DataError(f"has times of answers; expected {expected}; it has {_listed(given)}", str(path))
@@ -226,8 +233,9 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str, notes: list[str]) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
+    stated = with_own_units(frame, path) if unit == "auto" else frame
     try:
-        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(frame, path), path), path, notes), notes))
+        frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(stated, path), path), path, notes), notes))
     except DataError as error:
         raise DataError(error.problems, str(path)) from None
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
@@ -301,7 +309,11 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
             "column 'duration' says no unit: name it duration_s, duration_ms, or as the unit is, or give --time-format",
             str(path),
         )
-    require(frame.columns, ["prompt_tokens", "batch", "cached_tokens", "duration_s"], path)
+    wanted = ["prompt_tokens", "batch", "cached_tokens", "duration_s"]
+    if not {"batch", "cached_tokens", "duration_s"} & set(frame.columns):
+        names = _listed([c for c in frame.columns if c != ROW_IN_FILE])
+        raise MissingColumns([f"holds no measurements: expected {EXPECTED}; it has {names}"], str(path), {})
+    require(frame.columns, wanted, path)
     prompts, batch, cached = (numbers(frame, c, path, least=0) for c in ("prompt_tokens", "batch", "cached_tokens"))
     seconds = numbers(frame, "duration_s", path, least=LEAST)
     joules = _optional(frame, "energy_j", path, least=LEAST)
@@ -420,8 +432,8 @@ def _name_in(columns: Sequence[str], reading: str) -> str:
     return next((f"column {name!r}" for name in names if name in columns), MEANINGS[reading])
 
 
-def _nearly(columns: Sequence[str]) -> str:
-    """What columns hold that are no readings yet: times without a unit, and what is no mean."""
+def _nearly(columns: Sequence[str], given: Sequence[str]) -> str:
+    """What columns hold that are no readings yet: times without a unit, and what is no mean; else what a file has."""
     if bare := [c for c in columns if UNITLESS.fullmatch(c)]:
         say = "say" if len(bare) > 1 else "says"
         what = "no unit: name the columns ttft_s, tpot_ms, or as their unit is, or give --time-format"
@@ -429,7 +441,7 @@ def _nearly(columns: Sequence[str]) -> str:
     if other := [c for c in columns if NO_MEAN.match(c)]:
         are = "are no means" if len(other) > 1 else "is no mean"
         return f"; {', '.join(other[:MOST_NAMED])} {are}, which a fit needs: mean_ttft_ms, mean_tpot_ms"
-    return ""
+    return f"; it has {_listed(given)}" if given else ""
 
 
 def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterator[str]:
@@ -441,11 +453,14 @@ def _rounded(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> Iterato
             yield from column.notes()
 
 
-def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
+def _points(frame: pl.DataFrame, path: Path, given: Sequence[str] = ()) -> ServedPoints:
+    """`given` are the columns of the file, by its own names."""
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
-        raise MissingColumns([f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns)}"], str(path), {})
+        raise MissingColumns(
+            [f"has none of the columns {', '.join(READINGS)}{_nearly(frame.columns, given)}"], str(path), {}
+        )
     _no_bare_times(frame.columns, readings, path)
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in WHOLE)
     if "tpot_s" in readings and min(outputs) < 2:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from messsim.errors import DataError
+from messsim.workload.durations import Durations
 from messsim.workload.meaning import by_meaning
-from messsim.workload.readers import row_number
+from messsim.workload.readers import first_bad, row_number, rows_in_file
+from messsim.workload.time_form import TimeForm
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["by_usual_names"]
+__all__ = ["by_usual_names", "clients_of", "with_own_units"]
 
 CLIENTS = (
     re.compile(r"(num_|n_)?(concurrency|concurrent_requests)"),
@@ -40,7 +45,7 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
         Where two columns say how many requests ran at once, and differ.
     """
     columns = frame.columns
-    words = {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
+    words = _words(columns)
     answers = any(TIME.fullmatch(word) for word in words.values())
     if not answers and any(ITERATIONS.fullmatch(c) for c in columns):
         return frame
@@ -66,6 +71,39 @@ def by_usual_names(frame: pl.DataFrame) -> pl.DataFrame:
     bare = {"isl", "osl", "concurrency", "ttft"} <= set(columns)  # AIConfigurator's, in ms, which has names of its own
     named = {} if bare else {ranked[0]: "clients"} | {str(theirs): ours for ours, theirs in lengths.items()}
     return frame.rename({theirs: ours for theirs, ours in (named | times).items() if theirs != ours})
+
+
+def with_own_units(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """The table with times whose values state their unit (12.5 ms) in seconds, under this module's names.
+
+    Raises
+    ------
+    DataError
+        With the row of a value that states none beside others.
+    """
+    import polars as pl
+
+    rows = np.arange(frame.height) if (places := rows_in_file(frame)) is None else places.to_numpy()
+    for column, words in _words(frame.columns).items():
+        match = TIME.fullmatch(words) or re.fullmatch(r"(duration)(?:_(?:ms|us|ns|s))?", words)
+        if match is None or frame[column].dtype != pl.String or not frame[column].str.contains(r"\d\s*[a-zµμ]").any():
+            continue
+        named = f"{READINGS.get(match[1], match[1])}_s"
+        times, misfit = Durations(TimeForm()).read(frame[column].str.strip_chars(), rows)
+        if misfit is not None:
+            raise first_bad(column, misfit[0], frame[column], misfit[1], path, places=places)
+        if times is not None and (named == column or named not in frame.columns):
+            frame = frame.with_columns(times.alias(column)).rename({column: named})
+    return frame
+
+
+def clients_of(columns: Iterable[str]) -> str | None:
+    """The column that says how many requests ran at once, by its name; None: there is none."""
+    return next(iter(_clients(_words(columns))), None)
+
+
+def _words(columns: Iterable[str]) -> dict[str, str]:
+    return {c: "_".join(re.findall(r"[a-z0-9]+", c.lower())) for c in columns}
 
 
 def _clients(words: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,31 @@
+"""Values in single quotes."""
+
+import pytest
+
+from messsim.workload import blocks as room
+from messsim.workload.blocks import blocks, schema_of, whole
+
+SINGLE = (
+    ("'a','b'\n'x,y','it''s'\n'1','2'\n", [("x,y", "it's"), ("1", "2")]),
+    ("'a';'b'\r\n'x;y';'2'\r\n", [("x;y", "2")]),
+    ("'a'\t'b'\n'say \"hi\"'\t''\n", [('say "hi"', "")]),
+    ("a,b\n'x,y',1\n'z',2\n", [("x,y", "1"), ("z", "2")]),
+    ("'a','b'\n'x',1\ny,2\n", [("x", "1"), ("y", "2")]),
+)
+OTHERS = (
+    ("a,b\nit's,1\nwon't,2\n", [("it's", "1"), ("won't", "2")]),
+    ("a,b\n'x',1\nit's,2\n", [("'x'", "1"), ("it's", "2")]),
+    ("a\n'x'\n", [("'x'",)]),
+    ("a,b\n\"'x'\",1\n", [("'x'", "1")]),
+)
+
+
+@pytest.mark.parametrize("block_bytes", [24, 1 << 20])
+@pytest.mark.parametrize(("text", "expected"), [*SINGLE, *OTHERS])
+def test_values_in_single_quotes(monkeypatch, tmp_path, text, expected, block_bytes):
+    monkeypatch.setattr(room, "BLOCK_BYTES", block_bytes)
+    (file := tmp_path / "f.csv").write_text(text)
+    read = [tuple("" if v is None else str(v) for v in row) for _, frame in blocks(file, None) for row in frame.rows()]
+    assert read == expected
+    assert [tuple("" if v is None else str(v) for v in row) for row in whole(file).rows()] == expected
+    assert [*schema_of(file)] == ["a", "b"][: len(expected[0])]
