@@ -1,6 +1,7 @@
 #include "loops.h"
 
 #include "draw.h"
+#include "error.h"
 
 /* What was asked, of a model with so many replicas and clients who do not wait forever. */
 static void go_impatient(ms_run *loop, ms_patience patience, int32_t replicas, int32_t rule)
@@ -567,6 +568,20 @@ static void samples_go_on_with_the_next_page(void)
     ms_run_free(&loop);
 }
 
+/* Room is asked for when somebody comes and when a copy is sent: where there is none, the run ends and says why. */
+static void a_run_without_memory_says_so(void)
+{
+    for (int of_jobs = 0; of_jobs < 2; of_jobs++) {
+        ms_run loop;
+        ask(1, 1.0, 4, 3);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        (of_jobs ? &loop.jobs : &loop.opens)->block_bytes = SIZE_MAX / 32; /* more than there is */
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_MEMORY);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -591,5 +606,6 @@ int main(void)
     RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     RUN(a_late_decision_sees_the_load_of_then);
     RUN(samples_go_on_with_the_next_page);
+    RUN(a_run_without_memory_says_so);
     return report();
 }
