@@ -435,6 +435,22 @@ static void who_has_still_to_look_may_take_what_is_preempted(void)
     ms_run_free(&loop);
 }
 
+/* Whatever the order of a queue that replicas share, who comes to an empty one joins the iteration that begins next. */
+static void a_shared_queue_of_any_order_offers_its_first(void)
+{
+    const int32_t orders[] = {MS_ORDER_FCFS, MS_ORDER_PRIORITY, MS_ORDER_EDF};
+    for (int k = 0; k < 3; k++) {
+        ms_run loop;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        plans[0].limits.order = orders[k];
+        ask(2, 1.5, 4, 9);
+        serve(&loop, &plain, 1, plans, MS_SHARED_QUEUE);
+        go(&loop, 1);
+        CHECK(sheets[0].start[0] == 0.0 && sheets[0].start[1] == 2.0 && sheets[0].finish[1] == 11.0);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
@@ -453,5 +469,6 @@ int main(void)
     RUN(meetings_without_anything_learnt_are_left_out);
     RUN(routers_hear_of_the_next_page);
     RUN(who_has_still_to_look_may_take_what_is_preempted);
+    RUN(a_shared_queue_of_any_order_offers_its_first);
     return report();
 }
