@@ -77,3 +77,13 @@ def test_a_request_that_never_fits_is_refused_before_the_run():
                 ScenarioError, match="the shortest has 160 tokens with its answer and the most that any takes are 159"
             ):
                 prepare(parse(data))
+
+
+@pytest.mark.parametrize("policy", routing.POLICIES)
+def test_who_learns_from_every_rated_answer(policy):
+    learns = {
+        learn: routing.build(parse(scenario(router={"policy": policy, "learn": learn})).router, 2, 2).learns_every_answer
+        for learn in ("every", "explored")
+    }
+    bandits, asked = ("linucb", "thompson", "pareto-floor"), ("mess+", "load-aware", "primal-dual")
+    assert learns == {"every": policy in (*bandits, *asked), "explored": policy in bandits}
