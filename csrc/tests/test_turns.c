@@ -148,8 +148,10 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
     double costs[] = {0.0, INFINITY, 0.0}, expected;
     const int32_t prompt = 8;
     ms_cost_known(&dear, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1, NULL);
-    CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
+    for (int first = 0; first < 2; first++) { /* the one that was passed over is the second, and the first of all */
+        ms_cost_of_prompt(pools + first, 4 - first, prompt, NULL, costs, 1, NULL);
+        CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
+    }
 }
 
 /* Prices of APIs change with the hour; what a GPU costs does not. */
