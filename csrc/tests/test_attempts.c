@@ -221,14 +221,16 @@ static void a_late_decision_sees_the_load_of_then(void)
 }
 
 /* Each attempt has uniforms of its own: the first those of its page, the k-th pairs those of its blocks from k *
- * pairs on. */
+ * pairs on, though decisions take time. */
 static void each_attempt_draws_its_own_uniforms(void)
 {
-    for (n_uniforms = 4; n_uniforms >= 2; n_uniforms -= 2) {
+    for (int k = 0; k < 4; k++) {
+        n_uniforms = k < 2 ? 4 : 2;
         ms_run loop;
         ms_run_config config = plain;
         ms_pool_plan plans[2] = {pool_of(0, 1)};
         config.keeps_delays = 1;
+        config.decision = k % 2 ? seconds(0.125) : plain.decision;
         config.uniforms = (int32_t)n_uniforms;
         config.patience = (ms_patience){.wait = seconds(0.5),
                                         .aborts = 1,
@@ -248,8 +250,8 @@ static void each_attempt_draws_its_own_uniforms(void)
         decisions = 0;
         end(&loop);
         CHECK(decisions == 3);
-        for (int64_t k = 0; k < n_uniforms; k++) {
-            CHECK(seen_uniforms[0][k] == 0.125 * (double)(n_uniforms + k));
+        for (int64_t u = 0; u < n_uniforms; u++) {
+            CHECK(seen_uniforms[0][u] == 0.125 * (double)(n_uniforms + u));
         }
         for (uint32_t block = 0; block < n_uniforms; block++) { /* of both later attempts, one after the other */
             const uint32_t pairs = (uint32_t)n_uniforms / 2, attempt = 1 + block / pairs;
