@@ -121,8 +121,6 @@ void ms_view_free(ms_servers *servers)
     free(servers->stale);
     free(servers->behind);
     free(servers->lag);
-    servers->stale = servers->behind = NULL;
-    servers->lag = NULL;
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
@@ -188,7 +186,6 @@ void ms_view_tell_load(ms_fleet *self, int32_t replica)
     if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
         show_to_scored(self, servers, replica);
     }
-    ms_view_tell_stir(self, replica);
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
     } else if (servers->replicas > MS_SCAN_MOST) {

@@ -69,6 +69,12 @@ def test_a_kind_is_told_by_name_and_content(tmp_path, name, content):
     assert rows(file, ["b"])[0] == [{"b": 2}, {"b": 4}]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\r\n\r\n", "\n\x1a", "\n\n\x1a\n"])
+def test_lines_without_anything_at_the_end_are_no_rows(tmp_path, end):
+    file = write(tmp_path, "f.csv", "a\n1\n2" + end)  # of one column, where an empty line would be an empty value
+    assert rows(file)[0] == [{"a": 1}, {"a": 2}]
+
+
 def test_parquet_comes_by_groups(tmp_path, monkeypatch):
     file = tmp_path / "f.parquet"
     pl.DataFrame({"a": range(7)}).write_parquet(file, row_group_size=2)

@@ -1,12 +1,17 @@
 """The pages of fleets and of a convergence study in words, of answers made by hand."""
 
+import json
+
 import pytest
+from builders import scenario
 from test_plan_words import judged, of, plan
 from test_plot_encodings import SUMMARY, curves
 from test_report_tables import span
 
 from messsim.report.compare.fleets_page import fleets_page
 from messsim.report.convergence import convergence_page
+from messsim.report.pages.report import report
+from messsim.scenario import dump, parse
 
 # ---- fleets ---------------------------------------------------------------------------------------------
 
@@ -80,6 +85,19 @@ def test_where_no_fleet_keeps_all_there_is_no_command():
     assert (page.headline, page.kept) == ("No fleet surely keeps every requirement", False)
     assert [s.title for s in page.sections if s.verbatim] == []
     assert page.sections[1].tables[0].rows == []
+
+
+def test_a_directory_of_fleets_has_its_report(tmp_path):
+    whole = {"version": "1", "seed": 3, "violation": None}
+    figures = {path: figure | {"level": 0.95} for path, figure in FIGURES.items()}
+    best = of(5.0, kept=4, figures=figures, energy_j=None)
+    made = fleets(**{"mess+": plan(best, best=best, **whole), "random": plan(**whole)})
+    (tmp_path / "fleets.json").write_text(json.dumps(made))
+    (tmp_path / "mess+").mkdir()
+    (tmp_path / "mess+" / "scenario.toml").write_text(dump(parse(scenario(name="of-fleets"))))
+    page = report(tmp_path).read_text()
+    assert "mess+ has a fleet that keeps every requirement" in page
+    assert "of-fleets" in page  # the scenario of the first policy
 
 
 # ---- convergence ----------------------------------------------------------------------------------------

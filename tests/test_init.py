@@ -8,6 +8,7 @@ import pytest
 from test_cli import here, refused
 
 import messsim
+from messsim.errors import OutputError
 from messsim.logs import starting
 
 
@@ -167,6 +168,21 @@ def test_nothing_is_overwritten_unasked(desk):
     assert here("init", "--overwrite").returncode == 0
     (desk / "burst.toml").write_text("mine")
     assert "burst.toml: exists already" in refused(here("init", "--example", "burst"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file/new.toml", "is no directory"),
+        ("link.toml", "is a link to gone.toml, which is not there"),
+        (f"{'n' * 300}.toml", "expected at most"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_anything_is(desk, name, message):
+    (desk / "file").touch()
+    (desk / "link.toml").symlink_to("gone.toml")
+    with pytest.raises(OutputError, match=message):
+        starting.check_place(desk / name, overwrite=False)
 
 
 @pytest.mark.parametrize("name", starting.examples())

@@ -249,6 +249,14 @@ def test_from_which_weight_on_cost_matters_and_up_to_which_satisfaction_does():
     assert "worth its cost from a queue of 25 on, and 100 requests add at most 25" in say(3.13)[0]
 
 
+def test_of_several_promises_the_largest_is_what_an_answer_adds():
+    tenants = [{"name": "a", "alpha": 0.1}, {"name": "b", "alpha": 0.75}, {"name": "c", "alpha": 0.5}]
+    data = scenario(tenants=tenants, router={"policy": "mess+", "V": 1e-9})
+    data["models"] = [model("small", 0.4, cost_per_request=1.0), model("large", 0.8, cost_per_request=3.0)]
+    notes = prepare(parse(data)).notes
+    assert any("cost never matters" in note and "one unsatisfying answer adds 0.75;" in note for note in notes)
+
+
 def test_replay_finds_weight_in_the_logs_costs(tmp_path):
     rows = [
         {"satisfied__a": i % 2, "satisfied__b": 1, "cost__a": 100, "cost__b": 300, "feature__x": i} for i in range(50)

@@ -104,3 +104,18 @@ def test_what_a_table_does_not_say_of_its_servers(engine, gpus, prompt, clients,
 def test_a_checkpoint_is_known_by_its_shape(checkpoint, gpu, known_as):
     profile = measured.profile_of(checkpoint, gpu, 1, "bf16")
     assert (None if profile is None else profile.model) == known_as
+
+
+@pytest.mark.parametrize(
+    ("engine", "host", "lookahead"),
+    [
+        ("vllm", "vllm-0.12", 0),
+        ("trtllm", "trtllm-1.0", 1),
+        ("tensorrt-llm", "trtllm-1.0", 1),
+        ("sglang", "sglang-0.5", 1),
+    ],
+)
+def test_an_engine_has_its_own_host_and_plans_ahead_as_its_version_does(engine, host, lookahead):
+    profile = measured.profile_of("meta-llama/Llama-3.1-8B-Instruct", "H100", 2, "bf16")
+    (model,) = measured.closed_loop(profile, engine, 4, 8, {"prompt": 9, "output": 9}, None, None).models
+    assert (model.lookahead, measured.HOSTS[engine]) == (lookahead, host)

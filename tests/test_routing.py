@@ -77,3 +77,22 @@ def test_a_request_that_never_fits_is_refused_before_the_run():
                 ScenarioError, match="the shortest has 160 tokens with its answer and the most that any takes are 159"
             ):
                 prepare(parse(data))
+
+
+@pytest.mark.parametrize(
+    ("policy", "learn", "learns"),
+    [
+        ("linucb", "explored", True),
+        ("thompson", "explored", True),
+        ("pareto-floor", "explored", True),
+        ("mess+", "explored", False),
+        ("mess+", "every", True),
+        ("primal-dual", "explored", False),
+        ("primal-dual", "every", True),
+        ("load-aware", "every", True),
+        ("random", "every", False),
+    ],
+)
+def test_who_learns_from_every_rated_answer(policy, learn, learns):
+    router = parse(scenario(router={"policy": policy, "learn": learn})).router
+    assert routing.build(router, 2, 2).learns_every_answer == learns

@@ -318,6 +318,14 @@ def test_too_many_events_are_told_and_leave_no_file(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["trace.csv"]
 
 
+def test_a_file_takes_two_million_events():
+    file = TraceFile(io.StringIO(), 0.0, {})
+    file.events = 1_999_999
+    file.counter(1, "load", 0.0, {"a": 1.0})
+    with pytest.raises(OutputError, match="--trace-window: more than 2,000,000 events; expected a shorter window"):
+        file.counter(1, "load", 0.0, {"a": 1.0})
+
+
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
     parsed = parse(only(tmp_path, [0.0, 0.5]))
     with pytest.raises(OutputError, match="is no directory"):

@@ -1,6 +1,7 @@
 #include "loops.h"
 
 #include "draw.h"
+#include "error.h"
 
 /* What was asked, of a model with so many replicas and clients who do not wait forever. */
 static void go_impatient(ms_run *loop, ms_patience patience, int32_t replicas, int32_t rule)
@@ -220,14 +221,16 @@ static void a_late_decision_sees_the_load_of_then(void)
 }
 
 /* Each attempt has uniforms of its own: the first those of its page, the k-th pairs those of its blocks from k *
- * pairs on. */
+ * pairs on, though decisions take time. */
 static void each_attempt_draws_its_own_uniforms(void)
 {
-    for (n_uniforms = 4; n_uniforms >= 2; n_uniforms -= 2) {
+    for (int k = 0; k < 4; k++) {
+        n_uniforms = k < 2 ? 4 : 2;
         ms_run loop;
         ms_run_config config = plain;
         ms_pool_plan plans[2] = {pool_of(0, 1)};
         config.keeps_delays = 1;
+        config.decision = k % 2 ? seconds(0.125) : plain.decision;
         config.uniforms = (int32_t)n_uniforms;
         config.patience = (ms_patience){.wait = seconds(0.5),
                                         .aborts = 1,
@@ -247,8 +250,8 @@ static void each_attempt_draws_its_own_uniforms(void)
         decisions = 0;
         end(&loop);
         CHECK(decisions == 3);
-        for (int64_t k = 0; k < n_uniforms; k++) {
-            CHECK(seen_uniforms[0][k] == 0.125 * (double)(n_uniforms + k));
+        for (int64_t u = 0; u < n_uniforms; u++) {
+            CHECK(seen_uniforms[0][u] == 0.125 * (double)(n_uniforms + u));
         }
         for (uint32_t block = 0; block < n_uniforms; block++) { /* of both later attempts, one after the other */
             const uint32_t pairs = (uint32_t)n_uniforms / 2, attempt = 1 + block / pairs;
@@ -567,6 +570,20 @@ static void samples_go_on_with_the_next_page(void)
     ms_run_free(&loop);
 }
 
+/* Room is asked for when somebody comes and when a copy is sent: where there is none, the run ends and says why. */
+static void a_run_without_memory_says_so(void)
+{
+    for (int of_jobs = 0; of_jobs < 2; of_jobs++) {
+        ms_run loop;
+        ask(1, 1.0, 4, 3);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        (of_jobs ? &loop.jobs : &loop.opens)->block_bytes = SIZE_MAX / 32; /* more than there is */
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_MEMORY);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -591,5 +608,6 @@ int main(void)
     RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     RUN(a_late_decision_sees_the_load_of_then);
     RUN(samples_go_on_with_the_next_page);
+    RUN(a_run_without_memory_says_so);
     return report();
 }

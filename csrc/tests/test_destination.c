@@ -177,6 +177,23 @@ static void what_is_cached_is_that_of_the_last_look(void)
     }
 }
 
+/* Of two pools of a model the less loaded lets nobody wait. */
+static void a_pool_that_is_full_is_no_destination(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 1, 1), pool_of(0, 1, 4)};
+    const int32_t pools[] = {1, 0};
+    ms_fleet fleet;
+    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    for (int32_t i = 0; i < 3; i++) {
+        CHECK(place(&fleet, i, 0, 0, 50.0) == MS_PLACED && jobs[i].server == (i > 0));
+    }
+    for (int waits = 0; waits < 2; waits++) {
+        ms_job job = ms_job_new(9, 0, 4, 3);
+        CHECK(destination(&fleet, &job, waits).pool == pools[waits]);
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(asking_does_not_take_a_turn);
@@ -184,6 +201,7 @@ int main(void)
     RUN(the_memory_of_ones_own_rule_is_put_back);
     RUN(an_api_has_nothing_cached);
     RUN(what_was_seen_counts_where_looks_are_late);
+    RUN(a_pool_that_is_full_is_no_destination);
     RUN(what_is_cached_is_that_of_the_last_look);
     return report();
 }

@@ -350,6 +350,30 @@ static void errands_of_failures_have_an_order(void)
     }
 }
 
+/* Request 3 has the answer of model 0 and loses that of model 1 as its replica fails: its lesson is over then, which the policy
+ * refuses. */
+static void a_policy_may_refuse_what_is_lost(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.lose_on_failure = 1;
+    config.feedback_probability = 1.0;
+    config.learns_every_answer = 1;
+    config.keeps_delays = 1;
+    ask(4, 1.0, 4, 3);
+    memset(sheets[0].delay, 0, sizeof sheets[0].delay);
+    sheets[0].outputs[4 + 3] = 20;
+    plans_are(0, 0, 0, MS_PLAN_ALL);
+    params[6] = 3.0;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.learn = refuse_lesson;
+    break_down(&loop, 2, 10.0, 1.0);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_LABEL && loop.now_s == 10.0);
+    CHECK(loop.error_request == 3 && loop.error_plan == -43);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(what_a_failure_hits_begins_again);
@@ -366,5 +390,6 @@ int main(void)
     RUN(what_a_failure_loses_is_lost_in_order);
     RUN(a_failure_clears_the_account_of_the_router);
     RUN(errands_of_failures_have_an_order);
+    RUN(a_policy_may_refuse_what_is_lost);
     return report();
 }

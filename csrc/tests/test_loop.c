@@ -408,6 +408,49 @@ static void routers_hear_of_the_next_page(void)
     ms_run_free(&loop);
 }
 
+/* Five replicas share a queue. At 12 the last request comes: replica 0 takes it, which is idle, and those that end an iteration
+ * at 12.5 have still to look. There replica 1 preempts the one before it, and replica 3 takes that as it looks, before replica 4,
+ * which is idle and starts after it. */
+static void who_has_still_to_look_may_take_what_is_preempted(void)
+{
+    const int32_t prompts[] = {13, 27, 17, 7, 3, 28, 1, 27, 5}, outputs[] = {11, 15, 16, 16, 6, 13, 3, 9, 17};
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 5)};
+    plans[0].limits.max_num_seqs = 4;
+    plans[0].limits.kv_capacity_tokens = 98;
+    plans[0].limits.max_batched_tokens = 32;
+    ask(9, 1.5, 1, 1);
+    for (int i = 0; i < 9; i++) {
+        sheets[0].prompt[i] = prompts[i];
+        sheets[0].outputs[i] = sheets[0].outputs[9 + i] = outputs[i];
+    }
+    serve(&loop, &plain, 1, plans, MS_SHARED_QUEUE);
+    go(&loop, 1);
+    CHECK(check_records(&sheets[0], MS_COMPLETED) == 9);
+    const int32_t replicas[] = {0, 1, 2, 3, 4, 1, 0, 3, 0};
+    for (int i = 0; i < 9; i++) {
+        CHECK(sheets[0].replica[i] == replicas[i] && sheets[0].preemptions[i] == (i == 7));
+    }
+    CHECK(sheets[0].finish[7] == 19.5); /* no iteration was lost */
+    ms_run_free(&loop);
+}
+
+/* Whatever the order of a queue that replicas share, who comes to an empty one joins the iteration that begins next. */
+static void a_shared_queue_of_any_order_offers_its_first(void)
+{
+    const int32_t orders[] = {MS_ORDER_FCFS, MS_ORDER_PRIORITY, MS_ORDER_EDF};
+    for (int k = 0; k < 3; k++) {
+        ms_run loop;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        plans[0].limits.order = orders[k];
+        ask(2, 1.5, 4, 9);
+        serve(&loop, &plain, 1, plans, MS_SHARED_QUEUE);
+        go(&loop, 1);
+        CHECK(sheets[0].start[0] == 0.0 && sheets[0].start[1] == 2.0 && sheets[0].finish[1] == 11.0);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
@@ -425,5 +468,7 @@ int main(void)
     RUN(nobody_starts_before_what_else_happens_at_the_same_instant);
     RUN(meetings_without_anything_learnt_are_left_out);
     RUN(routers_hear_of_the_next_page);
+    RUN(who_has_still_to_look_may_take_what_is_preempted);
+    RUN(a_shared_queue_of_any_order_offers_its_first);
     return report();
 }

@@ -45,9 +45,26 @@ static void what_does_not_move_is_nothing(void)
     CHECK(scaler.mean == NULL && scaler.standard == NULL);
 }
 
+/* A feature of about 1000 that moves by this share of it either way: by 1e-12 and less is rounding. */
+static void what_moves_by_more_than_rounding_counts(void)
+{
+    const double moves[] = {0.8e-12, 1.2e-12};
+    for (int k = 0; k < 2; k++) {
+        ms_scaler scaler;
+        CHECK(ms_scaler_init(&scaler, 1) == 0);
+        for (int n = 0; n < 100; n++) {
+            const double x = 1000.0 * (1.0 + (n % 2 == 0 ? moves[k] : -moves[k]));
+            ms_scaler_see(&scaler, &x);
+        }
+        CHECK((scaler.standard[0] < 0.0) == (k == 1));
+        ms_scaler_free(&scaler);
+    }
+}
+
 int main(void)
 {
     RUN(it_is_mean_and_deviation_of_all_seen);
     RUN(what_does_not_move_is_nothing);
+    RUN(what_moves_by_more_than_rounding_counts);
     return report();
 }

@@ -40,6 +40,7 @@ static void blocks_are_aligned_and_do_not_overlap(void)
         for (int i = 0; i < BLOCKS; i++) {
             CHECK(is_marked(blocks[i], sizes[k], i));
         }
+        ms_store_give(&store, blocks[0]);
         ms_store_free(&store);
         CHECK(store.slabs == NULL && store.unused == NULL);
     }

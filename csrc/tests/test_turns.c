@@ -148,8 +148,27 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
     double costs[] = {0.0, INFINITY, 0.0}, expected;
     const int32_t prompt = 8;
     ms_cost_known(&dear, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1, NULL);
-    CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
+    for (int first = 0; first < 2; first++) { /* the one that was passed over is the second, and the first of all */
+        ms_cost_of_prompt(pools + first, 4 - first, prompt, NULL, costs, 1, NULL);
+        CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
+    }
+}
+
+/* Prices of APIs change with the hour; what a GPU costs does not. */
+static void factors_are_of_the_prices_of_apis(void)
+{
+    const ms_prompt_cost pools[] = {
+        {.model = 0, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 1e6},
+        {.model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6},
+        {.model = 2, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 3e6},
+        {.model = 3, .share = 1.0, .known = {.coefficients = {.a0_s = 1.0, .p0_w = 1.0, .p_cap_w = 9.0},
+                                             .max_batched_tokens = 16.0,
+                                             .nominal_batch = 1.0,
+                                             .mean_output_tokens = 1.0}}};
+    const double factors[] = {0.5, -1.0, 0.25, -1.0, 4.0, -1.0, 8.0, -1.0}; /* every second is another request's */
+    double costs[8] = {0.0};
+    ms_cost_of_prompt(pools, 4, 10, factors, costs, 2, NULL);
+    CHECK(costs[0] == 5.0 && costs[2] == 5.0 && costs[4] == 120.0 && costs[6] == 1.0);
 }
 
 /* The model of the turn before is kept by the first try alone, and only if it can be had: else the policy has its
@@ -360,6 +379,7 @@ int main(void)
     RUN(a_turn_may_stay_with_its_model);
     RUN(without_an_answer_no_turn_is_sent);
     RUN(a_prompt_that_grows_costs_what_its_length_does);
+    RUN(factors_are_of_the_prices_of_apis);
     RUN(a_pool_like_one_that_was_passed_over_has_its_own_cost);
     RUN(a_kept_model_must_be_had);
     RUN(a_prompt_grows_by_the_answer_that_was_seen);

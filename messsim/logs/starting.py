@@ -9,7 +9,6 @@ from pathlib import Path
 
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import read_bytes
-from messsim.results import check_free
 from messsim.results.directory import write_file
 from messsim.results.targets import check_replaceable
 from messsim.scenario import parse
@@ -167,12 +166,9 @@ def write_beginning(file: Path, text: str, trace: tuple[Path, Trace] | None, *, 
 
 def check_place(file: Path, overwrite: bool) -> None:
     """Raises an OutputError where a file is there already, unless it may be overwritten."""
-    if overwrite:
-        check_replaceable(file)
-        return
-    if file.exists():
+    check_replaceable(file)
+    if file.exists() and not overwrite:
         raise OutputError(f"{file}: exists already; expected another name, or --overwrite")
-    check_free(file, "file")
 
 
 def examples() -> dict[str, str]:
