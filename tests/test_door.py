@@ -260,8 +260,8 @@ def replica_of(coefficients: dict[str, object]) -> _core.Replica:
 def test_a_prompt_has_the_price_factor_of_its_column():
     alike = {"usd_per_million_prompt_tokens": 1e6, "usd_per_million_output_tokens": 0.0, "known": known()}
     pools = [
-        {"model": 0, "is_api": False, "as_before": False, "share": 1.0} | alike,
-        {"model": 1, "is_api": True, "as_before": False, "share": 1.0} | alike,
+        {"model": 0, "is_api": False, "of_model": 1, "as_before": False, "share": 1.0} | alike,
+        {"model": 1, "is_api": True, "of_model": 1, "as_before": False, "share": 1.0} | alike,
     ]
     costs = _core.PromptCosts(pools)
     out, factors = np.full((2, 3), 9.0), np.array([[5.0, 6.0, 7.0], [2.0, 3.0, 4.0]])
