@@ -37,7 +37,7 @@ static void cancel(ms_run *run, ms_page *page, int64_t before)
             tail = turns->next_child[tail];
         }
         turns->next_child[tail] = turns->first_child[i];
-        page->record.status[i] = MS_NOT_SENT;
+        page->record.status[ms_page_record_at(page, i, sizeof *page->record.status)] = MS_NOT_SENT;
         page->open--;
         run->turns_to_come--;
         run->turns_not_sent++;
