@@ -13,10 +13,10 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
-#include <unistd.h>
 #endif
 
-enum { LINE_BYTES = 64, HUGE_BYTES = 2 << 20, PIECE_BYTES = 16 << 20, MOST_PIECES = 12 };
+/* Pages of all systems divide PAGES_BYTES. */
+enum { LINE_BYTES = 64, PAGES_BYTES = 64 << 10, HUGE_BYTES = 2 << 20, PIECE_BYTES = 16 << 20, MOST_PIECES = 12 };
 
 void ms_memory_keep(void)
 {
@@ -30,8 +30,8 @@ void ms_memory_keep(void)
 /* It is a wish: without them all is the same. */
 static void wish_huge_pages(const char *memory, size_t bytes)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)memory / page * page;
-    madvise((void *)first, ((uintptr_t)memory + bytes - first) / page * page, MADV_HUGEPAGE);
+    const uintptr_t first = (uintptr_t)memory / PAGES_BYTES * PAGES_BYTES;
+    madvise((void *)first, ((uintptr_t)memory + bytes - first) / PAGES_BYTES * PAGES_BYTES, MADV_HUGEPAGE);
 }
 #endif
 
