@@ -15,24 +15,17 @@ enum { FIRST_BUCKETS = 64 };
 void ms_cache_init(ms_cache *self, int64_t block_tokens)
 {
     *self = (ms_cache){.block = ms_block_size_of(block_tokens)};
-    ms_store_init(&self->node_store, sizeof(ms_node));
-    ms_store_init(&self->stretch_store, sizeof(ms_cache_stretch));
-    ms_store_init(&self->hold_store, sizeof(ms_hold));
-}
-
-static void free_nodes(ms_cache *self)
-{
-    free(self->bucket);
-    self->bucket = NULL;
-    self->buckets = 0;
-    ms_store_free(&self->node_store);
-    ms_store_free(&self->stretch_store);
-    ms_store_free(&self->hold_store);
 }
 
 void ms_cache_free(ms_cache *self)
 {
-    free_nodes(self);
+    free(self->bucket);
+    self->bucket = NULL;
+    self->buckets = 0;
+    if (self->owns_stores) {
+        ms_cache_stores_drop(self->stores);
+    }
+    self->stores = NULL;
     if (self->past != NULL) {
         ms_past_free(self->past);
         free(self->past);
@@ -99,10 +92,15 @@ static void put_first(ms_cache *self, ms_node *node)
 
 static int widen(ms_cache *self)
 {
+    if (self->stores == NULL) {
+        self->stores = ms_cache_stores_make();
+        self->owns_stores = 1;
+    }
     ms_node **before = self->bucket;
     const int64_t buckets = self->buckets;
     ms_node **bucket = calloc((size_t)(buckets > 0 ? 2 * buckets : FIRST_BUCKETS), sizeof(ms_node *));
-    if (bucket == NULL) {
+    if (bucket == NULL || self->stores == NULL) {
+        free(bucket);
         return MS_ERR_MEMORY;
     }
     self->bucket = bucket;
@@ -126,7 +124,7 @@ static ms_node *find_or_make(ms_cache *self, uint64_t key, int64_t first)
     if (2 * self->nodes >= self->buckets && widen(self) != 0) {
         return NULL;
     }
-    node = ms_store_take(&self->node_store);
+    node = ms_store_take(&self->stores->nodes);
     if (node != NULL) {
         *node = (ms_node){.key = key, .first = first, .present = first, .held = first};
         put_first(self, node);
@@ -183,19 +181,25 @@ static void forget_if_empty(ms_cache *self, ms_node *node)
     if (self->directory != NULL && !was_there(self, node)) {
         ms_texts_remove(self->directory, (int64_t)node->key, self->place);
     }
-    ms_store_give(&self->node_store, node);
+    ms_store_give(&self->stores->nodes, node);
 }
 
 void ms_cache_clear(ms_cache *self)
 {
-    const ms_cache before = *self;
-    for (int64_t i = 0; i < self->buckets && self->directory != NULL; i++) {
-        for (const ms_node *node = self->bucket[i]; node != NULL; node = node->next) {
-            ms_texts_remove(self->directory, (int64_t)node->key, self->place);
+    for (int64_t i = 0; i < self->buckets; i++) {
+        for (ms_node *node = self->bucket[i], *next; node != NULL; node = next) {
+            next = node->next;
+            if (self->directory != NULL) {
+                ms_texts_remove(self->directory, (int64_t)node->key, self->place);
+            }
+            ms_cache_stores_give(self->stores, node);
         }
     }
-    free_nodes(self);
+    free(self->bucket);
+    const ms_cache before = *self;
     ms_cache_init(self, self->block.tokens);
+    self->stores = before.stores;
+    self->owns_stores = before.owns_stores;
     self->evicted = before.evicted;
     self->texts = before.texts;
     self->directory = before.directory;
@@ -219,13 +223,13 @@ static void drop_stretch(ms_cache *self, ms_cache_stretch *stretch)
     if (stretch == &stretch->node->own) {
         stretch->node = NULL;
     } else {
-        ms_store_give(&self->stretch_store, stretch);
+        ms_store_give(&self->stores->stretches, stretch);
     }
 }
 
 static void add_stretch(ms_cache *self, ms_node *node, int64_t from, int64_t to)
 {
-    ms_cache_stretch *stretch = node->own.node == NULL ? &node->own : ms_store_take(&self->stretch_store);
+    ms_cache_stretch *stretch = node->own.node == NULL ? &node->own : ms_store_take(&self->stores->stretches);
     if (stretch == NULL) {
         self->error = MS_ERR_MEMORY;
         return;
@@ -285,7 +289,7 @@ void ms_cache_evict(ms_cache *self, int64_t blocks)
 static ms_hold *add_hold(ms_cache *self, ms_job *job, const ms_piece *piece)
 {
     ms_node *node = find_or_make(self, piece->key, piece->first);
-    ms_hold *hold = node != NULL ? ms_store_take(&self->hold_store) : NULL;
+    ms_hold *hold = node != NULL ? ms_store_take(&self->stores->holds) : NULL;
     if (hold != NULL) {
         *hold = (ms_hold){.node = node, .to = piece->first, .end = piece->end, .above = job->holds, .next = node->holds};
         if (node->holds != NULL) {
@@ -330,7 +334,7 @@ static void end_hold(ms_cache *self, ms_job *job)
     if (hold->next != NULL) {
         hold->next->previous = hold->previous;
     }
-    ms_store_give(&self->hold_store, hold);
+    ms_store_give(&self->stores->holds, hold);
     node->held = node->first;
     for (ms_hold *other = node->holds; other != NULL && node->held < held; other = other->next) {
         node->held = other->to > node->held ? other->to : node->held;

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "blocks.h"
+#include "cache_stores.h"
 #include "job.h"
-#include "store.h"
 
 typedef struct ms_cache {
     ms_block_size block;
@@ -28,9 +28,8 @@ typedef struct ms_cache {
     struct ms_node **bucket;
     struct ms_cache_stretch *oldest;
     struct ms_cache_stretch *newest;
-    ms_store node_store;
-    ms_store stretch_store;
-    ms_store hold_store;
+    ms_cache_stores *stores;    /* of many caches, the owner's memory; NULL: it makes its own */
+    int owns_stores;
     struct ms_texts *directory; /* hears of which nodes of prompts there is something here; NULL: nobody does */
     int32_t place;              /* by which number */
     struct ms_past *past;       /* what was there at the last look of those who poll it; NULL: nobody does */

@@ -129,25 +129,47 @@ void ms_cost_look_up(const double *by_length, const int32_t *prompt_tokens, int6
     }
 }
 
+/* Of the model whose first pool is pools[0]; `row` [of_model] remembers each of them. */
+static double cost_of_model(const ms_prompt_cost *pools, int32_t prompt_tokens, double factor, double *row)
+{
+    double cost = 0.0, in_pool = 0.0;
+    for (int32_t k = 0; k < pools[0].of_model; k++) {
+        if (k == 0 || !pools[k].as_before) {
+            in_pool = remembered_cost(&pools[k], prompt_tokens, row != NULL ? &row[k] : NULL);
+        }
+        cost += in_pool * pools[k].share * (pools[k].is_api ? factor : 1.0);
+    }
+    return cost;
+}
+
+size_t ms_cost_memo_length(const ms_prompt_cost *pools, int32_t n)
+{
+    return (size_t)MS_REMEMBERED_LENGTHS * (size_t)(ms_cost_models(pools, n) + n);
+}
+
+/* The memo has rows of models by length, for prompts without factors, and then such rows of pools. */
 void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
                        double *costs, int64_t stride, double *memo)
 {
-    double *row = memo != NULL && prompt_tokens < MS_REMEMBERED_LENGTHS ? memo + (int64_t)prompt_tokens * n : NULL;
-    double in_pool = 0.0;
-    int32_t of = -1; /* the pool whose cost that is */
-    for (int32_t k = 0; k < n; k++) {
-        double *cost = &costs[pools[k].model * stride];
+    const int32_t models = ms_cost_models(pools, n);
+    const int is_remembered = memo != NULL && prompt_tokens < MS_REMEMBERED_LENGTHS;
+    double *of_models = is_remembered ? memo + (int64_t)prompt_tokens * models : NULL;
+    double *of_pools = is_remembered ? memo + (int64_t)MS_REMEMBERED_LENGTHS * models + (int64_t)prompt_tokens * n : NULL;
+    for (int32_t first = 0; first < n; first += pools[first].of_model) {
+        const int32_t model = pools[first].model;
+        double *cost = &costs[model * stride];
         if (!(*cost < INFINITY)) {
-            continue; /* of the whole model, as those after it that are alike */
+            continue;
         }
-        if (k == 0 || pools[k - 1].model != pools[k].model) {
-            *cost = 0.0;
+        double *before = factors == NULL && is_remembered ? &of_models[model] : NULL;
+        if (before != NULL && *before != 0.0) {
+            *cost = *before;
+            continue;
         }
-        const double factor = factors != NULL && pools[k].is_api ? factors[pools[k].model * stride] : 1.0;
-        if (!pools[k].as_before || of != k - 1) {
-            in_pool = remembered_cost(&pools[k], prompt_tokens, row != NULL ? &row[k] : NULL);
+        const double factor = factors != NULL ? factors[model * stride] : 1.0;
+        *cost = cost_of_model(&pools[first], prompt_tokens, factor, is_remembered ? of_pools + first : NULL);
+        if (before != NULL) {
+            *before = *cost;
         }
-        of = k;
-        *cost += in_pool * pools[k].share * factor;
     }
 }

@@ -6,6 +6,7 @@
 #ifndef MS_COST_H
 #define MS_COST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "iteration.h"
@@ -37,9 +38,11 @@ void ms_cost_look_up(const double *by_length, const int32_t *prompt_tokens, int6
 
 enum { MS_REMEMBERED_LENGTHS = 16384 };
 
-/* One pool of a model, for costs of prompts whose length follows from the run; those of one model stand together. */
+/* One pool of a model, for costs of prompts whose length follows from the run; those of one model stand together,
+ * and models rise. */
 typedef struct ms_prompt_cost {
     int32_t model;
+    int32_t of_model;  /* pools of the model, from this one on */
     int32_t is_api;
     int32_t as_before; /* but for its share it is as the one before it */
     double share; /* of the model's replicas */
@@ -48,9 +51,17 @@ typedef struct ms_prompt_cost {
     ms_known_cost known; /* of an API only mean_output_tokens */
 } ms_prompt_cost;
 
+/* Models up to the last that has such a pool. */
+static inline int32_t ms_cost_models(const ms_prompt_cost *pools, int32_t n)
+{
+    return n > 0 ? pools[n - 1].model + 1 : 0;
+}
+
 /* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so.
- * `factors`, which multiply prices of APIs, stand likewise; NULL: they are 1. `memo` [MS_REMEMBERED_LENGTHS][n], zero at
- * first, spares working out what a prompt of the same length cost before; NULL: it is worked out each time. */
+ * `factors`, which multiply prices of APIs, stand likewise; NULL: they are 1. `memo` [ms_cost_memo_length], zero at
+ * first, spares working out what a prompt of the same length cost before; NULL: it is worked out each time. Without factors
+ * that of t tokens on model m is its value t * ms_cost_models + m. */
+size_t ms_cost_memo_length(const ms_prompt_cost *pools, int32_t n);
 void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
                        double *costs, int64_t stride, double *memo);
 

@@ -32,7 +32,7 @@ static int64_t tokens_of(const ms_job *job)
 
 static int is_short_enough_for_all(const ms_servers *servers, const ms_job *job)
 {
-    return job->prompt_tokens <= servers->all_take_prompt && tokens_of(job) <= servers->all_take;
+    return ms_servers_all_take(servers, job->prompt_tokens, job->max_new_tokens);
 }
 
 /* Whether that can be told without asking each pool: none is an API, nor full, nor is the job too long for one. */

@@ -22,6 +22,7 @@
 #include "dispatch_rules.h"
 #include "early.h"
 #include "error.h"
+#include "expect.h"
 #include "prompt.h"
 #include "scored_index.h"
 #include "scores.h"
@@ -67,13 +68,41 @@ static int32_t match(const ms_choice *self, int64_t *total)
             const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
             if (last > first) {
                 fleet->matches[n] = replica;
-                n += fleet->matched[replica] == 0;
+                if (fleet->matched[replica] == 0) {
+                    n++;
+                    ms_expect_replica(fleet, replica); /* which will be scored */
+                }
                 fleet->matched[replica] += last - first;
             }
         }
         is_over = reach < to;
     }
     return n;
+}
+
+/* Blocks of the prompt that it has sent to one. */
+static int64_t matched_at(const ms_choice *self, int32_t place)
+{
+    const ms_texts *texts = &self->servers->texts;
+    int64_t matched = 0;
+    ms_part part;
+    for (int32_t i = 0; ms_prompt_part(self->job, i, &part); i++) {
+        const int64_t from = ms_texts_units(texts, part.from), to = ms_texts_units(texts, part.to);
+        if (from == to) {
+            continue;
+        }
+        const ms_text_node *node = ms_texts_find(texts, part.id);
+        const int64_t reach = node != NULL ? reach_of(node, from, to) : from;
+        const ms_text *text = reach > from ? ms_texts_find_at(texts, node, place) : NULL;
+        if (text != NULL) {
+            const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
+            matched += last > first ? last - first : 0;
+        }
+        if (reach < to) {
+            break;
+        }
+    }
+    return matched;
 }
 
 static void forget_matches(const ms_choice *self, int32_t n)
@@ -215,17 +244,23 @@ static void note_cold(const ms_choice *self, int32_t place)
     }
 }
 
+static int is_cold(const ms_choice *self)
+{
+    int64_t total;
+    const int32_t n = match(self, &total);
+    const int nobody_has_any = ms_score_is_cold(self, n);
+    forget_matches(self, n);
+    return nobody_has_any;
+}
+
 static int sent(const ms_choice *self, int32_t replica)
 {
     const int32_t place = self->fleet->place_of[replica];
     ms_early(&self->servers->texts.list[place]);
-    int64_t total;
-    const int32_t n = match(self, &total);
-    const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
-    if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, n)) {
+    const int64_t there = matched_at(self, place) * self->servers->texts.unit_tokens;
+    if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && is_cold(self)) {
         note_cold(self, place);
     }
-    forget_matches(self, n);
     if (self->fleet->dispatch.weights.session > 0.0 && self->job->session >= 0) {
         MS_TRY(ms_bindings_bind(&self->servers->sessions, self->job->session, replica, self->t_s));
     }

@@ -45,16 +45,14 @@ static int allocate(ms_fleet *self)
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
-        self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
-        self->kept == NULL || self->promised == NULL || self->look_s == NULL || self->rest == NULL ||
-        self->is_at_rest == NULL) {
+        self->phase == NULL || self->starts == NULL || self->ready_s == NULL || self->kept == NULL ||
+        self->promised == NULL || self->look_s == NULL || self->rest == NULL || self->is_at_rest == NULL) {
         return MS_ERR_MEMORY;
     }
-    if (self->dispatch.rule == MS_OWN_RULE) {
-        self->seen = calloc(MS_OWN_COLUMNS * (n + 1), sizeof(double));
-        if (self->seen == NULL) {
-            return MS_ERR_MEMORY;
-        }
+    const int has_own_rule = self->dispatch.rule == MS_OWN_RULE;
+    self->seen = has_own_rule ? calloc(MS_OWN_COLUMNS * (n + 1), sizeof(double)) : NULL;
+    if (has_own_rule && self->seen == NULL) {
+        return MS_ERR_MEMORY;
     }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
     MS_TRY(ms_tournament_init(&self->moments, self->replicas));
@@ -96,6 +94,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
             MS_TRY(ms_replica_init(replica, first + i, &alike->plan.coefficients, &plan->limits, shared));
         }
         replica->sequences.products = &alike->products;
+        replica->sequences.cache.stores = &self->stores;
     }
     return 0;
 }
@@ -133,9 +132,8 @@ static int build_servers(ms_fleet *self, int32_t group, const ms_stream *stream)
         return MS_ERR_MEMORY;
     }
     gather(self, group, servers);
-    for (int32_t i = 0; i < servers->replicas; i++) {
-        servers->up_replica[servers->up++] = servers->replica[i];
-    }
+    servers->up = servers->replicas;
+    memcpy(servers->up_replica, servers->replica, (size_t)servers->up * sizeof *servers->replica);
     return ms_view_prepare(self, servers);
 }
 
@@ -147,6 +145,7 @@ int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int3
         self->replicas += plans[p].replicas;
         self->groups = plans[p].limits.role != MS_ROLE_BOTH ? 2 * models : self->groups;
     }
+    ms_cache_stores_init(&self->stores);
     int error = allocate(self);
     int32_t first = 0;
     for (int32_t p = 0; p < pools && error == 0; p++) {
@@ -199,6 +198,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->kept);
     free(self->promised);
     free(self->look_s);
+    ms_cache_stores_free(&self->stores);
     ms_tournament_free(&self->moments);
     ms_looks_free(&self->looks);
     *self = (ms_fleet){0};

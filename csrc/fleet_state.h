@@ -177,6 +177,7 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
+    ms_cache_stores stores;  /* of all replicas' prefix caches */
     ms_rest *rest;           /* [replicas] meters.c, */
     uint8_t *is_at_rest;     /* [replicas] where that is known */
     int32_t is_watched;      /* looks, or indices of many replicas, are told of what happens to them */
@@ -232,11 +233,20 @@ static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool,
            (ends_here || ms_fleet_takes(self, decoders, prompt_tokens, max_new_tokens));
 }
 
+/* Whether a request is so short that no pool need be asked whether it can take it. */
+static inline int ms_servers_all_take(const ms_servers *self, int32_t prompt_tokens, int32_t max_new_tokens)
+{
+    return prompt_tokens <= self->all_take_prompt && (int64_t)prompt_tokens + max_new_tokens <= self->all_take;
+}
+
 /* Whether some pool of a group can; a group without pools cannot. */
 static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens)
 {
     const ms_servers *servers = &self->servers[group];
     int32_t k = 0;
+    if (servers->pools > 0 && ms_servers_all_take(servers, prompt_tokens, max_new_tokens)) {
+        return 1;
+    }
     while (k < servers->pools &&
            !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
         k++;

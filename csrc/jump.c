@@ -23,21 +23,33 @@ static double iterations_in(const ms_durations *tau, double x)
     return 2.0 * x / (b + sqrt(b * b + 2.0 * tau->busy.slope * x));
 }
 
-/* The fewest iterations, at least 1, whose end is at or after t_s: an estimate, corrected by the exact formula. */
-int64_t ms_jump_until(const ms_replica *self, double t_s)
+/* An estimate, corrected by the exact formula: ends rise. */
+ms_jump_point ms_jump_find(const ms_replica *self, double t_s)
 {
     const double root = iterations_in(&self->sequences.tau, t_s - self->base_s);
     int64_t n = 1;
     if (root > 1.0) {
         n = root < (double)self->limit_iterations ? (int64_t)root : self->limit_iterations;
     }
-    while (n > 1 && ms_jump_end_s(self, n - 1) >= t_s) {
-        n--;
+    double end_s = ms_jump_end_s(self, n), before_s;
+    if (end_s < t_s && n < self->limit_iterations) {
+        do {
+            before_s = end_s;
+            end_s = ms_jump_end_s(self, ++n);
+        } while (end_s < t_s && n < self->limit_iterations);
+        return (ms_jump_point){n, end_s, before_s};
     }
-    while (n < self->limit_iterations && ms_jump_end_s(self, n) < t_s) {
-        n++;
+    before_s = ms_jump_end_s(self, n - 1);
+    while (n > 1 && before_s >= t_s) {
+        end_s = before_s;
+        before_s = ms_jump_end_s(self, --n - 1);
     }
-    return n;
+    return (ms_jump_point){n, end_s, before_s};
+}
+
+int64_t ms_jump_until(const ms_replica *self, double t_s)
+{
+    return ms_jump_find(self, t_s).n;
 }
 
 void ms_jump_aim(ms_replica *self, int64_t n)

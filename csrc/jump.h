@@ -42,7 +42,15 @@ typedef struct ms_replica {
 /* When n iterations of the present composition end. */
 double ms_jump_end_s(const ms_replica *self, int64_t n);
 
-/* The fewest iterations, at least 1, whose end is at or after t_s. */
+/* So many iterations of it, when they end, and when all but the last of them do. */
+typedef struct ms_jump_point {
+    int64_t n;
+    double end_s;
+    double before_s;
+} ms_jump_point;
+
+/* The fewest iterations, at least 1, whose end is at or after t_s; if there are none, all. */
+ms_jump_point ms_jump_find(const ms_replica *self, double t_s);
 int64_t ms_jump_until(const ms_replica *self, double t_s);
 
 /* It runs, and stops after n iterations. */

@@ -15,13 +15,41 @@
 #include <sys/mman.h>
 #endif
 
-enum { LINE_BYTES = 64, HUGE_BYTES = 2 << 20 };
+/* Pages of all systems divide PAGES_BYTES. */
+enum { LINE_BYTES = 64, PAGES_BYTES = 64 << 10, HUGE_BYTES = 2 << 20, PIECE_BYTES = 16 << 20, MOST_PIECES = 12 };
 
 void ms_memory_keep(void)
 {
 #if defined(__GLIBC__)
     mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most that glibc allows */
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+/* It is a wish: without them all is the same. */
+static void wish_huge_pages(const char *memory, size_t bytes)
+{
+    const uintptr_t first = (uintptr_t)memory / PAGES_BYTES * PAGES_BYTES;
+    madvise((void *)first, ((uintptr_t)memory + bytes - first) / PAGES_BYTES * PAGES_BYTES, MADV_HUGEPAGE);
+}
+#endif
+
+/* glibc keeps what is free at the end of its heap (ms_memory_keep), and hands it out again; pieces as small as these it takes from
+ * there. */
+void ms_memory_expect(size_t bytes)
+{
+#if defined(__GLIBC__) && defined(__linux__) && defined(MADV_HUGEPAGE)
+    char *pieces[MOST_PIECES];
+    int n = 0;
+    while (n < MOST_PIECES && (size_t)n * PIECE_BYTES < bytes && (pieces[n] = malloc(PIECE_BYTES)) != NULL) {
+        wish_huge_pages(pieces[n++], PIECE_BYTES);
+    }
+    while (n > 0) {
+        free(pieces[--n]);
+    }
+#else
+    (void)bytes;
 #endif
 }
 
@@ -36,7 +64,7 @@ void *ms_memory_take(size_t bytes)
     char *memory = given + room - ((uintptr_t)given + room) % unit;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (unit == HUGE_BYTES) {
-        madvise(memory, bytes / HUGE_BYTES * HUGE_BYTES, MADV_HUGEPAGE); /* it is a wish: without them all is the same */
+        wish_huge_pages(memory, bytes / HUGE_BYTES * HUGE_BYTES);
     }
 #endif
     memcpy(memory - sizeof given, &given, sizeof given);

@@ -4,6 +4,19 @@
 
 #include "early.h"
 
+void ms_page_lay_rows(ms_page *self, ms_record *rows)
+{
+#define MS_COLUMN(type, name, value, is_late) self->record.name = &rows->name;
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+    self->in_rows = 1;
+}
+
+static void expect_row(const ms_page *self, int64_t i)
+{
+    ms_early_all((const ms_record *)(const void *)self->record.arrival_s + i, sizeof(ms_record));
+}
+
 void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
 {
     if (i >= self->n) {
@@ -17,6 +30,9 @@ void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
         if (self->output_tokens != NULL) {
             ms_early(self->output_tokens + at);
         }
+    }
+    if (self->in_rows) { /* which processors ask for by themselves, as they are written one after the other */
+        return;
     }
 #define MS_COLUMN(type, name, value, is_late) ms_early(self->record.name + i);
     MS_RECORD_COLUMNS(MS_COLUMN)
@@ -45,6 +61,9 @@ void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int
     ms_early(self->prompt_tokens + i);
     if (self->path_start != NULL) {
         ms_early(self->path_start + i);
+    }
+    if (self->in_rows) {
+        expect_row(self, i);
     }
 }
 
@@ -122,15 +141,20 @@ void ms_open_pass_on(ms_open *self)
 void ms_open_expect_end(const void *open)
 {
     const ms_open *self = open;
+    const ms_page *page = self->page;
     const int completed = 1;
-#define MS_COLUMN(type, name, value, is_late)             \
-    if (is_late) {                                        \
-        ms_early(self->page->record.name + self->i); \
+    ms_early(self->previous);
+    ms_early(self->next);
+    if (page->in_rows) {
+        expect_row(page, self->i);
+        return;
+    }
+#define MS_COLUMN(type, name, value, is_late)     \
+    if (is_late) {                                \
+        ms_early(page->record.name + self->i); \
     }
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
-    ms_early(self->previous);
-    ms_early(self->next);
 }
 
 void ms_open_foresee(ms_open *self)
@@ -141,9 +165,9 @@ void ms_open_foresee(ms_open *self)
     if (self->attempt > 0 || self->plan & MS_PLAN_CHAIN) {
         return;
     }
-#define MS_COLUMN(type, name, value, is_late)    \
-    if (!(is_late)) {                            \
-        page->record.name[i] = (type)(value);    \
+#define MS_COLUMN(type, name, value, is_late)                                           \
+    if (!(is_late)) {                                                                   \
+        page->record.name[ms_page_record_at(page, i, sizeof(type))] = (type)(value); \
     }
     MS_RECORD_COLUMNS(MS_COLUMN)
 #undef MS_COLUMN
@@ -155,10 +179,10 @@ void ms_open_put_down(ms_open *self)
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
     const int completed = self->status == MS_COMPLETED;
-#define MS_COLUMN(type, name, value, is_late) page->record.name[i] = (type)(value);
-#define MS_COLUMN_LEFT(type, name, value, is_late) \
-    if (is_late) {                                 \
-        page->record.name[i] = (type)(value);      \
+#define MS_COLUMN(type, name, value, is_late) page->record.name[ms_page_record_at(page, i, sizeof(type))] = (type)(value);
+#define MS_COLUMN_LEFT(type, name, value, is_late)                                      \
+    if (is_late) {                                                                      \
+        page->record.name[ms_page_record_at(page, i, sizeof(type))] = (type)(value); \
     }
     if (self->foreseen) {
         MS_RECORD_COLUMNS(MS_COLUMN_LEFT)

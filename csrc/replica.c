@@ -74,8 +74,8 @@ double ms_replica_look_s(const ms_replica *self, double t_s)
     if (!may_be_joined(self)) {
         return INFINITY;
     }
-    const int64_t n = ms_jump_until(self, t_s);
-    return n < self->target_iterations ? ms_jump_end_s(self, n) : self->boundary_s;
+    const ms_jump_point next = ms_jump_find(self, t_s);
+    return next.n < self->target_iterations ? next.end_s : self->boundary_s;
 }
 
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
@@ -234,12 +234,11 @@ int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
 /* Whole iterations ended by t_s, and the fraction of the next that has passed. */
 static int64_t iterations_by(const ms_replica *self, double t_s, double *fraction)
 {
-    int64_t n = ms_jump_until(self, t_s);
-    if (ms_jump_end_s(self, n) > t_s) {
-        n--;
-    }
+    const ms_jump_point next = ms_jump_find(self, t_s);
+    const int is_under_way = next.end_s > t_s;
+    const int64_t n = is_under_way ? next.n - 1 : next.n;
     const double duration = ms_durations_nth_s(&self->sequences.tau, (double)n);
-    const double passed = (t_s - ms_jump_end_s(self, n)) / duration;
+    const double passed = (t_s - (is_under_way ? next.before_s : next.end_s)) / duration;
     *fraction = passed > 0.0 ? (passed < 1.0 ? passed : 1.0) : 0.0;
     return n;
 }

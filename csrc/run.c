@@ -3,7 +3,23 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "expect.h"
+#include "memory.h"
 #include "meters.h"
+
+enum { BYTES_A_REPLICA = 20000 }; /* about: of requests of a large fleet, and of caches */
+
+/* A large fleet is read here and there, as are the requests that it has under way. */
+static void expect_memory(int32_t pools, const ms_pool_plan *plans)
+{
+    size_t replicas = 0;
+    for (int32_t p = 0; p < pools; p++) {
+        replicas += (size_t)plans[p].replicas;
+    }
+    if (replicas > MS_SMALL_FLEET) {
+        ms_memory_expect(replicas * BYTES_A_REPLICA);
+    }
+}
 
 /* One a replica, and one more for all. */
 static int lay_links(ms_run *self)
@@ -27,6 +43,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
                  const ms_stream *dispatch_streams)
 {
     *self = (ms_run){.config = *config, .next_s = INFINITY, .error_request = -1};
+    expect_memory(pools, plans);
     const size_t m = (size_t)config->models;
     ms_store_init(&self->opens, ms_open_bytes(config->models, config->uniforms, config->raters_err));
     ms_store_init(&self->jobs, sizeof(ms_job));

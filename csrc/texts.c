@@ -60,6 +60,11 @@ const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id)
     return self->node_buckets > 0 && id >= 0 ? *node_at(self, id) : NULL;
 }
 
+const ms_text *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica)
+{
+    return *text_at(self, node, replica);
+}
+
 static int widen_nodes(ms_texts *self)
 {
     const int64_t before = self->node_buckets, buckets = before > 0 ? 2 * before : FIRST_BUCKETS;

@@ -73,6 +73,9 @@ void ms_texts_forget(ms_texts *self, int32_t replica);
 /* Who has something of a node; NULL: nobody. */
 const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id);
 
+/* What a replica has of a node; NULL: nothing. */
+const ms_text *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica);
+
 /* So many tokens from the start of a prompt, in whole units. */
 static inline int64_t ms_texts_units(const ms_texts *self, int64_t tokens)
 {

@@ -22,7 +22,8 @@ void ms_turns_foresee(const ms_run *run, const ms_job *job)
     ms_page_expect_next_turn(page, open->i, run->config.models);
     if (new_tokens != NULL && run->prompt_memo != NULL && open->i + 1 < page->n) {
         const int64_t tokens = (int64_t)job->prompt_tokens + job->output_tokens + new_tokens[open->i + 1];
-        ms_early(run->prompt_memo + (tokens < MS_REMEMBERED_LENGTHS ? tokens * run->n_prompt_costs : 0));
+        const int32_t costs = ms_cost_models(run->prompt_costs, run->n_prompt_costs);
+        ms_early(run->prompt_memo + (tokens < MS_REMEMBERED_LENGTHS ? tokens * costs : 0));
     }
 }
 
@@ -36,7 +37,7 @@ static void cancel(ms_run *run, ms_page *page, int64_t before)
             tail = turns->next_child[tail];
         }
         turns->next_child[tail] = turns->first_child[i];
-        page->record.status[i] = MS_NOT_SENT;
+        page->record.status[ms_page_record_at(page, i, sizeof *page->record.status)] = MS_NOT_SENT;
         page->open--;
         run->turns_to_come--;
         run->turns_not_sent++;
@@ -51,7 +52,7 @@ static void grow(ms_run *run, const ms_open *before, int32_t i)
     page->prompt_tokens[i] = page->prompt_tokens[before->i] + answer + page->turns.new_tokens[i];
     page->path[page->path_start[i + 1] - 1].end_tokens = page->prompt_tokens[i];
     if (run->prompt_memo == NULL) { /* without memory for it nothing is remembered */
-        run->prompt_memo = calloc(MS_REMEMBERED_LENGTHS * (size_t)run->n_prompt_costs + 1, sizeof(double));
+        run->prompt_memo = calloc(ms_cost_memo_length(run->prompt_costs, run->n_prompt_costs) + 1, sizeof(double));
     }
     const double *factors = page->price_factor != NULL ? page->price_factor + i : NULL;
     ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], factors,

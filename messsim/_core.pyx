@@ -1169,14 +1169,13 @@ cdef class Page(_ms_page):
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
     `drawn` are columns by the names of ms_page and ms_page_view (csrc/open.h, csrc/brain.h), which say what None is;
-    `turns` and `paths` may be left out, and so may `price_factor`. `records` are arrays [n] by name: a row stands once
-    its request is done, and is undefined before; the status of one that is not sent is NOT_SENT.
-    """
+    `turns` and `paths` may be left out, and so may `price_factor`. `records` are arrays [n] by name, of `rows` if there are such,
+    an array of ms_record: a row stands once its request is done, and is undefined before; of one not sent the status is NOT_SENT."""
 
     cdef readonly object records
     cdef object drawn, models_before
 
-    def __init__(self, int64_t first, dict drawn):
+    def __init__(self, int64_t first, dict drawn, rows=None):
         cdef int64_t n = len(drawn["tenant"]), models = len(drawn["satisfied"])
         columns = {name: flat(drawn.get(name), (n,), name) for name in OF_REQUESTS}
         columns |= {name: flat(drawn.get(name), (models, n), name) for name in OF_MODELS}
@@ -1186,12 +1185,16 @@ cdef class Page(_ms_page):
         view["difficulty"] = flat(drawn.get("difficulty"), (n,), "difficulty")
         view["uniforms"] = flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")
         check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has rows")
-        self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
+        self.records = {k: np.empty(n, kind) if rows is None else rows[k] for k, kind in RECORD_COLUMNS.items()}
         self.drawn = drawn
         self.c.first, self.c.n, self.c.open, self.c.view.n = first, n, n, n
         point_ms_page(&self.c, columns)
         point_ms_page_view(&self.c.view, view)
-        point_ms_record_columns(&self.c.record, self.records)
+        if rows is None:
+            point_ms_record_columns(&self.c.record, self.records)
+        else:
+            check_shape(len(rows) == n and rows.itemsize == sizeof(ms_record), "a row of records is an ms_record")
+            ms_page_lay_rows(&self.c, <ms_record *>start_of(rows.view(np.uint8)))
         if drawn.get("turns") is not None:
             self.point_to_turns(drawn["turns"])
         if drawn.get("paths") is not None:
@@ -1204,7 +1207,6 @@ cdef class Page(_ms_page):
         check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
         self.c.path_start = &start[0]
         self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
-        return 0
 
     cdef int point_to_turns(self, object turns) except -1:
         cdef int64_t n = self.c.n
@@ -1214,9 +1216,7 @@ cdef class Page(_ms_page):
         columns = {name: flat(getattr(turns, name), (n,), name)
                    for name in ("first_child", "next_child", "wait_s", "session", "new_tokens")}
         point_ms_page_turns(&self.c.turns, columns | {"roots": turns.roots, "model": self.models_before})
-        self.c.turns.n_roots = len(turns.roots)
-        self.records["status"][:] = MS_NOT_SENT
-        return 0
+        self.c.turns.n_roots, self.records["status"][:] = len(turns.roots), MS_NOT_SENT
 
 
 cdef fill(array, const void *values):

@@ -11,6 +11,7 @@ import pytest
 
 from messsim import _core
 from messsim.engines.job import Job
+from messsim.engines.records import in_columns, rows_of
 from messsim.errors import KernelError, OutOfMemory, SimulationError
 
 NAMES = """a0_s c0_s_per_token c1_s_per_token nstar_tokens ae_s se experts top_k ab_s_per_sequence ak_s_per_token
@@ -260,8 +261,8 @@ def replica_of(coefficients: dict[str, object]) -> _core.Replica:
 def test_a_prompt_has_the_price_factor_of_its_column():
     alike = {"usd_per_million_prompt_tokens": 1e6, "usd_per_million_output_tokens": 0.0, "known": known()}
     pools = [
-        {"model": 0, "is_api": False, "as_before": False, "share": 1.0} | alike,
-        {"model": 1, "is_api": True, "as_before": False, "share": 1.0} | alike,
+        {"model": 0, "is_api": False, "of_model": 1, "as_before": False, "share": 1.0} | alike,
+        {"model": 1, "is_api": True, "of_model": 1, "as_before": False, "share": 1.0} | alike,
     ]
     costs = _core.PromptCosts(pools)
     out, factors = np.full((2, 3), 9.0), np.array([[5.0, 6.0, 7.0], [2.0, 3.0, 4.0]])
@@ -470,6 +471,22 @@ def test_a_page_has_rows_prompts_and_costs():
     for missing in ("known_costs", "prompt_tokens"):
         with pytest.raises(KernelError, match="a page has rows"):
             _core.Page(0, drawn() | {missing: None})
+
+
+def test_records_of_a_page_may_be_rows():
+    rows = rows_of(3)
+    assert rows.itemsize == 128
+    assert rows.ctypes.data % 64 == 0
+    page = _core.Page(0, drawn() | {"turns": turns()}, rows)
+    assert page.records["status"].tolist() == rows["status"].tolist() == [_core.NOT_SENT] * 3
+    rows["cost"] = [1.0, 2.0, 3.0]
+    columns = in_columns(page.records)
+    assert columns["cost"].tolist() == [1.0, 2.0, 3.0]
+    assert all(column.flags.c_contiguous for column in columns.values())
+    with pytest.raises(KernelError, match="a row of records"):
+        _core.Page(0, drawn(), rows_of(4))
+    with pytest.raises(KernelError, match="a row of records"):
+        _core.Page(0, drawn(), np.zeros(3, [(name, kind) for name, kind in _core.RECORD_COLUMNS.items()]))
 
 
 def test_paths_of_a_page_have_a_row_each():

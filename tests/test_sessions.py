@@ -13,6 +13,8 @@ from strategies import prompts, scenarios
 from test_engine_properties import check_counts, check_energy
 from test_engines_equal import assert_equal
 
+from messsim.engines import compiled
+from messsim.engines.records import rows_of
 from messsim.errors import ScenarioError
 from messsim.scenario import dump, parse
 from messsim.workload import Workload
@@ -345,3 +347,17 @@ def test_the_picture_on_the_page_is_of_its_table():
     figures = [f"{value:,g}" for column in ("joules", "ttft_ms", "hits") for value in rows[column]]
     assert len(figures) == 15
     assert [figure for figure in figures if f">{figure}<" not in picture] == []
+
+
+def test_records_of_turns_are_the_same_row_by_row(monkeypatch):
+    """As those of a large fleet are written."""
+    data = sessions(turns=4, requests=3000, arrivals={"kind": "poisson", "rate_rps": 2.0})
+    by_column = vars(run(data, "compiled").records)
+    laid = []
+    monkeypatch.setattr(compiled, "SMALL_FLEET", 0)
+    monkeypatch.setattr(compiled, "rows_of", lambda n: laid.append(n) or rows_of(n))
+    by_row = vars(run(data, "compiled").records)
+    assert sum(laid) == 3000
+    assert by_row.keys() == by_column.keys()
+    for name, column in by_column.items():
+        np.testing.assert_array_equal(by_row[name], column, name)

@@ -396,7 +396,7 @@ static void nodes_spread_over_buckets(void)
     }
     CHECK(cache.nodes >= TEXTS && used > TEXTS / 2);
     ms_cache_free(&cache);
-    CHECK(cache.bucket == NULL && cache.buckets == 0 && cache.node_store.slabs == NULL);
+    CHECK(cache.bucket == NULL && cache.buckets == 0 && cache.stores == NULL);
 }
 
 int main(void)

@@ -57,6 +57,9 @@ static void jumps_against_steps(void)
             fewest++;
         }
         CHECK(ms_jump_until(&self, t_s) == fewest);
+        const ms_jump_point point = ms_jump_find(&self, t_s);
+        CHECK(point.n == fewest && point.end_s == ms_jump_end_s(&self, fewest));
+        CHECK(point.before_s == ms_jump_end_s(&self, fewest - 1));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 
@@ -12,6 +13,19 @@ static void memory_can_be_had_afterwards(void)
     CHECK(some != NULL);
     free(some);
     ms_memory_keep();
+}
+
+/* Nothing is taken: what is asked for later is there as before. */
+static void memory_that_is_expected_can_be_had(void)
+{
+    const size_t sizes[] = {0, 1, 100 << 20, SIZE_MAX};
+    for (int k = 0; k < 4; k++) {
+        ms_memory_expect(sizes[k]);
+        unsigned char *memory = malloc(3 << 20);
+        CHECK(memory != NULL);
+        memset(memory, 1, 3 << 20);
+        free(memory);
+    }
 }
 
 /* Zeroed, from the start of a line on, and all of it there; large ones from the start of a huge page on. */
@@ -35,6 +49,7 @@ static void memory_begins_with_a_line(void)
 int main(void)
 {
     RUN(memory_can_be_had_afterwards);
+    RUN(memory_that_is_expected_can_be_had);
     RUN(memory_begins_with_a_line);
     return report();
 }

@@ -193,6 +193,43 @@ static void a_record_that_was_foreseen_is_the_same(void)
     }
 }
 
+/* In a row stand the values that columns have, foreseen or not, and nothing of other rows is touched. */
+static void a_record_in_a_row_is_the_same(void)
+{
+    static const double satisfied[6] = {0.0, 0.25, 0.5, 0.75, 1.0, 0.125};
+    static const int32_t outputs[6] = {1, 2, 3, 4, 5, 6};
+    static book columns;
+    for (int k = 0; k < 16; k++) {
+        ms_record rows[3];
+        unsigned char untouched[sizeof(ms_record)];
+        int32_t of_three[3] = {0};
+        double costs[6] = {0.0};
+        ms_page page = {.n = 3, .open = 9, .satisfied = satisfied, .output_tokens = outputs, .tenant = of_three,
+                        .prompt_tokens = of_three, .view = {.known_costs = costs}};
+        ms_open one = {.i = 1, .page = &page, .seen = 1, .status = MS_IN_FLIGHT, .replica = -1, .arrival_s = 1.0, .queue = 6.5,
+                       .score = 0.75, .feedback_s = NAN, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+        ms_open other = one;
+        begin(&columns);
+        page.record = columns.columns;
+        end(&one, k / 2);
+        ms_open_put_down(&one);
+        memset(rows, 85, sizeof rows);
+        memset(untouched, 85, sizeof untouched);
+        ms_page_lay_rows(&page, rows);
+        ms_page_prefetch(&page, 1, 0);
+        if (k % 2 == 1) {
+            ms_open_foresee(&other);
+            ms_open_expect_end(&other);
+        }
+        end(&other, k / 2);
+        ms_open_put_down(&other);
+#define SAME(type, name, value, is_late) CHECK(memcmp(&columns.columns.name[1], &rows[1].name, sizeof(type)) == 0);
+        MS_RECORD_COLUMNS(SAME)
+#undef SAME
+        CHECK(memcmp(&rows[0], untouched, sizeof *rows) == 0 && memcmp(&rows[2], untouched, sizeof *rows) == 0);
+    }
+}
+
 int main(void)
 {
     RUN(an_answer_that_is_seen_is_noted);
@@ -202,5 +239,6 @@ int main(void)
     RUN(a_copy_is_dropped_from_among_the_others);
     RUN(to_expect_a_row_changes_nothing);
     RUN(a_record_that_was_foreseen_is_the_same);
+    RUN(a_record_in_a_row_is_the_same);
     return report();
 }

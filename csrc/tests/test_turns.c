@@ -107,25 +107,30 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
                                  .nominal_batch = 2.0,
                                  .mean_output_tokens = 5.0};
     const ms_prompt_cost pools[] = {
-        {.model = 0, .share = 0.25, .known = known},
-        {.model = 0, .share = 0.75, .known = known},
-        {.model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6,
+        {.model = 0, .of_model = 2, .share = 0.25, .known = known},
+        {.model = 0, .of_model = 1, .share = 0.75, .known = known},
+        {.model = 1, .of_model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6,
             .known = {.mean_output_tokens = 5.0}},
-        {.model = 2, .share = 1.0, .known = known}};
+        {.model = 2, .of_model = 1, .share = 1.0, .known = known}};
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
     ms_cost_known(&known, &prompt, 1, &expected);
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, NULL);
     CHECK(costs[0] == expected && costs[2] == 80.0);
     CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
-    double *memo = calloc(4 * MS_REMEMBERED_LENGTHS, sizeof *memo);
+    double *memo = calloc(ms_cost_memo_length(pools, 4), sizeof *memo);
     for (int time = 0; time < 2; time++) { /* worked out, and remembered */
         ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
-        CHECK(costs[0] == expected && costs[2] == 80.0 && memo[4 * prompt] == expected);
+        CHECK(costs[0] == expected && costs[2] == 80.0 && memo[3 * prompt] == expected);
     }
-    memo[4 * prompt] *= 2.0;
+    memo[3 * prompt] *= 2.0;
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
     CHECK(costs[0] > expected); /* it is looked at */
+    const double factors[] = {2.0, 0.0, 3.0, 0.0, 1.0, 0.0, 1.0, 0.0};
+    for (int time = 0; time < 2; time++) { /* prices of APIs alone have factors, which the memo does not know */
+        ms_cost_of_prompt(pools, 4, prompt, factors, costs, 2, memo);
+        CHECK(costs[0] == expected && costs[2] == 240.0);
+    }
     const int32_t longer = MS_REMEMBERED_LENGTHS;
     ms_cost_known(&known, &longer, 1, &expected);
     ms_cost_of_prompt(pools, 4, longer, NULL, costs, 2, memo);
@@ -141,10 +146,10 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
                                  .mean_output_tokens = 5.0};
     ms_known_cost dear = cheap;
     dear.coefficients.p0_w = 10.0;
-    const ms_prompt_cost pools[] = {{.model = 0, .share = 1.0, .known = cheap},
-                                    {.model = 1, .share = 1.0, .known = dear},
-                                    {.model = 2, .share = 0.5, .known = dear, .as_before = 1},
-                                    {.model = 2, .share = 0.5, .known = dear, .as_before = 1}};
+    const ms_prompt_cost pools[] = {{.model = 0, .of_model = 1, .share = 1.0, .known = cheap},
+                                    {.model = 1, .of_model = 1, .share = 1.0, .known = dear},
+                                    {.model = 2, .of_model = 2, .share = 0.5, .known = dear, .as_before = 1},
+                                    {.model = 2, .of_model = 1, .share = 0.5, .known = dear, .as_before = 1}};
     double costs[] = {0.0, INFINITY, 0.0}, expected;
     const int32_t prompt = 8;
     ms_cost_known(&dear, &prompt, 1, &expected);
@@ -224,6 +229,14 @@ static void a_prompt_grows_by_the_answer_that_was_seen(void)
     }
 }
 
+/* Requests of more tokens are taken nowhere. */
+static void refuse_beyond(ms_fleet *fleet, int64_t tokens)
+{
+    for (int32_t m = 0; m < MODELS; m++) {
+        fleet->pool[m].plan.most_tokens = fleet->servers[m].all_take = tokens;
+    }
+}
+
 /* Whether a model can take a turn depends on its own answer. */
 static void a_turn_may_be_too_long_for_one_model(void)
 {
@@ -233,7 +246,7 @@ static void a_turn_may_be_too_long_for_one_model(void)
         s->outputs[who * TURNS + 1] = 75; /* after a prompt of 6, where 80 are the most */
         plans_are(0, 0, 0, 0);
         make(&loop, &plain, 1, MS_LEAST_LOADED);
-        loop.fleet.pool[0].plan.most_tokens = loop.fleet.pool[1].plan.most_tokens = 80;
+        refuse_beyond(&loop.fleet, 80);
         begin(&loop);
         run_until(&loop, 3.5);
         CHECK((s->known[1] == INFINITY) == (who == 0) && (s->known[TURNS + 1] == INFINITY) == (who == 1));
@@ -249,7 +262,7 @@ static void a_turn_that_nobody_takes_ends_its_session(void)
     s->outputs[1] = s->outputs[TURNS + 1] = 75; /* after a prompt of 6, where 80 are the most */
     plans_are(0, 0, 0, 0);
     make(&loop, &plain, 1, MS_LEAST_LOADED);
-    loop.fleet.pool[0].plan.most_tokens = loop.fleet.pool[1].plan.most_tokens = 80;
+    refuse_beyond(&loop.fleet, 80);
     begin(&loop);
     end(&loop);
     CHECK(s->status[0] == MS_COMPLETED && s->status[1] == MS_TOO_LONG && s->status[2] == MS_NOT_SENT);

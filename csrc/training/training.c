@@ -244,6 +244,7 @@ static void prompt_costs(ms_prompt_cost *costs)
 {
     for (int m = 0; m < MODELS; m++) {
         costs[m] = (ms_prompt_cost){.model = m,
+                                    .of_model = 1,
                                     .share = 1.0,
                                     .known = {.coefficients = seconds(1.0 + m),
                                               .max_batched_tokens = 2048.0,

@@ -34,12 +34,24 @@ from .outcome import (
     assert_none_open,
     assert_paid,
 )
-from .records import COLUMNS, COMPLETED, RecordChunk, Samples, Sink, Timeline, of_turns, too_many_open
+from .records import (
+    COLUMNS,
+    COMPLETED,
+    RecordChunk,
+    Samples,
+    Sink,
+    Timeline,
+    in_columns,
+    of_turns,
+    rows_of,
+    too_many_open,
+)
 from .setup import Setup
 
 __all__ = ["simulate"]
 
 EVENTS_PER_CALL = 2**16
+SMALL_FLEET = 256  # replicas; of more, turns of sessions end so much out of order that records are written row by row
 NOT_COPIED = ("min_replicas", "initial_replicas", "target", "schedule", "cold_start")  # of an autoscaler, to C
 
 Stream = tuple[int, int, int, int]
@@ -64,6 +76,7 @@ class _Run:
         self.alphas = np.array(self.scenario.alphas)
         self.policies = setup.policy.copies(self.scenario.router.instances)
         self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
+        self.is_large = sum(plan.replicas for plan in setup.pools) > SMALL_FLEET
         self.loop = self._make_loop()
 
     def _unread(self) -> frozenset[str]:
@@ -137,7 +150,8 @@ class _Run:
             "turns": chunk.turns,
             "paths": chunk.paths,
         }
-        page = _core.Page(chunk.first, drawn)
+        in_rows = self.is_large and chunk.turns is not None
+        page = _core.Page(chunk.first, drawn, rows_of(len(chunk)) if in_rows else None)
         page.records["status"][:] = _core.NOT_SENT  # until a row stands
         self.pages[chunk.first] = (page, chunk, known)
         self.loop.turn_page(page)
@@ -146,6 +160,8 @@ class _Run:
         for page in pages:
             _, chunk, known = self.pages.pop(page.first)
             if chunk.turns is not None:
+                if self.is_large:
+                    page.records.update(in_columns(page.records))
                 sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
                 rows = slice(None) if len(sent) == len(chunk) else sent
                 if len(sent):

@@ -156,10 +156,11 @@ class KnownCosts:
         pools: list[dict[str, object]] = []
         for m, (model, own) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
             if model.cost_per_request is None and not self._has_table_costs:
-                for pool, output, share in _terms(own, self._outputs[m]):
+                terms = list(_terms(own, self._outputs[m]))
+                for k, (pool, output, share) in enumerate(terms):
                     costs = self._by_prompt(pool, output) | {"model": m}
                     is_as_before = bool(pools) and costs.items() <= pools[-1].items()
-                    pools.append(costs | {"share": share, "as_before": is_as_before})
+                    pools.append(costs | {"share": share, "as_before": is_as_before, "of_model": len(terms) - k})
         return _core.PromptCosts(pools)
 
     def _by_prompt(self, pool: PoolPlan, output: float) -> dict[str, object]:

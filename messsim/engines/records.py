@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from messsim import _core
 from messsim.errors import SimulationError
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats, selected
@@ -21,7 +22,9 @@ __all__ = [
     "Sample",
     "Samples",
     "Timeline",
+    "in_columns",
     "of_turns",
+    "rows_of",
     "too_many_open",
 ]
 
@@ -57,6 +60,27 @@ COLUMNS: dict[str, DTypeLike] = {
 }
 MODEL_AT, STATUS_AT = (list(COLUMNS).index(name) for name in ("model", "status"))
 OF_TURNS: dict[str, DTypeLike] = {"session": np.int64, "turn": np.int32}  # where requests are turns of sessions
+
+
+LINE_BYTES = 64  # of the processor's cache
+ROWS_AT_ONCE = 4096
+
+
+def rows_of(n: int) -> NDArray[Any]:
+    """An array [n] of ms_record (csrc/open.h) for `_core.Page`, which begins with a line of the processor's cache."""
+    kind = np.dtype(list(_core.RECORD_COLUMNS.items()), align=True)
+    memory = np.empty(n * kind.itemsize + LINE_BYTES, np.uint8)
+    return memory[-memory.ctypes.data % LINE_BYTES :][: n * kind.itemsize].view(kind)
+
+
+def in_columns(records: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Columns of such rows, each by itself; a few rows at a time, which stay in the processor's cache meanwhile."""
+    columns = {name: np.empty(len(column), column.dtype) for name, column in records.items()}
+    for first in range(0, len(records["status"]), ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        for name, column in columns.items():
+            column[some] = records[name][some]
+    return columns
 
 
 @dataclass(frozen=True)
