@@ -208,7 +208,7 @@ def test_costs_of_no_plausible_size_stop_a_run_by_name(tmp_path):
     data = scenario(cluster={"mode": "none"}, satisfaction=satisfaction, features={"kind": "none"})
     data["models"] = [{"name": "small"}, {"name": "large"}]
     data["router"] = {"V": "auto"}
-    with pytest.raises(ScenarioError, match="costs: .*1e-310"):
+    with pytest.raises(ScenarioError, match=r"costs: .*1e-310"):
         prepare(parse(data))
 
 
