@@ -89,6 +89,11 @@ int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int
     return ms_policy_argmin(models, state[place_of_v(tenant, params)], alpha, queue, scores, costs);
 }
 
+/* The bounds of what a scenario may state. A promise that the cheapest model keeps by itself, or that no model
+ * keeps, holds a queue off its target for ever: a V without bounds would run on to infinity or 0, or would need as many
+ * ratings to come back when answers change. */
+static const double LEAST_V = 1e-15, MOST_V = 1e15;
+
 /* A queue above its target asks for quality (V falls), one below it for thrift (V rises). */
 int64_t ms_policy_mess_rated(int64_t request, int64_t tenant, int64_t model, double alpha,
                              double satisfaction, double queue, const double *params, double *state)
@@ -98,7 +103,8 @@ int64_t ms_policy_mess_rated(int64_t request, int64_t tenant, int64_t model, dou
     if (target > 0.0) {
         const double error = (target - queue) / target;
         const double bounded = error < -1.0 ? -1.0 : error;
-        state[place_of_v(tenant, params)] *= 1.0 + params[MS_MESS_GAIN] * bounded;
+        double *v = &state[place_of_v(tenant, params)];
+        *v = ms_less(ms_more(*v * (1.0 + params[MS_MESS_GAIN] * bounded), LEAST_V), MOST_V);
     }
     return 0;
 }

@@ -110,9 +110,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'messsim' has no attribute {name!r}")
     import importlib
 
-    if _HOMES[name] == f"messsim.{name}":
-        return importlib.import_module(_HOMES[name])
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        home = importlib.import_module(_HOMES[name])
+    except ModuleNotFoundError:
+        _built_core()  # a Python without it was never given what messsim needs: that is told first
+        raise
+    return home if _HOMES[name] == f"messsim.{name}" else getattr(home, name)
 
 
 def _built_core() -> Any:
@@ -125,11 +128,14 @@ def _built_core() -> Any:
 
     try:
         return importlib.import_module("messsim._core")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as missing:
         folder, version = Path(__file__).resolve().parents[1], ".".join(map(str, sys.version_info[:2]))
+        lacks = "messsim's compiled core is not built for"
+        if missing.name != "messsim._core":
+            lacks = f"{missing.name}, which messsim needs, is not installed in this"
         raise NotBuilt(
-            f"{folder}: messsim's compiled core is not built for Python {version}; expected "
-            f"`{sys.executable} -m pip install -e {folder}`, which builds it"
+            f"{folder}: {lacks} Python {version}; expected "
+            f"`{sys.executable} -m pip install -e {folder}`, which builds and installs it"
         ) from None
 
 

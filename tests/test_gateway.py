@@ -244,7 +244,9 @@ def saved(tmp_path_factory):
         (("state",), [1.0, -0.5], "state = [1.0, -0.5]: expected 2 numbers of at least 0"),
         (("ledger", "plain"), 99.0, "ledger.plain = 99.0: expected at most plain_max = "),
         (("ledger", "satisfied"), 6.0, "ledger.satisfied = 6.0: expected at most rated = 5"),
-        (("V",), 0.0, "V = 0.0: expected above 0"),
+        (("V",), 0.0, "V = 0.0: expected at least 1e-100"),
+        (("V",), 1e-320, "V = 1e-320: expected at least 1e-100"),
+        (("cost_sums",), [1.0, 1e101], "cost_sums = [1.0, 1e+101]: expected 2 numbers of at least 0, 1e+100 at most"),
         (
             ("predictor", "velocity"),
             [[2e100, 0.0]] * 2,

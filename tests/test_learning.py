@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from messsim import MessPlus, _core
 from messsim.cli import app
 from messsim.engines import prepare
 from messsim.errors import DataError, ScenarioError
-from messsim.routing.tradeoff import automatic_v, notes_on_v
+from messsim.routing.tradeoff import automatic_v, check_costs, notes_on_v
 from messsim.scenario import dump, parse
 from messsim.scenario.shipped import files_of
 
@@ -183,6 +184,46 @@ def test_an_automatic_v_is_one_over_the_gap():
     assert automatic_v([10.0, math.inf, 20.0]) == 0.1
 
 
+@pytest.mark.parametrize("dearest", [5e-324, 1e-310, 1e-200, 1e-16, 1e16, 1e200])
+def test_an_automatic_v_wants_costs_of_a_plausible_size(dearest):
+    with pytest.raises(ScenarioError, match=rf"costs: .* {re.escape(f'{dearest:g}')} .* from 1e-15 to 1e\+15, or V"):
+        check_costs([0.0, dearest, math.inf])
+    assert 1e-250 < automatic_v([0.0, dearest]) <= 1.0
+
+
+def test_costs_of_a_plausible_size_are_taken():
+    for costs in ([], [0.0, 0.0], [math.inf], [1e-15], [1e15, math.inf]):
+        check_costs(costs)
+
+
+def test_costs_that_differ_by_rounding_alone_have_no_gap():
+    assert automatic_v([1e-7, 1e-7 + 5e-16]) == 1e7
+    assert automatic_v([0.1, 0.1 + 2e-17, math.inf]) == 10.0
+
+
+def test_costs_of_no_plausible_size_stop_a_run_by_name(tmp_path):
+    table = tmp_path / "answers.csv"
+    table.write_text("small,large,cost_small,cost_large\n0,1,0,1e-310\n1,1,0,1e-310\n")
+    satisfaction = {"kind": "table", "file": str(table), "costs": "cost_{column}"}
+    data = scenario(cluster={"mode": "none"}, satisfaction=satisfaction, features={"kind": "none"})
+    data["models"] = [{"name": "small"}, {"name": "large"}]
+    data["router"] = {"V": "auto"}
+    with pytest.raises(ScenarioError, match=r"costs: .*1e-310"):
+        prepare(parse(data))
+
+
+def test_a_gateway_of_tiny_costs_refuses_them_and_goes_on(tmp_path):
+    router = MessPlus(["a", "b"], 0, 0.5)
+    for ask in (router.route, router.preview):
+        with pytest.raises(ScenarioError, match="costs: has 1e-310; expected 0 for all, or 1e-15 at least"):
+            ask([], costs=[0.0, 1e-310])
+    assert router.preview([], costs=[1e-17, 1.0]).request == 0  # what rounding left
+    assert router.route([], costs=[1.0, 3.0]).request == 0
+    assert router.weight == 0.5
+    router.save(tmp_path / "saved.json")
+    assert MessPlus.load(tmp_path / "saved.json").weight == 0.5
+
+
 def test_an_automatic_v_is_resolved_and_stored(tmp_path):
     data = scenario(cluster={"mode": "none"}, router={"V": "auto"})
     data["models"] = [model("small", 0.4, cost_per_request=100.0), model("large", 0.8, cost_per_request=300.0)]
@@ -193,6 +234,16 @@ def test_an_automatic_v_is_resolved_and_stored(tmp_path):
     assert run(data, "simpy").records.model.tolist() == run(data, "compiled").records.model.tolist()
     by_hand = run(data | {"router": {"V": 0.005}})
     assert run(data).records.model.tolist() == by_hand.records.model.tolist()
+
+
+def test_a_steered_v_comes_back_after_long_ease():
+    """The cheapest model keeps the promise for 80,000 requests, then no longer: V must not have run away meanwhile."""
+    data = scenario(requests=100_000, cluster={"mode": "none"}, features={"kind": "none"}, sla={"alpha": 0.3})
+    data["models"] = [model("a", 0.5, cost_per_request=0.0), model("b", 0.8, cost_per_request=1.0)]
+    data["router"] = {"V": "auto", "target_queue": 5.0}
+    data["phases"] = [{"from_request": 80_000, "satisfaction": {"a": 0.2}}]
+    after = run(data).records.model[90_000:]
+    assert after.mean() == pytest.approx(0.1 / 0.6, abs=0.02)  # of 0.3 promised, a mix of 0.2 and 0.8
 
 
 def test_any_unit_of_cost_gives_the_same_decisions():

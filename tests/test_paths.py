@@ -124,6 +124,28 @@ def test_a_scenario_that_cannot_be_written_down_is_refused_before_it_runs(tmp_pa
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.parametrize("command", ["init", "init --from", "import", "import --outcomes", "calibrate"])
+def test_what_a_scenario_is_to_name_has_a_name_in_utf8(tmp_path, command):
+    """It printed a scenario that cannot be read, or ended in a traceback; the folder's own name does not matter."""
+    folder = tmp_path / NOT_UTF8
+    folder.mkdir()
+    (folder / "t.csv").write_text(table(7).write_csv())
+    (folder / "o.csv").write_text("prompt,model,score\np,a,1\np,b,0\n")
+    given = {
+        "init": [],
+        "init --from": [folder / "t.csv"],
+        "import": [folder / "t.csv", "--out"],
+        "import --outcomes": [folder / "o.csv", "--out"],
+        "calibrate": [Path("scenarios") / "data" / "own-gpu-iterations.csv", "--out"],
+    }
+    ends = {"import": "csv", "import --outcomes": "parquet"}.get(command, "toml")
+    for name, code in ((NOT_UTF8, 2), ("new", 0)):
+        done = here(*command.split(), *given[command], folder / f"{name}.{ends}")
+        assert done.returncode == code, done.stderr
+        assert ("is not UTF-8, so that no scenario can name it; expected another name" in done.stderr) == (code == 2)
+        assert (folder / f"{name}.{ends}").exists() == (code == 0)
+
+
 def test_values_that_are_not_utf8_are_refused(tmp_path):
     (tmp_path / "s.toml").write_text(dump(parse(scenario())))
     with pytest.raises(ScenarioError, match=r"name=caf\\udce9: is not UTF-8"):

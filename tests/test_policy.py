@@ -170,7 +170,7 @@ def test_v_follows_the_queue(v, target, gain, queues):
     assert policy.state[0] == v
     for queue in queues:
         policy.rated(0, 0, 0.5, 1.0, queue)
-        v *= 1.0 + gain * max(-1.0, (target - queue) / target)
+        v = min(max(v * (1.0 + gain * max(-1.0, (target - queue) / target)), 1e-15), 1e15)
         assert policy.state[0] == pytest.approx(v, rel=1e-12)
         assert policy.state[0] > 0.0
 

@@ -91,6 +91,7 @@ def test_a_process_that_dies_is_told():
         list(in_processes(squared, [5, 6], workers=2))
 
 
+FORKING = ["-W", "ignore::DeprecationWarning"]  # from Python 3.12 on a fork is warned of
 READS = """
 import os, signal, sys, messsim
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_what_needs_threads_that_a_fork_lacks_is_told(tmp_path, before, after):
     for name, changes in [("s", {}), ("t", {"arrivals": {"kind": "trace", "file": "t.csv"}})]:
         (tmp_path / f"{name}.toml").write_text(tomli_w.dumps(scenario(requests=50, **changes)))
     run(parse(scenario(requests=50)), out=tmp_path / "run")
-    script = [sys.executable, "-c", READS, before, after]
+    script = [sys.executable, *FORKING, "-c", READS, before, after]
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "this process was forked from one that had simulated or read data before" in done.stdout

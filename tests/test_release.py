@@ -56,7 +56,23 @@ def test_without_the_compiled_core_python_is_told_what_to_run(tmp_path):
     command = [sys.executable, "-P", "-c", code, ROOT / "scenarios" / "synthetic.toml"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{tmp_path}: messsim's compiled core is not built for Python 3.")
-    assert done.stdout.endswith(f"-m pip install -e {tmp_path}`, which builds it\n")
+    assert done.stdout.endswith(f"-m pip install -e {tmp_path}`, which builds and installs it\n")
+
+
+@pytest.mark.parametrize(
+    "how", [["-c", "import messsim; messsim.run"], ["-c", "from messsim import load"], ["-m", "messsim"]]
+)
+def test_a_python_that_has_nothing_of_what_messsim_needs_is_told_what_to_run(tmp_path, how):
+    """As ``python3`` in a folder of sources, where ``.venv/bin/python`` was meant: whether the core is built or not."""
+    shutil.copytree(ROOT / "messsim", tmp_path / "messsim", ignore=shutil.ignore_patterns("__pycache__"))
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-S", *how], capture_output=True, text=True, cwd=tmp_path)
+        last = done.stderr.splitlines()[-1]
+        assert f"{tmp_path}: " in last
+        assert last.endswith(f"`{sys.executable} -m pip install -e {tmp_path}`, which builds and installs it")
+        assert ("Traceback" in done.stderr, done.returncode) == ((False, 2) if how[0] == "-m" else (True, 1))
+        for core in (tmp_path / "messsim").glob("_core*.so"):
+            core.unlink()
 
 
 def test_the_least_versions_are_read_from_the_project(tmp_path):

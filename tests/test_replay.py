@@ -10,7 +10,7 @@ import pytest
 from builders import model, run, scenario
 from test_cli import here
 
-from messsim.errors import DataError
+from messsim.errors import DataError, ScenarioError
 from messsim.logs.decisions import DecisionColumns, DecisionLog, read_log
 from messsim.logs.replay import _by_inverse_propensity, replay
 from messsim.workload.choosing import Chooser, conditions
@@ -114,6 +114,15 @@ def test_no_shortfall_where_satisfaction_is_alpha(tmp_path):
     logged = replay(read_log(written(tmp_path, data)), 0.1 + 0.2)["logged"]
     assert (logged["satisfaction"], logged["shortfall"]) == (0.3, 0.0)
     assert replay(read_log(written(tmp_path, data)), 0.4)["logged"]["shortfall"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("dearest", [1e-310, 1e-16, 1e300])
+def test_costs_of_no_plausible_size_are_told_as_costs(simulated, tmp_path, dearest):
+    judged = {f"satisfied__{m}": simulated.satisfied[i] for i, m in enumerate("sml")}
+    costs = {"cost__s": np.zeros(N), "cost__m": np.zeros(N), "cost__l": np.full(N, dearest)}
+    log = read_log(written(tmp_path, columns(simulated) | judged | costs, "parquet"))
+    with pytest.raises(ScenarioError, match="costs: the dearest model costs "):
+        replay(log, 0.65, seed=3)
 
 
 def test_answers_without_a_rating_teach_nothing(simulated, tmp_path):

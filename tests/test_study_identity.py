@@ -288,6 +288,8 @@ if child == 0:
 sys.exit(os.waitpid(child, 0)[1] != 0)
 """
 
+FORKING = ["-W", "ignore::DeprecationWarning"]  # from Python 3.12 on a fork is warned of
+
 SCRIPT = """
 import messsim
 from messsim.study.sweep import sweep
@@ -301,7 +303,7 @@ def script(tmp_path, text, *, stdin=False, **values):
     (tmp_path / "s.toml").write_text(tomli_w.dumps(scenario()))
     code = text.format(file=str(tmp_path / "s.toml"), **values)
     (tmp_path / "script.py").write_text(code)
-    command = [sys.executable, *([] if stdin else [str(tmp_path / "script.py")])]
+    command = [sys.executable, *FORKING, *([] if stdin else [str(tmp_path / "script.py")])]
     return subprocess.run(
         command, input=code if stdin else None, capture_output=True, text=True, timeout=60, check=False
     )

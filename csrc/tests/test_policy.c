@@ -116,6 +116,22 @@ static void the_target_queue_steers_v(void)
     CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);
 }
 
+static void a_queue_that_never_comes_to_its_target_lets_v_come_back(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 8.0, 0.5};
+    double state[MS_MESS_STATE] = {1.0};
+    for (int64_t i = 0; i < 10000; i++) {
+        CHECK(ms_policy_mess_rated(i, 0, 0, 0.5, 1.0, 0.0, params, state) == 0);
+    }
+    CHECK(state[0] == 1e15);
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 16.0, params, state) == 0 && state[0] == 0.5e15);
+    for (int64_t i = 0; i < 10000; i++) {
+        CHECK(ms_policy_mess_rated(i, 0, 0, 0.5, 1.0, 1e9, params, state) == 0);
+    }
+    CHECK(state[0] == 1e-15);
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 0.0, params, state) == 0 && state[0] == 1e-15 * 1.5);
+}
+
 static void each_queue_steers_a_v_of_its_own(void)
 {
     const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 8.0, 0.125};
@@ -181,6 +197,7 @@ int main(void)
     RUN(mess_explores_with_its_probability);
     RUN(mess_may_explore_one_model);
     RUN(a_choice_never_names_a_model_too_many);
+    RUN(a_queue_that_never_comes_to_its_target_lets_v_come_back);
     RUN(each_queue_steers_a_v_of_its_own);
     RUN(nobody_chooses_what_cannot_be_had);
     RUN(mess_reads_v_from_its_state);

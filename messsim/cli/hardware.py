@@ -8,7 +8,7 @@ import typer
 from messsim.files import json_text
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
-from .outputs import check_out, hand_over
+from .outputs import check_named_file, check_out, hand_over
 from .rows import Select, SkipFailed, Unique
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def calibrate(
     from messsim.study.calibrate.fitting import calibrate as fit
     from messsim.study.calibrate.options import Options, engine_named
 
-    check_out(out, "file")
+    check_named_file(out)
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base, engine_named(engine))
     try:
         with stderr.status("fitting") as status:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .base import AsJson, command, console, print_json
-from .outputs import check_out
+from .outputs import check_named_file
 from .rows import Select, SkipFailed, TimeFormat, TimeZone, Unique, time_form
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def import_(
     from messsim.report.logs.importing import import_summary
     from messsim.workload.choosing import Chooser, conditions
 
-    check_out(out, "file")
+    check_named_file(out)
     of_outcomes = {"--prompt": prompt, "--model": model, "--score": score, "--map": map_, "--filter": filter_}
     chooser = Chooser(conditions(select or []), ("",) if skip_failed and not outcomes else (), unique)
     if outcomes:

@@ -103,8 +103,10 @@ def _text(
     from messsim.errors import DataError, OutputError
     from messsim.logs.starting import beginning, check_place, profiles_of, traffic_of
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests
+    from messsim.results.targets import check_nameable
 
     check_place(target, overwrite)
+    check_nameable(target)
     if trace is not None and rate is not None:
         raise OutputError("--rate: --from says how fast requests come; expected one of them")
     names = models or ",".join(DEFAULT_MODELS)

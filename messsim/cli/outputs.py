@@ -6,7 +6,7 @@ from typing import Any
 
 from .base import console, print_json, print_written, stderr
 
-__all__ = ["check_file", "check_out", "hand_over", "print_notes", "tell_leftovers"]
+__all__ = ["check_file", "check_named_file", "check_out", "hand_over", "print_notes", "tell_leftovers"]
 
 
 def check_out(out: Path | None, kind: str = "directory") -> list[str]:
@@ -23,6 +23,15 @@ def check_out(out: Path | None, kind: str = "directory") -> list[str]:
         return []
     check_free(out, kind)
     return tell_leftovers(out)
+
+
+def check_named_file(out: Path | None) -> None:
+    """The same for a new file that a scenario is to name."""
+    from messsim.results.targets import check_nameable
+
+    check_out(out, "file")
+    if out is not None:
+        check_nameable(out)
 
 
 def check_file(out: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from messsim.routing.tradeoff import automatic_v, notes_on_v
+from messsim.routing.tradeoff import automatic_v, check_costs, notes_on_v
 from messsim.scenario import Scenario
 from messsim.workload import Workload
 
@@ -26,7 +26,13 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
         changes["means"] = workload.mean_satisfaction()
     options: dict[str, object] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
+<<<<<<< HEAD
         options["V"] = automatic_v(costs.means)
+=======
+        means = costs.mean(workload)
+        check_costs(means)
+        options["V"] = automatic_v(means)
+>>>>>>> hard
     return scenario.changed(router=router.model_copy(update=options))
 
 

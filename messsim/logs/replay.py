@@ -12,7 +12,7 @@ from messsim.results.verdict import verdict_of
 from messsim.routing import MessPlus
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
-from messsim.routing.tradeoff import automatic_v
+from messsim.routing.tradeoff import automatic_v, check_costs
 from messsim.shapes.logs import (
     Exactly,
     InversePropensity,
@@ -76,7 +76,9 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
         and why), `unanswered` (rows without a model, left out), `notes`.
     """
     if options.get("V", "auto") == "auto":
-        options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
+        means = log.costs.mean(axis=1).tolist()
+        check_costs(means)
+        options |= {"V": automatic_v(means)}
     head: LogHead = {
         "requests": len(log),
         "alpha": alpha,

@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from messsim.errors import OutputError
+from messsim.files import is_utf8
 
-__all__ = ["check_free", "check_replaceable"]
+__all__ = ["check_free", "check_nameable", "check_replaceable"]
 
 PARTIAL_BYTES = 64  # room for the name that results have while they are written, beside their own
 
@@ -43,6 +44,12 @@ def check_replaceable(target: Path) -> None:
         if not os.access(target, os.W_OK):
             raise OutputError(f"{target}: cannot be written to; expected a file that may be replaced")
     _check_parent(target.resolve() if target.is_symlink() else target)
+
+
+def check_nameable(target: Path) -> None:
+    """Raises an OutputError if no scenario beside a file could name it, nor be named as it is: TOML is UTF-8."""
+    if not is_utf8(Path(target.name)):
+        raise OutputError(f"{target}: is not UTF-8, so that no scenario can name it; expected another name")
 
 
 def _check_name(target: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from messsim.errors import ScenarioError
 from messsim.files import read_json, why
-from messsim.scenario.base import Count, Fraction, Number, Part
+from messsim.scenario.base import SMALLEST, Count, Fraction, Number, Part
 from messsim.scenario.problems import checked
 from messsim.scenario.routing import Router
 
@@ -89,7 +89,7 @@ class Saved(Part):
     max_pending: int = MOST_PENDING
     routed: Number
     forgotten: Number = 0
-    V: float = Field(gt=0)
+    V: float = Field(ge=1 / FARTHEST, le=FARTHEST)
     cost_sums: list[float]
     state: list[float]
     predictor: Learnt
@@ -154,9 +154,11 @@ def prices(values: ArrayLike, count: int) -> Floats:
     Raises
     ------
     ScenarioError
-        As `numbers` does; and for True and False, which are no costs.
+        As `numbers` does; for True and False, which are no costs; and where the dearest is next to nothing, and not 0.
     """
     array = numbers("costs", values, count, least=0.0)
+    if 0.0 < (dearest := array.max()) < SMALLEST:
+        raise ScenarioError(f"costs: has {dearest:g}; expected 0 for all, or {SMALLEST:g} at least for the dearest")
     if isinstance(values, (list, tuple)) and PLAIN.issuperset(map(type, values)):  # as most are: a tenth of a decision
         return array
     for cost in np.asarray(values, dtype=object).reshape(-1):
@@ -240,8 +242,9 @@ def check_saved(saved: Saved, state: int, recent: Sequence[float]) -> None:
         Naming the entry and what was expected.
     """
     ledger, models = saved.ledger, len(saved.models)
-    if len(saved.cost_sums) != models or min(saved.cost_sums) < 0:
-        raise ScenarioError(f"cost_sums = {_short(saved.cost_sums)}: expected {models} numbers of at least 0")
+    if len(saved.cost_sums) != models or min(saved.cost_sums) < 0 or max(saved.cost_sums) > FARTHEST:
+        expected = f"{models} numbers of at least 0, {FARTHEST:g} at most"
+        raise ScenarioError(f"cost_sums = {_short(saved.cost_sums)}: expected {expected}")
     if len(saved.state) != state or min(saved.state) < 0:
         raise ScenarioError(f"state = {_short(saved.state)}: expected {state} numbers of at least 0")
     if len(ledger.recent) != len(recent) or any(abs(shortfall) > 1 for shortfall in ledger.recent):

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-__all__ = ["automatic_v", "notes_on_v"]
+from messsim.errors import ScenarioError
+from messsim.scenario.base import LARGEST, SMALLEST
+
+__all__ = ["automatic_v", "check_costs", "notes_on_v"]
 
 DIGITS = 3  # of an automatic V, so that it can be stated as it was printed
 NEVER = 0.02  # of the rise of the queue after one unsatisfying answer: cost is outweighed by less
@@ -13,14 +16,25 @@ def automatic_v(costs: Sequence[float]) -> float:
 
     With it the step from the cheapest to the dearest costs 1, about as much as one unsatisfying answer moves the
     queue: the queue at which it is worth its cost is 1 / (how much more often it satisfies), whatever the unit. Models
-    that cost the same have no gap: then 1 / their cost, or 1 where it is 0.
+    that cost the same, but for rounding, have no gap: then 1 / their cost, or 1 where it is next to nothing.
     """
     finite = [c for c in costs if 0.0 <= c < float("inf")]
-    if not finite:
+    dearest = max(finite, default=0.0)
+    if dearest < SMALLEST:
         return 1.0
-    gap = max(finite) - min(finite)
-    scale = gap if gap > 1e-9 * max(finite) else max(finite)
-    return float(f"{1.0 / scale:.{DIGITS}g}") if scale > 0.0 else 1.0
+    gap = dearest - min(finite)
+    scale = gap if gap > max(1e-9 * dearest, SMALLEST) else dearest
+    return float(f"{1.0 / scale:.{DIGITS}g}")
+
+
+def check_costs(costs: Sequence[float]) -> None:
+    """Raises a ScenarioError for mean costs so small or large that 1 over them is no V that may be stated."""
+    dearest = max((c for c in costs if c < float("inf")), default=0.0)
+    if dearest > 0.0 and not SMALLEST <= dearest <= LARGEST:
+        raise ScenarioError(
+            f"costs: the dearest model costs {dearest:g} a request on average; expected 0, or from {SMALLEST:g} to "
+            f"{LARGEST:g}, or V, which is 1 / the gap between models where none is given"
+        )
 
 
 def notes_on_v(
