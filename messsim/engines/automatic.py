@@ -26,13 +26,8 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
         changes["means"] = workload.mean_satisfaction()
     options: dict[str, object] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
-<<<<<<< HEAD
+        check_costs(costs.means)
         options["V"] = automatic_v(costs.means)
-=======
-        means = costs.mean(workload)
-        check_costs(means)
-        options["V"] = automatic_v(means)
->>>>>>> hard
     return scenario.changed(router=router.model_copy(update=options))
 
 
