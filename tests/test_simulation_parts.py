@@ -51,29 +51,33 @@ COSTS = np.array([[1.0, 1.0, 1.0, 1.0], [3.0, 3.0, 3.0, 3.0]])
 
 
 def test_choices_go_from_the_cheapest_to_the_best_as_satisfaction_is_worth_more():
-    points = list(worth._at_prices(SATISFIED, SATISFIED, COSTS))
+    points = [tuple(p) for p in worth._at_prices(SATISFIED, SATISFIED, COSTS).tolist()]
     assert points[0] == (0.5, 1.0), "free: the cheapest model"
     assert points[-1] == (1.0, 2.0), "the large one where the small one fails"
     assert set(points) == {(0.5, 1.0), (1.0, 2.0)}
     assert len(points) == 121
 
 
+def realised(predictions, satisfied, costs, tenant, alphas):
+    return worth._least([worth._points(each, satisfied, costs, tenant) for each in predictions], tenant, alphas)
+
+
 def test_what_is_realised_is_of_the_outcomes_and_not_of_what_was_predicted():
     tenant = np.zeros(4, np.int32)
     wrong = SATISFIED[:, ::-1]
-    assert worth._realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(1.5)
-    assert worth._realised((wrong,), SATISFIED, COSTS, tenant, [0.75]) is None, "the large one answers the wrong half"
+    assert realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(1.5)
+    assert realised((wrong,), SATISFIED, COSTS, tenant, [0.75]) is None, "the large one answers the wrong half"
     means = np.array([[0.5] * 4, [1.0] * 4])
-    assert worth._realised((means,), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(2.0), "all small or all large"
-    assert worth._realised((wrong, means), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(2.0)
-    assert worth._realised((SATISFIED,), SATISFIED, COSTS, tenant, [1.1]) is None
+    assert realised((means,), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(2.0), "all small or all large"
+    assert realised((wrong, means), SATISFIED, COSTS, tenant, [0.75]) == pytest.approx(2.0)
+    assert realised((SATISFIED,), SATISFIED, COSTS, tenant, [1.1]) is None
 
 
 def test_each_tenant_is_promised_its_own():
     tenant = np.array([0, 0, 1, 1], np.int32)
     # the first may stay with the cheapest (half satisfied), the second must always be satisfied
-    assert worth._realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.5, 1.0]) == pytest.approx((1.0 + 2.0) / 2)
-    assert worth._realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.5, 1.1]) is None
+    assert realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.5, 1.0]) == pytest.approx((1.0 + 2.0) / 2)
+    assert realised((SATISFIED,), SATISFIED, COSTS, tenant, [0.5, 1.1]) is None
     assert worth._means(SATISFIED, tenant).tolist() == [[0.5] * 4, [1.0] * 4]
     mixed = worth._means(SATISFIED, np.array([0, 1, 0, 1], np.int32))
     assert mixed.tolist() == [[1.0, 0.0, 1.0, 0.0], [1.0] * 4]

@@ -295,10 +295,10 @@ def test_every_cache_in_fp8_is_within_what_it_may_be_off() -> None:
 def test_a_cache_in_fp8_without_kernels_says_where_there_are_some() -> None:
     with pytest.raises(
         UnknownProfile, match=r'kv_cache_dtype = "fp8": no kernels .* Qwen3-8B/A100/tp1; .*"auto"'
-    ) as told:
+    ) as error:
         find_profile("Qwen3-8B", "A100", 1, "bf16", "fp8")
-    assert "there are for: " in str(told.value)
-    assert "H100 with tp 1" in str(told.value)
+    assert "there are for: " in str(error.value)
+    assert "H100 with tp 1" in str(error.value)
 
 
 def test_combinations_of_several_models_are_told_once() -> None:

@@ -77,14 +77,15 @@ def shares(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, Any]
             solution = composed[cell.name]
             try:
                 kernels = tuple(_same(cell, Path(folder), solution, more) for more in ({}, FP8))
-                found = fitted_shares((kernels[0], kernels[1]), cell, solution)
+                of_fp8 = fitted_shares((kernels[0], kernels[1]), cell, solution)
             except Exception as error:  # a table without such a row
                 refused[cell.name] = str(error).splitlines()[0][:160]
                 continue
-            if found["held_out"]["share"] <= FARTHEST:
-                done[cell.name] = found
+            worst = of_fp8["held_out"]
+            if worst["share"] <= FARTHEST:
+                done[cell.name] = of_fp8
             else:
-                refused[cell.name] = f"{found['held_out']['mape']} % off in {found['held_out']['region']}"
+                refused[cell.name] = f"{worst['mape']} % off in {worst['region']}"
     return done, refused
 
 
@@ -92,10 +93,10 @@ def _same(cell: "Cell", folder: Path, solution: dict[str, Any], more: dict[str, 
     """The kernels that the cell's coefficients are of, with more options."""
     kernels, why = kernels_of(cell, folder, more)
     of = {name: solution[name] for name in ("backend", "options", "share") if name in solution}
-    found = next((kernel for origin, kernel in kernels if origin == of), None)
-    if found is None:
+    same = next((kernel for origin, kernel in kernels if origin == of), None)
+    if same is None:
         raise LookupError(why or "no such kernels")
-    return found
+    return same
 
 
 def main() -> None:
