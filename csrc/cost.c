@@ -129,11 +129,16 @@ void ms_cost_look_up(const double *by_length, const int32_t *prompt_tokens, int6
     }
 }
 
-/* Of the model whose first pool is pools[0]; `row` [of_model] remembers each of them. */
+static int32_t pools_of_model(const ms_prompt_cost *first)
+{
+    return first->of_model > 1 ? first->of_model : 1;
+}
+
+/* Of the model whose first pool is pools[0]; `row` remembers each of its pools. */
 static double cost_of_model(const ms_prompt_cost *pools, int32_t prompt_tokens, double factor, double *row)
 {
     double cost = 0.0, in_pool = 0.0;
-    for (int32_t k = 0; k < pools[0].of_model; k++) {
+    for (int32_t k = 0; k < pools_of_model(pools); k++) {
         if (k == 0 || !pools[k].as_before) {
             in_pool = remembered_cost(&pools[k], prompt_tokens, row != NULL ? &row[k] : NULL);
         }
@@ -155,7 +160,7 @@ void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_to
     const int is_remembered = memo != NULL && prompt_tokens < MS_REMEMBERED_LENGTHS;
     double *of_models = is_remembered ? memo + (int64_t)prompt_tokens * models : NULL;
     double *of_pools = is_remembered ? memo + (int64_t)MS_REMEMBERED_LENGTHS * models + (int64_t)prompt_tokens * n : NULL;
-    for (int32_t first = 0; first < n; first += pools[first].of_model) {
+    for (int32_t first = 0; first < n; first += pools_of_model(&pools[first])) {
         const int32_t model = pools[first].model;
         double *cost = &costs[model * stride];
         if (!(*cost < INFINITY)) {

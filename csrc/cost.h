@@ -42,7 +42,7 @@ enum { MS_REMEMBERED_LENGTHS = 16384 };
  * and models rise. */
 typedef struct ms_prompt_cost {
     int32_t model;
-    int32_t of_model;  /* pools of the model, from this one on */
+    int32_t of_model;  /* pools of the model, from this one on; 0: this one alone */
     int32_t is_api;
     int32_t as_before; /* but for its share it is as the one before it */
     double share; /* of the model's replicas */

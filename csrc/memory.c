@@ -30,8 +30,11 @@ void ms_memory_keep(void)
 /* It is a wish: without them all is the same. */
 static void wish_huge_pages(const char *memory, size_t bytes)
 {
-    const uintptr_t first = (uintptr_t)memory / PAGES_BYTES * PAGES_BYTES;
-    madvise((void *)first, ((uintptr_t)memory + bytes - first) / PAGES_BYTES * PAGES_BYTES, MADV_HUGEPAGE);
+    const uintptr_t first = ((uintptr_t)memory + PAGES_BYTES - 1) / PAGES_BYTES * PAGES_BYTES;
+    const uintptr_t end = ((uintptr_t)memory + bytes) / PAGES_BYTES * PAGES_BYTES;
+    if (end > first) {
+        madvise((void *)first, end - first, MADV_HUGEPAGE);
+    }
 }
 #endif
 

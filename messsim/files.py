@@ -213,9 +213,12 @@ def cache_folder() -> Path | None:
     """For what can be made again (XDG Base Directory Specification); None where the user has no home."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return (given if given.is_absolute() else Path.home() / ".cache") / "messsim"
+        home = Path.home()
     except RuntimeError:  # a user whom the system does not know, as in a container
+        home = Path("/")
+    if not given.is_absolute() and home == Path("/"):  # HOME may be empty, too
         return None
+    return (given if given.is_absolute() else home / ".cache") / "messsim"
 
 
 def partial_name(target: Path) -> Path:

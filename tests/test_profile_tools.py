@@ -161,10 +161,10 @@ def test_what_a_narrower_cache_takes_of_attention_is_found_and_judged():
     assert cell.gpu == "A100"  # whose mixed attention is assumed: of decoding
     wide, narrow = Cached(1.0, 1.0), Cached(0.55, 1.2)
     solution = fitting.fitted(wide, cell.capacity, {"akm": 0.5})
-    shares = caches.fitted_shares((wide, narrow), cell, solution)
+    shares = caches.fitted_shares(narrow, cell, solution)
     assert (shares["decode"], shares["prompts"]) == pytest.approx((0.55, 1.2), rel=0.02)
     assert shares["held_out"]["share"] < 0.5
-    other = caches.fitted_shares((wide, Launched()), cell, solution)
+    other = caches.fitted_shares(Launched(), cell, solution)
     assert other["held_out"]["share"] > caches.FARTHEST  # no share of what goes by the token
 
 

@@ -161,6 +161,7 @@ class _Run:
             _, chunk, known = self.pages.pop(page.first)
             if chunk.turns is not None:
                 if self.is_large:
+                    self.rows = dict(page.records)  # the loop may ask for a line of its last page early
                     page.records.update(in_columns(page.records))
                 sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
                 rows = slice(None) if len(sent) == len(chunk) else sent

@@ -4,10 +4,10 @@
     python tools/profiles/caches.py           writes tools/profiles/caches.json, in a quarter of an hour
     python tools/profiles/caches.py CELL ...  these anew, and leaves the others as they are
 
-The kernels are those of the cell in durations.json. Of the iterations that the form was fitted to, twice as many cached
-tokens being room for, what a cache in fp8 spares is fitted by least squares of the whole iteration's relative error:
-one share of what decoding sequences' cached tokens take, one of what prompts' attention takes. It is judged as the form
-is, on iterations that nothing was fitted to; cells that are too far off there, or without such kernels, are left out.
+The kernels are those of the cell in durations.json. Two shares of the form's terms, one of what decoding sequences'
+cached tokens take, one of what prompts' attention takes, are fitted to iterations with a cache in fp8 by least squares
+of their relative error, twice as many cached tokens being room for. They are judged as the form is, on iterations that
+nothing was fitted to; cells that are too far off there, or without such kernels, are left out.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from composing import PROCESSES, Behind, kernels_of, lines, mixing_of
 from composing import TARGET as DURATIONS
-from fitting import Kernel, composed_ms, grid, judged
+from fitting import KNOTS, Kernel, between, composed_ms, grid, judged, regions
+from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from cells import Cell
@@ -37,28 +38,28 @@ DECODE, PROMPTS = ("ak", "akm", "akx", "abk"), ("aq", "ac")  # the terms that ea
 FARTHEST = 2.0  # times the form's goals that a region may be off
 
 
-def fitted_shares(kernels: tuple[Kernel, Kernel], cell: "Cell", solution: dict[str, Any]) -> dict[str, Any]:
-    """Shares of the terms in `solution` with a cache in fp8, and the worst region of what they were not fitted to.
-
-    `kernels` have their cache in bf16 and in fp8.
-    """
+def fitted_shares(kernel: Kernel, cell: "Cell", solution: dict[str, Any]) -> dict[str, Any]:
+    """Shares of the terms in `solution` by a kernel with its cache in fp8, and the worst region of what they saw not."""
     capacity, mixing = 2 * cell.capacity, mixing_of(cell) or {}
     rows = np.array(grid(capacity))
-    wide, narrow = (composed_ms(kernel, rows) for kernel in kernels)
+    whole = composed_ms(kernel, rows)
     p, prior, batch, context = rows.T.astype(float)
     cached, mixed = batch * context, (p > 0) & (batch > 0)
     terms = solution["terms"] | dict.fromkeys(mixing, 0.0)
     decode = terms["ak"] * cached
     decode += mixed * (terms["akm"] * cached + terms["akx"] * context + terms["abk"] * batch * cached)
     prompts = terms["aq"] * p * (prior + p / 2.0) + (p > 0) * terms["ac"] * prior
-    matrix = 1e3 * np.column_stack([decode, prompts]) / narrow[:, None]
-    spared = np.linalg.lstsq(matrix, (wide - narrow) / narrow, rcond=None)[0]
-    shares = [round(float(1.0 - s), 3) for s in spared]
+    rest = between(solution.get("knots", KNOTS), solution["knots_s"], p + batch)
+    rest += terms["ab"] * batch + (p > 0) * terms["a1"]
+    kinds = [which for name, which in regions(rows).items() if "," not in name]
+    weight = sum(which / np.sqrt(which.sum()) for which in kinds) / whole  # each kind counts the same
+    fitted = nnls(1e3 * np.column_stack([decode, prompts]) * weight[:, None], (whole - 1e3 * rest) * weight)[0]
+    shares = [round(float(share), 3) for share in fitted]
     scaled = {
         n: v * (shares[0] if n in DECODE else shares[1] if n in PROMPTS else 1.0) for n, v in solution["terms"].items()
     }
     also = solution | {"terms": scaled}
-    errors = [judged(kernel, capacity, mixing, also) for kernel in (kernels[1], Behind(kernels[1]))]
+    errors = [judged(each, capacity, mixing, also) for each in (kernel, Behind(kernel))]
     return {"decode": shares[0], "prompts": shares[1], "held_out": min(errors, key=lambda e: float(e["share"]))}
 
 
@@ -76,8 +77,7 @@ def shares(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, Any]
                 continue
             solution = composed[cell.name]
             try:
-                kernels = tuple(_same(cell, Path(folder), solution, more) for more in ({}, FP8))
-                of_fp8 = fitted_shares((kernels[0], kernels[1]), cell, solution)
+                of_fp8 = fitted_shares(_with_fp8_cache(cell, Path(folder), solution), cell, solution)
             except Exception as error:  # a table without such a row
                 refused[cell.name] = str(error).splitlines()[0][:160]
                 continue
@@ -89,9 +89,9 @@ def shares(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, Any]
     return done, refused
 
 
-def _same(cell: "Cell", folder: Path, solution: dict[str, Any], more: dict[str, str]) -> Kernel:
-    """The kernels that the cell's coefficients are of, with more options."""
-    kernels, why = kernels_of(cell, folder, more)
+def _with_fp8_cache(cell: "Cell", folder: Path, solution: dict[str, Any]) -> Kernel:
+    """The kernels that the cell's coefficients are of, with a cache in fp8."""
+    kernels, why = kernels_of(cell, folder, FP8)
     of = {name: solution[name] for name in ("backend", "options", "share") if name in solution}
     same = next((kernel for origin, kernel in kernels if origin == of), None)
     if same is None:

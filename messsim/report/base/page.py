@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -186,12 +187,13 @@ def _bundle() -> str:
 
 
 def _kept(file: Path) -> str | None:
-    """A script that was kept behind a line with its hash; None where there is none, or it is damaged."""
+    """A script that this user has kept behind a line with its hash; None where there is none, or it is damaged."""
     try:
         digest, script = file.read_bytes().decode().split("\n", 1)
+        is_own = not hasattr(os, "getuid") or file.stat().st_uid == os.getuid()
     except (OSError, ValueError):
         return None
-    return script if digest == _digest(script) else None
+    return script if is_own and digest == _digest(script) and "</script" not in script.lower() else None
 
 
 def _digest(script: str) -> str:
