@@ -100,7 +100,9 @@ def test_a_cache_in_fp8_holds_twice_the_tokens(engine):
     assert fp8.coefficients["ak_s_per_token"] == shares.decode * auto.coefficients["ak_s_per_token"]
     stated = prepare(scenario(**served, kv_cache_dtype="fp8", kv_capacity_tokens=30_000)).pools[0]
     assert stated.kv_capacity_tokens == 30_000
-    with pytest.raises(ScenarioError, match=r'kv_cache_dtype = "fp8": no kernels of a cache in fp8'):
+    with pytest.raises(
+        ScenarioError, match=r'kv_cache_dtype = "fp8": Qwen3-32B/A100/tp2 has no times of a cache in fp8'
+    ):
         prepare(scenario(**served | {"gpu": "A100"}, kv_cache_dtype="fp8"))
 
 

@@ -274,6 +274,13 @@ def test_a_cache_in_fp8_halves_bytes_and_takes_what_kernels_take() -> None:
     assert fp8.memory.kv_capacity_tokens == 2 * auto.memory.kv_capacity_tokens
     assert 2 * fp8.energy.ek_j_per_cached_token == auto.energy.ek_j_per_cached_token
     assert "ek_j_per_cached_token" in fp8.energy.assumed
+    for name, of_tokens in (("Llama-3.1-8B/H100/tp1", 0.0), ("Qwen3-32B/H100/tp2", 1.0)):
+        metered = BY_NAME[name]
+        assert (metered.energy.ek_j_per_cached_token > 0) == (of_tokens > 0)
+        assert metered.energy.measured
+        energy = metered.with_fp8_cache().energy
+        assert energy.measured is (of_tokens == 0), "half of what a cached token takes is assumed"
+        assert (energy.mape_percent is None) is (of_tokens > 0)
     # what decoding sequences' cached tokens, and prompts' attention, take; all else is as it was
     for iteration, share in (((0, 0, 64, 4096), shares.decode), ((2048, 4096, 0, 0), shares.prompts)):
         p, _, batch, _ = iteration
@@ -294,7 +301,7 @@ def test_every_cache_in_fp8_is_within_what_it_may_be_off() -> None:
 
 def test_a_cache_in_fp8_without_kernels_says_where_there_are_some() -> None:
     with pytest.raises(
-        UnknownProfile, match=r'kv_cache_dtype = "fp8": no kernels .* Qwen3-8B/A100/tp1; .*"auto"'
+        UnknownProfile, match=r'kv_cache_dtype = "fp8": Qwen3-8B/A100/tp1 has no times .*"auto"'
     ) as error:
         find_profile("Qwen3-8B", "A100", 1, "bf16", "fp8")
     assert "there are for: " in str(error.value)

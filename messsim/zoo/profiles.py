@@ -170,8 +170,8 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None, kv_c
     Raises
     ------
     UnknownProfile
-        With the nearest models, or with the GPUs, tp and weights that the model has; if no kernels of a cache in fp8
-        were timed for it.
+        With the nearest models, or with the GPUs, tp and weights that the model has; if it has no times of a cache in
+        fp8.
     """
     name = model_named(model, load_models())
     of_model = [key for key in _rows() if key[0] == name]
@@ -195,8 +195,8 @@ def _cached(profile: Profile, kv_cache_dtype: str) -> Profile:
         return profile.with_fp8_cache()
     others = [key for key, row in _rows().items() if key[0] == profile.model and "fp8_cache" in row]
     raise UnknownProfile(
-        f'kv_cache_dtype = "{kv_cache_dtype}": no kernels of a cache in fp8 were timed for {profile.name}; expected '
-        f'"auto" and kv_capacity_tokens as its engine prints it'
+        f'kv_cache_dtype = "{kv_cache_dtype}": {profile.name} has no times of a cache in fp8, as its kernels were not '
+        'timed with one, or are too far from its form then; expected "auto", and kv_capacity_tokens as its engine says'
         + (f"; there are for: {_combinations(others)}" if others else "")
     )
 

@@ -186,7 +186,8 @@ class Profile:
     def with_fp8_cache(self) -> "Profile":
         """The same with a cache of half the bytes, for a profile whose `fp8_cache` is not None.
 
-        Attention takes what kernels take; the energy of a cached token is halved with its bytes, which is assumed.
+        Attention takes what kernels take; the energy of a cached token is halved with its bytes, which is assumed, so
+        that energies which have such a part are measured no longer.
         """
         shares, d, e, m = self.fp8_cache, self.duration, self.energy, self.memory
         assert shares is not None
@@ -204,6 +205,8 @@ class Profile:
             energy=replace(
                 e,
                 ek_j_per_cached_token=e.ek_j_per_cached_token / 2,
+                measured=e.measured and e.ek_j_per_cached_token == 0.0,
+                mape_percent=e.mape_percent if e.ek_j_per_cached_token == 0.0 else None,
                 assumed=tuple(dict.fromkeys((*e.assumed, "ek_j_per_cached_token"))),
             ),
             memory=replace(

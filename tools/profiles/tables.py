@@ -4,9 +4,10 @@ All-reduces of 4 and 8 L40S were timed on a machine whose cards reach one anothe
 second where their links have 32, for all tables but that of SGLang 0.5.12: 13.6 and 30 ms for 16.8 million numbers of
 16 bits, where that one has 2.5 and 2.9. It stands in for all.
 
-Products of vLLM's table of GB200 look as if the cards had been held back: of those of 8,192 tokens and more 46 % of the
-shapes in bf16, and 11 % in nvfp4, take over 1.3 times as long as on B200. Neither SGLang's and TensorRT-LLM's on GB200
-nor vLLM's on B300 and GB300 do so, but for 0.5 % at most. Of products of many tokens the lesser of vLLM's and SGLang's
+Products of vLLM's table of GB200 look as if the cards had been held back: of those of 8,192 tokens and more whose
+matrix has 2,048 rows and columns at least, 46 % of the shapes in bf16 and 11 % in nvfp4 take over 1.3 times as long as
+on B200. In these two kinds of weights neither SGLang's and TensorRT-LLM's on GB200 nor vLLM's on B300 and GB300 do so,
+but for 0.5 % at most. Of products of many tokens the lesser of vLLM's and SGLang's
 stands in; in bf16 both call the same library. All-reduces of two GB200 take 0.74 ms for 67 million numbers there, where
 vLLM 0.14's table of GB200, SGLang 0.5.14's, TensorRT-LLM's and all of B200 and B300 have 0.27 to 0.29: the lesser of
 vLLM 0.14's and vLLM 0.24's stands in.

@@ -72,7 +72,7 @@ def _figure(value: object) -> str:
 
 def _fp8_cache(cache: Fp8Cache | None) -> str:
     if cache is None:
-        return "no kernels of such a cache were timed for it"
+        return "no times: its kernels were not timed with one, or are too far from its form then"
     return (
         f"twice the cached tokens, which take {cache.decode:.2f} of their time, as prompts' attention does "
         f"{cache.prompts:.2f}; of iterations not fitted, worst where: {cache.unseen_region}: "
