@@ -4,6 +4,7 @@ import codecs
 
 import pytest
 
+from messsim.errors import DataError
 from messsim.workload import blocks as room
 from messsim.workload.blocks import blocks, schema_of, whole
 from messsim.workload.encoding import wide_encoding
@@ -49,9 +50,9 @@ def test_the_header_of_a_long_file_is_read_in_its_letters(monkeypatch, tmp_path,
     """Whatever letter stands where the first bytes end that tell what a file is."""
     monkeypatch.setattr(room, "PEEK", 64)
     for more in range(4):
-        text = "时间,输入\n" + "x" * more + "时间" * 40 + ",1\n"
+        text = "时间,输入,用户\n" + "x" * more + "时间" * 40 + ",1,2\n"
         file = write(tmp_path, "f.csv", text.encode(encoding))
-        assert list(schema_of(file)) == ["时间", "输入"] == list(rows(file)[0])
+        assert list(schema_of(file)) == ["时间", "输入", "用户"] == list(rows(file)[0])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,9 @@ def test_the_header_of_a_long_file_is_read_in_its_letters(monkeypatch, tmp_path,
         ("Größe,Straße\nfür,öße\n", "cp1252", "Windows-1252"),
         ("modèle,durée\ngénération,É\n", "cp1252", "Windows-1252"),
         ("a,b\n1,öß\n", "cp1252", "Windows-1252"),
+        ("a,b\n1,ÄÖ GMBH\n2,ÄÖ GMBH\n", "cp1252", "Windows-1252"),
+        ("a,b\n1,ÉÉÀÀ ÇÇ\n2,ÉÉÀÀ ÇÇ\n", "cp1252", "Windows-1252"),
+        ("a,b\n1,¿Él\n2,»Èd\n3,CRÉÉE\n4,ÄÖl\n5,°Çx\n6,ÀÀb\n", "cp1252", "Windows-1252"),
     ],
 )
 @pytest.mark.parametrize("read", [rows, whole])
@@ -83,6 +87,28 @@ def test_json_that_is_in_no_utf8_is_read_with_a_note(tmp_path, name):
 def test_letters_of_all_blocks_are_in_one_encoding(monkeypatch, tmp_path):
     monkeypatch.setattr(room, "BLOCK_BYTES", 8)
     notes = []
-    file = write(tmp_path, "f.csv", "时间\n时间时间\n用\nabc\n".encode("gb18030"))
-    assert [row["时间"] for row in rows(file, notes)] == ["时间时间", "用", "abc"]
+    file = write(tmp_path, "f.csv", "时间输入用户\n时间时间\n联通\nabc\n".encode("gb18030"))
+    assert [row["时间输入用户"] for row in rows(file, notes)] == ["时间时间", "联通", "abc"]  # 联通: valid UTF-8 too
     assert len(notes) == 1
+
+
+@pytest.mark.parametrize("block_bytes", [16, 1 << 20])
+@pytest.mark.parametrize("read", [rows, whole])
+def test_json_in_utf8_with_a_byte_that_is_not_is_refused(monkeypatch, tmp_path, read, block_bytes):
+    monkeypatch.setattr(room, "BLOCK_BYTES", block_bytes)
+    text = '{"a": "Größe 时间"}\n'.encode()
+    file, notes = write(tmp_path, "f.jsonl", text * 3 + b'{"a": "x\xff"}\n' + text), []
+    with pytest.raises(DataError, match="row 4 is no JSON object: "):
+        read(file, notes)
+    assert notes == []
+    with pytest.raises(DataError, match="cannot be read"):
+        read(write(tmp_path, "f.json", b"[" + text + b',{"a": "x\xff"}]'), notes)
+
+
+@pytest.mark.parametrize("block_bytes", [16, 1 << 20])
+def test_a_byte_that_is_in_no_utf8_leaves_others_as_they_are(monkeypatch, tmp_path, block_bytes):
+    monkeypatch.setattr(room, "BLOCK_BYTES", block_bytes)
+    notes = []
+    file = write(tmp_path, "f.csv", "a,b\n1,时间\n2,用户\n".encode() + b"3,x\xe9\n" + "4,输入\n".encode())
+    assert [row["b"] for row in rows(file, notes)] == ["时间", "用户", "xé", "输入"] == whole(file)["b"].to_list()
+    assert notes == ["some bytes are in no UTF-8: they are read as Windows-1252"]

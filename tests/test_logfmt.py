@@ -46,6 +46,13 @@ def test_the_first_of_a_key_that_is_there_twice_counts():
         ("a=1\na=2\n", False),  # one pair alone
         ("a=1,b=2\na=3,b=4\n", False),
         ("INFO a=1 b=2\n", False),
+        ("labels,arrival_s,x\n" + "k=a tier=b,12,3\n" * 9, False),
+        ("arrival_s,x,labels\n" + "k=a tier=b,12,3\n" * 9, False),
+        ("k=a tier=b,12,3\n" * 9, False),
+        ("labels,x\n" + "k=a tier=b,\n" * 9, False),
+        ("labels\tx\n" + "k=a tier=b\tx=1\n" * 9, False),
+        ("started, port 80\n" + "k=a tier=b\n" * 9, True),
+        ("a=1, b=2; c=3\n", True),
         ("Received request: params: SamplingParams(n=1, temperature=0.7)\n", False),
         ("a b c\n1 2 3\n", False),
         ("", False),

@@ -94,7 +94,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
         goes_on = bool(file.read(1))
         if goes_on and b"\n" in text:
             text = text[: text.rindex(b"\n") + 1]  # the last line may be cut, within a letter too
-        text = Letters([]).utf8(text)
+        text = Letters([], exact=kind == "jsonl").utf8(text)
         if kind in ("jsonl", "logfmt"):
             lines = b"\n".join(text.rstrip(END).split(b"\n")[:FIRST_ROWS])
             return dict(_jsonl(as_json(lines)[0] if kind == "logfmt" else lines, 0, LeftOut()).schema)
@@ -123,7 +123,8 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
             return widened(pl.read_parquet(file))
         if kind == "json":
             return _json(_unpacked(file, path), notes)
-        text = Letters(notes).utf8(_unpacked(file, path).removeprefix(BYTE_ORDER_MARK)).rstrip(END)
+        letters = Letters(notes, exact=kind == "jsonl")
+        text = letters.utf8(_unpacked(file, path).removeprefix(BYTE_ORDER_MARK)).rstrip(END)
         _check_lines(text)
         if kind in ("jsonl", "logfmt"):
             left_out = LeftOut()
@@ -266,7 +267,8 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
 
 
 def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
-    return _blocks_of_lines(map(Letters(notes).utf8, _pieces(file, quoted=False)), columns, path, notes)
+    letters = Letters(notes, exact=True)
+    return _blocks_of_lines(map(letters.utf8, _pieces(file, quoted=False)), columns, path, notes)
 
 
 def _logfmt_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
@@ -328,7 +330,7 @@ def _parsed(text: bytes) -> tuple[pl.DataFrame, list[str]]:
     notes: list[str] = []
     if len(text) > files.MOST_JSON:
         raise ValueError(f"it is longer than {files.MOST_JSON >> 20} MiB")
-    documents = Documents.read(Letters(notes).utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
+    documents = Documents.read(Letters(notes, exact=True).utf8(text.removeprefix(BYTE_ORDER_MARK)).decode())
     rows = rows_of(documents.values)
     _note_noise(documents.noise, notes)
     _note_twice(sorted(documents.twice), notes)

@@ -31,11 +31,8 @@ KINDS = (
     (b"Obj\x01", "of Avro", "Parquet or JSON Lines: avro-tools tojson FILE"),
     (b"\x89HDF\r\n", "of HDF5", "Parquet: pandas.read_hdf(FILE).to_parquet('FILE.parquet')"),
     (b"\x93NUMPY", "an array of NumPy", "a table with names of its columns, as CSV"),
-    (b"insert into ", "a dump of a database", TABLE),
-    (b"create table ", "a dump of a database", TABLE),
     (b"-- mysql dump", "a dump of a database", TABLE),
     (b"--\n-- postgresql database dump", "a dump of a database", TABLE),
-    (b"pgdmp", "a dump of a database", TABLE),
     (b"version https://git-lfs.github.com", "a pointer of Git LFS, not the file", "what `git lfs pull` fetches"),
     (b"<!doctype html", "a web page", "the file itself: was its download refused?"),
     (b"<html", "a web page", "the file itself: was its download refused?"),
@@ -45,16 +42,23 @@ KINDS = (
 )
 
 
+CONTROL = rb"(?=.*[\0-\x08\x0e-\x1f])"  # no text has these
+NAME = rb"""[\w."`\[\]]+"""
+# A list of objects and nothing else: a list of single lines may be notes above a table.
+YAML = rb"(?:---\s*\n)?- [A-Za-z_]\w*:(?: [^\n]*)?\n(?:\s*\n)?[ ]+[A-Za-z_]\w*:(?:[ \n]|$)(?!.*\n[^\s-])"
 # The same where its first letters alone do not tell.
 FORMS = tuple(
     (re.compile(form, re.S), what, expected)
     for form, what, expected in (
         (rb"# (?:HELP|TYPE) [A-Za-z]\w*[_:]\w+ ", "of Prometheus's counters, which sum up requests", ONE_BY_ONE),
-        (rb"(?:---\s*\n)?- [A-Za-z_]\w*: ", "YAML", "JSON, or a table"),
-        (rb".{257}ustar", "an archive of tar", "the table in it, unpacked"),
-        (rb".{8}DUCK", "a database of DuckDB", TABLE),
-        (rb"ORC[\0-\x1f\x7f-\xff]", "of ORC", ORC),
-        (rb"PARE[\0-\x1f\x7f-\xff]", "Parquet that is encrypted", "it without encryption"),
+        (YAML, "YAML", "JSON, or a table"),
+        (rb"(?=.{0,256}\0).{257}ustar", "an archive of tar", "the table in it, unpacked"),
+        (rb".{8}DUCK.\0", "a database of DuckDB", TABLE),
+        (rb"PGDMP[\0-\x08\x0e-\x1f]", "a dump of a database", TABLE),
+        (rb"(?i:insert into %s\s*(?:\(|values\s*\())" % NAME, "a dump of a database", TABLE),
+        (rb"(?i:create table (?:if not exists )?%s\s*\()" % NAME, "a dump of a database", TABLE),
+        (rb"ORC" + CONTROL, "of ORC", ORC),
+        (rb"PARE" + CONTROL, "Parquet that is encrypted", "it without encryption"),
     )
 )
 

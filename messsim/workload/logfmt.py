@@ -13,15 +13,21 @@ __all__ = ["as_json", "is_logfmt"]
 KEY = r"[A-Za-z_@][\w.@/:-]*"
 VALUE = r'"(?:\\.|[^"\\])*"|[^\s"=]*'
 PAIR = re.compile(rf"({KEY})=({VALUE})(?:\s+|$)")
-LINE = re.compile(rf"\s*{KEY}=(?:{VALUE})(?:\s+{KEY}=(?:{VALUE}))+\s*")
+PAIRS = r"\s*{key}=(?:{value})(?:\s+{key}=(?:{value}))+\s*"
+LINE = re.compile(PAIRS.format(key=KEY, value=VALUE))
+SEPARATORS = ",;\t|"
+# A line that tells: rows of a table may have pairs in their first column.
+TELLS = re.compile(PAIRS.format(key=KEY, value=r'"(?:\\.|[^"\\])*"|[^\s"=,;|]*[,;|]*'))
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 MOST_LINES = 50  # that tell
 
 
 def is_logfmt(text: bytes) -> bool:
-    """Whether most of the first lines of a text are nothing but keys with values."""
+    """Whether most of the first lines of a text are nothing but keys with values, and the first is no header."""
     lines = [line for line in text.decode(errors="replace").splitlines()[:MOST_LINES] if line.strip()]
-    return 2 * sum(LINE.fullmatch(line) is not None for line in lines) > len(lines)
+    telling = [line for line in lines if TELLS.fullmatch(line)]
+    is_table = any("=" not in lines[0] and all(s in line for line in [lines[0], *telling]) for s in SEPARATORS if lines)
+    return 2 * len(telling) > len(lines) and not is_table
 
 
 def as_json(text: bytes) -> tuple[bytes, int]:
