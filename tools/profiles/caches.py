@@ -39,7 +39,7 @@ FARTHEST = 2.0  # times the form's goals that a region may be off
 
 
 def fitted_shares(kernel: Kernel, cell: "Cell", solution: dict[str, Any]) -> dict[str, Any]:
-    """Shares of the terms in `solution` by a kernel with its cache in fp8, and the worst region of what they saw not."""
+    """Shares of the terms in `solution` by a kernel with its cache in fp8, and the worst region that was not fitted."""
     capacity, mixing = 2 * cell.capacity, mixing_of(cell) or {}
     rows = np.array(grid(capacity))
     whole = composed_ms(kernel, rows)
