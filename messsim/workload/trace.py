@@ -187,9 +187,10 @@ def read_trace(
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
     links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
+    left = _unread(names, path)  # before the rows: JSON, which is read for it, is parsed once
     read = _read_blocks(path, names, times, tokens, who, links, hashes)
     time_s = times.seconds()
-    notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *_unread(names, path), *hashes.notes())]
+    notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *left, *hashes.notes())]
     if names.hash_ids is not None and not prompt:
         notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
     columns: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
