@@ -187,8 +187,7 @@ def read_trace(
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
     links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
-    left = _unread(names, path)  # before the rows: JSON, which is read for it, is parsed once
-    read = _read_blocks(path, names, times, tokens, who, links, hashes)
+    left, read = _unread(names, path), _read_blocks(path, names, times, tokens, who, links, hashes)
     time_s = times.seconds()
     notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *left, *hashes.notes())]
     if names.hash_ids is not None and not prompt:
@@ -237,7 +236,10 @@ def read_trace(
 
 
 def _unread(names: scenario_arrivals.Columns, path: Path) -> list[str]:
-    """A note on sessions and hashes in the file that no column is named for."""
+    """A note on sessions and hashes in the file that no column is named for.
+
+    It stands before the reading of rows: JSON, all of which is parsed for it, is then let go.
+    """
     if names.has_sessions and names.hash_ids is not None:
         return []
     named = [value for value in names.model_dump().values() if isinstance(value, str)]
