@@ -355,6 +355,8 @@ def test_json_whose_columns_were_looked_at_is_parsed_once(monkeypatch, tmp_path)
     assert whole(file)["a"].to_list() == [1, 3]
     assert len(parsed) == 4
     assert not room._kept, "what was read is not kept in memory"
+    schema_of(file, again=False)
+    assert not room._kept, "nor what nobody will read"
 
 
 @pytest.mark.parametrize(("name", "text"), [("f.csv", TABLE), ("f.jsonl", LINES), ("f.json", LINES)])

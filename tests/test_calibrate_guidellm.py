@@ -76,7 +76,39 @@ def test_lengths_that_are_not_known_are_noted_where_they_differ(tmp_path):
     measured = read_measurements(file)
     assert measured.rows.lengths_of(0) is None
     assert "requests are taken to be all as long as their mean" in measured.notes[0]
-    assert read_measurements(result(tmp_path, benchmark(TWO, requests=[*REQUESTS, {"start_time": 3.0}]))).notes == ()
+
+
+def test_a_request_without_lengths_is_noted_for_it_drops_those_of_all_others(tmp_path):
+    measured = read_measurements(result(tmp_path, benchmark(TWO, requests=[*REQUESTS, {"start_time": 3.0}])))
+    assert measured.rows.lengths_of(0) is None
+    of = "of the 3 requests of a benchmark 1 have no lengths or no time"
+    assert measured.notes == (f"{of}: all of it are taken to be as long as their mean",)
+
+
+@pytest.mark.parametrize("tokens", [1e30, -3, 0.4, float("nan"), float("inf")])
+@pytest.mark.parametrize(("key", "name"), [("prompt_tokens", "prompt"), ("output_tokens", "answer")])
+def test_a_length_that_no_request_has_is_refused(tmp_path, key, name, tokens):
+    file = result(tmp_path, benchmark(TWO, requests=[REQUESTS[0], REQUESTS[1] | {key: tokens}]))
+    with pytest.raises(DataError) as error:
+        read_measurements(file)
+    assert f"has a request whose {name} is {tokens:g} long; expected 1 to 10,000,000 tokens" in str(error.value)
+
+
+def without_an_answer(strategy):
+    """A server that fell over: distributions of nothing are all 0."""
+    failed = benchmark(strategy, requests=[])
+    failed["metrics"] = {name: {"successful": {"mean": 0.0, "count": 0}} for name in failed["metrics"]}
+    failed["metrics"]["request_totals"] = {"successful": 0, "errored": 9, "total": 9}
+    return failed
+
+
+def test_a_level_without_an_answered_request_is_left_out_with_a_note(tmp_path):
+    none = without_an_answer(TWO) | {"metrics": {"request_latency": {"successful": {"mean": None, "count": 0}}}}
+    measured = read_measurements(result(tmp_path, benchmark(ONE), without_an_answer(TWO), none))
+    assert measured.rows.clients == [1]
+    assert measured.notes == ("benchmarks without an answered request are left out: 2",)
+    with pytest.raises(DataError, match=r"holds benchmarks of GuideLLM without an answered request; expected some"):
+        read_measurements(result(tmp_path, without_an_answer(ONE), none))
 
 
 def test_answers_that_were_not_streamed_have_no_first_token(tmp_path):
@@ -101,7 +133,7 @@ def test_other_files_with_that_key_are_none(tmp_path, text):
         read_measurements(file)
 
 
-def test_a_mean_that_is_missing_is_told_with_its_row(tmp_path):
+def test_a_mean_that_is_missing_is_told_by_its_name(tmp_path):
     file = result(tmp_path, benchmark(ONE), benchmark(TWO, prompt_token_count=None))
-    with pytest.raises(DataError, match="column 'prompt_tokens' has no value in row 2"):
+    with pytest.raises(DataError, match=r"has a benchmark without metrics\.prompt_token_count\.successful\.mean; exp"):
         read_measurements(file)

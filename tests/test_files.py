@@ -136,3 +136,14 @@ def test_who_has_no_home_has_no_cache(monkeypatch):
     monkeypatch.setattr(Path, "home", no_home)
     assert files.cache_folder() is None
     assert folder_of("0" * 64) is None
+
+
+def test_who_has_an_empty_home_has_no_cache_at_the_root(monkeypatch, tmp_path):
+    """Python takes it for `/`."""
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert files.cache_folder() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "a relative one, which counts for nothing")
+    assert files.cache_folder() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_folder() == tmp_path / "messsim"

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html.parser
 import itertools
+import os
 import re
 import shutil
 
@@ -480,6 +481,30 @@ def test_a_damaged_script_is_made_again(made_anew, tmp_path, damage):
     (file,) = (tmp_path / "cache" / "messsim").iterdir()
     file.write_bytes(damage(file.read_bytes()))
     assert [script_of_a_new_process() for _ in range(2)] == ["draw('µ');\r\n"] * 2
+    assert len(made_anew) == 2
+
+
+def test_a_script_that_would_end_within_the_page_is_made_again(made_anew, tmp_path):
+    """Its hash is right, as of one that somebody else put there."""
+    script_of_a_new_process()
+    (file,) = (tmp_path / "cache" / "messsim").iterdir()
+    for script in ("draw('</script><b>')", "draw('</SCRIPT >')"):
+        file.write_text(f"{base._digest(script)}\n{script}")
+        assert script_of_a_new_process() == "draw('µ');\r\n"
+    file.write_text(f"{base._digest('draw()')}\ndraw()")
+    assert script_of_a_new_process() == "draw()"
+    assert len(made_anew) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no users here")
+def test_a_script_of_another_user_is_made_again(made_anew, monkeypatch):
+    me = os.getuid()
+    script_of_a_new_process()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    script_of_a_new_process()
+    assert len(made_anew) == 2
+    monkeypatch.setattr(os, "getuid", lambda: me)
+    script_of_a_new_process()
     assert len(made_anew) == 2
 
 

@@ -1,5 +1,6 @@
 """Columns as numbers, token counts and text; columns by dotted path; errors with row and value."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -398,5 +399,14 @@ def test_a_point_that_is_the_decimal_one_in_a_block_parts_no_thousands_of_tokens
         (["3 pieces", "4"], [None, 4.0]),
     ],
 )
-def test_a_currency_may_stand_behind_a_number(texts, expected):
-    assert as_numbers(pl.Series(texts)).to_list() == expected
+def test_a_currency_may_stand_behind_a_number_that_is_a_cost(texts, expected):
+    assert as_numbers(pl.Series(texts), money=True).to_list() == expected
+
+
+@pytest.mark.parametrize("value", ["3 USD", "3€", "3$"])
+def test_a_currency_behind_a_count_makes_it_none(value):
+    with pytest.raises(
+        DataError, match=f"column 'prompt_tokens' has {re.escape(repr(value))} in row 2; expected a num"
+    ):
+        token_counts(pl.DataFrame({"prompt_tokens": ["4", value]}), "prompt_tokens", FILE)
+    assert numbers(pl.DataFrame({"cost": ["4", value]}), "cost", FILE, least=0, money=True).tolist() == [4.0, 3.0]

@@ -23,6 +23,9 @@ NO_ROOM = "so that no request is ever let in; expected burst_s of at least"
 DOLLARS = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}}
 
 
+LLAMA = {"profile": "Llama-3.1-8B", "gpu": "H100", "coefficients": None}
+
+
 def split(prefill=None, decode=None):
     """A model whose prompts one pool prefills, and whose answers another decodes."""
     pools = [pool("a", name="p", role="prefill", kv_bytes_per_token=1.0) | (prefill or {})]
@@ -415,6 +418,16 @@ IGNORED = "ignored with dispatch = 'round_robin'"
                 "pools.1.kv_bytes_per_token: ignored with role = 'decode'; it counts in a pool that prefills",
             ],
         ),
+        (
+            split(LLAMA | {"kv_cache_dtype": "fp8"}, LLAMA),
+            None,
+            [
+                "pools: model 'a' has kv_cache_dtype = 'fp8' where it prefills and 'auto' where it decodes: a transfer "
+                "carries what the pool holds that prefills"
+            ],
+        ),
+        (split(LLAMA | {"kv_cache_dtype": "fp8"}, LLAMA | {"kv_cache_dtype": "fp8"}), None, []),
+        (split(LLAMA | {"kv_cache_dtype": "fp8"}), None, []),  # coefficients may be of any cache
     ],
     ids=str,
 )

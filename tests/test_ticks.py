@@ -17,8 +17,8 @@ FILE_TIMES = [(date - dt.datetime(1601, 1, 1)) // dt.timedelta(microseconds=1) *
 OF_CHROMIUM = [ticks // 10 for ticks in FILE_TIMES]
 
 
-def times(values, form="auto", blocks=1, column="t"):
-    made = Times(column, FILE, TimeForm(form))
+def times(values, form="auto", blocks=1, column="t", option="--time-format"):
+    made = Times(column, FILE, TimeForm(form, option=option))
     size = -(-len(values) // blocks)
     for start in range(0, len(values), size):
         made.add(pl.DataFrame({column: values[start : start + size]}), start)
@@ -50,6 +50,15 @@ def test_what_is_no_tick_among_ticks_is_told_with_its_row(stray, blocks):
         DataError, match=rf"column 't' has {stray} in row 4; expected ticks of \.NET .* of 2001 to 2099"
     ):
         times([*TICKS, stray, TICKS[0]], blocks=blocks)
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_rows_that_are_no_tick_can_be_left_out(kind):
+    """As an unset date of .NET, which is 0."""
+    with pytest.raises(DataError, match=r"of 2001 to 2099, as most rows have; such rows can be .*, --select 't!=0'$"):
+        times([kind(value) for value in (*TICKS, 0)])
+    with pytest.raises(DataError, match=r"of 2001 to 2099, as most rows have$"):
+        times([kind(value) for value in (*TICKS, 0)], option="arrivals.time_format")
 
 
 def test_numbers_with_a_unit_of_their_own_are_no_ticks():

@@ -265,14 +265,14 @@ def _costs(
     """Mean costs of each model's answers, from a column of this name, or its own column for each."""
     if any(c.startswith(COST) for c in frame.columns):
         require(frame.columns, [COST + m for m in models], path)
-        return {m: numbers(frame, COST + m, path, least=0) for m in models}
+        return {m: numbers(frame, COST + m, path, least=0, money=True) for m in models}
     if answered is None or "cost" not in frame.columns:
         expected = f"expected {', '.join(COST + m for m in models)}, or model and cost"
         if meant := by_meaning("cost", names_in(frame.schema)):
             expected += f": --cost {shlex.quote(meant)} names it"
         raise DataError(f"tells no costs; {expected}", str(path))
     try:
-        paid = numbers(frame, named, path, least=0)
+        paid = numbers(frame, named, path, least=0, money=True)
     except DataError as error:
         ways = [way_past(p, f"{named}>=0", "a cost") for p in error.problems]
         problems = [p + way * (not skips or "--select" in way) for p, way in zip(error.problems, ways, strict=True)]

@@ -109,7 +109,7 @@ def _is_wordy(series: pl.Series) -> bool:
     import polars as pl
 
     if series.dtype == pl.String:
-        return as_numbers(series).null_count() == len(series) > series.null_count()
+        return as_numbers(series, money=True).null_count() == len(series) > series.null_count()
     return isinstance(series.dtype, pl.List)
 
 

@@ -339,7 +339,7 @@ def _rows(
     scores = satisfaction(long["score"], called.get("score", score), path, options, rows_in_file(frame))
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
-    numbers = {c: _numbers_or_none(long[c]) for c in numeric}
+    numbers = {c: _numbers_or_none(long[c], money=c == "cost") for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
         cost, places = called.get("cost", wanted["cost"]), rows_in_file(frame)
         raise first_bad(cost, below, numbers["cost"], "a cost, at least 0", path, places=places)
@@ -369,11 +369,12 @@ def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
     return parts
 
 
-def _numbers_or_none(series: pl.Series) -> pl.Series:
-    """Numbers, also where they are text; null: none."""
+def _numbers_or_none(series: pl.Series, *, money: bool) -> pl.Series:
+    """Numbers, also where they are text, of costs with a currency behind them; null: none."""
     import polars as pl
 
-    return (as_numbers(series) if series.dtype == pl.String else series).cast(pl.Float64, strict=False).fill_nan(None)
+    values = as_numbers(series, money=money) if series.dtype == pl.String else series
+    return values.cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:

@@ -339,7 +339,7 @@ def lacking(schema: Mapping[str, Any], preset: Preset) -> Names:
 
 def of_other_kind(file: str) -> DataError | None:
     """What a file looks like in which `calibrate` misses columns, and what helps; None if it is no known tool's."""
-    preset = recognised(schema_of(Path(file)))
+    preset = recognised(schema_of(Path(file), again=False))
     if preset is None or preset.name == "messsim":
         return None
     helps = "of a summary, its averages" if preset.lacks else "messsim import reads it as traffic"

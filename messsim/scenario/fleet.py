@@ -276,12 +276,12 @@ class Serving(Part):
         if self.gpu_memory_share is not None and (self.profile is None or self.kv_capacity_tokens is not None):
             raise ValueError(
                 f"gpu_memory_share = {self.gpu_memory_share:g}: a profile's memory goes by it, unless "
-                "kv_capacity_tokens says what it holds; expected a profile and no kv_capacity_tokens"
+                "kv_capacity_tokens says what it holds; expected a built-in profile and no kv_capacity_tokens"
             )
         if self.kv_cache_dtype != "auto" and self.profile is None:
             raise ValueError(
                 f'kv_cache_dtype = "{self.kv_cache_dtype}": chooses the times and the memory of a built-in profile; '
-                'expected a profile, or "auto" and coefficients measured with such a cache'
+                'expected a built-in profile, or "auto" and coefficients measured with such a cache'
             )
         if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
             raise ValueError(

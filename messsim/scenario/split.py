@@ -85,7 +85,7 @@ def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
 
 
 def split_notes(s: Parts) -> Iterator[str]:
-    """Keys of dispatch and transfers that nothing heeds, and front ends that nobody passes."""
+    """Keys of dispatch and transfers that nothing heeds, front ends that nobody passes, caches of different kinds."""
     roles = _with_roles(s)
     rules = {s.cluster.dispatch} | ({s.cluster.decode_dispatch} if roles else set())
     if s.cluster.ties == "random" and not {"least_loaded", "session"} & rules:
@@ -97,3 +97,12 @@ def split_notes(s: Parts) -> Iterator[str]:
             yield f"pools.{i}.front_end_s: ignored with role = 'decode': requests pass that of where they are prefilled"
         if pool.role != "prefill" and pool.kv_bytes_per_token is not None:
             yield f"pools.{i}.kv_bytes_per_token: ignored with role = {pool.role!r}; it counts in a pool that prefills"
+    for model in dict.fromkeys(pool.serves for _, pool in roles):
+        by_profile = [pool for _, pool in roles if pool.serves == model and pool.profile is not None]
+        kinds = {r: sorted({p.kv_cache_dtype for p in by_profile if p.role == r}) for r in ("prefill", "decode")}
+        prefilled, decoded = (" and ".join(map(repr, kinds[role])) for role in ("prefill", "decode"))
+        if prefilled and decoded and prefilled != decoded:
+            yield (
+                f"pools: model {model!r} has kv_cache_dtype = {prefilled} where it prefills and {decoded} where it "
+                "decodes: a transfer carries what the pool holds that prefills"
+            )

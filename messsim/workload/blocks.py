@@ -74,8 +74,8 @@ def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None
         raise DataError("has no rows", str(path))
 
 
-def schema_of(path: Path) -> dict[str, pl.DataType]:
-    """The columns of a file and their types, by its first rows.
+def schema_of(path: Path, *, again: bool = True) -> dict[str, pl.DataType]:
+    """The columns of a file and their types, by its first rows; `again`: the file is read next.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
             check_layout(file)
             return dict(widened(pl.scan_parquet(file)).collect_schema())
         if kind == "json":
-            return dict(_json(_unpacked(file, path), again=True).schema)
+            return dict(_json(_unpacked(file, path), again=again).schema)
         text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
         goes_on = bool(file.read(1))
         if goes_on and b"\n" in text:

@@ -260,7 +260,7 @@ def _numbers(series: pl.Series, marks: Marks | None) -> NDArray[np.float64]:
 
     if series.dtype == pl.String:
         text, marks = series, marks or Marks()
-        series = as_numbers(text, marks)
+        series = as_numbers(text, marks, money=True)
         for value in text.filter(series.is_null()).unique() if marks.comma else ():
             if expected := marks.expected(value):
                 raise DataError(f"column {text.name!r} has {value!r}; expected {expected}")

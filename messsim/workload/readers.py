@@ -80,11 +80,12 @@ def numbers(
     most: float = np.inf,
     before: int = 0,
     marks: Marks | None = None,
+    money: bool = False,
 ) -> Floats:
     """A column as float64: every value present, finite and within [least, most].
 
     Text that reads as a number is one. `before` is how many rows of the file come before those of the frame, `marks`
-    what commas and points mean in them.
+    what commas and points mean in them; `money` as in `as_numbers`.
     """
     import polars as pl
 
@@ -95,7 +96,7 @@ def numbers(
         raise first_bad(column, series.is_null(), "no value", expected, path, before, places)
     if series.dtype == pl.String:
         marks = marks or Marks()
-        number = as_numbers(series, marks)
+        number = as_numbers(series, marks, money=money)
         if number.null_count():
             expected = marks.expected(series.filter(number.is_null())[0]) or expected
             raise first_bad(column, number.is_null(), series, expected, path, before, places)
@@ -186,12 +187,12 @@ class Marks:
         return ""
 
 
-def as_numbers(text: pl.Series, marks: Marks | None = None) -> pl.Series:
+def as_numbers(text: pl.Series, marks: Marks | None = None, *, money: bool = False) -> pl.Series:
     """Text as whole numbers if all of it is, else as numbers; null: none.
 
     Thousands may be parted by commas, apostrophes or spaces; a comma may stand for the decimal point where it does in
     every value that has one, and points then part thousands. `marks` is what they mean in the rows before, and then
-    in these too: what is a number in another sense is none.
+    in these too: what is a number in another sense is none. `money`: a currency may stand behind a number.
     """
     import polars as pl
 
@@ -218,7 +219,7 @@ def as_numbers(text: pl.Series, marks: Marks | None = None) -> pl.Series:
     if whole_numbers.null_count() == bare.null_count():
         return whole_numbers
     values = bare.cast(pl.Float64, strict=False)
-    if values.null_count() > bare.null_count() and bare.str.contains(CURRENCY).any():
+    if values.null_count() > bare.null_count() and money and bare.str.contains(CURRENCY).any():
         return as_numbers(bare.str.replace(CURRENCY, ""), marks)
     return values
 

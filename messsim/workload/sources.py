@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shlex
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from messsim.errors import MissingColumns
 from messsim.scenario import Scenario
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["lengths_of", "table_of", "trace_of"]
 
 Data = TypeVar("Data")
-MOST_KEPT = 1 << 26  # bytes of a file that is kept after the run
+MOST_KEPT = 1 << 26  # bytes of what is kept of a file after the run
 _latest: dict[str, tuple[object, Any]] = {}  # by kind, what was read last: of which file and how, and the data
 
 
@@ -80,20 +84,38 @@ def _once(path: Path, kind: str, asked: object, read: Callable[[], Data]) -> Dat
     _latest.pop(kind, None)
     del data  # before the next is read
     data = read()
-    if version is not None:
+    arrays = list(_arrays_of(data))
+    if version is not None and sum(array.nbytes for array in arrays) <= MOST_KEPT:
+        for array in arrays:
+            array.setflags(write=False)  # other runs share it
         _latest[kind] = key, data
     return data
 
 
+def _arrays_of(data: object) -> Iterator[NDArray[Any]]:
+    """All arrays that it holds."""
+    if isinstance(data, np.ndarray):
+        yield data
+    elif dataclasses.is_dataclass(data):
+        for field in dataclasses.fields(data):
+            yield from _arrays_of(getattr(data, field.name))
+    elif isinstance(data, dict):
+        for value in data.values():
+            yield from _arrays_of(value)
+
+
 def _version(path: Path) -> tuple[int, ...] | None:
-    """Which file it is, and which of its versions; None where it is not kept: none can be told, or it is large."""
+    """Which file it is, and which of its versions; None where none can be told.
+
+    The time of its last change (ctime), unlike that of its text (mtime), cannot be put back.
+    """
     try:
         file = path.stat()
     except OSError:
         return None  # reading it tells why
-    if not stat.S_ISREG(file.st_mode) or file.st_size > MOST_KEPT:
+    if not stat.S_ISREG(file.st_mode):
         return None
-    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
+    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
     notes += (note for column in counts.values() for note in column.notes())
     return OutcomeTable(
         satisfied={c: _scores(frame, _of(label, c), path) for c in columns},
-        costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
+        costs={c: numbers(frame, _of(cost, c), path, least=0, money=True) for c in columns} if cost else {},
         features=_features(scenario, frame, path, capture),
         prompt_tokens=tokens[table.prompt_tokens] if prompt else None,
         output_tokens={c: tokens[_of(table.output_tokens, c)] for c in columns} if output else {},

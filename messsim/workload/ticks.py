@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .choosing import way_without
 from .stamps import EPOCH_S
 from .time_form import TimeForm
 from .units import UNITS, unit_of
@@ -70,6 +71,15 @@ class Ticks:
         whole = ticks.cast(pl.Int64, strict=False)
         bad = ~whole.is_between(*clock.range).fill_null(False)
         if bad.any():
-            return None, (bad, f"{clock.title} of 2001 to 2099, as most rows have")
+            return None, (bad, self._expected(series, bad))
         since_1970 = whole - clock.at_1970_s * clock.per_second
         return (since_1970 * (UNITS["ns"] // clock.per_second)).cast(pl.Datetime("ns", "UTC")), None
+
+    def _expected(self, series: pl.Series, bad: pl.Series) -> str:
+        """What is expected of the first bad row, and how those like it are left out: an unset date of .NET is 0."""
+        assert self._clock is not None
+        expected = f"{self._clock.title} of 2001 to 2099, as most rows have"
+        if not self._form.option.startswith("--"):
+            return expected
+        value = series[int(bad.arg_max() or 0)]
+        return f"{expected}; {way_without(series.name, '' if value is None else str(value).strip())}"

@@ -187,9 +187,9 @@ def read_trace(
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
     links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
-    read = _read_blocks(path, names, times, tokens, who, links, hashes)
+    left, read = _unread(names, path), _read_blocks(path, names, times, tokens, who, links, hashes)
     time_s = times.seconds()
-    notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *_unread(names, path), *hashes.notes())]
+    notes = [f"{path.name}: {note}" for note in (*read, *times.notes, *left, *hashes.notes())]
     if names.hash_ids is not None and not prompt:
         notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
     columns: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
@@ -236,7 +236,10 @@ def read_trace(
 
 
 def _unread(names: scenario_arrivals.Columns, path: Path) -> list[str]:
-    """A note on sessions and hashes in the file that no column is named for."""
+    """A note on sessions and hashes in the file that no column is named for.
+
+    It stands before the reading of rows: JSON, all of which is parsed for it, is then let go.
+    """
     if names.has_sessions and names.hash_ids is not None:
         return []
     named = [value for value in names.model_dump().values() if isinstance(value, str)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from messsim import files
 from messsim.errors import DataError
+from messsim.scenario.base import MOST_TOKENS
 from messsim.workload.documents import Row
 
 from .lengths import ALIKE, Lengths, columns_of, shows_spread
@@ -65,8 +66,12 @@ def of_guidellm(path: Path, notes: list[str]) -> pl.DataFrame | None:
     if len(closed) < len(kinds):
         left_out = len(kinds) - len(closed)
         notes.append(f"benchmarks that keep no fixed number of streams are left out: {left_out} ({others})")
+    closed = _answered(closed, path, notes)
     rows = [{"clients": _clients(b)} | {ours: _mean(b, theirs) for ours, theirs in MEANS.items()} for b in closed]
-    lengths = [_lengths(b) for b in closed]
+    if missing := [theirs for ours, theirs in list(MEANS.items())[:2] if any(row[ours] is None for row in rows)]:
+        lacking = " and ".join(f"metrics.{name}.successful.mean" for name in missing)
+        raise DataError(f"has a benchmark without {lacking}; expected the mean of its answered requests", str(path))
+    lengths = [_lengths(b, path, notes) for b in closed]
     unknown = (row for row, each in zip(rows, lengths, strict=True) if each is None)
     if any(shows_spread(row[name] or 0.0) for row in unknown for name in ("prompt_tokens", "output_tokens")):
         notes.append(ALIKE)
@@ -99,27 +104,51 @@ def _strategy(benchmark: Mapping[str, Any]) -> Row:
     return listed if isinstance(listed, dict) else {}
 
 
+def _answered(benchmarks: list[Row], path: Path, notes: list[str]) -> list[Row]:
+    """Those of whose requests any was answered; others, as of a server that fell over, have no means."""
+    some = [b for b in benchmarks if _requests(b) is None or _requests(b)]
+    if not some:
+        raise DataError("holds benchmarks of GuideLLM without an answered request; expected some that were", str(path))
+    if left_out := len(benchmarks) - len(some):
+        notes.append(f"benchmarks without an answered request are left out: {left_out}")
+    return some
+
+
+def _requests(benchmark: Mapping[str, Any]) -> float | None:
+    """How many requests were answered."""
+    places = ("metrics.request_totals.successful", "metrics.request_latency.successful.count")
+    return _number(_first(benchmark, places))
+
+
 def _clients(benchmark: Mapping[str, Any]) -> float | None:
     """How many requests were under way: no more than there were."""
     strategy = _strategy(benchmark)
     key = CLOSED[str(strategy["type_"])]
     streams = _number(strategy.get(key)) if key else 1.0
-    answered = _number(_at(benchmark, "metrics.request_totals.successful"))
-    return streams if streams is None or answered is None or answered < 1.0 else min(streams, answered)
+    answered = _requests(benchmark)
+    return streams if streams is None or answered is None else min(streams, answered)
 
 
 def _mean(benchmark: Mapping[str, Any], name: str) -> float | None:
     return _number(_at(benchmark, f"metrics.{name}.successful.mean"))
 
 
-def _lengths(benchmark: Mapping[str, Any]) -> Lengths | None:
+def _lengths(benchmark: Mapping[str, Any], path: Path, notes: list[str]) -> Lengths | None:
     """Of each request that was answered, in the order in which they were sent; None where any is not known."""
     requests = _at(benchmark, "requests.successful")
     if not isinstance(requests, list) or not requests:
         return None
     rows = [[_number(_first(request, names)) for names in (SENT, PROMPT, ANSWER)] for request in requests]
+    for name, tokens in (pair for row in rows for pair in zip(("prompt", "answer"), row[1:], strict=True)):
+        if tokens and not 1 <= tokens <= MOST_TOKENS:  # not a number, too
+            expected = f"expected 1 to {MOST_TOKENS:,} tokens"
+            raise DataError(
+                f"requests.successful: has a request whose {name} is {tokens:g} long; {expected}", str(path)
+            )
     known = [(sent, prompt, answer) for sent, prompt, answer in rows if sent is not None and prompt and answer]
     if len(known) < len(rows):
+        lacking = f"of the {len(rows):,} requests of a benchmark {len(rows) - len(known):,} have no lengths or no time"
+        notes.append(f"{lacking}: all of it are taken to be as long as their mean")
         return None
     _, prompts, answers = np.array(sorted(known, key=lambda row: row[0])).T
     return Lengths(prompts.astype(np.int64), answers.astype(np.int64))
