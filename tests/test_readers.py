@@ -393,9 +393,9 @@ def test_a_point_that_is_the_decimal_one_in_a_block_parts_no_thousands_of_tokens
     ("texts", "expected"),
     [
         (["0.001 USD", "2USD"], [0.001, 2.0]),
-        (["1,5 €", "0,25 €"], [1.5, 0.25]),
-        (["1,234 EUR", None], [1234, None]),
-        (["3 GBP", "4"], [3, 4]),
+        (["1,5 $", "0,25 $"], [1.5, 0.25]),
+        (["1,234 USD", None], [1234, None]),
+        (["3 EUR", "4€"], [None, None]),
         (["3 pieces", "4"], [None, 4.0]),
     ],
 )
@@ -403,7 +403,7 @@ def test_a_currency_may_stand_behind_a_number_that_is_a_cost(texts, expected):
     assert as_numbers(pl.Series(texts), money=True).to_list() == expected
 
 
-@pytest.mark.parametrize("value", ["3 USD", "3€", "3$"])
+@pytest.mark.parametrize("value", ["3 USD", "3$"])
 def test_a_currency_behind_a_count_makes_it_none(value):
     with pytest.raises(
         DataError, match=f"column 'prompt_tokens' has {re.escape(repr(value))} in row 2; expected a num"

@@ -17,6 +17,7 @@ COMMON = range(
 BOTH_HIGH = 0xA1  # least second byte of these: in Western text a letter of ASCII mostly follows
 MOSTLY = 0.75
 LEAST_KINDS = 5  # of characters
+BEYOND_ASCII = re.compile(rb"[^\0-\x7f]")
 IN_WORD = re.compile(r"(?<=[A-Za-z])[^\0-\x7f]|[^\0-\x7f](?=[A-Za-z])")
 MOST_BYTES = 1 << 20  # from which an encoding is told: as many as a header is read with
 NAMES = {"gb18030": "GB 18030", "cp1252": "Windows-1252"}
@@ -85,11 +86,14 @@ codecs.register_error(WESTERN, _western)
 
 def _encoding_of(text: bytes) -> str:
     """That of most letters beyond ASCII in the first bytes that have any."""
-    start = text[: text.rfind(b"\n", 0, MOST_BYTES) + 1] if len(text) > MOST_BYTES else text
-    if start.isascii():
-        start = text
+    first = BEYOND_ASCII.search(text)
+    if first is None:
+        return "utf-8"
+    text = text[text.rfind(b"\n", 0, first.start()) + 1 :]
+    end = text.rfind(b"\n", 0, MOST_BYTES) + 1 if len(text) > MOST_BYTES else 0
+    start = text[: end or len(text)]
     letters = start.decode(errors="ignore")
-    valid = sum(letter > "\x7f" for letter in letters)
+    valid = len(letters) - len(letters.encode("ascii", "ignore"))
     if valid >= len(start) - len(letters.encode()):
         return "utf-8"
     return "gb18030" if _is_chinese(start) else "cp1252"

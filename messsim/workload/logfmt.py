@@ -16,7 +16,7 @@ PAIR = re.compile(rf"({KEY})=({VALUE})(?:\s+|$)")
 PAIRS = r"\s*{key}=(?:{value})(?:\s+{key}=(?:{value}))+\s*"
 LINE = re.compile(PAIRS.format(key=KEY, value=VALUE))
 SEPARATORS = ",;\t|"
-# A line that tells: rows of a table may have pairs in their first column.
+# A line that tells below one that is none itself: rows of a table may have pairs in their first column.
 TELLS = re.compile(PAIRS.format(key=KEY, value=r'"(?:\\.|[^"\\])*"|[^\s"=,;|]*[,;|]*'))
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 MOST_LINES = 50  # that tell
@@ -25,7 +25,7 @@ MOST_LINES = 50  # that tell
 def is_logfmt(text: bytes) -> bool:
     """Whether most of the first lines of a text are nothing but keys with values, and the first is no header."""
     lines = [line for line in text.decode(errors="replace").splitlines()[:MOST_LINES] if line.strip()]
-    telling = [line for line in lines if TELLS.fullmatch(line)]
+    telling = [line for line in lines if (LINE if LINE.fullmatch(lines[0]) else TELLS).fullmatch(line)]
     is_table = any("=" not in lines[0] and all(s in line for line in [lines[0], *telling]) for s in SEPARATORS if lines)
     return 2 * len(telling) > len(lines) and not is_table
 

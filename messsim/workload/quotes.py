@@ -13,6 +13,7 @@ HEADER = re.compile(rb"%s(?:%s%s)+" % (QUOTED, SEPARATOR, QUOTED))
 ROW = re.compile(rb"(?:%s|%s)(?:%s(?:%s|%s))*" % (QUOTED, BARE, SEPARATOR, QUOTED, BARE))
 # A value in single quotes, or one that opens a quote and is none.
 VALUE = re.compile(rb"(^|%s)(?:(%s)(?=%s|\r?$)|['\"][^\n]*)" % (SEPARATOR, QUOTED, SEPARATOR), re.M)
+OPENS = re.compile(rb"(?:^|%s)'" % SEPARATOR)
 MOST_BYTES = 1 << 16  # in which the first rows stand
 MOST_ROWS = 10  # that tell
 MOST_SHOWN = 40  # bytes of a value in an error
@@ -53,5 +54,5 @@ def _are_single(text: bytes) -> bool:
     lines = text[:MOST_BYTES].split(b"\n")
     if len(text) > MOST_BYTES:
         lines.pop()  # it is cut
-    header, *rows = [line.strip(b" \r") for line in lines if line.strip()][: MOST_ROWS + 1] or [b""]
-    return HEADER.fullmatch(header) is not None and all(map(ROW.fullmatch, rows))
+    header, *rows = [line.rstrip(b"\r") for line in lines if line.strip()][: MOST_ROWS + 1] or [b""]
+    return HEADER.fullmatch(header) is not None and all(map(ROW.fullmatch, rows)) and any(map(OPENS.search, rows))

@@ -32,7 +32,7 @@ OF_THOUSANDS = re.compile(
 )
 PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
-CURRENCY = r"\s*(?:USD|EUR|GBP|[$\u{20ac}\u{a3}])$"  # behind a number
+CURRENCY = r"\s*(?:USD|[$])$"  # behind a number: costs are in USD
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
