@@ -10,20 +10,16 @@ of their relative error, twice as many cached tokens being room for. They are ju
 nothing was fitted to; cells that are too far off there, or without such kernels, are left out.
 """
 
-import argparse
 import json
 import logging
-import sys
 import tempfile
 from collections.abc import Container
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from composing import PROCESSES, Behind, kernels_of, lines, mixing_of
 from composing import TARGET as DURATIONS
+from composing import Behind, kernels_of, mixing_of, write_cells
 from fitting import KNOTS, Kernel, between, composed_ms, grid, judged, regions
 from scipy.optimize import nnls
 
@@ -99,30 +95,5 @@ def _with_fp8_cache(cell: "Cell", folder: Path, solution: dict[str, Any]) -> Ker
     return same
 
 
-def main() -> None:
-    """Write the shares of every cell, or of the named ones."""
-    from cells import GPUS, cells
-
-    parser = argparse.ArgumentParser(description="Write caches.json from the tables of aiconfigurator-core.")
-    parser.add_argument("cells", nargs="*", metavar="CELL", help="as profiles are named (default: all)")
-    only = parser.parse_args().cells
-    done: dict[str, Any] = {}
-    refused: dict[str, str] = {}
-    if only:
-        before = json.loads(TARGET.read_text(encoding="utf-8"))
-        done, refused = ({k: v for k, v in before[part].items() if k not in only} for part in ("cells", "refused"))
-    with ProcessPoolExecutor(PROCESSES) as pool:
-        for gpu, (more, missing) in zip(GPUS, pool.map(shares, GPUS, repeat(only)), strict=True):
-            done |= more
-            refused |= missing
-            print(f"{gpu}: {len(more)} with a cache in fp8, {len(missing)} without", file=sys.stderr)
-    order = [cell.name for cell in cells()]
-    text = ",\n".join(
-        f'"{part}": {lines({name: table[name] for name in order if name in table})}'
-        for part, table in (("cells", done), ("refused", refused))
-    )
-    TARGET.write_text(f"{{{text}}}\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_cells(TARGET, shares, "Write caches.json from the tables of aiconfigurator-core.")

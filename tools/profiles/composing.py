@@ -18,7 +18,7 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Container
+from collections.abc import Callable, Container
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -46,8 +46,10 @@ __all__ = [
     "Kernels",
     "Least",
     "composed",
+    "kernels_of",
+    "mixing_of",
+    "write_cells",
 ]
-__all__ += ["kernels_of", "lines", "mixing_of"]
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "durations.json"
@@ -361,36 +363,36 @@ def backend_of(choice: tuple[Kernels, ...]) -> str:
     return choice[0].backend if len(choice) == 1 else LEAST
 
 
-def main() -> None:
-    """Compose every model on every GPU, or the named cells, and write the coefficients."""
+def write_cells(target: Path, of_gpu: Callable[..., tuple[dict[str, Any], dict[str, str]]], purpose: str) -> None:
+    """Write what `of_gpu` makes of each GPU's cells, or of those that the command line names, and why of the others."""
     from cells import GPUS, cells
 
-    parser = argparse.ArgumentParser(description="Write durations.json from the tables of aiconfigurator-core.")
+    parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("cells", nargs="*", metavar="CELL", help="as profiles are named (default: all)")
     only = parser.parse_args().cells
     done: dict[str, Any] = {}
     refused: dict[str, str] = {}
     if only:
-        before = json.loads(TARGET.read_text(encoding="utf-8"))
+        before = json.loads(target.read_text(encoding="utf-8"))
         done, refused = ({k: v for k, v in before[part].items() if k not in only} for part in ("cells", "refused"))
     with ProcessPoolExecutor(PROCESSES) as pool:
-        for gpu, (more, missing) in zip(GPUS, pool.map(composed, GPUS, repeat(only)), strict=True):
+        for gpu, (more, missing) in zip(GPUS, pool.map(of_gpu, GPUS, repeat(only)), strict=True):
             done |= more
             refused |= missing
-            print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
+            print(f"{gpu}: {len(more)} written, {len(missing)} refused", file=sys.stderr)
     order = [cell.name for cell in cells()]
     text = ",\n".join(
-        f'"{part}": {lines({name: table[name] for name in order if name in table})}'
+        f'"{part}": {_lines({name: table[name] for name in order if name in table})}'
         for part, table in (("cells", done), ("refused", refused))
     )
-    TARGET.write_text(f"{{{text}}}\n", encoding="utf-8")
+    target.write_text(f"{{{text}}}\n", encoding="utf-8")
 
 
-def lines(table: dict[str, Any]) -> str:
+def _lines(table: dict[str, Any]) -> str:
     """JSON with a line for each entry."""
     lines = (f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in table.items())
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
 if __name__ == "__main__":
-    main()
+    write_cells(TARGET, composed, "Write durations.json from the tables of aiconfigurator-core.")
