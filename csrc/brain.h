@@ -1,9 +1,8 @@
 /* A router at work, or one of its instances (instances.h): a policy, its predictor, its virtual queues and its
  * estimates of cost.
  *
- * Requests are scored a block at a time with the weights of that moment, each model for itself; when a model's head
- * learns inside its block, only what follows is scored again, and only by this head. A score does not depend on the
- * block it was made in. */
+ * A request is scored when it is decided, by the weights of then: by all heads side by side (predictor.h), which takes no
+ * longer a request than many requests side by side, whose scores a lesson between them would make stale. */
 #ifndef MS_BRAIN_H
 #define MS_BRAIN_H
 
@@ -17,16 +16,6 @@
 #include "predictor.h"
 
 enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED, MS_ESTIMATE_MARGINAL };
-
-/* Requests first ... end - 1 of the page are scored by one head as it was at `version`. */
-typedef struct ms_scored {
-    int64_t first;
-    int64_t end;
-    int64_t version;
-    int64_t length; /* of the block; grows while nothing is learnt */
-    int64_t since;  /* the first request that this version scored */
-    int32_t stale;  /* scratch: its block begins at the present request */
-} ms_scored;
 
 typedef struct ms_brain {
     int32_t models;
@@ -44,14 +33,11 @@ typedef struct ms_brain {
     int64_t *cost_counts;
     double *last_costs;      /* [models] of explored requests; NaN before */
 
-    double *block;           /* [models][block_most] scores */
-    int64_t block_most;
-    ms_scored *scored;       /* [models] what of it stands */
-
-    double *scores;          /* [models] what the last decision saw, or the next one will */
+    int is_in_turn;          /* neighbouring requests are likely to be its own */
+    double *scores;          /* [heads] what the last decision saw, or the next one will */
     int64_t scored_request;  /* whom they are of; -1: nobody known */
     int64_t scored_version;  /* and of which version of the predictor */
-    double *ahead;           /* [models] logits of the request after it, made as soon as it was learnt from */
+    double *ahead;           /* [heads] logits of the request after it, made as soon as it was learnt from */
     int64_t ahead_request;   /* whose they are; -1: nobody's */
     int64_t ahead_version;   /* of the weights that made them */
     const double *rows;      /* features of requests rows_first ... rows_end - 1, where they lie side by side as they are */
@@ -65,12 +51,10 @@ typedef struct ms_brain {
     double *features;        /* [dimensions] */
 } ms_brain;
 
-enum { MS_BLOCK = 1024 }; /* requests to score at once, where all of them are for one router */
-
 /* The policy and the predictor are set by the caller. `dimensions` > 0: the policy is told that many features;
- * `block_most`: neighbouring requests that are scored at once, at most. */
+ * `is_in_turn`: most requests that follow one another on a page are this router's. */
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
-                  double discount, int64_t window, int64_t block_most);
+                  double discount, int64_t window, int is_in_turn);
 void ms_brain_free(ms_brain *self);
 
 /* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
@@ -85,11 +69,10 @@ typedef struct ms_page_view {
     const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
-/* Where the features of some requests are: feature j of the k-th of `n`, x[j * stride + k * step]. */
+/* Where the features of some requests are: feature j of the first of `n`, x[j * stride]. */
 typedef struct ms_stretch {
     const double *x; /* NULL without features */
     int64_t stride;
-    int64_t step;
     int64_t n;
 } ms_stretch;
 
@@ -97,9 +80,9 @@ typedef struct ms_stretch {
 static inline ms_stretch ms_page_view_features(const ms_page_view *self, int64_t i, int64_t request)
 {
     if (self->drawn == NULL) {
-        return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, 1, self->n - i};
+        return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, self->n - i};
     }
-    ms_stretch drawn = {.stride = 1, .step = self->drawn->dimensions};
+    ms_stretch drawn = {.stride = 1};
     drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
     return drawn;
 }

@@ -5,18 +5,18 @@
 
 #include "error.h"
 
-/* A block that is scored serves an instance only 1 request in `count`; with more instances than these, scoring each
- * request alone costs less. */
+/* Features that are gathered with those of the next requests serve an instance only 1 request in `count`; with more
+ * instances than these, each request's alone cost less. */
 enum { MS_SHARING_MOST = 8 };
 
 static int init_brains(ms_instances *self, int32_t models, int32_t dimensions, const double *alphas, double discount,
                        int64_t window)
 {
-    const int64_t block_most = self->count > MS_SHARING_MOST ? 1 : MS_BLOCK;
+    const int is_in_turn = self->count <= MS_SHARING_MOST;
     for (int32_t i = 0; i < self->count; i++) {
         ms_brain *brain = &self->brain[i];
         const int error =
-            ms_brain_init(brain, models, self->tenants, dimensions, alphas, discount, window, block_most);
+            ms_brain_init(brain, models, self->tenants, dimensions, alphas, discount, window, is_in_turn);
         if (error) {
             return error;
         }

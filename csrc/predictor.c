@@ -12,17 +12,16 @@ enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of
 
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
 {
-    const size_t m = (size_t)models, d = (size_t)features;
+    const size_t m = (size_t)models, heads = (size_t)ms_predictor_heads(models), d = (size_t)features;
     *self = (ms_predictor){.models = models, .features = features};
-    self->weights = calloc(m * d + 1, sizeof(double));
-    self->bias = calloc(m, sizeof(double));
+    self->weights = calloc(heads * d + 1, sizeof(double));
+    self->bias = calloc(heads, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
-    self->versions = calloc(m, sizeof(int64_t));
     self->move = calloc(d + 1, sizeof(double));
     self->rows = calloc(MS_ROWS * d + 1, sizeof(double));
-    if (ms_scaler_init(&self->scaler, features) || self->rows == NULL || self->move == NULL || self->versions == NULL ||
-        self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+    if (ms_scaler_init(&self->scaler, features) || self->rows == NULL || self->move == NULL || self->weights == NULL ||
+        self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
     }
@@ -35,7 +34,6 @@ void ms_predictor_free(ms_predictor *self)
     free(self->bias);
     free(self->velocity);
     free(self->gradient);
-    free(self->versions);
     free(self->move);
     free(self->rows);
     ms_scaler_free(&self->scaler);
@@ -64,12 +62,11 @@ MS_INLINE void score_tile(const double *weights, const double *bias, int models,
     }
 }
 
-MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32_t end, const double *x,
-                                  int64_t stride, double *scores, int64_t score_stride)
+MS_CLONES static void score_block(const ms_predictor *self, const double *x, int64_t stride, double *scores,
+                                  int64_t score_stride)
 {
-    const int32_t d = self->features;
-    const double *weights = self->weights + (int64_t)first * d, *bias = self->bias + first;
-    const int32_t models = end - first;
+    const int32_t d = self->features, models = self->models;
+    const double *weights = self->weights, *bias = self->bias;
     int32_t m = 0;
     for (; m + MS_TILE <= models; m += MS_TILE) {
         score_tile(weights + (int64_t)m * d, bias + m, MS_TILE, d, x, stride, scores + m * score_stride, score_stride);
@@ -165,34 +162,33 @@ MS_CLONES static void squash_heads(const double *logits, double *scores)
     squash(*(const ms_four *)logits, scores);
 }
 
-MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,
-                             double *scores, int64_t score_stride)
+static void score_request(const ms_predictor *self, const double *x, int64_t stride, double *scores, int64_t score_stride)
 {
-    int32_t m = first;
-    for (; m + MS_TILE <= end; m += MS_TILE, scores += MS_TILE * score_stride) {
+    int32_t m = 0;
+    for (; m + MS_TILE <= self->models; m += MS_TILE, scores += MS_TILE * score_stride) {
         score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, x, stride, scores,
                     score_stride);
     }
-    for (; m < end; m++, scores += score_stride) {
+    for (; m < self->models; m++, scores += score_stride) {
         *scores = score_one(self, m, x, stride);
     }
 }
 
 /* Without features x may be NULL, which takes no offset. */
-static const double *from_request(const ms_predictor *self, const double *x, int64_t offset)
+static const double *from_request(const ms_predictor *self, const double *x, int64_t i)
 {
-    return self->features > 0 ? x + offset : x;
+    return self->features > 0 ? x + i : x;
 }
 
-void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t step,
-                        int64_t n, double *scores, int64_t score_stride)
+void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
+                        int64_t score_stride)
 {
     int64_t i = 0;
-    for (; i + LANES <= n && (step == 1 || self->features == 0); i += LANES) {
-        score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
+    for (; i + LANES <= n; i += LANES) {
+        score_block(self, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        score_request(self, first, end, from_request(self, x, i * step), stride, scores + i, score_stride);
+        score_request(self, from_request(self, x, i), stride, scores + i, score_stride);
     }
 }
 
@@ -225,31 +221,24 @@ const double *ms_predictor_row(ms_predictor *self, int64_t request, const double
     return self->rows + i * self->features;
 }
 
-void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
-                            int64_t score_stride)
+void ms_predictor_score_row(const ms_predictor *self, const double *row, double *scores)
 {
-    score_request(self, first, end, row, 1, scores, score_stride);
+    for (int32_t m = 0; m < self->models; m += MS_TILE) {
+        score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, row, 1, scores + m, 1);
+    }
 }
 
 void ms_predictor_logits_row(const ms_predictor *self, const double *row, double *logits)
 {
-    int32_t m = 0;
-    for (; m + MS_TILE <= self->models; m += MS_TILE) {
+    for (int32_t m = 0; m < self->models; m += MS_TILE) {
         sum_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, row, logits + m);
-    }
-    for (; m < self->models; m++) {
-        logits[m] = logit_one(self, m, row, 1);
     }
 }
 
 void ms_predictor_scores_of(int32_t models, const double *logits, double *scores)
 {
-    int32_t m = 0;
-    for (; m + MS_TILE <= models; m += MS_TILE) {
+    for (int32_t m = 0; m < models; m += MS_TILE) {
         squash_heads(logits + m, scores + m);
-    }
-    for (; m < models; m++) {
-        scores[m] = ms_sigmoid(logits[m]);
     }
 }
 
@@ -355,7 +344,6 @@ static void step(ms_predictor *self, int32_t model, const double *x, double grad
     } else {
         step_in_features(self, model, x, gradient);
     }
-    self->versions[model]++;
 }
 
 void ms_predictor_learn_one(ms_predictor *self, const double *x, int32_t model, double label, const double *scores)

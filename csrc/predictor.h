@@ -2,8 +2,8 @@
  *
  *     s_hat[m] = sigmoid(sum_j weights[m][j] x[j] + bias[m])
  *
- * Where features are feature-major, x[j] of request i at x[j * stride + i], a block of requests is scored side by side;
- * else its heads are. The sum runs over j = 0 ... d - 1 and the bias comes last, in every kernel:
+ * A block of requests whose features are feature-major, x[j] of request i at x[j * stride + i], is scored side by side;
+ * of a single one the heads are. The sum runs over j = 0 ... d - 1 and the bias comes last, in every kernel:
  * scoring one request or a block of any size gives the same bits.
  *
  * A predictor that standardizes takes its steps in the scale of scaler.h: momentum, decay, clip and AdaGrad's sums are
@@ -39,9 +39,8 @@ typedef struct ms_predictor {
     double weight_decay; /* added to the gradient of weights and biases after clipping */
     double clip;         /* largest Euclidean norm of a step's gradient; 0 for none */
     int64_t version;     /* counts the steps */
-    int64_t *versions;   /* [models] those of each head: its scores made under another version are stale */
-    double *weights;     /* [models][features] */
-    double *bias;        /* [models] */
+    double *weights;     /* [heads][features], of which those behind the models' stay 0 */
+    double *bias;        /* [heads] */
     double *velocity;    /* [models][features + 1], the bias last; AdaGrad: sums of squared gradients */
     double *gradient;    /* [models], scratch: d loss / d logit */
     double *move;        /* [features + 1], scratch: how far a head's parameters go */
@@ -51,14 +50,20 @@ typedef struct ms_predictor {
     ms_scaler scaler;
 } ms_predictor;
 
+/* Heads of so many models: whole tiles, so that none is scored alone. */
+static inline int32_t ms_predictor_heads(int32_t models)
+{
+    return (models + MS_TILE - 1) / MS_TILE * MS_TILE;
+}
+
 /* All weights, biases and velocities start at 0: every score is 1/2 until something is learnt. */
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features);
 void ms_predictor_free(ms_predictor *self);
 
-/* scores[(m - first) * score_stride + i] of n requests by the heads m = first ... end - 1: x[j * stride + i * step] is
- * feature j of request i. Without features x may be NULL, here and below. */
-void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t step,
-                        int64_t n, double *scores, int64_t score_stride);
+/* scores[m * score_stride + i] of n requests: x[j * stride + i] is feature j of request i. Without features x may be NULL,
+ * here and below. */
+void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
+                        int64_t score_stride);
 
 /* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from, and
  * behind each there are those of the next requests, `n` with this one, which are likely to be asked for next. Those that lie
@@ -78,11 +83,10 @@ static inline void ms_predictor_forget_rows(ms_predictor *self)
     self->rows_kept = 0;
 }
 
-/* scores[(m - first) * score_stride] of one such row. */
-void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
-                            int64_t score_stride);
+/* scores[heads] of one such row. */
+void ms_predictor_score_row(const ms_predictor *self, const double *row, double *scores);
 
-/* The same in two steps, for who has something else to do in between: logits[models] of one such row, and their scores. */
+/* The same in two steps, for who has something else to do in between: logits[heads] of one such row, and their scores. */
 void ms_predictor_logits_row(const ms_predictor *self, const double *row, double *logits);
 void ms_predictor_scores_of(int32_t models, const double *logits, double *scores);
 
@@ -98,7 +102,7 @@ void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double
 void ms_predictor_learn_one(ms_predictor *self, const double *x, int32_t model, double label, const double *scores);
 
 /* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
- * no step, so versions stay; but scores made before are stale. Each keeps its own scale. */
+ * no step, so the version stays; but scores made before are stale. Each keeps its own scale. */
 void ms_predictor_average(ms_predictor *const *predictors, int32_t n);
 
 #endif

@@ -389,7 +389,7 @@ cdef class Predictor(_ms_predictor):
                     "x is [features, n] and scores [models, n]")
         cdef const double *at = &x[0, first] if self.c.features else NULL
         with nogil:
-            ms_predictor_score(&self.c, 0, self.c.models, at, n, 1, end - first, &scores[0, first], n)
+            ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
 
     cdef dict learnt(self):
         """The arrays that it learns, as they stand in C."""

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "error.h"
 
-enum { MODELS = 5, FEATURES = 211, REQUESTS = 4000 }; /* weights enough to be scored in blocks while heads learn */
+enum { MODELS = 5, FEATURES = 211, REQUESTS = 4000 };
 
 static const double alphas[] = {0.7, 0.5, 0.9};
 
@@ -80,9 +80,9 @@ static void pack(packed *page, int64_t first, int64_t n)
                                 .uniforms = uniforms + 2 * first};
 }
 
-static void make_of(ms_brain *brain, int32_t models, int64_t block_most)
+static void make_of(ms_brain *brain, int32_t models, int is_in_turn)
 {
-    CHECK(ms_brain_init(brain, models, 3, FEATURES, alphas, 1.0, 0, block_most) == 0);
+    CHECK(ms_brain_init(brain, models, 3, FEATURES, alphas, 1.0, 0, is_in_turn) == 0);
     brain->policy = (ms_policy){.decide = watch, .uniforms = 2};
     fill(features, FEATURES * REQUESTS, 1);
     fill(known_costs, MODELS * REQUESTS, 2);
@@ -92,12 +92,12 @@ static void make_of(ms_brain *brain, int32_t models, int64_t block_most)
 
 static void make(ms_brain *brain)
 {
-    make_of(brain, MODELS, MS_BLOCK);
+    make_of(brain, MODELS, 1);
 }
 
-static void make_learning(ms_brain *brain, ms_predictor *predictor, int32_t models, int64_t block_most)
+static void make_learning(ms_brain *brain, ms_predictor *predictor, int32_t models, int is_in_turn)
 {
-    make_of(brain, models, block_most);
+    make_of(brain, models, is_in_turn);
     CHECK(ms_predictor_init(predictor, models, FEATURES) == 0);
     predictor->learning_rate = 0.3;
     brain->predictor = predictor;
@@ -110,7 +110,7 @@ static const double no_loads[MODELS] = {0};
 static int scored_alone(const ms_predictor *predictor, int64_t request)
 {
     double alone[MODELS];
-    ms_predictor_score(predictor, 0, MODELS, features + request, REQUESTS, 1, 1, alone, 1);
+    ms_predictor_score(predictor, features + request, REQUESTS, 1, alone, 1);
     int same = 1;
     for (int m = 0; m < MODELS; m++) {
         same = same && same_bits(alone[m], seen.scores[m]);
@@ -119,12 +119,12 @@ static int scored_alone(const ms_predictor *predictor, int64_t request)
 }
 
 /* Pages of several lengths; the predictor learns with a chance of 1 in `rarely` after a request. */
-static void score_all(int64_t page_length, int64_t rarely, int64_t block_most)
+static void score_all(int64_t page_length, int64_t rarely, int is_in_turn)
 {
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make_learning(&brain, &predictor, MODELS, block_most);
+    make_learning(&brain, &predictor, MODELS, is_in_turn);
     lcg chance = {(uint64_t)(page_length * 1000 + rarely)};
     for (int64_t first = 0; first < REQUESTS; first += page_length) {
         const int64_t n = REQUESTS - first < page_length ? REQUESTS - first : page_length;
@@ -147,15 +147,14 @@ static void score_all(int64_t page_length, int64_t rarely, int64_t block_most)
     ms_brain_free(&brain);
 }
 
-static void a_score_does_not_depend_on_its_block(void)
+static void scores_are_made_by_the_weights_of_the_decision(void)
 {
-    score_all(REQUESTS, 1000000, MS_BLOCK); /* blocks grow to their largest */
-    score_all(REQUESTS, 200, MS_BLOCK);
-    score_all(REQUESTS, 10, MS_BLOCK);
-    score_all(REQUESTS, 1, MS_BLOCK);
-    score_all(97, 30, MS_BLOCK);
-    score_all(1, 3, MS_BLOCK);
+    score_all(REQUESTS, 1000000, 1);
+    score_all(REQUESTS, 10, 1);
+    score_all(REQUESTS, 1, 1);
     score_all(97, 30, 1);
+    score_all(1, 3, 1);
+    score_all(97, 30, 0);
 }
 
 static void lesson_of(int64_t request, double *x, double *labels)
@@ -219,8 +218,8 @@ static int64_t first_of_all(int64_t request, int64_t step, int64_t tenant, int64
     return 0;
 }
 
-/* More heads than a word has bits, one of which learns now and then: only its own scores are made again. */
-static void every_one_of_many_heads_keeps_its_own_scores(void)
+/* Many heads, the last tile not full, one of which learns now and then. */
+static void every_one_of_many_heads_has_its_own_scores(void)
 {
     enum { HEADS = 130, N = 600 };
     static double x[FEATURES * N], costs[HEADS * N], none[2 * N], labels[HEADS], loads[HEADS];
@@ -230,7 +229,7 @@ static void every_one_of_many_heads_keeps_its_own_scores(void)
     ms_predictor predictor;
     ms_brain brain;
     CHECK(ms_predictor_init(&predictor, HEADS, FEATURES) == 0);
-    CHECK(ms_brain_init(&brain, HEADS, 1, 0, alphas, 1.0, 0, MS_BLOCK) == 0);
+    CHECK(ms_brain_init(&brain, HEADS, 1, 0, alphas, 1.0, 0, 1) == 0);
     predictor.learning_rate = 0.5;
     brain.predictor = &predictor;
     brain.policy.decide = first_of_all;
@@ -238,7 +237,7 @@ static void every_one_of_many_heads_keeps_its_own_scores(void)
     for (int64_t i = 0; i < N; i++) {
         double expected[HEADS];
         CHECK(ms_brain_decide(&brain, &view, i, i, 0, loads) == 0);
-        ms_predictor_score(&predictor, 0, HEADS, x + i, N, 1, 1, expected, 1);
+        ms_predictor_score(&predictor, x + i, N, 1, expected, 1);
         CHECK(memcmp(expected, brain.scores, sizeof expected) == 0);
         if (lcg_between(&chance, 0, 5) == 0) {
             for (int m = 0; m < HEADS; m++) {
@@ -479,9 +478,6 @@ static void a_page_that_is_turned_forgets_the_last_scores(void)
     }
     ms_brain_turn_page(&brain);
     CHECK(brain.scored_request == -1);
-    for (int m = 0; m < MODELS; m++) {
-        CHECK(brain.scored[m].end == 0 && brain.scored[m].length == 0);
-    }
     lesson_of(5, x, labels);
     labels[0] = 1.0;
     CHECK(ms_brain_learn(&brain, 5, 0, x, labels, -1) == 0);
@@ -528,15 +524,15 @@ static void marginal_costs_are_those_of_the_request(void)
     ms_brain_free(&brain);
 }
 
-/* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where each is scored alone. */
+/* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where neighbours are others'. */
 static void rows_are_gathered_where_neighbours_follow(void)
 {
     static packed page;
     for (int c = 0; c < 3; c++) {
-        const int is_alone = c == 1, again = c == 2;
+        const int is_in_turn = c != 1, again = c == 2;
         ms_brain brain;
         ms_predictor predictor;
-        make_learning(&brain, &predictor, MODELS, is_alone ? 1 : MS_BLOCK);
+        make_learning(&brain, &predictor, MODELS, is_in_turn);
         pack(&page, 0, REQUESTS);
         ms_brain_turn_page(&brain);
         if (again) {
@@ -550,31 +546,7 @@ static void rows_are_gathered_where_neighbours_follow(void)
     }
 }
 
-/* The first block has 32; after a step it goes one by one for 4 requests, then by 32 again, then by twice as many. */
-static void blocks_are_short_after_a_step(void)
-{
-    static packed page;
-    ms_brain brain;
-    ms_predictor predictor;
-    double x[FEATURES], labels[MODELS] = {1.0, 0.0, 1.0, 0.0, 1.0};
-    make_learning(&brain, &predictor, MODELS, MS_BLOCK);
-    fill(x, FEATURES, 5);
-    pack(&page, 0, REQUESTS);
-    ms_brain_turn_page(&brain);
-    ms_brain_decide(&brain, &page.view, 0, 0, 0, no_loads);
-    CHECK(brain.scored[0].length == 32 && brain.scored[0].end == 32);
-    ms_predictor_learn(&predictor, x, labels);
-    for (int64_t i = 1; i < 40; i++) {
-        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
-        const int64_t length = brain.scored[0].length, end = brain.scored[0].end;
-        CHECK(length == (i < 5 ? 1 : i < 37 ? 32 : 64));
-        CHECK(end == (i < 5 ? i + 1 : i < 37 ? 37 : 101));
-    }
-    ms_predictor_free(&predictor);
-    ms_brain_free(&brain);
-}
-
-/* Of a few weights, right after a lesson on the last decision, if the row is there; nobody else's, and of no other
+/* Right after a lesson on the last decision, if the row is there; nobody else's, and of no other
  * weights. Who is not expected is scored when it is decided. */
 static void scores_begun_are_those_of_the_next_decision(void)
 {
@@ -582,7 +554,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make_learning(&brain, &predictor, FEW, MS_BLOCK);
+    make_learning(&brain, &predictor, FEW, 1);
     pack(&page, 0, N);
     ms_brain_turn_page(&brain);
     int used = 0;
@@ -596,7 +568,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
             predictor.bias[1] += 0.5; /* as a reconciliation does */
             ms_brain_turn_page(&brain);
         }
-        ms_predictor_score(&predictor, 0, FEW, features + i, REQUESTS, 1, 1, fresh, 1);
+        ms_predictor_score(&predictor, features + i, REQUESTS, 1, fresh, 1);
         if (i % 4 != 3) {
             ms_brain_expect(&brain, i);
             CHECK((brain.scored_request == i) == is_ahead);
@@ -616,7 +588,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
 }
 
 /* Features that are drawn when they are asked for are those of columns: for decisions in order, of earlier requests and of
- * another page, alone and in blocks, and for scores that are begun at a lesson. */
+ * another page, and for scores that are begun at a lesson. */
 static void drawn_features_give_the_same_decisions(void)
 {
     enum { N = 400, FEW = 4 };
@@ -630,7 +602,7 @@ static void drawn_features_give_the_same_decisions(void)
         ms_feature_rows drawn;
         CHECK(ms_feature_rows_init(&drawn, &law, FEATURES) == 0);
         for (int k = 0; k < 2; k++) {
-            make_learning(&brains[k], &predictors[k], FEW, MS_BLOCK);
+            make_learning(&brains[k], &predictors[k], FEW, 1);
         }
         for (int64_t first = 0; first < 2 * N; first += N) {
             pack(&page, first, N);
@@ -680,9 +652,9 @@ int main(void)
 {
     RUN(drawn_features_give_the_same_decisions);
     RUN(scores_begun_are_those_of_the_next_decision);
-    RUN(a_score_does_not_depend_on_its_block);
+    RUN(scores_are_made_by_the_weights_of_the_decision);
     RUN(a_step_does_not_depend_on_who_scored);
-    RUN(every_one_of_many_heads_keeps_its_own_scores);
+    RUN(every_one_of_many_heads_has_its_own_scores);
     RUN(without_a_predictor_every_score_is_a_half);
     RUN(a_policy_sees_its_request);
     RUN(known_costs_are_not_learnt);
@@ -695,6 +667,5 @@ int main(void)
     RUN(a_page_that_is_turned_forgets_the_last_scores);
     RUN(marginal_costs_are_those_of_the_request);
     RUN(rows_are_gathered_where_neighbours_follow);
-    RUN(blocks_are_short_after_a_step);
     return report();
 }

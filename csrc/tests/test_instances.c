@@ -179,7 +179,7 @@ static void scores_follow_a_reconciliation(void)
             const double weight = i < 2 ? 0.5 : 0.5 / count;
             CHECK(same_bits(own[0].weights[0], weight));
             double alone[MODELS];
-            ms_predictor_score(&own[0], 0, own[0].models, x + i, 4, 1, 1, alone, 1);
+            ms_predictor_score(&own[0], x + i, 4, 1, alone, 1);
             CHECK(same_bits(brain->scores[0], alone[0]) && alone[0] > 0.5);
             if (i == 1) {
                 ms_instances_reconcile(&instances);

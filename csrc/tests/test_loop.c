@@ -116,7 +116,7 @@ static void lessons_are_learnt_in_order(void)
         for (int64_t i = 0; i < 300; i++) {
             double score[MODELS], labels[MODELS] = {NAN, NAN};
             const double x[] = {s->features[i], s->features[300 + i]};
-            ms_predictor_score(&expected, 0, MODELS, x, 1, 1, 1, score, 1);
+            ms_predictor_score(&expected, x, 1, 1, score, 1);
             CHECK(same_bits(s->score[i], score[s->model[i]]));
             for (int m = 0; m < MODELS; m++) {
                 if (i % 4 == 1 || (every_answer && m == s->model[i])) {
@@ -398,11 +398,10 @@ static void routers_hear_of_the_next_page(void)
     make(&loop, &config, 1, MS_LEAST_LOADED);
     for (int i = 0; i < 2; i++) {
         loop.instances.brain[i].scored_request = 5;
-        loop.instances.brain[i].scored[1].end = 7;
     }
     ms_loop_turn_page(&loop, &sheets[0].page);
     for (int i = 0; i < 2; i++) {
-        CHECK(loop.instances.brain[i].scored_request == -1 && loop.instances.brain[i].scored[1].end == 0);
+        CHECK(loop.instances.brain[i].scored_request == -1);
     }
     CHECK(loop.page == &sheets[0].page && loop.next == 0);
     ms_run_free(&loop);
