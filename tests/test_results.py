@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from sklearn.metrics import log_loss, roc_auc_score
 from typing_extensions import get_type_hints, is_typeddict
 
-from messsim.results import record_frame, running, tally, timeline_frame
+from messsim.results import means, record_frame, running, timeline_frame
 from messsim.results.fields import fields_of
 from messsim.results.histogram import LogHistogram, ScoreHistogram
 from messsim.results.running import Running
@@ -462,7 +462,7 @@ def check_slo(s, spec, done, arrived, end_s) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_no_figure_depends_on_the_chunk(name, monkeypatch):
     """Bit for bit: sums run over blocks of their own, here of 50 requests."""
-    monkeypatch.setattr(tally, "BLOCK", 50)
+    monkeypatch.setattr(means, "requests_at_once", lambda _models: 50)
     summaries = []
     for chunk in (64, 100, 65_536):
         r = made(name, record={"chunk": chunk})
@@ -473,7 +473,7 @@ def test_no_figure_depends_on_the_chunk(name, monkeypatch):
 
 def test_blocks_change_sums_by_no_more_than_rounding(monkeypatch):
     whole = made("explores").summary
-    monkeypatch.setattr(tally, "BLOCK", 7)
+    monkeypatch.setattr(means, "requests_at_once", lambda _models: 7)
     parts = made("explores").summary
     assert parts["requests"] == whole["requests"]
     assert parts["models"][0]["answered"] == whole["models"][0]["answered"]

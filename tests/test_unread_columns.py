@@ -7,6 +7,7 @@ from builders import model, run, scenario
 from messsim import _core
 from messsim.scenario import Scenario, parse
 from messsim.workload import Workload
+from messsim.workload.chunk import requests_at_once
 
 GEOMETRIC = {"kind": "geometric", "mean": 40.0, "max": 90}
 
@@ -70,6 +71,16 @@ def test_a_column_that_no_model_has_is_refused():
 def test_chunks_are_as_long_as_their_features_allow(features, record, size):
     data = scenario(features={"kind": "difficulty", "dimensions": features}, record=record)
     assert Workload(parse(data)).chunk_size == size
+
+
+@pytest.mark.parametrize(("models", "most"), [(1, 65_536), (31, 65_536), (64, 32_760), (256, 8_184)])
+def test_columns_of_many_models_are_shorter_and_no_power_of_two_apart(models, most):
+    """16 MiB a kind: what is larger is given back to the system and cleared each time (csrc/memory.c)."""
+    assert requests_at_once(models) == most
+    assert most == 65_536 or (most // 8) % 2 == 1
+    data = zoo(4)
+    data["models"] = [model(f"m{k}", 0.5, cost_per_request=1.0 + k) for k in range(models)]
+    assert Workload(parse(data)).chunk_size == most
 
 
 def test_the_core_takes_as_many_models_as_a_scenario():

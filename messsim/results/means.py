@@ -8,14 +8,13 @@ from messsim.engines.records import STATUS
 from messsim.scenario import Scenario
 from messsim.summary import LATENCIES, Energy
 from messsim.summary import Latencies as LatenciesSummary
+from messsim.workload.chunk import requests_at_once
 
 from .blocks import Block, Blocks
 from .histogram import BINS, BINS_PER_OCTAVE, LEAST, LogHistogram
 from .sums import Sums
 
-__all__ = ["BLOCK", "Latencies", "LatencyMeans", "Means", "energy_of"]
-
-BLOCK = 65_536  # requests that are summed at once: the size of a chunk by default, so that nothing is copied
+__all__ = ["Latencies", "LatencyMeans", "Means", "energy_of"]
 
 
 class LatencyMeans(TypedDict):
@@ -52,13 +51,14 @@ class Latencies:
 class Means(Sums):
     """Sums over the records of a run with servers; `add` is the sink of an engine.
 
-    After `close` the sums are those of all records. They are summed `block` at a time: their last bits depend on it.
+    After `close` the sums are those of all records. They are summed `block` at a time, on which their last bits depend:
+    unless given so many as a chunk has by default, so that nothing is copied.
     """
 
-    def __init__(self, scenario: Scenario, block: int = BLOCK, bins: int = 1) -> None:
+    def __init__(self, scenario: Scenario, block: int | None = None, bins: int = 1) -> None:
         super().__init__(len(STATUS), len(scenario.models), len(scenario.alphas))
         self._scenario = scenario
-        self._blocks = Blocks(block)
+        self._blocks = Blocks(block or requests_at_once(len(scenario.models)))
         self.latencies = Latencies(scenario.warmup, bins=bins)
 
     def add(self, chunk: RecordChunk) -> None:

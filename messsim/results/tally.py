@@ -18,7 +18,7 @@ from messsim.workload.chunk import Floats
 from .applicability import refusal
 from .blocks import Block
 from .histogram import BINS, LogHistograms, ScoreHistogram
-from .means import BLOCK, Latencies, Means
+from .means import Latencies, Means
 from .running import Running
 from .steady import Batches
 from .windows import windows_of
@@ -75,7 +75,7 @@ class Tally(Means):
     Records are summed `block` at a time: their last bits depend on it.
     """
 
-    def __init__(self, scenario: Scenario, block: int = BLOCK) -> None:
+    def __init__(self, scenario: Scenario, block: int | None = None) -> None:
         super().__init__(scenario, block, BINS)
         self._alphas = np.array(scenario.alphas)
         self._alike: Floats = np.empty(0)

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from .arrays import Floats, Ints, Numbers
 from .prompts import Paths, Turns
 
-__all__ = ["Chunk", "Floats", "Ints", "Numbers", "joined", "selected"]
+__all__ = ["Chunk", "Floats", "Ints", "Numbers", "joined", "requests_at_once", "selected"]
+
+
+def requests_at_once(models: int) -> int:
+    """Requests to draw and to sum at once: 65,536, or about so many that a column a model takes 16 MiB.
+
+    Memory for larger columns is given back to the system each time, which clears its pages before they are used again
+    (csrc/memory.c). Columns of many models lie no power of two apart: the values of one request, a column each, would
+    take the same few places of the processor's cache.
+    """
+    return min(65_536, 2**21 // models - 8)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from . import expectations
 from .answers import problems_of_answers
 from .arrivals import ArrivalSource, TraceArrivals, rate_arrivals
 from .chance import Chance
-from .chunk import Chunk, Floats, Ints, joined
+from .chunk import Chunk, Floats, Ints, joined, requests_at_once
 from .composing import Composing
 from .drawing import Drawing
 from .expectations import Rates
@@ -250,13 +250,14 @@ class Workload:
 
     @property
     def chunk_size(self) -> int:
-        """Requests to draw at once: record.chunk, or so many that their features take 32 MiB, within limits.
+        """Requests to draw at once: record.chunk, or so many that features and columns a model take little memory.
 
         Larger chunks leave the cache, and their pages are new every time.
         """
         size = self.scenario.record.chunk
         if size is None:
-            size = min(self.most_at_once or 65_536, max(1_024, 2**22 // max(self.features, 1)))
+            most = self.most_at_once or requests_at_once(len(self.scenario.models))
+            size = min(most, max(1_024, 2**22 // max(self.features, 1)))
         return size
 
     @property
