@@ -51,22 +51,26 @@ def ridge_state(models: int, features: int, ridge: float) -> NDArray[np.float64]
 def ridge_learn(models, dimensions, features, labels, state):  # type: ignore[no-untyped-def]
     """Recursive least squares: the inverse by Sherman and Morrison, the weights by the gain times the residual."""
     n = dimensions + 1
-    gain = np.empty(n)
+    x, gain = np.ones(n), np.empty(n)
+    x[:dimensions] = features
     for m in range(models):
         if np.isnan(labels[m]):
             continue
-        inverse = m * (n * n + n)
-        weights = inverse + n * n
-        spread, predicted = 1.0, state[weights + dimensions]
-        for j in range(dimensions):
-            predicted += state[weights + j] * features[j]
+        inverse = state[m * (n * n + n) :][: n * n]
+        weights = state[m * (n * n + n) + n * n :][:n]
+        gain[:] = 0.0
         for i in range(n):
-            gain[i] = state[inverse + i * n + dimensions]
-            for j in range(dimensions):
-                gain[i] += state[inverse + i * n + j] * features[j]
-            spread += gain[i] * (features[i] if i < dimensions else 1.0)
-        for i in range(n):
-            state[weights + i] += gain[i] / spread * (labels[m] - predicted)
+            row = inverse[i * n :][:n]  # slices need no look at negative indices, so that the loop is vectorised
             for j in range(n):
-                state[inverse + i * n + j] -= gain[i] * gain[j] / spread
+                gain[j] += x[i] * row[j]
+        spread, predicted = 1.0, 0.0
+        for j in range(n):
+            predicted += weights[j] * x[j]
+            spread += gain[j] * x[j]
+        share = 1.0 / spread
+        for i in range(n):
+            weights[i] += gain[i] * share * (labels[m] - predicted)
+            row = inverse[i * n :][:n]
+            for j in range(n):
+                row[j] -= gain[i] * gain[j] * share
     return 0

@@ -10,6 +10,8 @@ and learns from that answer alone.
 
 import math
 
+import numpy as np
+
 from messsim.scenario.routing import Router
 
 from .bandit import priced_bandit
@@ -21,16 +23,21 @@ __all__ = ["build"]
 def decide(models, dimensions, queue, costs, features, params, state):  # type: ignore[no-untyped-def]
     """params: eta, mean cost, width."""
     n = dimensions + 1
+    x, product = np.ones(n), np.empty(n)
+    x[:dimensions] = features
     chosen, least = 0, math.inf
     for m in range(models):
-        inverse = m * (n * n + n)
-        weights = inverse + n * n
-        mean, variance = 0.0, 0.0
+        inverse = state[m * (n * n + n) :][: n * n]
+        weights = state[m * (n * n + n) + n * n :][:n]
+        product[:] = 0.0
         for i in range(n):
-            x = features[i] if i < dimensions else 1.0
-            mean += state[weights + i] * x
+            row = inverse[i * n :][:n]  # slices need no look at negative indices, so that the loop is vectorised
             for j in range(n):
-                variance += x * state[inverse + i * n + j] * (features[j] if j < dimensions else 1.0)
+                product[j] += x[i] * row[j]
+        mean, variance = 0.0, 0.0
+        for j in range(n):
+            mean += weights[j] * x[j]
+            variance += product[j] * x[j]
         bound = min(1.0, max(0.0, mean + params[2] * math.sqrt(max(0.0, variance))))
         value = costs[m] / params[1] - params[0] * queue * bound
         if value < least:

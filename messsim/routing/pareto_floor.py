@@ -41,17 +41,22 @@ def decide(tenant, models, dimensions, costs, features, params, state):  # type:
     clock = models * size
     state[clock] += 1.0
     price = state[clock + 2 + 2 * tenant]
+    x, product = np.ones(n), np.empty(n)
+    x[:dimensions] = features
     chosen, least = 0, math.inf
     for m in range(models):
-        inverse = m * size
-        weights = inverse + n * n
-        mean, variance = 0.0, 0.0
+        inverse = state[m * size :][: n * n]
+        weights = state[m * size + n * n :][: n + 2]
+        product[:] = 0.0
         for i in range(n):
-            x = features[i] if i < dimensions else 1.0
-            mean += state[weights + i] * x
+            row = inverse[i * n :][:n]  # slices need no look at negative indices, so that the loop is vectorised
             for j in range(n):
-                variance += x * state[inverse + i * n + j] * (features[j] if j < dimensions else 1.0)
-        idle = state[clock] - max(state[weights + n], state[weights + n + 1])
+                product[j] += x[i] * row[j]
+        mean, variance = 0.0, 0.0
+        for j in range(n):
+            mean += weights[j] * x[j]
+            variance += product[j] * x[j]
+        idle = state[clock] - max(weights[n], weights[n + 1])
         variance *= min(MOST, params[2] ** -idle)
         bound = min(1.0, max(0.0, mean + params[1] * math.sqrt(max(0.0, variance))))
         value = costs[m] / params[0] - price * bound
@@ -75,28 +80,31 @@ def learn(models, dimensions, features, labels, params, state):  # type: ignore[
     n = dimensions + 1
     size = n * n + n + 2
     clock = models * size
-    gain = np.empty(n)
+    x, gain = np.ones(n), np.empty(n)
+    x[:dimensions] = features
     for m in range(models):
         if np.isnan(labels[m]):
             continue
-        inverse = m * size
-        weights = inverse + n * n
-        discount = max(1.0 / MOST, params[2] ** (state[clock] - state[weights + n]))
-        spread, predicted = 1.0, state[weights + dimensions]
-        for j in range(dimensions):
-            predicted += state[weights + j] * features[j]
-        for i in range(n * n):
-            state[inverse + i] /= discount
+        inverse = state[m * size :][: n * n]
+        weights = state[m * size + n * n :][: n + 2]
+        discount = max(1.0 / MOST, params[2] ** (state[clock] - weights[n]))
+        inverse /= discount
+        gain[:] = 0.0
         for i in range(n):
-            gain[i] = state[inverse + i * n + dimensions]
-            for j in range(dimensions):
-                gain[i] += state[inverse + i * n + j] * features[j]
-            spread += gain[i] * (features[i] if i < dimensions else 1.0)
-        for i in range(n):
-            state[weights + i] += gain[i] / spread * (labels[m] - predicted)
+            row = inverse[i * n :][:n]
             for j in range(n):
-                state[inverse + i * n + j] -= gain[i] * gain[j] / spread
-        state[weights + n] = state[clock]
+                gain[j] += x[i] * row[j]
+        spread, predicted = 1.0, 0.0
+        for j in range(n):
+            predicted += weights[j] * x[j]
+            spread += gain[j] * x[j]
+        share = 1.0 / spread
+        for i in range(n):
+            weights[i] += gain[i] * share * (labels[m] - predicted)
+            row = inverse[i * n :][:n]
+            for j in range(n):
+                row[j] -= gain[i] * gain[j] * share
+        weights[n] = state[clock]
     return 0
 
 

@@ -8,6 +8,8 @@ probability, the draw is cut to [0, 1]. Cost enters as in `linucb`: argmin_m E_m
 
 import math
 
+import numpy as np
+
 from messsim.scenario.routing import Router
 
 from .bandit import priced_bandit
@@ -19,16 +21,21 @@ __all__ = ["build"]
 def decide(models, dimensions, queue, costs, features, uniforms, params, state):  # type: ignore[no-untyped-def]
     """params: eta, mean cost, width; two uniforms a model make a normal deviate (Box and Muller, 1958)."""
     n = dimensions + 1
+    x, product = np.ones(n), np.empty(n)
+    x[:dimensions] = features
     chosen, least = 0, math.inf
     for m in range(models):
-        inverse = m * (n * n + n)
-        weights = inverse + n * n
-        mean, variance = 0.0, 0.0
+        inverse = state[m * (n * n + n) :][: n * n]
+        weights = state[m * (n * n + n) + n * n :][:n]
+        product[:] = 0.0
         for i in range(n):
-            x = features[i] if i < dimensions else 1.0
-            mean += state[weights + i] * x
+            row = inverse[i * n :][:n]  # slices need no look at negative indices, so that the loop is vectorised
             for j in range(n):
-                variance += x * state[inverse + i * n + j] * (features[j] if j < dimensions else 1.0)
+                product[j] += x[i] * row[j]
+        mean, variance = 0.0, 0.0
+        for j in range(n):
+            mean += weights[j] * x[j]
+            variance += product[j] * x[j]
         normal = math.sqrt(-2.0 * math.log(uniforms[2 * m])) * math.cos(2.0 * math.pi * uniforms[2 * m + 1])
         draw = min(1.0, max(0.0, mean + params[2] * math.sqrt(max(0.0, variance)) * normal))
         value = costs[m] / params[1] - params[0] * queue * draw
