@@ -228,6 +228,7 @@ PROMISE = {
     "alpha": 0.6,
     "best_model": 0.55,
     "any_model": 0.9,
+    "most": 0.9,
     "single_model": None,
     "reachable": True,
 }

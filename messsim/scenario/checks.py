@@ -478,8 +478,8 @@ def _reach(s: Parts, means: list[float]) -> Iterator[str]:
     for tenant in s.promises:
         if tenant.alpha is not None and tenant.alpha > best:
             yield (
-                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: it can only be met "
-                "as far as the router predicts which model is right"
+                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: only a router "
+                "that foresees which model is right can keep it"
             )
 
 

@@ -196,6 +196,10 @@ class Workload:
         """Mean satisfaction by the best answer of all models: no router can satisfy more."""
         return expectations.any_satisfied(self.scenario, self.table, self.spans)
 
+    def most_satisfied(self) -> float:
+        """The most that a router which sees no outcome beforehand can satisfy on average."""
+        return expectations.most_satisfied(self.scenario, self.table, self.spans)
+
     def mean_rate_rps(self) -> float | None:
         """Mean arrival rate of a law outside all phases, or of the rows of a trace that the run takes; requests/s.
 

@@ -41,8 +41,9 @@ def check(scenario: Scenario) -> Checklist:
     -------
     Checklist
         All means are over the requests that the run will have, phases and repetitions of files included.
-        `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
-        router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
+        `models`: mean satisfaction and known cost. `promises`: alpha against the best model, against a
+        router that always knows who is right, and against `most`, what one can satisfy that knows what the policy may
+        know. `pools`: requests a second that each can sustain, and its load: on
         average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
         busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`study.simulation.worth`).
         `problems`: why the study cannot work, promises out of reach and pools whose load is over 1, and
@@ -175,14 +176,16 @@ def _models(setup: Setup) -> list[CheckedModel]:
 
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
-    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
+    means, best, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
+    most = best if "outcomes" in setup.policy.needs else w.most_satisfied()
     single = [best_single(means, costs, alpha) for alpha in s.alphas]
     return [
         {
             "tenant": t.name,
             "alpha": t.alpha,
             "best_model": max(means),
-            "any_model": most,
+            "any_model": best,
+            "most": most,
             "single_model": None if m is None else s.model_names[m],
             "reachable": not falls_short(most, alpha),
         }
@@ -227,11 +230,21 @@ def _pool(
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
     return [
-        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: all "
-        f"models together satisfy {p['any_model']:.2%}"
+        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: "
+        f"{_most(p)}"
         for p in promises
         if not p["reachable"]
     ]
+
+
+def _most(promise: CheckedPromise) -> str:
+    """Why no router can satisfy more."""
+    if promise["most"] < promise["any_model"]:
+        return (
+            f"the best model satisfies {promise['most']:.2%}, and nothing that a router sees tells where another "
+            "satisfies more often"
+        )
+    return f"all models together satisfy {promise['any_model']:.2%}"
 
 
 def _overloaded(pools: list[CheckedPool]) -> list[str]:
