@@ -113,7 +113,7 @@ def test_durations_of_parquet(tmp_path):
 def test_what_is_likely_wrong_with_times_is_told(tmp_path):
     days = [45_000.0 + s / 86_400 for s in TIMES]
     (note,) = requests(tmp_path, "f.csv", table(days)).notes
-    assert "days of a spreadsheet: --time-format d" in note
+    assert "days of a spreadsheet or Julian dates: --time-format d" in note
     note, _ = requests(tmp_path, "g.csv", table([0, 1, 2], head="t_hours"), TraceColumns("t_hours", "p", "o")).notes
     assert "read as hours, by its name" in note
     with pytest.raises(DataError, match="expected a date with its year too"):
