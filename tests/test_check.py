@@ -334,3 +334,34 @@ def test_a_real_gpu_without_an_engine_is_told_where_first_tokens_are_judged(serv
     notes = [n for n in check(made)["notes"] if "engine" in n]
     assert len(notes) == count
     assert all(n.startswith("8b: no engine is named") for n in notes)
+
+
+# ---- the busiest minute ---------------------------------------------------------------------------------------------
+
+
+def rush(tmp_path, rows, **changes):
+    """What `check` says of the pool of one model that serves the rows (time, prompt, answer) of a trace."""
+    lines = ["arrival_s,prompt_tokens,output_tokens", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "t.csv")}
+    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    made = scenario(arrivals=trace, tokens=tokens, models=[model("a", 0.8)], requests=None, **changes)
+    return check(parse(made))["pools"][0]
+
+
+@pytest.mark.parametrize("long", ["first", "last"])
+def test_the_busiest_minute_is_judged_by_the_lengths_that_come_in_it(tmp_path, long):
+    """Sixty requests in one minute, thirty in the next: where the long answers are is the higher load."""
+    burst = [(k, 1, 30) for k in range(60)]
+    rest = [(60 + k, 1, 3) for k in range(0, 60, 2)]
+    if long == "last":
+        burst, rest = [(t, p, 3) for t, p, _ in burst], [(t, p, 30) for t, p, _ in rest]
+    ends = [(180, 1, 3)]
+    mixed, alone = rush(tmp_path, [*burst, *rest, *ends]), rush(tmp_path, [(k, 1, 30) for k in range(60)])
+    rate_rps = {"first": 1.0, "last": 0.5}[long]
+    assert mixed["peak_load"] == pytest.approx(rate_rps / alone["capacity_rps"])
+
+
+def test_a_trace_of_a_minute_has_no_busier_one(tmp_path):
+    pool = rush(tmp_path, [(k, 1, 3 + 30 * (k < 20)) for k in range(60)])
+    assert pool["peak_load"] == pytest.approx(pool["load"], rel=1 / 50)

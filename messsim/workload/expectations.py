@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .arrivals import ArrivalSource
     from .table import OutcomeTable
 
-__all__ = ["Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "most_satisfied", "rates"]
+__all__ = ["WINDOW_S", "Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "most_satisfied", "rates"]
 
 STEPS = 16  # midpoints at which a gradual change is looked at
 WINDOW_S = 60.0

@@ -218,7 +218,7 @@ def _pool(
         "capacity_rps": capacity,
         "offered_rps": offered,
         "load": offered / capacity if offered is not None and capacity else None,
-        "peak_load": peak / capacity if peak is not None and capacity else None,
+        "peak_load": _peak_load(setup, pool, share * part, peak, capacity),
         "utilization_in_probe": model["utilization"],
         "batch": batch,
         "few": FEW,
@@ -226,6 +226,19 @@ def _pool(
         "energy_measured": pool.energy_measured,
         "start": start_of(pool),
     }
+
+
+def _peak_load(
+    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None
+) -> float | None:
+    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute."""
+    if peak_rps is None or not capacity_rps:
+        return None
+    loads = [
+        rps * share / (pool.replicas * _sustained(setup, pool, *setup.workload.mean_tokens(span, pool.model)))
+        for rps, span in setup.workload.rushes()
+    ]
+    return max(loads, default=peak_rps / capacity_rps)
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
@@ -299,11 +312,19 @@ def _rate(workers: int, mean_s: float) -> float:
 def sustained_rps(setup: Setup, pool: PoolPlan) -> float:
     """Requests a second of one replica at saturation."""
     w = setup.workload
+    prompt, output = w.mean_prompt_tokens(), w.mean_output_tokens(pool.model)
+    squares = w.mean_square_prompt_tokens(), w.mean_square_output_tokens(pool.model)
+    return _sustained(setup, pool, prompt, output, *squares)
+
+
+def _sustained(
+    setup: Setup, pool: PoolPlan, prompt: float, output: float, prompt_square: float, output_square: float
+) -> float:
     return saturation_rps(
         pool,
-        w.mean_prompt_tokens(),
-        w.mean_output_tokens(pool.model),
-        prompt_square=w.mean_square_prompt_tokens(),
-        output_square=w.mean_square_output_tokens(pool.model),
-        limit_tokens=w.mean_limit_tokens(),
+        prompt,
+        output,
+        prompt_square=prompt_square,
+        output_square=output_square,
+        limit_tokens=setup.workload.mean_limit_tokens(),
     )
