@@ -281,6 +281,6 @@ def test_what_python_prints_is_told(text, of_python):
     ],
 )
 def test_what_javascript_has_and_json_has_not_is_told(text, hint):
-    with pytest.raises(ValueError, match=r"^row 1 is no JSON object") as told:
+    with pytest.raises(ValueError, match=r"^row 1 is no JSON object") as error:
         Documents.read(text)
-    assert re.search(r"\(char \d+\)(.*)$", str(told.value))[1] == hint
+    assert re.search(r"\(char \d+\)(.*)$", str(error.value))[1] == hint
