@@ -125,7 +125,19 @@ def what_is_wrong(error: ValueError) -> str:
     """What JSON or TOML that cannot be read has: what its reader says, or a number of more digits than Python reads."""
     if type(error) is ValueError:
         return f"a number has over {sys.get_int_max_str_digits():,} digits"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error}{_not_of_json(error.doc[: error.pos + 1], error.doc[error.pos :])}"
     return str(error)
+
+
+def _not_of_json(before: str, after: str) -> str:
+    """What of JavaScript or Python JSON has not, where its reader stopped: commas at the end, comments."""
+    if after.startswith(("//", "/*", "#")):
+        return "; JSON has no comments: expected it without"
+    end = after.lstrip(", \t\r\n")[:1]  # the reader stops at the comma, or behind it
+    if end and end in "]}" and before.rstrip("]} \t\r\n").endswith(","):
+        return f"; JSON has no comma before {end}: expected it without"
+    return ""
 
 
 def read_bytes(path: Path, most: int) -> bytes:

@@ -187,7 +187,7 @@ def test_rows_of_a_sweep_stand_by_point_and_replication(failing, tmp_path):
 
 def test_a_promise_out_of_reach_is_named_by_its_tenant_where_there_are_several():
     promises = [
-        {"tenant": name, "alpha": alpha, "reachable": alpha < 0.8, "best_model": 0.6, "any_model": 0.75}
+        {"tenant": name, "alpha": alpha, "reachable": alpha < 0.8, "best_model": 0.6, "any_model": 0.75, "most": 0.75}
         for name, alpha in (("x", 0.9), ("y", 0.7), ("z", 0.95))
     ]
     because = "out of reach: all models together satisfy 75.00%"

@@ -1,5 +1,6 @@
 """Results of GuideLLM as points of a server, in the shapes of its versions."""
 
+import gzip
 import json
 
 import pytest
@@ -136,4 +137,19 @@ def test_other_files_with_that_key_are_none(tmp_path, text):
 def test_a_mean_that_is_missing_is_told_by_its_name(tmp_path):
     file = result(tmp_path, benchmark(ONE), benchmark(TWO, prompt_token_count=None))
     with pytest.raises(DataError, match=r"has a benchmark without metrics\.prompt_token_count\.successful\.mean; exp"):
+        read_measurements(file)
+
+
+@pytest.mark.parametrize("name", ["benchmarks.json.gz", "b.jsonl", "guidellm.log", "B.JSON"])
+def test_results_are_read_whatever_the_file_is_called_and_packed(tmp_path, name):
+    text = result(tmp_path, benchmark(ONE), benchmark(TWO, 1.5)).read_bytes()
+    (file := tmp_path / name).write_bytes(gzip.compress(text, mtime=0) if name.endswith(".gz") else text)
+    assert read_measurements(file).rows.clients == [1, 2]
+
+
+def test_csv_of_guidellm_is_told_for_what_it_is(tmp_path):
+    """Its header takes three rows: groups, names and units."""
+    head = "Run Info,Benchmark,Timings,Request Latency\nRun ID,Type,Duration,Successful Sec\n,,Sec,Mean\n"
+    (file := tmp_path / "benchmarks.csv").write_text(head + "a,generative,1.5,0.25\n")
+    with pytest.raises(DataError, match=r"is the CSV of GuideLLM; expected its benchmarks.json"):
         read_measurements(file)

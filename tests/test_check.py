@@ -32,7 +32,7 @@ def test_a_pool_is_overloaded_above_its_capacity_not_at_it():
 
 
 def promised(name, *, reachable, alpha=0.9):
-    return {"tenant": name, "alpha": alpha, "any_model": 0.75, "reachable": reachable}
+    return {"tenant": name, "alpha": alpha, "any_model": 0.75, "most": 0.75, "reachable": reachable}
 
 
 def test_a_promise_out_of_reach_names_its_tenant_among_several():
@@ -62,6 +62,48 @@ def test_a_promise_that_no_model_keeps_has_no_single_one():
     assert promise["single_model"] is None
     assert not promise["reachable"]
     assert promise["best_model"] == pytest.approx(0.5)
+
+
+OUTCOMES = "a,b,feature__x,prompt_tokens,cost__a,cost__b\n1,0,0,10,1,2\n0,1,1,2000,1,2\n0,1,1,2000,1,2\n1,0,0,10,1,2\n"
+
+
+def of_table(tmp_path, *, features="none", **changes):
+    """Two models of which each is right on half of the rows, the one where the other is wrong."""
+    (tmp_path / "t.csv").write_text(OUTCOMES)
+    models = [model(n, None, column=n, cost_per_request=cost) for n, cost in (("a", 1.0), ("b", 2.0))]
+    law = {"kind": "table", "file": str(tmp_path / "t.csv")} | changes.pop("satisfaction", {})
+    base = {"models": models, "satisfaction": law, "features": {"kind": features}, "sla": {"alpha": 0.6}}
+    return settings(**base | changes)
+
+
+def test_what_no_router_can_tell_apart_bounds_what_it_satisfies(tmp_path):
+    """By item response theory the ablest model is the best at every difficulty, whatever features say of it."""
+    laws = [{"kind": "none"}, {"kind": "difficulty", "signal": 0.0}, {"kind": "difficulty", "signal": 1.0}]
+    made = [settings(sla={"alpha": 0.82}, features=law) for law in laws] + [of_table(tmp_path)]
+    for setup, best, alpha in zip(made, [0.8, 0.8, 0.8, 0.5], ["0.82"] * 3 + ["0.6"], strict=True):
+        (promise,) = checking._promises(setup)
+        assert promise["most"] == pytest.approx(best)
+        assert promise["any_model"] > promise["alpha"]
+        assert checking._broken_promises([promise]) == [
+            f"sla.alpha = {alpha}: out of reach: the best model satisfies {best:.2%}, and nothing that a router sees "
+            "tells where another satisfies more often"
+        ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": "table"},
+        {"satisfaction": {"costs": "cost__{column}"}},
+        {"satisfaction": {"order": "file"}},
+        {"tokens": {"prompt": {"kind": "table"}}},
+        {"router": {"policy": "oracle"}},
+    ],
+)
+def test_what_a_router_may_tell_apart_does_not(tmp_path, changes):
+    (promise,) = checking._promises(of_table(tmp_path, **changes))
+    assert promise["most"] == promise["any_model"] == 1.0
+    assert promise["reachable"]
 
 
 @pytest.mark.parametrize(
@@ -292,3 +334,34 @@ def test_a_real_gpu_without_an_engine_is_told_where_first_tokens_are_judged(serv
     notes = [n for n in check(made)["notes"] if "engine" in n]
     assert len(notes) == count
     assert all(n.startswith("8b: no engine is named") for n in notes)
+
+
+# ---- the busiest minute ---------------------------------------------------------------------------------------------
+
+
+def rush(tmp_path, rows, **changes):
+    """What `check` says of the pool of one model that serves the rows (time, prompt, answer) of a trace."""
+    lines = ["arrival_s,prompt_tokens,output_tokens", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "t.csv")}
+    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    made = scenario(arrivals=trace, tokens=tokens, models=[model("a", 0.8)], requests=None, **changes)
+    return check(parse(made))["pools"][0]
+
+
+@pytest.mark.parametrize("long", ["first", "last"])
+def test_the_busiest_minute_is_judged_by_the_lengths_that_come_in_it(tmp_path, long):
+    """Sixty requests in one minute, thirty in the next: where the long answers are is the higher load."""
+    burst = [(k, 1, 30) for k in range(60)]
+    rest = [(60 + k, 1, 3) for k in range(0, 60, 2)]
+    if long == "last":
+        burst, rest = [(t, p, 3) for t, p, _ in burst], [(t, p, 30) for t, p, _ in rest]
+    ends = [(180, 1, 3)]
+    mixed, alone = rush(tmp_path, [*burst, *rest, *ends]), rush(tmp_path, [(k, 1, 30) for k in range(60)])
+    rate_rps = {"first": 1.0, "last": 0.5}[long]
+    assert mixed["peak_load"] == pytest.approx(rate_rps / alone["capacity_rps"])
+
+
+def test_a_trace_of_a_minute_has_no_busier_one(tmp_path):
+    pool = rush(tmp_path, [(k, 1, 3 + 30 * (k < 20)) for k in range(60)])
+    assert pool["peak_load"] == pytest.approx(pool["load"], rel=1 / 50)

@@ -89,14 +89,15 @@ def test_lines_of_messages_are_cut_in_their_middle():
     assert _in_short(f"one\n{long}") == f"one\n{'a' * 1000} ... {'a' * 499}{'b' * 501}"
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "x", "", "1.5"])
+@pytest.mark.parametrize("threads", ["0", "-1", "x", "", "1.5", "1025", "99999"])
 def test_a_number_of_threads_that_polars_would_not_take_is_told(monkeypatch, threads):
     monkeypatch.setenv("POLARS_MAX_THREADS", threads)
     with pytest.raises(OutputError) as caught:
         _check_surroundings()
-    assert str(caught.value) == f"POLARS_MAX_THREADS={threads}: expected a whole number, at least 1, or none"
-    monkeypatch.setenv("POLARS_MAX_THREADS", "1")
-    _check_surroundings()
+    assert str(caught.value) == f"POLARS_MAX_THREADS={threads}: expected a whole number from 1 to 1,024, or none"
+    for fine in ("1", "1024"):
+        monkeypatch.setenv("POLARS_MAX_THREADS", fine)
+        _check_surroundings()
 
 
 def test_too_little_memory_is_told(monkeypatch):

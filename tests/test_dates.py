@@ -148,15 +148,15 @@ def test_places_are_zones_too_each_in_its_row():
     assert parsed("2024-05-06 12:00 Europe/Nowhere") is None
 
 
-@pytest.mark.parametrize("before", [None, 0])
+@pytest.mark.parametrize("before", [None, (0, False)])
 def test_times_that_come_twice_are_the_first_until_the_clock_goes_back(before):
     """The clocks of Berlin go back from three to two on 27 October 2024."""
     minutes = [110, 130, 170, 125, 175, 181]
     local = np.array([ns_of(2024, 10, 27) + m * 60 * 10**9 for m in minutes])
     late = np.array([False, False, False, True, True, True])
-    utc, twice, never = local_to_utc(local, "Europe/Berlin", before)
+    utc, twice, _, never = local_to_utc(local, "Europe/Berlin", before)
     assert twice.tolist() == [False, True, True, True, True, False]
     assert not never.any()
     assert ((local - utc) // (3600 * 10**9)).tolist() == np.where(late, 1, 2).tolist()
-    utc, _, _ = local_to_utc(local[1:3], "Europe/Berlin", int(local[2]))  # the row before was later
+    utc, *_ = local_to_utc(local[1:3], "Europe/Berlin", (int(local[2]), False))  # the row before was later
     assert ((local[1:3] - utc) // (3600 * 10**9)).tolist() == [1, 1]

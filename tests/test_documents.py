@@ -1,6 +1,7 @@
 """Rows out of JSON of any shape, without files: what is a value, what is noise, and which list holds the rows."""
 
 import json
+import re
 
 import pytest
 
@@ -264,3 +265,22 @@ def test_what_python_prints_is_told(text, of_python):
     with pytest.raises(ValueError, match="no JSON object") as error:
         Documents.read(text)
     assert ("json.dumps writes JSON" in str(error.value)) is of_python
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[{"a": 1}, {"a": 2},\n]', "; JSON has no comma before ]: expected it without"),
+        ('{"a": 1 ,\n}', "; JSON has no comma before }: expected it without"),
+        ('{"a": [1, 2, ], "b": 3}', "; JSON has no comma before ]: expected it without"),
+        ('{"a": 1, // one\n"b": 2}', "; JSON has no comments: expected it without"),
+        ('{"a": 1,\n# one\n"b": 2}', "; JSON has no comments: expected it without"),
+        ('[{"a": 1}, /* one */ {"a": 2}]', "; JSON has no comments: expected it without"),
+        ('[{"a": 1}', ""),
+        ('{"a": 1 "b": 2}', ""),
+    ],
+)
+def test_what_javascript_has_and_json_has_not_is_told(text, hint):
+    with pytest.raises(ValueError, match=r"^row 1 is no JSON object") as error:
+        Documents.read(text)
+    assert re.search(r"\(char \d+\)(.*)$", str(error.value))[1] == hint

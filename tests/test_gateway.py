@@ -164,6 +164,42 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     assert '"V": 3.0' in kept[0]
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble])
+def test_floats_of_any_length_can_be_saved(tmp_path, kind):
+    predictor = {"learning_rate": kind(0.25)}
+    options = {"V": kind(3), "c": kind(1), "discount": kind(0.5), "initial_queue": kind(2)}
+    ours = MessPlus(["a", "b"], 2, kind(0.5), predictor=predictor, **options)
+    ours.feedback(ours.route([kind(1), 2], {"a": kind(1), "b": 2}).request, kind(0.5))
+    ours.save(tmp_path / "r.json")
+    MessPlus.load(tmp_path / "r.json").save(tmp_path / "loaded.json")
+    assert (tmp_path / "r.json").read_text() == (tmp_path / "loaded.json").read_text()
+
+
+@pytest.mark.parametrize("label", [np.complex64(1), 1 + 0j, np.timedelta64(1, "s"), np.datetime64("2020"), "1", [1.0]])
+def test_labels_that_are_no_real_numbers_are_refused(label):
+    ours = MessPlus(["a"], 1, 0.5, c=0.0)
+    request = ours.route([1.0], [1]).request
+    refuse("expected a number from 0 to 1", lambda: ours.feedback(request, label))
+    refuse("expected a number from 0 to 1", lambda: ours.observe([1.0], "a", label))
+    assert ours.pending == 1
+
+
+@pytest.mark.parametrize("request_", [[0], np.array(0), {}, None, "0"])
+def test_what_is_no_number_of_a_request_does_not_wait(request_):
+    ours = MessPlus(["a"], 1, 0.5, c=0.0)
+    ours.route([1.0], [1])
+    refuse("does not wait for feedback", lambda: ours.feedback(request_, 1.0))
+    ours.forget(request_)
+    assert ours.pending == 1
+
+
+@pytest.mark.parametrize("rows", [[["x"]], [[1.0], [1.0, 2.0]], [[None]], [[1j]], [[10**400]], "x"])
+def test_lessons_that_are_no_numbers_are_refused(rows):
+    ours = MessPlus(["a"], 1, 0.5)
+    refuse("features: expected rows of numbers", lambda: ours.learn_from(rows, [[1.0]]))
+    refuse("satisfied: expected rows of numbers", lambda: ours.learn_from([[1.0]], rows))
+
+
 def test_the_oldest_are_forgotten_when_too_many_wait(tmp_path):
     ours = MessPlus(["a", "b"], 1, 0.7, max_pending=3)
     for k in range(5):

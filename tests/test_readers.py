@@ -396,10 +396,12 @@ def test_a_point_that_is_the_decimal_one_in_a_block_parts_no_thousands_of_tokens
         (["1,5 $", "0,25 $"], [1.5, 0.25]),
         (["1,234 USD", None], [1234, None]),
         (["3 EUR", "4€"], [None, None]),
+        (["€3", "€ 0.5", "£1", "¥2", "EUR 4", "CA$5", "1"], [None] * 6 + [1.0]),
+        (["US$1.5", "USD 2", "US $0.25", "$4"], [1.5, 2.0, 0.25, 4.0]),
         (["3 pieces", "4"], [None, 4.0]),
     ],
 )
-def test_a_currency_may_stand_behind_a_number_that_is_a_cost(texts, expected):
+def test_a_currency_may_stand_before_or_behind_a_number_that_is_a_cost(texts, expected):
     assert as_numbers(pl.Series(texts), money=True).to_list() == expected
 
 

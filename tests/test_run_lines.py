@@ -129,7 +129,7 @@ def test_without_servers_there_are_no_pools():
 
 @pytest.mark.parametrize(
     ("satisfaction", "promise", "style"),
-    [(0.6, 0.5, "green"), (0.5, 0.5, "green"), (0.49, 0.5, "yellow"), (None, 0.5, ""), (0.5, None, "")],
+    [(0.6, 0.5, "green"), (0.3, 0.1 + 0.2, "green"), (0.49, 0.5, "yellow"), (None, 0.5, ""), (0.5, None, "")],
 )
 def test_the_promise_is_green_where_it_holds(satisfaction, promise, style):
     assert live._style(snapshot(satisfaction=satisfaction, promise=promise)) == style
@@ -228,6 +228,7 @@ PROMISE = {
     "alpha": 0.6,
     "best_model": 0.55,
     "any_model": 0.9,
+    "most": 0.9,
     "single_model": None,
     "reachable": True,
 }

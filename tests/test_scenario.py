@@ -265,8 +265,8 @@ def test_notes_say_what_is_doubtful():
     assert notes_of(parse(scenario())) == []
     assert notes_of(parse(scenario(sla={"alpha": 0.8}))) == []  # the best model's own mean
     assert notes_of(parse(scenario(sla={"alpha": 0.9}))) == [
-        "alpha = 0.9 is above the best model's mean satisfaction 0.8: it can only be met as far as the router "
-        "predicts which model is right"
+        "alpha = 0.9 is above the best model's mean satisfaction 0.8: only a router that foresees "
+        "which model is right can keep it"
     ]
     assert notes_of(parse(scenario(router={"reference": "small"}))) == [
         "router.reference: small answers the user when exploring, but large is more satisfying"

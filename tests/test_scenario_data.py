@@ -259,7 +259,7 @@ def test_a_promise_above_the_best_model_is_noted() -> None:
     path = Path(__file__).parents[1] / "scenarios" / "when-routing-does-not-pay.toml"
     notes = prepare(messsim.load(path, ["sla.alpha=0.7"])).notes
     assert notes == [
-        "alpha = 0.7 is above the best model's mean satisfaction 0.628: it can only be met as far as the router "
-        "predicts which model is right",
+        "alpha = 0.7 is above the best model's mean satisfaction 0.628: only a router that foresees "
+        "which model is right can keep it",
         DRAWN,
     ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario, dump, load, parse
 from messsim.scenario.checks import API_KEYS, GPU_KEYS
-from messsim.scenario.fleet import Serving
+from messsim.scenario.fleet import Pool, Serving
 
 ARRIVALS = "poisson, gamma, mmpp, diurnal, trace, closed"
 LAWS = "constant, geometric, lognormal, empirical, trace, table, builtin"
@@ -704,9 +704,17 @@ def test_gpus_are_not_paid_by_the_token(key):
 def test_every_key_of_how_a_model_is_served_belongs_to_a_kind():
     """A key that is added later is asked for here: without effect on the other kind, or with one?
 
-    Both have a context.
+    Both have a context; that an API has no role is told of its own.
     """
-    assert {*GPU_KEYS, *API_KEYS, "kind", "max_model_len"} == set(Serving.model_fields)
+    both = {"kind", "max_model_len", "name", "serves", "role"}
+    assert {*GPU_KEYS, *API_KEYS, *both} == {*Serving.model_fields, *Pool.model_fields}
+
+
+def test_an_api_transfers_no_cache():
+    pools = [{"model": "a", "kv_bytes_per_token": 100.0} | api()]
+    assert problems(scenario(cost={"unit": "USD"}, models=[{"name": "a", "satisfaction": 0.5}], pools=pools)) == [
+        "pools.0.kv_bytes_per_token = 100.0: has no effect with kind = 'api'; expected kind = 'gpu', or no such key"
+    ]
 
 
 def test_a_client_who_thinks_no_time_would_ask_an_api_that_is_down_for_ever():

@@ -368,8 +368,8 @@ IGNORED = "ignored with dispatch = 'round_robin'"
             {"sla": {"alpha": 0.9}},
             None,
             [
-                "alpha = 0.9 is above the best model's mean satisfaction 0.8: it can only be met as far as the router "
-                "predicts which model is right"
+                "alpha = 0.9 is above the best model's mean satisfaction 0.8: only a router that foresees "
+                "which model is right can keep it"
             ],
         ),
         ({"sla": {"alpha": 0.8}}, None, []),

@@ -160,7 +160,7 @@ def test_ten_failures_are_told_with_the_command_that_shows_each(count, more):
 
 
 def promise(**changes):
-    base = {"tenant": "gold", "alpha": 0.7, "best_model": 0.6, "any_model": 0.9, "single_model": None}
+    base = {"tenant": "gold", "alpha": 0.7, "best_model": 0.6, "any_model": 0.9, "most": 0.9, "single_model": None}
     return base | {"reachable": True} | changes
 
 

@@ -291,20 +291,33 @@ def test_a_clock_that_goes_back_is_put_right_by_its_zone():
     assert times(values, zone="Europe/Berlin", blocks=2).seconds().tolist() == [0.0, 1740.0, 2400.0, 5400.0]
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3, 7])
+def test_the_hour_that_comes_twice_in_rows_out_of_order_in_blocks_and_of_two_autumns(blocks):
+    """Seconds behind the row before are no clock that went back; the second hour lasts until it is over."""
+    clocks = ["02:30:05", "02:30:04", "02:59:59", "02:00:01", "02:10:00", "02:50:00", "03:00:02", "02:59:58"]
+    values = [f"{day} {clock}" for day in ("2024-10-27", "2025-10-26") for clock in clocks]
+    autumn = [0.0, -1.0, 1794.0, 1796.0, 2395.0, 4795.0, 5397.0, 5393.0]
+    later = 364 * 86_400.0
+    made = times(values, zone="Europe/Berlin", blocks=blocks)
+    assert made.seconds().tolist() == [s + 1.0 for s in [*autumn, *(later + s for s in autumn)]]
+
+
 def hour(*texts):
     return np.array([np.datetime64(f"2024-{t}", "ns").astype(np.int64) for t in texts])
 
 
 def test_which_local_times_come_twice_and_which_never():
-    ns, twice, never = local_to_utc(
+    ns, twice, _, never = local_to_utc(
         hour("10-27T01:59", "10-27T02:00", "10-27T02:59", "10-27T03:00"), "Europe/Berlin", None
     )
     assert ns.tolist() == hour("10-26T23:59", "10-27T00:00", "10-27T00:59", "10-27T02:00").tolist()
     assert twice.tolist() == [False, True, True, False]
     assert not never.any()
-    _, _, never = local_to_utc(hour("03-31T01:59", "03-31T02:00", "03-31T02:59", "03-31T03:00"), "Europe/Berlin", None)
+    _, _, _, never = local_to_utc(
+        hour("03-31T01:59", "03-31T02:00", "03-31T02:59", "03-31T03:00"), "Europe/Berlin", None
+    )
     assert never.tolist() == [False, True, True, False]
-    ns, _, _ = local_to_utc(hour("10-27T02:10"), "Europe/Berlin", int(hour("10-27T02:50")[0]))
+    ns, *_ = local_to_utc(hour("10-27T02:10"), "Europe/Berlin", (int(hour("10-27T02:50")[0]), False))
     assert ns.tolist() == hour("10-27T01:10").tolist()  # the row before was later: the clock has gone back
 
 
@@ -323,7 +336,11 @@ def test_units_that_look_like_seconds_are_doubted():
     far.seconds()
     assert far.notes == []
     sheet = times([45_000.25, 45_000.5])
-    assert "looks like the days of a spreadsheet: --time-format d" in sheet.notes[0]
+    assert "looks like the days of a spreadsheet or Julian dates: --time-format d" in sheet.notes[0]
+    for days in ([2_460_000.5, 2_460_001.25], [60_000.5, 88_000.25]):
+        assert times(days).notes[0] == sheet.notes[0]
+        assert times(days, form="d").seconds().tolist() == [d * 86_400 for d in days]
+    assert times([2_488_069.5, 2_488_070.5]).notes == []
     assert times([36_525.9, 45_000.5]).notes == []
     assert times([45_000, 45_001]).notes == []
     minutes = times([1, 2], column="t_minutes")
@@ -469,7 +486,8 @@ def test_words_of_notes_on_units_and_clocks():
     assert hours.notes == ["column 't_hours' is read as hours, by its name; --time-format says otherwise"]
     sheet = times([45_000.25, 45_000.5])
     sheet.seconds()
-    assert sheet.notes == ["column 't' is read as seconds, but looks like the days of a spreadsheet: --time-format d"]
+    looks = "looks like the days of a spreadsheet or Julian dates: --time-format d"
+    assert sheet.notes == [f"column 't' is read as seconds, but {looks}"]
     back = times(["2024-10-27 02:59:00", "2024-10-27 02:00:00"])
     back.seconds()
     assert back.notes == [

@@ -27,7 +27,7 @@ from messsim.workload.arrivals import RateArrivals, rate_arrivals
 from messsim.workload.chance import Chance
 from messsim.workload.chunk import Chunk, joined, selected
 from messsim.workload.clock import Clock, changed_by
-from messsim.workload.expectations import any_satisfied, law_rate_rps, mean_satisfaction, rates
+from messsim.workload.expectations import any_satisfied, law_rate_rps, mean_satisfaction, most_satisfied, rates
 from messsim.workload.irt import abilities, moments, shares_of, sigmoid, tasks_of
 from messsim.workload.irt import any_satisfied as any_of
 from messsim.workload.irt import mean_satisfaction as mean_of
@@ -239,6 +239,17 @@ def test_means_over_phases_count_requests():
     gone = [{"from_request": 0, "withdrawn": ["large"]}]
     alone = Workload(parse(scenario(requests=40, phases=gone)))
     assert any_satisfied(alone.scenario, None, alone.spans) == pytest.approx(0.4)
+
+
+def test_without_outcomes_nobody_satisfies_more_than_the_best_model_of_each_phase():
+    """Each is the best for a part of the run; in the last the better one is gone."""
+    phases = [
+        {"from_request": 20, "satisfaction": {"small": 0.9}},
+        {"from_request": 30, "withdrawn": ["large"]},
+    ]
+    workload = Workload(parse(scenario(requests=40, phases=phases)))
+    most = most_satisfied(workload.scenario, None, workload.spans)
+    assert most == pytest.approx((20 * 0.8 + 10 * 0.9 + 10 * 0.4) / 40)
 
 
 def test_a_gradual_change_counts_by_its_middles():

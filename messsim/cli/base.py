@@ -110,6 +110,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 LONGEST_LINE = 2000  # characters of a message
+MOST_THREADS = 1_024  # that Polars is let start: tens of thousands hold up the whole machine
 LEAST_MEMORY = 1 << 30  # bytes of addresses: with less, Polars' threads end the process where they are
 
 if os.environ.get("COLUMNS", "").strip() == "0":  # which stands for nothing known, and would print nothing
@@ -221,8 +222,8 @@ def _failed(reason: str) -> typer.Exit:
 def _check_surroundings() -> None:
     """What would end a command without a word, or with many that do not help."""
     threads = os.environ.get("POLARS_MAX_THREADS")
-    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
-        raise OutputError(f"POLARS_MAX_THREADS={threads}: expected a whole number, at least 1, or none")
+    if threads is not None and not (threads.isdecimal() and 1 <= int(threads) <= MOST_THREADS):
+        raise OutputError(f"POLARS_MAX_THREADS={threads}: expected a whole number from 1 to {MOST_THREADS:,}, or none")
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != resource.RLIM_INFINITY and memory < LEAST_MEMORY:
         raise OutputError(

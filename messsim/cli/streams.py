@@ -10,6 +10,7 @@ from typing import TextIO
 __all__ = ["watch_standard_streams"]
 
 FAILED = 2
+MADE_UP_FOR = ("backslashreplace", "ignore", "namereplace", "replace", "xmlcharrefreplace")  # what a codec lacks
 
 
 def watch_standard_streams() -> None:
@@ -34,7 +35,7 @@ def _watched(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=stream.encoding,
-        errors="backslashreplace" if stream.errors == "strict" else stream.errors,
+        errors=stream.errors if stream.errors in MADE_UP_FOR else "backslashreplace",
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

@@ -29,11 +29,13 @@ from .gateway_input import (
     Saved,
     check_known,
     check_saved,
+    is_real,
     numbers,
     plain,
     prices,
     read_saved,
     router_of,
+    rows_of_numbers,
     validated,
 )
 from .learning import warm_start
@@ -246,7 +248,7 @@ class MessPlus:
         ScenarioError
             If the request is not waiting for feedback, or a label is missing or not in [0, 1].
         """
-        if request not in self._pending:
+        if not self._waits(request):
             raise ScenarioError(f"request {request}: does not wait for feedback; expected a number of route(), once")
         plan, features = self._pending[request]
         seen = self._reference if plan == PLAN_ALL else plan & PLAN_MODEL
@@ -263,7 +265,7 @@ class MessPlus:
         for name, label in given.items():
             if name not in self.models or not (everyone or name == self.models[seen]):
                 raise ScenarioError(f"satisfied: {name!r} was not asked")
-            if not isinstance(label, (int, float, np.number, np.bool_)) or not 0.0 <= label <= 1.0:
+            if not is_real(label) or not 0.0 <= label <= 1.0:
                 raise ScenarioError(f"satisfied: {name!r} has {label!r}; expected a number from 0 to 1")
             labels[self.models.index(name)] = label
         if np.isnan(labels[seen]):
@@ -304,7 +306,7 @@ class MessPlus:
         ScenarioError
             If they are not of these shapes, or a value is out of range.
         """
-        x, labels = (np.array(a, dtype=np.float64, ndmin=2) for a in (features, satisfied))
+        x, labels = (rows_of_numbers(name, a) for name, a in (("features", features), ("satisfied", satisfied)))
         if x.shape != (len(labels), self.features) or labels.shape[1] != len(self.models):
             raise ScenarioError(
                 f"features and satisfied: are {list(x.shape)} and {list(labels.shape)}; "
@@ -319,7 +321,14 @@ class MessPlus:
 
     def forget(self, request: int) -> None:
         """Waits no longer for the feedback of a request."""
-        self._pending.pop(request, None)
+        if self._waits(request):
+            del self._pending[request]
+
+    def _waits(self, request: object) -> bool:
+        try:
+            return request in self._pending
+        except TypeError:  # a list, an array
+            return False
 
     # ---- keeping it ---------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from messsim.errors import ScenarioError
 from messsim.files import read_json, why
 from messsim.scenario.base import SMALLEST, Count, Fraction, Number, Part
 from messsim.scenario.problems import checked
+from messsim.scenario.python_values import without_numpy
 from messsim.scenario.routing import Router
 
 from .contract import PLAN_ALL, PLAN_EXPLORE
@@ -24,11 +25,13 @@ __all__ = [
     "Saved",
     "check_known",
     "check_saved",
+    "is_real",
     "numbers",
     "plain",
     "prices",
     "read_saved",
     "router_of",
+    "rows_of_numbers",
     "validated",
 ]
 
@@ -99,11 +102,9 @@ class Saved(Part):
 
 def plain(value: Any) -> Any:
     """A value without NumPy: its scalars are numbers of Python, which JSON can write; so are they inside tables."""
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
-    return value
+    return without_numpy(value) if isinstance(value, np.generic) else value
 
 
 def validated(door: Mapping[str, Any]) -> Door:
@@ -165,6 +166,29 @@ def prices(values: ArrayLike, count: int) -> Floats:
         if isinstance(cost, (bool, np.bool_)):
             raise ScenarioError(f"costs: has {cost}; expected {count} numbers of at least 0")
     return array
+
+
+def is_real(value: Any) -> bool:
+    """Whether it is one real number, of Python's or NumPy's; NaN too. A time that passed is none."""
+    real = isinstance(value, (int, float, np.bool_, np.integer, np.floating))
+    return real and not isinstance(value, np.timedelta64)
+
+
+def rows_of_numbers(name: str, values: ArrayLike) -> Floats:
+    """Numbers in rows of equal length, NaN among them.
+
+    Raises
+    ------
+    ScenarioError
+        If they are none.
+    """
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
+        raise ScenarioError(f"{name}: expected rows of numbers") from None
+    return np.array(given, dtype=np.float64, ndmin=2)
 
 
 def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) -> Floats:

@@ -29,7 +29,7 @@ GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
     *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens", "autoscale"),
-    *("lookahead", "gpu_memory_share", "kv_cache_dtype"),
+    *("lookahead", "gpu_memory_share", "kv_cache_dtype", "kv_bytes_per_token"),
 )
 
 
@@ -478,8 +478,8 @@ def _reach(s: Parts, means: list[float]) -> Iterator[str]:
     for tenant in s.promises:
         if tenant.alpha is not None and tenant.alpha > best:
             yield (
-                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: it can only be met "
-                "as far as the router predicts which model is right"
+                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: only a router "
+                "that foresees which model is right can keep it"
             )
 
 

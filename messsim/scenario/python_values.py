@@ -18,4 +18,9 @@ def _plain(value: Any) -> Any:
         return {key: _plain(v) for key, v in value.items()}
     if type(value) is list or type(value) is tuple:
         return type(value)(map(_plain, value))
-    return _plain(value.tolist()) if hasattr(value, "tolist") and not isinstance(value, type) else value
+    if not hasattr(value, "tolist") or isinstance(value, type):
+        return value
+    plain = value.tolist()
+    if type(plain) is not type(value):
+        return _plain(plain)
+    return float(value) if hasattr(value, "as_integer_ratio") else value  # of more digits than Python's

@@ -95,7 +95,7 @@ def split_notes(s: Parts) -> Iterator[str]:
     for i, pool in enumerate(s.pools):
         if pool.role == "decode" and pool.front_end_s is not None:
             yield f"pools.{i}.front_end_s: ignored with role = 'decode': requests pass that of where they are prefilled"
-        if pool.role != "prefill" and pool.kv_bytes_per_token is not None:
+        if pool.kind == "gpu" and pool.role != "prefill" and pool.kv_bytes_per_token is not None:
             yield f"pools.{i}.kv_bytes_per_token: ignored with role = {pool.role!r}; it counts in a pool that prefills"
     for model in dict.fromkeys(pool.serves for _, pool in roles):
         by_profile = [pool for _, pool in roles if pool.serves == model and pool.profile is not None]

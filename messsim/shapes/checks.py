@@ -54,12 +54,15 @@ class CheckedModel(TypedDict):
 
 
 class CheckedPromise(TypedDict):
-    """A tenant's promise against the best model, and against a router that always knows who is right."""
+    """A tenant's promise against the best model, against a router that always knows who is right, and against `most`:
+    what a router can satisfy that knows what the policy may know.
+    """
 
     tenant: str
     alpha: float | None
     best_model: float
     any_model: float
+    most: float
     single_model: str | None
     reachable: bool
 

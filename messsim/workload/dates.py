@@ -20,6 +20,7 @@ Nanos = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SECOND_NS, DAY_S = 1_000_000_000, 86_400
+OUT_OF_ORDER_NS, LONG_NS = 600 * SECOND_NS, 7_200 * SECOND_NS
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # nanoseconds of later years do not fit into 64 bits
 
 CLOCK = (
@@ -195,7 +196,7 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
     for name in rows["z"].filter(pl.Series(unknown)).unique():
         if name in _places():
             here = (rows["z"] == name).fill_null(False).to_numpy()
-            ns[here], _, unknown[here] = local_to_utc(ns[here], name, None)
+            ns[here], _, _, unknown[here] = local_to_utc(ns[here], name, None)
     return ns, bad | unknown, local
 
 
@@ -236,15 +237,18 @@ def _offset_s(zone: str) -> int | None:
     return None if hours_east is None else hours_east * 3600
 
 
-def local_to_utc(ns: Nanos, zone: str, before_ns: int | None) -> tuple[Nanos, Mask, Mask]:
-    """Local times of a zone in UTC, which of them come twice (daylight saving ends), and which never come.
+def local_to_utc(ns: Nanos, zone: str, before: tuple[int, bool] | None) -> tuple[Nanos, Mask, Mask, Mask]:
+    """Local times of a zone in UTC, which of them come twice (daylight saving ends), of which the second is meant, and
+    which never come.
 
-    Of the two times that may be meant it is the first until the clock goes back; `before_ns` is the local time of the
-    row before.
+    Of the two times that may be meant it is the first until the clock goes back, and the second from then on, or where
+    the row before is of later. Steps back of less than ten minutes within the hour are rows out of order. `before` is
+    the local time of the row before, and whether it was a second one.
     """
     import polars as pl
 
-    naive = pl.Series(ns).cast(pl.Datetime("ns"))
+    rows = ns if before is None else np.append(before[0], ns)
+    naive = pl.Series(rows).cast(pl.Datetime("ns"))
     early, late = (
         naive.dt.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.epoch("ns")
         for which in ("earliest", "latest")
@@ -252,8 +256,11 @@ def local_to_utc(ns: Nanos, zone: str, before_ns: int | None) -> tuple[Nanos, Ma
     never = early.is_null().to_numpy()
     first, second = early.fill_null(0).to_numpy(), late.fill_null(0).to_numpy()
     twice = first != second
-    if not twice.any():
-        return first, twice, never
-    steps = np.diff(ns, prepend=ns[0] if before_ns is None else before_ns)
-    gone_back = np.logical_or.accumulate(twice & (steps < 0))
-    return np.where(twice & gone_back, second, first), twice, never
+    steps = np.diff(rows, prepend=rows[0])
+    back = (steps < -OUT_OF_ORDER_NS) | ((steps < 0) & ~np.append(False, twice[:-1]))
+    back[0] = before is not None and before[1]
+    by_itself = back | ~twice | (steps > LONG_NS)
+    decided_by = np.maximum.accumulate(np.where(by_itself, np.arange(len(rows)), 0))
+    meant = twice & back[decided_by]
+    utc, new = np.where(meant, second, first), slice(len(rows) - len(ns), None)
+    return utc[new], twice[new], meant[new], never[new]

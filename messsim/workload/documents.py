@@ -106,7 +106,7 @@ class Documents:
                 raise ValueError("it is nested too deeply") from None
             except json.JSONDecodeError as error:
                 if text[at] in "{[" and error.pos > at + 1:
-                    what = f"row {len(result.values) + 1} is no JSON object: {error}"
+                    what = f"row {len(result.values) + 1} is no JSON object: {what_is_wrong(error)}"
                     raise ValueError(what + OF_PYTHON * _is_of_python(text)) from None
                 value, end = None, _end_of_line(text, at)
             except ValueError as error:

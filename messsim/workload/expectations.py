@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .arrivals import ArrivalSource
     from .table import OutcomeTable
 
-__all__ = ["Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "rates"]
+__all__ = ["WINDOW_S", "Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "most_satisfied", "rates"]
 
 STEPS = 16  # midpoints at which a gradual change is looked at
 WINDOW_S = 60.0
@@ -56,6 +56,36 @@ def _any_in(scenario: Scenario, table: OutcomeTable | None, span: Span) -> float
     assert table is not None
     best = np.max([table.satisfied[span.stage.columns[m]] for m in there], axis=0)
     return mean_of_rows(best if span.stage.rows is None else best[span.stage.rows], span, law.order == "file")
+
+
+def most_satisfied(scenario: Scenario, table: OutcomeTable | None, spans: Sequence[Span]) -> float:
+    """The most that a router which sees no outcome beforehand can satisfy on average.
+
+    Where nothing that it sees tells of which requests another model satisfies more often, that is the mean of the best
+    model that can be had: by item response theory with one slope the ablest model is the best at every difficulty, and
+    rows drawn at random look all the same without features, costs and lengths of their own. Elsewhere it is the best
+    answer of all models.
+    """
+    return mean_over(spans, lambda s: _most_in(scenario, table, s))
+
+
+def _most_in(scenario: Scenario, table: OutcomeTable | None, span: Span) -> float:
+    there, law = np.flatnonzero(span.stage.available), scenario.satisfaction
+    if law.kind == "irt" and span.stage.phase is not None:
+        slope = law.slope
+        return _over_change(span, lambda th, tasks: irt.mean_satisfaction(max(th[m] for m in there), slope, tasks))
+    if law.kind == "irt" or _rows_look_alike(scenario, table):
+        return max(_mean_in(scenario, table, span, int(m)) for m in there)
+    return _any_in(scenario, table, span)
+
+
+def _rows_look_alike(scenario: Scenario, table: OutcomeTable | None) -> bool:
+    """Whether nothing that is known of a request tells which row of the table it is."""
+    law = scenario.satisfaction
+    assert law.kind == "table"
+    assert table is not None
+    own = table.prompt_tokens is not None or table.output_tokens or table.costs
+    return scenario.features.kind == "none" and law.order == "random" and not own
 
 
 def _over_change(span: Span, value: Callable[[list[float], list[Task]], float]) -> float:

@@ -32,7 +32,7 @@ OF_THOUSANDS = re.compile(
 )
 PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
-CURRENCY = r"\s*(?:USD|[$])$"  # behind a number: costs are in USD
+CURRENCY = r"^(?:USD|US ?[$])\s*|\s*(?:USD|[$])$"  # before or behind a number: costs are in USD
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
@@ -192,12 +192,13 @@ def as_numbers(text: pl.Series, marks: Marks | None = None, *, money: bool = Fal
 
     Thousands may be parted by commas, apostrophes or spaces; a comma may stand for the decimal point where it does in
     every value that has one, and points then part thousands. `marks` is what they mean in the rows before, and then
-    in these too: what is a number in another sense is none. `money`: a currency may stand behind a number.
+    in these too: what is a number in another sense is none. `money`: USD may stand
+    before or behind a number; other currencies make it none.
     """
     import polars as pl
 
     marks = marks or Marks()
-    bare = text.str.strip_chars().str.strip_chars_start("$\u20ac\u00a3 ")
+    bare = text.str.strip_chars().str.strip_chars_start("$ ")
     if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
         grouped = bare.str.contains(GROUPED).fill_null(False)
         with_comma = bare.filter(bare.str.contains(",", literal=True))
@@ -220,7 +221,7 @@ def as_numbers(text: pl.Series, marks: Marks | None = None, *, money: bool = Fal
         return whole_numbers
     values = bare.cast(pl.Float64, strict=False)
     if values.null_count() > bare.null_count() and money and bare.str.contains(CURRENCY).any():
-        return as_numbers(bare.str.replace(CURRENCY, ""), marks)
+        return as_numbers(text.str.strip_chars().str.replace(CURRENCY, ""), marks)
     return values
 
 

@@ -31,7 +31,8 @@ __all__ = ["DAY_S", "Times"]
 
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 WITH_MS = 1_000  # 20250818123000456: the same to the millisecond
-SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
+# 2000 to 2099 as spreadsheets count days, from 1900; as modified Julian dates; as Julian dates
+DAYS = ((36_526.0, 73_050.0), (51_544.0, 88_069.0), (2_451_544.5, 2_488_069.5))
 LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 ANY_DAY = "1972-01-01"  # for patterns of times of day
@@ -64,6 +65,7 @@ class Times:
         self._marks, self._strays = Marks(), Strays()
         self._origin = 0
         self._last_local: int | None = None
+        self._second = self._was_second = False  # whether the last times are the second ones of those that come twice
         self._durations, self._ticks = Durations(self._form), Ticks(self._form)
         self._twice = 0
         self._local = self._twelve_hours = self._dots = False
@@ -237,11 +239,11 @@ class Times:
                     f"{form.option} says otherwise"
                 )
             return
-        low, high = series.min(), series.max()
-        if series.dtype.is_float() and SHEET_DAYS[0] <= float(low) and float(high) <= SHEET_DAYS[1]:  # type: ignore[arg-type]
+        low, high = float(series.min()), float(series.max())  # type: ignore[arg-type]
+        if series.dtype.is_float() and any(first <= low and high <= last for first, last in DAYS):
             self.notes.append(
-                f"column {self._column!r} is read as seconds, but looks like the days of a spreadsheet: "
-                f"{self._form.option} d"
+                f"column {self._column!r} is read as seconds, but looks like the days of a spreadsheet or Julian "
+                f"dates: {self._form.option} d"
             )
 
     # ---- dates ------------------------------------------------------------------------------------------
@@ -277,7 +279,7 @@ class Times:
             self._day_first.add(self._in_utc(series, other, dates, rows))
         self._values.add(self._in_utc(series, dates.ns, dates, rows))
         self._local |= bool(dates.local.any())
-        self._last_local = int(dates.ns[-1])
+        self._last_local, self._was_second = int(dates.ns[-1]), self._second
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
         import polars as pl
@@ -343,11 +345,13 @@ class Times:
         zone = self._form.zone
         if zone is None or not dates.local.any():
             return ns
-        converted, twice, never = local_to_utc(ns, zone, self._last_local)
+        before = None if self._last_local is None else (self._last_local, self._was_second)
+        converted, twice, second, never = local_to_utc(ns, zone, before)
         if (never & dates.local).any():
             expected = f"a time that the clocks of {zone} show: they go forward over it"
             raise _bad(series.name, pl.Series(never & dates.local), series, expected, self._path, rows)
         self._twice += int((twice & dates.local).sum())
+        self._second = bool(second[-1])
         return np.where(dates.local, converted, ns)
 
     # ---- the end ----------------------------------------------------------------------------------------

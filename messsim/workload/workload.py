@@ -15,7 +15,7 @@ from .chance import Chance
 from .chunk import Chunk, Floats, Ints, joined, requests_at_once
 from .composing import Composing
 from .drawing import Drawing
-from .expectations import Rates
+from .expectations import WINDOW_S, Rates
 from .features import DifficultyLaw
 from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
@@ -196,6 +196,10 @@ class Workload:
         """Mean satisfaction by the best answer of all models: no router can satisfy more."""
         return expectations.any_satisfied(self.scenario, self.table, self.spans)
 
+    def most_satisfied(self) -> float:
+        """The most that a router which sees no outcome beforehand can satisfy on average."""
+        return expectations.most_satisfied(self.scenario, self.table, self.spans)
+
     def mean_rate_rps(self) -> float | None:
         """Mean arrival rate of a law outside all phases, or of the rows of a trace that the run takes; requests/s.
 
@@ -222,6 +226,34 @@ class Workload:
         if self.trace is None or mean_rps is None:
             return drawn
         return Rates(drawn.requests, mean_rps, max(mean_rps, drawn.peak_rps))
+
+    def rushes(self) -> list[tuple[float, Span]]:
+        """Of a trace with lengths of its own, the minutes in which most requests and most tokens come.
+
+        Their rates, requests per second, and their requests; none where the trace is no longer than a minute.
+        """
+        trace = self.trace
+        if trace is None or not trace.has_tokens or trace.turns is not None:
+            return []
+        n = min(len(trace), max(1, round(self.expected_requests or 1)))
+        time_s = trace.time_s[:n]
+        if time_s[-1] <= WINDOW_S:
+            return []
+        first = np.flatnonzero(np.diff(time_s // WINDOW_S, prepend=-1.0))
+        counts = np.diff(first, append=n)
+        tokens = [t for t in (trace.prompt_tokens, trace.output_tokens) if t is not None]
+        most = [counts, *(np.add.reduceat(t[:n], first, dtype=np.float64) for t in tokens)]
+        rushes = []
+        for k in sorted({int(sums.argmax()) for sums in most}):
+            stage = next(s.stage for s in reversed(self.spans) if s.first <= first[k])
+            rushes.append((float(counts[k]) / WINDOW_S, Span(stage, int(first[k]), int(counts[k]))))
+        return rushes
+
+    def mean_tokens(self, span: Span, model: int) -> tuple[float, float, float, float]:
+        """Of the requests of a span, the means of prompts and of a model's answers, tokens, and of their squares."""
+        of = self._tokens
+        means, squares = ([f(span, m) for m in (None, model)] for f in (of.mean, of.mean_square))
+        return means[0], means[1], squares[0], squares[1]
 
     def sample(self, most: int) -> Iterator[tuple[float, Chunk]]:
         """Up to `most` requests of the run, as chunks, each with the share of the run that it stands for.

@@ -56,7 +56,10 @@ def _promise(promise: CheckedPromise, drawn: str | None, several: bool) -> Text:
     alone = promise["single_model"]
     alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
-        most = percent(promise["any_model"])
+        most = percent(promise["most"])
+        if promise["most"] < promise["any_model"]:
+            why = f"the best model reaches {most}, and nothing that a router sees tells where another does better"
+            return Text(f"{alpha} cannot be kept: {why}", style="bold red")
         return Text(f"{alpha} cannot be kept: on {most} of requests is any model right, no more", style="bold red")
     if alone is not None:
         if drawn != alone:

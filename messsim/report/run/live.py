@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.measure import Measurement
 from rich.table import Table
 
+from messsim.results.verdict import falls_short
 from messsim.shapes.live import Snapshot
 from messsim.wording import number, per_request, percent, request_unit, seconds, visible
 
@@ -68,7 +69,7 @@ def _promise(s: Snapshot) -> str:
 def _style(s: Snapshot) -> str:
     if s.satisfaction is None or s.promise is None:
         return ""
-    return "green" if s.satisfaction >= s.promise else "yellow"
+    return "yellow" if falls_short(s.satisfaction, s.promise) else "green"
 
 
 def sparks(values: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ Its names: https://github.com/vllm-project/guidellm, src/guidellm/benchmark/sche
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from messsim import files
 from messsim.errors import DataError
 from messsim.scenario.base import MOST_TOKENS
+from messsim.workload.blocks import opened
 from messsim.workload.documents import Row
 
 from .lengths import ALIKE, Lengths, columns_of, shows_spread
@@ -21,7 +23,7 @@ from .lengths import ALIKE, Lengths, columns_of, shows_spread
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["of_guidellm"]
+__all__ = ["of_guidellm", "refuse_csv"]
 
 MEANS = {  # of requests that were answered; a latency in s, the other times in ms
     "prompt_tokens": "prompt_token_count",
@@ -82,14 +84,11 @@ def of_guidellm(path: Path, notes: list[str]) -> pl.DataFrame | None:
 
 def _benchmarks(path: Path) -> list[Row]:
     """The benchmarks of a file with those keys that GuideLLM's have; none of any other."""
-    if path.suffix.lower() != ".json":
-        return []
     try:
-        with files.open_file(path) as file:
-            if b'"benchmarks"' not in file.read(files.MOST_JSON):
-                return []
-        report = files.read_json(path)
-    except (OSError, ValueError):
+        with opened(path) as (kind, file):
+            text = file.read(files.MOST_JSON) if kind == "json" else b""
+        report = json.loads(text) if b'"benchmarks"' in text else None
+    except (DataError, ValueError, RecursionError):
         return []  # which the reader of tables says better
     listed = report.get("benchmarks") if isinstance(report, dict) else None
     if not isinstance(listed, list) or not all(
@@ -97,6 +96,12 @@ def _benchmarks(path: Path) -> list[Row]:
     ):
         return []
     return listed if all(_strategy(b) and _at(b, "metrics.request_latency") is not None for b in listed) else []
+
+
+def refuse_csv(columns: Iterable[str], path: Path) -> None:
+    """Raises where the columns are those of GuideLLM's CSV: its header takes three rows, of groups, names and units."""
+    if {"Run Info", "Benchmark", "Timings", "Request Latency"} <= set(columns):
+        raise DataError("is the CSV of GuideLLM; expected its benchmarks.json (--outputs json)", str(path))
 
 
 def _strategy(benchmark: Mapping[str, Any]) -> Row:

@@ -21,7 +21,7 @@ from messsim.zoo.fitting import Iterations
 
 from .aiperf import summed_up
 from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
-from .guidellm import of_guidellm
+from .guidellm import of_guidellm, refuse_csv
 from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
 from .usual import by_usual_names, with_own_units
@@ -145,6 +145,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     notes: list[str] = []
     points = of_guidellm(path, notes)
     frame, chooser = with_rows_in_file(read(path, notes=notes) if points is None else points), chooser or Chooser()
+    refuse_csv(frame.columns, path)
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
     chosen = chooser.of_file(frame, path, as_one=True)

@@ -41,8 +41,9 @@ def check(scenario: Scenario) -> Checklist:
     -------
     Checklist
         All means are over the requests that the run will have, phases and repetitions of files included.
-        `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
-        router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
+        `models`: mean satisfaction and known cost. `promises`: alpha against the best model, against a
+        router that always knows who is right, and against `most`, what one can satisfy that knows what the policy may
+        know. `pools`: requests a second that each can sustain, and its load: on
         average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
         busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`study.simulation.worth`).
         `problems`: why the study cannot work, promises out of reach and pools whose load is over 1, and
@@ -175,14 +176,16 @@ def _models(setup: Setup) -> list[CheckedModel]:
 
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
-    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
+    means, best, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
+    most = best if "outcomes" in setup.policy.needs else w.most_satisfied()
     single = [best_single(means, costs, alpha) for alpha in s.alphas]
     return [
         {
             "tenant": t.name,
             "alpha": t.alpha,
             "best_model": max(means),
-            "any_model": most,
+            "any_model": best,
+            "most": most,
             "single_model": None if m is None else s.model_names[m],
             "reachable": not falls_short(most, alpha),
         }
@@ -215,7 +218,7 @@ def _pool(
         "capacity_rps": capacity,
         "offered_rps": offered,
         "load": offered / capacity if offered is not None and capacity else None,
-        "peak_load": peak / capacity if peak is not None and capacity else None,
+        "peak_load": _peak_load(setup, pool, share * part, peak, capacity),
         "utilization_in_probe": model["utilization"],
         "batch": batch,
         "few": FEW,
@@ -225,13 +228,36 @@ def _pool(
     }
 
 
+def _peak_load(
+    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None
+) -> float | None:
+    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute."""
+    if peak_rps is None or not capacity_rps:
+        return None
+    loads = [
+        rps * share / (pool.replicas * _sustained(setup, pool, *setup.workload.mean_tokens(span, pool.model)))
+        for rps, span in setup.workload.rushes()
+    ]
+    return max(loads, default=peak_rps / capacity_rps)
+
+
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
     return [
-        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: all "
-        f"models together satisfy {p['any_model']:.2%}"
+        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: "
+        f"{_most(p)}"
         for p in promises
         if not p["reachable"]
     ]
+
+
+def _most(promise: CheckedPromise) -> str:
+    """Why no router can satisfy more."""
+    if promise["most"] < promise["any_model"]:
+        return (
+            f"the best model satisfies {promise['most']:.2%}, and nothing that a router sees tells where another "
+            "satisfies more often"
+        )
+    return f"all models together satisfy {promise['any_model']:.2%}"
 
 
 def _overloaded(pools: list[CheckedPool]) -> list[str]:
@@ -286,11 +312,19 @@ def _rate(workers: int, mean_s: float) -> float:
 def sustained_rps(setup: Setup, pool: PoolPlan) -> float:
     """Requests a second of one replica at saturation."""
     w = setup.workload
+    prompt, output = w.mean_prompt_tokens(), w.mean_output_tokens(pool.model)
+    squares = w.mean_square_prompt_tokens(), w.mean_square_output_tokens(pool.model)
+    return _sustained(setup, pool, prompt, output, *squares)
+
+
+def _sustained(
+    setup: Setup, pool: PoolPlan, prompt: float, output: float, prompt_square: float, output_square: float
+) -> float:
     return saturation_rps(
         pool,
-        w.mean_prompt_tokens(),
-        w.mean_output_tokens(pool.model),
-        prompt_square=w.mean_square_prompt_tokens(),
-        output_square=w.mean_square_output_tokens(pool.model),
-        limit_tokens=w.mean_limit_tokens(),
+        prompt,
+        output,
+        prompt_square=prompt_square,
+        output_square=output_square,
+        limit_tokens=setup.workload.mean_limit_tokens(),
     )
