@@ -37,7 +37,7 @@ GRACE_S = 2.0  # for a run to end where its study is stopped
 MOST_THREADS = 4  # more gain next to nothing beside that share
 
 
-def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
+def local_workers(count: int | None = None, *, may_fork: bool = False) -> AbstractContextManager[Workers]:
     """Workers of this machine.
 
     Parameters
@@ -45,6 +45,8 @@ def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
     count
         So many processes; with 1, everything happens in this process, one after another. None: as many as there are
         cores, once the work pays for their start.
+    may_fork
+        Whether so many processes may be copies of this one as it is now.
     """
     if count is None and cores() > 1:
         return _Automatic(cores())
@@ -52,7 +54,7 @@ def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
         return contextlib.nullcontext(_Here())
     from .processes import Processes
 
-    return Processes(count or 1)
+    return Processes(count or 1, may_fork=may_fork)
 
 
 class _Here:
