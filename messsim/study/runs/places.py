@@ -12,7 +12,7 @@ __all__ = ["workers_on"]
 def workers_on(place: str, count: int | None, ray_address: str | None) -> AbstractContextManager[Workers]:
     """Processes of this machine ("local"), or a Ray cluster ("ray"), for a command: to be called before it reads data.
 
-    A number of processes are copies of this one, which has imported what runs need, as long as it has no threads.
+    Processes are copies of this one, which has imported what runs need, as long as it has no threads.
 
     Raises
     ------

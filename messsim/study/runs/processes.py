@@ -23,7 +23,7 @@ from messsim.forking import is_in_use
 
 from .workers import AHEAD, WAIT_S, guarded
 
-__all__ = ["Processes", "end_if_started_again"]
+__all__ = ["Processes", "can_fork", "end_if_started_again"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -52,7 +52,7 @@ class Processes:
 
     def __init__(self, count: int, *, may_fork: bool = False) -> None:
         end_if_started_again()
-        is_forked = may_fork and _has_one_thread()
+        is_forked = may_fork and can_fork()
         if not is_forked:
             _check_main()
         context = multiprocessing.get_context("fork" if is_forked else "spawn")
@@ -144,7 +144,7 @@ def _check_main() -> None:
         )
 
 
-def _has_one_thread() -> bool:
+def can_fork() -> bool:
     """Whether this process can be forked: by Linux's list of its threads, those of libraries too."""
     try:
         threads = len(list(Path("/proc/self/task").iterdir()))
