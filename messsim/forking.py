@@ -4,7 +4,7 @@ import os
 
 from messsim.errors import SimulationError
 
-__all__ = ["check_not_forked"]
+__all__ = ["check_not_forked", "is_in_use"]
 
 _used_in: set[int] = set()  # ids of processes; a fork inherits its parent's
 
@@ -23,3 +23,8 @@ def check_not_forked() -> None:
             "this process was forked from one that had simulated or read data before, whose threads it lacks; expected "
             'a process that is spawned: multiprocessing.get_context("spawn")'
         )
+
+
+def is_in_use() -> bool:
+    """Whether this process has called `check_not_forked`, so that none that is forked from it may."""
+    return bool(_used_in)

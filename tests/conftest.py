@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from commands import commands
 from hypothesis import settings
 
 # The same examples every time, however slow the machine is: what fails in CI fails here.
@@ -24,6 +25,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture
+def started():
+    """Starts a command of messsim, with its arguments, that ends with the test at the latest."""
+    with commands() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

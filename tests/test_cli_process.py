@@ -51,11 +51,6 @@ def test_a_reader_who_leaves_early_sees_no_traceback(small, args):
     assert error == ""
 
 
-def started(*args: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "messsim.cli", *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def partials(folder: Path) -> list[Path]:
     """Runs under way; what is tried out beside them may be gone before it is looked at."""
     try:
@@ -71,7 +66,7 @@ def cpu_s(pid: int) -> float:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU time from /proc")
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
-def test_ctrl_c_ends_a_run_within_a_second_and_leaves_nothing(long, tmp_path, engine):
+def test_ctrl_c_ends_a_run_within_a_second_and_leaves_nothing(started, long, tmp_path, engine):
     """Of CPU time, so that a busy machine does not matter."""
     out = tmp_path / "deep" / "out"
     process = started("run", long, "--engine", engine, "--out", out)
@@ -95,7 +90,7 @@ def test_ctrl_c_ends_a_run_within_a_second_and_leaves_nothing(long, tmp_path, en
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 @pytest.mark.parametrize("number", ["TERM", "HUP", "QUIT", "XCPU", "USR1", "USR2", "ALRM"])
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
-def test_what_ends_a_process_ends_a_run_and_leaves_nothing(long, tmp_path, number, engine):
+def test_what_ends_a_process_ends_a_run_and_leaves_nothing(started, long, tmp_path, number, engine):
     process = started("run", long, "--engine", engine, "--out", tmp_path / "deep" / "out")
     until(lambda: partials(tmp_path))
     process.send_signal(getattr(signal, f"SIG{number}"))
@@ -150,7 +145,7 @@ def lives(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("study", [["sweep", "--grid", "router.V=1,2,3"], ["replicate"]], ids=["sweep", "replicate"])
-def test_processes_of_a_study_end_with_it(long, tmp_path, study, number):
+def test_processes_of_a_study_end_with_it(started, long, tmp_path, study, number):
     """Only the parent is told to end; a process more keeps the resources of the others in order."""
     process = started(study[0], long, *study[1:], "--workers", 2)
     until(lambda: len(children(process.pid)) >= 3)
@@ -162,7 +157,7 @@ def test_processes_of_a_study_end_with_it(long, tmp_path, study, number):
     until(lambda: not any(map(lives, many)), 20.0)
 
 
-def test_what_a_killed_run_left_is_named_by_the_next(long, small, tmp_path):
+def test_what_a_killed_run_left_is_named_by_the_next(started, long, small, tmp_path):
     out = tmp_path / "the out"
     process = started("run", long, "--out", out)
     until(lambda: partials(tmp_path))
@@ -203,7 +198,7 @@ def test_a_reader_who_leaves_early_does_not_look_like_a_failed_requirement(small
     assert (done.returncode, done.stderr) in [(0, ""), (2, "")]
 
 
-def test_runs_side_by_side_share_no_file(small, tmp_path):
+def test_runs_side_by_side_share_no_file(started, small, tmp_path):
     outs = [tmp_path / f"o{k}" for k in range(3)]
     processes = [started("run", small, "--seed", k % 2, "--out", out) for k, out in enumerate(outs)]
     assert [p.communicate()[1] for p in processes] == [""] * 3
@@ -214,7 +209,7 @@ def test_runs_side_by_side_share_no_file(small, tmp_path):
     assert not a.equals(b)
 
 
-def test_of_two_runs_to_one_directory_one_wins(small, tmp_path):
+def test_of_two_runs_to_one_directory_one_wins(started, small, tmp_path):
     processes = [started("run", small, "--seed", k, "--out", tmp_path / "o") for k in range(2)]
     errors = [p.communicate()[1] for p in processes]
     codes = [p.returncode for p in processes]

@@ -75,8 +75,9 @@ def test_a_policy_is_compiled_once_for_all_processes(own, tmp_path):
     models, compiled = json.loads(own().stdout)
     assert compiled > 0
     assert json.loads(own().stdout) == [models, 0]
-    for file in (tmp_path / "cache").rglob("*.nbc"):  # one that is damaged is made anew
-        file.write_bytes(file.read_bytes()[:100])
+    for pattern in ("*.nbc", "*.code"):  # one that is damaged is made anew
+        for file in (tmp_path / "cache").rglob(pattern):
+            file.write_bytes(file.read_bytes()[:100])
     again, compiled = json.loads(own().stdout)
     assert again == models
     assert compiled > 0
@@ -103,6 +104,70 @@ def test_a_cache_that_cannot_be_written_is_done_without(own, tmp_path):
     models, compiled = json.loads(own(XDG_CACHE_HOME=str(tmp_path / "file")).stdout)
     assert sum(models) == 20
     assert compiled > 0
+
+
+PLAIN = """
+import math
+import numpy as np
+from messsim.routing.plugin import compile_policy
+
+def decide(request, models, costs, params):
+    sums = {sums}
+    for k in range(models):
+        sums = sums + math.exp(-costs[k])
+    return int(params[{index}] + {sums} + math.floor(sums)) % models
+
+def build(options, models, features):
+    return compile_policy("plain", decide, params=[1.0])
+"""
+ANSWERS = """
+import sys, messsim
+try:
+    print([m["answered"] for m in messsim.run(messsim.load(sys.argv[1])).summary["models"]])
+except messsim.MesssimError as error:
+    print(error)
+print("numba" in sys.modules)
+"""
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Runs a policy that imports nothing of Numba's; what it prints, and whether Numba was imported."""
+
+    def run(sums="0.0", index="0", **environment):
+        (tmp_path / "plain.py").write_text(PLAIN.format(sums=sums, index=index))
+        file = tmp_path / "plain.toml"
+        file.write_text(tomli_w.dumps(scenario(requests=20, router={"policy": str(tmp_path / "plain.py")})))
+        given = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment
+        command = [sys.executable, "-c", ANSWERS, file]
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+        printed, imported = done.stdout.splitlines()
+        return printed, imported == "True"
+
+    return run
+
+
+def test_what_was_compiled_before_runs_without_numba(plain, tmp_path):
+    printed, imported = plain()
+    assert imported
+    assert plain() == (printed, False)
+    assert plain(NUMBA_BOUNDSCHECK="1") == (printed, True)  # which asks for other code
+    for file in (tmp_path / "cache").rglob("*.code"):
+        file.write_bytes(file.read_bytes()[:-100])
+    assert plain() == (printed, True)
+
+
+def test_a_policy_that_allocates_is_left_to_numba(plain):
+    first, second = plain(sums="np.zeros(3)[0]"), plain(sums="np.zeros(int(params[0]))[models - 2]")
+    assert first[1]
+    assert second == plain(sums="np.zeros(int(params[0]))[models - 2]")
+    assert second[1]
+
+
+def test_a_failure_is_explained_without_numba_at_first(plain):
+    first, second = plain(index="request"), plain(index="request")
+    assert first == second
+    assert "IndexError: index is out of bounds (plain.py, line 10), at request 1" in first[0]
 
 
 LIMIT, TABLE, ANYTHING = 3, np.array([1.0, 2.0]), object()

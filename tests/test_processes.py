@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import tomli_w
 from builders import scenario
+from commands import commands
 
 from messsim.errors import DataError, MissingColumns, ScenarioError, SimulationError
 from messsim.scenario import parse
@@ -89,6 +91,49 @@ def test_what_the_system_refuses_is_no_death_of_a_process(broken, raised):
 def test_a_process_that_dies_is_told():
     with pytest.raises(SimulationError, match="a process of the study died"):
         list(in_processes(squared, [5, 6], workers=2))
+
+
+def test_a_command_that_a_test_starts_ends_with_it(tmp_path):
+    """Also where the test fails while it waits, and with the processes of a study."""
+    (tmp_path / "long.toml").write_text(tomli_w.dumps(scenario(requests=1_000_000_000)))
+    with commands() as start:
+        process = start("sweep", tmp_path / "long.toml", "--grid", "router.V=1,2", "--seeds", 1, "--workers", 2)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+    assert process.returncode == -signal.SIGKILL
+
+
+COPIES = """
+import signal, sys, threading, messsim
+from messsim.study.runs.processes import Processes
+known = []
+def seen(_):
+    blocked = sorted(int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    return known, signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, blocked
+if __name__ == "__main__":
+    known.append("what the script did before")
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if sys.argv[1] == "thread":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    elif sys.argv[1] == "polars":
+        import polars
+    elif sys.argv[1] == "run":
+        messsim.check(messsim.load("s.toml"))
+    with Processes(2, may_fork=sys.argv[1] != "api") as processes:
+        print([value for _, value in processes.each(seen, [1])])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all are spawned")
+@pytest.mark.parametrize("before", ["nothing", "api", "thread", "polars", "run"])
+def test_processes_are_copies_where_that_is_safe(tmp_path, before):
+    """With threads of one's own or of Polars, which do not survive a fork, none is; Ctrl-C is blocked in all."""
+    (tmp_path / "s.toml").write_text(tomli_w.dumps(scenario(requests=50)))
+    (tmp_path / "copies.py").write_text(COPIES)
+    script, given = [sys.executable, "copies.py", before], os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, env=given, timeout=60, check=False)
+    known = ["what the script did before"] if before == "nothing" else []
+    assert (done.stderr, done.stdout) == ("", f"{[(known, True, [int(signal.SIGINT)])]}\n")
 
 
 FORKING = ["-W", "ignore::DeprecationWarning"]  # from Python 3.12 on a fork is warned of

@@ -219,12 +219,12 @@ def test_workers_that_are_given_are_taken():
     ("left_s", "count", "frees_gil", "expected"),
     [
         # threads lose (1 - 1/count) of what holds the lock: all of it, or three tenths
-        (4.4, 2, False, False),
-        (4.5, 2, False, True),
-        (2.93, 4, False, False),
-        (2.94, 4, False, True),
-        (14.6, 2, True, False),
-        (14.7, 2, True, True),
+        (2.2, 2, False, False),
+        (2.3, 2, False, True),
+        (1.46, 4, False, False),
+        (1.47, 4, False, True),
+        (7.3, 2, True, False),
+        (7.4, 2, True, True),
         (1e9, 1, False, False),
     ],
 )

@@ -398,13 +398,11 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=["ctrl-c", "term", "hangup", "kill"])
-def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
+def test_finished_points_outlive_the_sweep(started, long, tmp_path, stop):
     """To the whole group of processes, as a terminal sends Ctrl-C; SIGTERM to the command alone, as `kill` does."""
     out = tmp_path / "o"
     args = ["sweep", long, "--grid", "requests=40,50,1_000_000_000", "--seeds", 1, "--workers", 2, "--out", out]
-    process = subprocess.Popen(
-        command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = started(*args)
     rows = out / "rows.jsonl"
     deadline = time.monotonic() + 60
     while not (rows.exists() and rows.read_text().count("\n") == 2) and time.monotonic() < deadline:
@@ -418,13 +416,13 @@ def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
     assert sorted(json.loads(line)["row"]["requests"] for line in rows.read_text().splitlines()) == [40, 50]
 
 
-def test_a_killed_plan_goes_on_where_it_stopped(long, tmp_path):
+def test_a_killed_plan_goes_on_where_it_stopped(started, long, tmp_path):
     """The answer is that of a plan which was never killed, and no run is made twice."""
     args = ["plan", long.with_name("planned.toml"), "--replicas", "small=1..3", "--require", "latency_s.e2e.p95<1000"]
     args += ["--require", "sla.satisfaction>=0.99", "--objective", "energy", "--seeds", 2, "--workers", 2, "--json"]
     args[1].write_text(tomli_w.dumps(scenario(requests=60_000)))
     rows, whole = tmp_path / "o" / "rows.jsonl", tmp_path / "whole"
-    process = subprocess.Popen(command(*args, "--out", rows.parent), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = started(*args, "--out", rows.parent)
     deadline = time.monotonic() + 60
     while not (rows.exists() and rows.read_bytes().count(b"\n") >= 1) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -115,15 +115,16 @@ def test_a_stop_that_comes_when_a_run_is_over_is_not_told(monkeypatch):
 
 @pytest.mark.parametrize(
     ("left_s", "count", "frees_gil", "expected"),
-    [(4.3, 2, False, False), (4.5, 2, False, True), (14.0, 2, True, False), (15.0, 2, True, True)],
+    [(2.1, 2, False, False), (2.3, 2, False, True), (7.0, 2, True, False), (7.5, 2, True, True)],
 )
 def test_when_processes_pay(left_s, count, frees_gil, expected):
     assert here.pays(left_s, count, frees_gil) is expected
+    assert here.pays(left_s, count, frees_gil, copies=True)
 
 
 def test_what_is_left_is_reckoned_from_the_runs_that_ended(monkeypatch):
     asked = []
-    monkeypatch.setattr(here, "pays", lambda *given: asked.append(given))
+    monkeypatch.setattr(here, "pays", lambda *given, copies: asked.append(given))
     automatic = here._Automatic(2)
     ended = SimpleNamespace(finished=lambda wait_s: [(0, "a", 3.0), (1, "b", 1.0)])
     assert list(automatic._counted(ended)) == [(0, "a"), (1, "b")]

@@ -55,11 +55,11 @@ def challenge(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
+    many = workers_on(on, workers, ray_address)
     requests = QUICK if quick and requests is None else requests
     scenarios = read(CONDITIONS if conditions is None else names_in(conditions), requests=requests, seed=seed)
     own = [] if file is None else [str(file.resolve())]
     named = [*own, *(POLICIES if policies is None else names_in(policies))]
-    many = workers_on(on, workers, ray_address)
     unit = next(iter(scenarios.values())).cost.unit
     with so_far_bar(stderr, "challenge", unit) as (on_progress, on_known):
         result, _ = run_all(

@@ -62,15 +62,16 @@ def compare(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
+    started = None if fleets else workers_on(on, workers, ray_address)
     loaded = load(scenario, sets, requests=requests, seed=seed)
-    if fleets:
+    if started is None:
         goal = Goal(axes_of(loaded, replicas or [], []), require or [], seeds=seeds)
         planned = plan_fleets(loaded, policies, goal, out, lambda: workers_on(on, workers, ray_address))
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         return
     if replicas or require:
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
-    with workers_on(on, workers, ray_address) as many:
+    with started as many:
         with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
             result, _ = run_all(
                 *(loaded, names_in(policies), seeds),

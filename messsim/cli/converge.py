@@ -35,12 +35,13 @@ def converge(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
+    many = workers_on(on, workers, ray_address)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result = run_all(
             *(loaded, seeds),
             out=out,
-            workers=workers_on(on, workers, ray_address),
+            workers=many,
             on_progress=on_progress,
             on_known=on_known,
         )

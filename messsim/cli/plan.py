@@ -117,6 +117,7 @@ def plan(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
+    many = workers_on(on, workers, ray_address) if policies is None else None  # each policy's plan has its own
     loaded = load(scenario, sets, requests=requests, seed=seed)
     goal = Goal(axes_of(loaded, replicas or [], gpus or []), require or [], objective, seeds, kept)
     if policies is not None:
@@ -130,7 +131,7 @@ def plan(
             loaded,
             goal,
             out=out,
-            workers=workers_on(on, workers, ray_address),
+            workers=many,
             on_progress=on_progress,
             on_known=on_progress
             and (lambda best: show(best_so_far(best.replicas, best.value, best.simulated, UNITS[objective]))),

@@ -49,12 +49,13 @@ def replicate(
 
     tell_leftovers(out)
     rule = stopping_rule(seeds, precision, of, most)
+    many = workers_on(on, workers, ray_address)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     with so_far_bar(stderr, loaded.name, loaded.cost.unit) as (on_progress, on_known):
         result, _ = run_all(
             *(loaded, rule),
             out=out,
-            workers=workers_on(on, workers, ray_address),
+            workers=many,
             on_progress=on_progress,
             on_known=on_known,
         )

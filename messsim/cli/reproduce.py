@@ -55,9 +55,10 @@ def reproduce(
     for option, value in only.items():
         if value is not None:
             raise ScenarioError(f"{option}: is no option of `messsim reproduce {what}`")
+    many = workers_on(on, workers, ray_address)
     with runs_bar(stderr, what) as on_progress:
         given: dict[str, Any] = {"seed": seed, "sets": sets, "out": out, "on_progress": on_progress}
-        given["workers"] = workers_on(on, workers, ray_address)
+        given["workers"] = many
         given |= {} if seeds is None else {"seeds": seeds}
         made = _paper(data, c, given) if what is What.paper else _theory(requests, given)
     result, shown, files, pictures = made

@@ -70,6 +70,7 @@ def sweep(
     from messsim.study.runs.points import points_of
     from messsim.study.sweep import sweep as run_all
 
+    many = workers_on(on, workers, ray_address)
     loaded = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
     tell_leftovers(out)
@@ -80,7 +81,7 @@ def sweep(
             seeds=seeds,
             shown=show or None,
             out=out,
-            workers=workers_on(on, workers, ray_address),
+            workers=many,
             on_progress=on_progress,
             on_known=on_known,
         )

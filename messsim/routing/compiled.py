@@ -12,6 +12,7 @@ import platform
 import threading
 import types
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from messsim.files import cache_folder
 
 __all__ = ["compiled_by", "digest_of", "folder_of"]
 
+LAYOUT = 2  # of what is kept: raised where an older version's would be read as this one's
 CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 LIBRARIES = {"builtins", "math", "numpy", "numba"}  # what they are called is what they are, given their versions
 
@@ -29,11 +31,9 @@ _numba_settings = threading.Lock()  # the folder is a setting of Numba's, of the
 
 def digest_of(function: Callable[..., Any], *options: str) -> str | None:
     """A hash of everything that the machine code of a function depends on; None where something has none."""
-    import numba
-
-    versions = (platform.python_version(), np.__version__, numba.__version__)
+    versions = (platform.python_version(), np.__version__, version("numba"))
     try:
-        parts = [repr((*versions, *options)), *_parts(function, set())]
+        parts = [repr((LAYOUT, *versions, *options)), *_parts(function, set())]
     except _Unknown:
         return None
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

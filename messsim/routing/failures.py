@@ -24,6 +24,7 @@ from messsim import _core
 from messsim.errors import INT_OF_NAN
 
 from .compiled import compiled_by, folder_of
+from .machine_code import keep, kept
 
 __all__ = ["Role", "reason"]
 
@@ -44,8 +45,8 @@ class Role:
     ----------
     role
         decide, finish, rated or learn.
-    inner
-        The user's function, compiled.
+    function
+        The user's.
     arguments, given
         The names of all arguments of the role, and of those that `inner` takes.
     lengths
@@ -59,29 +60,47 @@ class Role:
         What was raised, by the address of the state that the function was given.
     """
 
-    def __init__(self, role: str, inner: Any, arguments: tuple[str, ...], given: list[str], lengths: dict[str, str]):
+    def __init__(
+        self,
+        role: str,
+        function: Callable[..., Any],
+        arguments: tuple[str, ...],
+        given: list[str],
+        lengths: dict[str, str],
+        digest: str | None,
+    ) -> None:
         self.role = role
-        self.inner = inner
+        self.function = function
         self.given = given
         self.lengths = lengths
         self.arguments = arguments
         self.failures = _failures
+        self._digest = digest
+        self._number = next(_numbers) if digest is None else int(digest[:15], 16)
+        _roles[self._number] = self
 
     @property
     def address(self) -> int:
         """Of the machine code."""
-        address: int = self._callback.address
+        address: int = self._code.address
         return address
 
-    def link(self, signature: Any, digest: str | None) -> None:
-        """Compiles the wrapper: pointers become arrays, and an exception becomes a code.
+    def is_kept(self, kinds: tuple[Any, ...]) -> bool:
+        """Takes the machine code of an earlier process; `kinds` are ctypes of the arguments."""
+        _noting(self.role, kinds)
+        code = kept(folder_of(self._digest))
+        if code is not None:
+            self._code = code
+        return code is not None
 
-        Written as source, since Numba has no other way to pass on a choice of arguments; kept by `digest`.
+    def link(self, inner: Any, signature: Any) -> None:
+        """Compiles the wrapper of the user's function, compiled: pointers become arrays, an exception a code.
+
+        Written as source, since Numba has no other way to pass on a choice of arguments; kept by its digest.
         """
         import numba
 
-        number = next(_numbers) if digest is None else int(digest[:15], 16)
-        _roles[number] = self
+        number, digest = self._number, self._digest
         every = ", ".join(self.arguments)
         source = (
             f"def {self.role}({every}):\n"
@@ -97,13 +116,14 @@ class Role:
             with contextlib.suppress(OSError), file.open("x", encoding="utf-8") as out:  # Numba asks for its age
                 out.write(source)
         space = {
-            "inner": self.inner,
+            "inner": inner,
             "carray": vars(numba)["carray"],
-            "failed": _noting(self.role, signature),
+            "failed": numba.types.ExternalFunction(_failed(self.role), numba.int64(numba.int64, *signature.args)),
             "__name__": __name__,
         }
         exec(compile(source, str(file), "exec"), space)
-        self._callback = compiled_by(lambda cache: numba.cfunc(signature, cache=cache)(space[self.role]), digest)
+        self._code = compiled_by(lambda cache: numba.cfunc(signature, cache=cache)(space[self.role]), digest)
+        keep(folder_of(digest), self._code)
 
     def _view(self, argument: str) -> str:
         return f"carray({argument}, ({self.lengths[argument]},))" if argument in self.lengths else argument
@@ -123,13 +143,13 @@ class Role:
 
     def interpreted(self, call: Mapping[str, Any]) -> Exception | None:
         """What the user's function raises where Python runs it: more than where it is compiled."""
-        return raised_by(self.inner.py_func, [call[a] for a in self.given])
+        return raised_by(self.function, [call[a] for a in self.given])
 
     def _raised(self, call: Mapping[str, Any]) -> str:
         arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
         import numba
 
-        error = raised_by(numba.njit(self.inner.py_func, boundscheck=True), arguments)
+        error = raised_by(numba.njit(self.function, boundscheck=True), arguments)
         if error is None:
             return "an exception that it does not raise again"
         return f"{type(error).__name__}: {error}{self._where(error, arguments)}"
@@ -137,7 +157,7 @@ class Role:
     def _not_compiled(self, call: Mapping[str, Any]) -> str | None:
         """What the interpreter raises where compiled code raises nothing; None: it does not either."""
         arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
-        error = raised_by(self.inner.py_func, arguments)
+        error = raised_by(self.function, arguments)
         return None if error is None else f"{type(error).__name__}: {error}{self._where(error, arguments)}"
 
     def _array(self, argument: str, call: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -148,29 +168,28 @@ class Role:
 
     def _where(self, error: Exception, arguments: list[Any]) -> str:
         """The line, as the interpreter knows it: compiled code keeps none."""
-        again = raised_by(self.inner.py_func, arguments)
+        again = raised_by(self.function, arguments)
         if again is None or type(again) is not type(error):
             return ""
-        file = self.inner.py_func.__code__.co_filename
+        file = self.function.__code__.co_filename
         lines = [f.lineno for f in traceback.extract_tb(again.__traceback__) if f.filename == file]
         return f" ({Path(file).name}, line {lines[-1]})" if lines else ""
 
 
 @cache
-def _noting(role: str, signature: Any) -> Any:
+def _noting(role: str, kinds: tuple[Any, ...]) -> None:
     """What compiled code calls where it failed: by name, since an address is of this process alone."""
     import llvmlite.binding
-    import numba
 
-    pointer = ctypes.POINTER(ctypes.c_double)
-    kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
-    types: list[Any] = [ctypes.c_int64, *(kinds.get(kind, pointer) for kind in signature.args)]
-    callback = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(
+    callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, *kinds)(
         lambda number, *values: _roles[abs(number)].note(values, of_nan=number < 0)
     )
     _callbacks.append(callback)
-    llvmlite.binding.add_symbol(f"messsim_{role}_failed", ctypes.cast(callback, ctypes.c_void_p).value)
-    return numba.types.ExternalFunction(f"messsim_{role}_failed", numba.int64(numba.int64, *signature.args))
+    llvmlite.binding.add_symbol(_failed(role), ctypes.cast(callback, ctypes.c_void_p).value)
+
+
+def _failed(role: str) -> str:
+    return f"messsim_{role}_failed"
 
 
 def raised_by(function: Callable[..., Any], arguments: list[Any]) -> Exception | None:

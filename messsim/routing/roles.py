@@ -5,6 +5,7 @@ it. All arrays are float64, and only `state` may be written.
 """
 
 import ast
+import ctypes
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
@@ -97,8 +98,6 @@ def compiled_role(role: str, function: Function, uniforms: int, boundscheck: boo
         If it has other arguments, returns something else than a whole number, writes to what it may only read, draws
         at random from something else than `uniforms`, or Numba cannot compile it.
     """
-    import numba
-
     from .unseeded import unseeded
 
     _refuse_raise(role, function)
@@ -111,18 +110,33 @@ def compiled_role(role: str, function: Function, uniforms: int, boundscheck: boo
     given = list(inspect.signature(function).parameters)
     if strange := [a for a in given if a not in signature.arguments]:
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(signature.arguments)}")
-    types = tuple(_type(numba, a, lengths) for a in given)
+    digest = digest_of(function, role, str(uniforms), str(boundscheck))
+    compiled = Role(role, function, signature.arguments, given, lengths, digest)
+    if not compiled.is_kept(tuple(_c_type(a, lengths) for a in signature.arguments)):
+        _compile(compiled, digest, boundscheck)
+    return compiled
+
+
+def _compile(role: Role, digest: str | None, boundscheck: bool) -> None:
+    """By Numba, and its wrapper.
+
+    Raises
+    ------
+    PolicyError
+        If Numba cannot, or the function returns something else than a whole number.
+    """
+    import numba
+
+    function = role.function
+    types = tuple(_type(numba, a, role.lengths) for a in role.given)
     # only compiled code calls it: the wrappers for Python are half the work of the compiler
     options: Any = {"boundscheck": boundscheck, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    digest = digest_of(function, role, str(uniforms), str(boundscheck))
     try:
         inner = compiled_by(lambda cache: numba.njit(types, cache=cache, **options)(function), digest)
     except numba.core.errors.NumbaError as error:
-        raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason(error)}") from None
-    _check_return(numba, role, inner.nopython_signatures[0].return_type)
-    compiled = Role(role, inner, signature.arguments, given, lengths)
-    compiled.link(_signature(numba, signature.arguments, lengths), digest)
-    return compiled
+        raise PolicyError(f"{role.role} of {function.__module__} cannot be compiled: {reason(error)}") from None
+    _check_return(numba, role.role, inner.nopython_signatures[0].return_type)
+    role.link(inner, _signature(numba, role.arguments, role.lengths))
 
 
 def _check_return(numba: Any, role: str, returned: Any) -> None:
@@ -156,6 +170,13 @@ def _type(numba: Any, argument: str, lengths: Mapping[str, str]) -> Any:
     if argument in lengths:
         return numba.types.Array(numba.float64, 1, "C", readonly=argument != WRITABLE)
     return numba.float64 if argument in REAL else numba.int64
+
+
+def _c_type(argument: str, lengths: Mapping[str, str]) -> Any:
+    """Of an argument as C passes it."""
+    if argument in lengths:
+        return ctypes.POINTER(ctypes.c_double)
+    return ctypes.c_double if argument in REAL else ctypes.c_int64
 
 
 def _signature(numba: Any, arguments: tuple[str, ...], lengths: Mapping[str, str]) -> Any:

@@ -4,16 +4,14 @@ import dis
 import inspect
 import random
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 __all__ = ["unseeded"]
 
 MODULES = {"random", "numpy.random"}
-GENERATORS = (random.Random, np.random.RandomState, np.random.Generator)
 # Steps that load or store a name; in one, Python 3.13 and later may do two: STORE_FAST_LOAD_FAST.
 NAMED = re.compile(r"(LOAD|STORE)_(GLOBAL|DEREF|FAST)")
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")  # the latter until Python 3.11
@@ -64,7 +62,13 @@ def _draws_from(value: Any) -> str | None:
     """The module of chance that a value is, or is of."""
     if isinstance(value, types.ModuleType):
         return value.__name__ if value.__name__ in MODULES else None
-    owner = value if isinstance(value, GENERATORS) else getattr(value, "__self__", None)
-    if not isinstance(owner, GENERATORS):
+    owner = value if isinstance(value, _generators()) else getattr(value, "__self__", None)
+    if not isinstance(owner, _generators()):
         return None
     return "random" if isinstance(owner, random.Random) else "numpy.random"
+
+
+def _generators() -> tuple[type, ...]:
+    """Classes whose objects draw at random; NumPy's, whose import takes time, where anything has imported them."""
+    of_numpy = sys.modules.get("numpy.random")
+    return (random.Random,) if of_numpy is None else (random.Random, of_numpy.RandomState, of_numpy.Generator)

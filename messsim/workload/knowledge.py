@@ -14,6 +14,7 @@ from messsim.scenario.quality import Irt
 
 from .chunk import Chunk, Floats
 from .irt import moments, shares_of, sigmoid, tasks_of
+from .spline import Spline
 
 if TYPE_CHECKING:
     from .stages import Stage
@@ -102,11 +103,9 @@ def _smoothed(slope: float, deviation: float) -> Callable[[Floats], Floats]:
     """
     if deviation == 0.0:
         return lambda y: sigmoid(slope * y)
-    from scipy.interpolate import CubicSpline
-
     reach = FARTHEST_DEVIATIONS * deviation + FARTHEST_LOGIT / slope
     grid = np.linspace(-reach, reach, GRID + 1)
-    spline = CubicSpline(grid, _mean_sigmoid(grid, slope, deviation))
+    spline = Spline(grid, _mean_sigmoid(grid, slope, deviation))
     return lambda y: np.clip(spline(np.clip(y, -reach, reach)), 0.0, 1.0)
 
 

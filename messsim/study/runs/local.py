@@ -14,15 +14,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from messsim.engines.pipeline import cores
 from messsim.errors import MesssimError, ScenarioError, SimulationError
 
 from .workers import WAIT_S, Workers, guarded
-
-if TYPE_CHECKING:
-    from .processes import Processes
 
 __all__ = ["GivenWorkers", "local_workers", "workers_from"]
 
@@ -31,13 +28,15 @@ GivenWorkers = int | AbstractContextManager[Workers] | None
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-START_S = 2.2  # CPU time that a process takes before its first run, twice over: a busy machine takes longer
+START_S = 1.1  # CPU time that a process takes before its first run, twice over: a busy machine takes longer
+COPY_START_S = 0.3  # the same of a copy of this process, which has imported most of what a run needs
+MOST_COPIES = 16  # at 2 ms each they are made whether or not they will pay
 LOCKED = 0.3  # share of a run's time that holds Python's global lock, where the engine frees it
 GRACE_S = 2.0  # for a run to end where its study is stopped
 MOST_THREADS = 4  # more gain next to nothing beside that share
 
 
-def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
+def local_workers(count: int | None = None, *, may_fork: bool = False) -> AbstractContextManager[Workers]:
     """Workers of this machine.
 
     Parameters
@@ -45,14 +44,16 @@ def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
     count
         So many processes; with 1, everything happens in this process, one after another. None: as many as there are
         cores, once the work pays for their start.
+    may_fork
+        Whether processes may be copies of this one as it is now.
     """
     if count is None and cores() > 1:
-        return _Automatic(cores())
+        return _Automatic(cores(), may_fork=may_fork)
     if count in (None, 1):
         return contextlib.nullcontext(_Here())
     from .processes import Processes
 
-    return Processes(count or 1)
+    return Processes(count or 1, may_fork=may_fork)
 
 
 class _Here:
@@ -85,7 +86,7 @@ def workers_from(given: GivenWorkers) -> AbstractContextManager[Workers]:
     return local_workers(None if given is None else operator.index(given))
 
 
-def pays(left_s: float, count: int, frees_gil: bool) -> bool:
+def pays(left_s: float, count: int, frees_gil: bool, *, copies: bool = False) -> bool:
     """Whether processes repay their start.
 
     Parameters
@@ -96,24 +97,29 @@ def pays(left_s: float, count: int, frees_gil: bool) -> bool:
         Processes, and cores.
     frees_gil
         Whether threads would run side by side but for `LOCKED`; else one after another.
+    copies
+        Whether they are copies of this process.
 
     Notes
     -----
     Amdahl's law: threads need ``locked + (1 - locked) / count`` of the time, processes ``1 / count``.
     """
     locked = LOCKED if frees_gil else 1.0
-    return left_s * locked * (1.0 - 1.0 / count) > START_S
+    return left_s * locked * (1.0 - 1.0 / count) > (COPY_START_S if copies else START_S)
 
 
 class _Automatic:
     """Threads of this process first, and processes from when they pay until the end of the study."""
 
-    def __init__(self, count: int) -> None:
-        from .processes import end_if_started_again
+    def __init__(self, count: int, *, may_fork: bool = False) -> None:
+        from .processes import Processes, can_fork, end_if_started_again
 
         end_if_started_again()
         self._count = count
         self._stack = contextlib.ExitStack()
+        self._copies: Processes | None = None  # made now, while this process has one thread
+        if may_fork and count <= MOST_COPIES and can_fork():
+            self._copies = self._stack.enter_context(Processes(count, may_fork=True))
         self._processes: Processes | None = None
         self._alone = False  # processes cannot be started from here
         self._spent_s = 0.0  # CPU time of finished runs
@@ -170,8 +176,11 @@ class _Automatic:
         running_s = threads.longest_s()
         one_s = max(self._spent_s / self._finished if self._finished else 0.0, running_s)
         left_s = max((left or 0) * one_s, self._spent_s + running_s)
-        if not pays(left_s, self._count, frees_gil):
+        if not pays(left_s, self._count, frees_gil, copies=self._copies is not None):
             return False
+        if self._copies is not None:
+            self._processes = self._copies
+            return True
         from .processes import Processes
 
         try:

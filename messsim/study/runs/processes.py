@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -19,10 +19,11 @@ from types import TracebackType
 from typing import TypeVar
 
 from messsim.errors import MesssimError, SimulationError
+from messsim.forking import is_in_use
 
 from .workers import AHEAD, WAIT_S, guarded
 
-__all__ = ["Processes", "end_if_started_again"]
+__all__ = ["Processes", "can_fork", "end_if_started_again"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -36,19 +37,33 @@ def end_if_started_again() -> None:
 
 
 class Processes:
-    """Processes that are spawned, not forked (Polars' threads do not survive a fork), with one thread of Polars each.
+    """Processes with one thread of Polars each.
 
     They end with the context; where it is left by an exception, at once; and with this process, however it ends.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    may_fork
+        Whether they may be copies of this process as it is now, which spares each all imports. They are where that is
+        safe: with threads, Polars' among them, which do not survive a fork, they are spawned.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, may_fork: bool = False) -> None:
         end_if_started_again()
-        _check_main()
-        context = multiprocessing.get_context("spawn")
+        is_forked = may_fork and can_fork()
+        if not is_forked:
+            _check_main()
+        context = multiprocessing.get_context("fork" if is_forked else "spawn")
+        handled = _handled_signals() if is_forked else set()
         self._count = count
-        with _deaf_to_sigint():  # its queues start what keeps the resources of processes in order
-            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start)
         self._started: dict[int, BaseProcess] = {}
+        with _deaf_to_sigint(handled):  # its queues start what keeps the resources of processes in order
+            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(handled,))
+            if is_forked:
+                self._pool.submit(int)  # makes all of them
+                self._started |= self._pool._processes
 
     def __enter__(self) -> "Processes":
         return self
@@ -129,20 +144,40 @@ def _check_main() -> None:
         )
 
 
+def can_fork() -> bool:
+    """Whether this process can be forked: by Linux's list of its threads, those of libraries too."""
+    try:
+        threads = len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return False
+    return threads == 1 and "polars" not in sys.modules and not is_in_use()
+
+
+def _handled_signals() -> set[int]:
+    """Signals but Ctrl-C for which Python calls a function: in a copy of this process they are to end it instead."""
+    return {n for n in signal.valid_signals() - {signal.SIGINT} if callable(signal.getsignal(n))}
+
+
 @contextlib.contextmanager
-def _deaf_to_sigint() -> Iterator[None]:
-    """What is started here never hears of Ctrl-C: this process does, a moment later, and ends the others."""
+def _deaf_to_sigint(also: Collection[int] = ()) -> Iterator[None]:
+    """What is started here never hears of Ctrl-C: this process does, a moment later, and ends the others.
+
+    Nor of the other signals given, until it chooses to.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     resource_tracker.ensure_running()  # it outlives the end of a terminal, and lets SIGINT through once it has started
-    signal.pthread_sigmask(signal.SIG_SETMASK, before | {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_SETMASK, {*before, signal.SIGINT, *also})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start() -> None:
-    """The first thing that a process of a study does."""
+def _start(handled: Collection[int]) -> None:
+    """The first thing that a process of a study does: from here on the signals given end it, if it is a copy."""
+    for number in handled:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
     gc.set_threshold(500_000)  # what is imported is kept, as by the command line
     atexit.register(gc.freeze)  # the study waits for the end
     os.environ["POLARS_MAX_THREADS"] = "1"
