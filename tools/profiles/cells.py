@@ -88,9 +88,9 @@ def capacity_tokens(shape: Shape, gpu: Gpu, weights: str, tp: int) -> int:
 
 def _kinds(shape: Shape, gpu: Gpu) -> tuple[str, ...]:
     """Weights that people run: the 4-bit kinds of large models only."""
-    if shape.public.startswith("openai/gpt-oss"):
+    if shape.published == "mxfp4":
         return ("mxfp4",) if "mxfp4" in gpu.weights else ()
-    if shape.latent:
+    if shape.published == "fp8":
         return tuple(w for w in ("fp8", "nvfp4") if w in gpu.weights)
     kinds = ["bf16"]
     if "fp8" in gpu.weights and shape.parameters > 2_000_000_000:
@@ -119,7 +119,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return (tuple(Kernels(gpu.system, b, options) for b in ("vllm", "sglang", "trtllm")),)
 
     # where nobody says, the cache of a model that is published in fp8 is in fp8 too
-    latent = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"}
+    eight = shape.published == "fp8"
+    cache = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"} if eight else {}
     every_head = shape.heads == shape.kv_heads and not shape.latent
     if weights == "bf16":
         return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm") + least()
@@ -135,11 +136,11 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return of("sglang", "trtllm", gemm_quant_mode="fp8_block")
     if weights == "fp8" and shape.latent:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
-        return of("trtllm", "sglang", **block | latent)
+        return of("trtllm", "sglang", **block | cache)
     if weights == "fp8" and moe:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
         plain = {"gemm_quant_mode": "fp8", "moe_quant_mode": "fp8"}
-        return of("trtllm", "sglang", **block) + of("trtllm", **plain)
+        return of("trtllm", "sglang", **block | cache) + of("trtllm", **plain | cache)
     if weights == "fp8":
         blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
         return (
@@ -149,7 +150,7 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})
     engines = ("trtllm", "vllm", "sglang") if moe and shape.experts != 8 else ("vllm", "trtllm", "sglang")
-    return of(*engines, **four, **(latent if shape.latent else {}))
+    return of(*engines, **four, **cache)
 
 
 def cells() -> Iterator[Cell]:
