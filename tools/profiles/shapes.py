@@ -156,8 +156,8 @@ MODELS: dict[str, Shape] = {
         config="meta-llama/Llama-4-Scout-17B-16E-Instruct",
     ),
     "MiniMax-M2.5": Shape(
-        "MiniMaxAI/MiniMax-M2.5", "Modified MIT", 3072, 62, 48, 8, 128, 1536, 200_064, qk_norm=True, experts=256, top_k=8,
-        config="MiniMaxAI/MiniMax-M2.5", published="fp8", alike=("MiniMax-M2", "MiniMax-M2.1", "MiniMax-M2.7"),
+        "MiniMaxAI/MiniMax-M2.5", "Modified MIT", 3072, 62, 48, 8, 128, 1536, 200_064, qk_norm=True,
+        experts=256, top_k=8, config="MiniMaxAI/MiniMax-M2.5", published="fp8", alike=("MiniMax-M2", "MiniMax-M2.1"),
     ),
     "Mistral-7B": Shape("mistralai/Mistral-7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000),
     "Mistral-Nemo-12B": Shape(
