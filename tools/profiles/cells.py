@@ -50,7 +50,7 @@ GPUS: dict[str, Gpu] = {
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
 _BYTES = {"bf16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
-MANY_EXPERTS = 16  # of a layer, beyond which filling 128 rows for each takes most of their time
+MANY_EXPERTS = 128  # of a layer; with more, filling 128 rows for each takes most of their time
 LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
 
@@ -108,10 +108,12 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     its fp8 experts take five times what others do; on Blackwell its fp8 products and all-reduces take up to 1.4 times
     what servers of that year do, its experts of Mixtral stand 28 % above the others' at 64 tokens, and its
     decode attention where every head has keys of its own takes up to ten times what memory does (A100, one sequence).
-    TensorRT-LLM's experts in blocks of fp8 are DeepGEMM's on Blackwell, which fill 128 rows for each: of 128 and more
-    experts 2 to 3 times what SGLang's and vLLM's take for one token and 1.2 to 2 times for 64; and DeepSeek's on Hopper
-    take 2.8, 1.3 and, for 8,192 tokens, 2 times what theirs do. Its experts of Mixtral in nvfp4 take as little as a
-    quarter of the time in which memory hands over their weights (GB200, 8 tokens spread evenly: 46 us for 1.36 GB).
+    TensorRT-LLM's experts in blocks of fp8 are DeepGEMM's on Blackwell, which fill 128 rows for each: of 256 experts
+    2.6 times what SGLang's take for one token, and of DeepSeek's twice for 64 tokens and 1.3 times for 8,192, where
+    vLLM's and SGLang's agree. DeepSeek's on Hopper take 2.8, 1.3 and, for 8,192 tokens, 2 times what theirs do. Of 128
+    experts DeepGEMM's take longer for few tokens only, and stay. TensorRT-LLM's experts of Mixtral in nvfp4 take as
+    little as a quarter of the time in which memory hands over their weights (GB200, 8 tokens spread evenly: 46 us for
+    1.36 GB).
     """
     moe = shape.experts > 0
 
