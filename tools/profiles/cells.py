@@ -111,9 +111,10 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     TensorRT-LLM's experts in blocks of fp8 are DeepGEMM's on Blackwell, which fill 128 rows for each: of 256 experts
     2.6 times what SGLang's take for one token, and of DeepSeek's twice for 64 tokens and 1.3 times for 8,192, where
     vLLM's and SGLang's agree. DeepSeek's on Hopper take 2.8, 1.3 and, for 8,192 tokens, 2 times what theirs do. Of 128
-    experts DeepGEMM's take longer for few tokens only, and stay. TensorRT-LLM's experts of Mixtral in nvfp4 take as
-    little as a quarter of the time in which memory hands over their weights (GB200, 8 tokens spread evenly: 46 us for
-    1.36 GB).
+    experts DeepGEMM's take longer for few tokens only, and stay. Its experts in nvfp4 take twice what vLLM's and
+    SGLang's take, which agree, from 256 tokens up, and on B300, which lacks its kernels for few tokens, three times for
+    one; those of Mixtral as little as a quarter of the time in which memory hands over their weights (GB200, 8 tokens
+    spread evenly: 46 us for 1.36 GB). vLLM's latent attention takes twice the others' on B300.
     """
     moe = shape.experts > 0
 
@@ -156,7 +157,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
             + least(gemm_quant_mode="fp8")
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})
-    engines = ("trtllm", "vllm", "sglang") if moe and shape.experts != 8 else ("vllm", "trtllm", "sglang")
+    last = ("sglang", "trtllm") if moe and shape.experts != 8 else ("trtllm", "sglang")
+    engines = ("sglang", "vllm", "trtllm") if shape.latent else ("vllm", *last)
     return of(*engines, **four, **cache)
 
 
