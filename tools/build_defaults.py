@@ -208,9 +208,13 @@ def other_table(path: Path) -> str:
     for row in other_rows(path):
         model, _, gpu, engine = row["group"]
         clients, lengths = row["clients"], {"prompt": row["prompt"], "output": row["answer"]}
-        told = {"max_num_seqs": clients, "max_batched_tokens": max(2 * row["prompt"], clients), "kv_cache_dtype": "fp8"}
+        described = {
+            "max_num_seqs": clients,
+            "max_batched_tokens": max(2 * row["prompt"], clients),
+            "kv_cache_dtype": "fp8",
+        }
         for describes in (False, True) if engine == "tensorrt-llm" else (False,):
-            made = _errors(row, lengths, row["answer"], told if describes else {})
+            made = _errors(row, lengths, row["answer"], described if describes else {})
             server = (model, gpu, engine, describes, row["gpus"])
             collected.setdefault(server, []).append(made)
     for (model, gpu, engine, describes, gpus), some in sorted(collected.items()):

@@ -116,13 +116,13 @@ def _with_fp8_cache(cell: "Cell", folder: Path, solution: dict[str, Any]) -> tup
     """The kernels that the cell's coefficients are of with a cache in fp8, others, and why if none."""
     of = {name: solution[name] for name in ("backend", "options", "share") if name in solution}
     eight, why = kernels_of(cell, folder, FP8)
-    found = [kernel for origin, kernel in eight if origin == of]
+    own_and_lent = [kernel for origin, kernel in eight if origin == of]
     if MODELS[cell.model].latent:
         sixteen, _ = kernels_of(cell, folder)
         own = [kernel for origin, kernel in sixteen if origin == of]
         lent = [(o, k, kernel) for o, k in sixteen for origin, kernel in eight if own and o == origin != of]
-        found += [Lent(own[0], other, kernel) for _, other, kernel in lent]
-    return found, why or "no such kernels"
+        own_and_lent += [Lent(own[0], other, kernel) for _, other, kernel in lent]
+    return own_and_lent, why or "no such kernels"
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return (tuple(Kernels(gpu.system, b, options) for b in ("vllm", "sglang", "trtllm")),)
 
     # where nobody says, the cache of a model that is published in fp8 is in fp8 too
-    eight = shape.published == "fp8"
-    cache = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"} if eight else {}
+    sixteen_bits = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"}
+    cache = sixteen_bits if shape.published == "fp8" else {}
     blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
     filled = shape.latent or (blackwell and shape.experts > MANY_EXPERTS)
     by_block = ("sglang", "trtllm") if filled else ("trtllm", "sglang")
