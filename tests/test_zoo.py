@@ -423,7 +423,7 @@ COMPOSED = {
     "llama31-8b-bf16-h100-vllm": "Llama-3.1-8B/H100/tp1",
     "llama31-8b-bf16-b200-vllm": "Llama-3.1-8B/B200/tp1",
     "gpt-oss-120b-w4a8-b200-trtllm": "gpt-oss-120b/B200/tp1/mxfp4",
-    "deepseek-r1-fp8block-h200-tp8-trtllm": "DeepSeek-R1/H200/tp8/fp8",  # with its cache in fp8
+    "deepseek-r1-fp8block-h200-tp8-sglang": "DeepSeek-R1/H200/tp8/fp8",
     "llama31-8b-fp8-h100-vllm": "Llama-3.1-8B/H100/tp1/fp8",
     "llama33-70b-fp8-h200-tp2-vllm": "Llama-3.3-70B/H200/tp2/fp8",
     "qwen3-30b-a3b-bf16-h100-vllm": "Qwen3-30B-A3B/H100/tp1",
@@ -435,8 +435,6 @@ COMPOSED = {
 @pytest.mark.parametrize("table", COMPOSED)
 def test_profiles_reproduce_iterations_composed_elsewhere(table: str) -> None:
     profile = BY_NAME[COMPOSED[table]]
-    if table.startswith("deepseek"):
-        profile = profile.with_fp8_cache()
     errors: dict[str, list[float]] = defaultdict(list)
     for row in read(f"composed2/{table}.csv"):
         prompt, prior, batch, cached = (

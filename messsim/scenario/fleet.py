@@ -116,7 +116,7 @@ class Serving(Part):
     weights: Literal["bf16", "fp8", "fp8_block", "nvfp4", "mxfp4"] | None = Field(
         None,
         description="kind of the profile's weights; none: what the model's name says, else as published (gpt-oss "
-        "mxfp4, DeepSeek fp8, others bf16)",
+        "mxfp4, DeepSeek and MiniMax fp8, others bf16)",
     )
     kv_cache_dtype: Literal["auto", "fp8"] = Field(
         "auto",

@@ -50,6 +50,7 @@ GPUS: dict[str, Gpu] = {
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
 _BYTES = {"bf16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
+MANY_EXPERTS = 128  # of a layer; with more, filling 128 rows for each takes most of their time
 LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
 
@@ -88,9 +89,9 @@ def capacity_tokens(shape: Shape, gpu: Gpu, weights: str, tp: int) -> int:
 
 def _kinds(shape: Shape, gpu: Gpu) -> tuple[str, ...]:
     """Weights that people run: the 4-bit kinds of large models only."""
-    if shape.public.startswith("openai/gpt-oss"):
+    if shape.published == "mxfp4":
         return ("mxfp4",) if "mxfp4" in gpu.weights else ()
-    if shape.latent:
+    if shape.published == "fp8":
         return tuple(w for w in ("fp8", "nvfp4") if w in gpu.weights)
     kinds = ["bf16"]
     if "fp8" in gpu.weights and shape.parameters > 2_000_000_000:
@@ -107,8 +108,13 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     its fp8 experts take five times what others do; on Blackwell its fp8 products and all-reduces take up to 1.4 times
     what servers of that year do, its experts of Mixtral stand 28 % above the others' at 64 tokens, and its
     decode attention where every head has keys of its own takes up to ten times what memory does (A100, one sequence).
-    TensorRT-LLM's experts of Mixtral in nvfp4 take as little as a quarter of the time in which memory hands over their
-    weights (GB200, 8 tokens spread evenly: 46 us for 1.36 GB).
+    TensorRT-LLM's experts in blocks of fp8 are DeepGEMM's on Blackwell, which fill 128 rows for each: of 256 experts
+    2.6 times what SGLang's take for one token, and of DeepSeek's twice for 64 tokens and 1.3 times for 8,192, where
+    vLLM's and SGLang's agree. DeepSeek's on Hopper take 2.8, 1.3 and, for 8,192 tokens, 2 times what theirs do. Of 128
+    experts DeepGEMM's take longer for few tokens only, and stay. Its experts in nvfp4 take twice what vLLM's and
+    SGLang's take, which agree, from 256 tokens up, and on B300, which lacks its kernels for few tokens, three times for
+    one; those of Mixtral as little as a quarter of the time in which memory hands over their weights (GB200, 8 tokens
+    spread evenly: 46 us for 1.36 GB). vLLM's latent attention takes twice the others' on B300.
     """
     moe = shape.experts > 0
 
@@ -119,7 +125,11 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return (tuple(Kernels(gpu.system, b, options) for b in ("vllm", "sglang", "trtllm")),)
 
     # where nobody says, the cache of a model that is published in fp8 is in fp8 too
-    latent = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"}
+    sixteen_bits = {"fmha_quant_mode": "bfloat16", "kvcache_quant_mode": "bfloat16"}
+    cache = sixteen_bits if shape.published == "fp8" else {}
+    blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
+    filled = shape.latent or (blackwell and shape.experts > MANY_EXPERTS)
+    by_block = ("sglang", "trtllm") if filled else ("trtllm", "sglang")
     every_head = shape.heads == shape.kv_heads and not shape.latent
     if weights == "bf16":
         return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm") + least()
@@ -135,21 +145,21 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         return of("sglang", "trtllm", gemm_quant_mode="fp8_block")
     if weights == "fp8" and shape.latent:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
-        return of("trtllm", "sglang", **block | latent)
+        return of(*by_block, **block | cache)
     if weights == "fp8" and moe:
         block = {"gemm_quant_mode": "fp8_block", "moe_quant_mode": "fp8_block"}
         plain = {"gemm_quant_mode": "fp8", "moe_quant_mode": "fp8"}
-        return of("trtllm", "sglang", **block) + of("trtllm", **plain)
+        return of(*by_block, **block | cache) + of("trtllm", **plain | cache)
     if weights == "fp8":
-        blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
         return (
             (least(gemm_quant_mode="fp8") if blackwell or every_head else ())
             + of("vllm", "trtllm", "sglang", gemm_quant_mode="fp8")
             + least(gemm_quant_mode="fp8")
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})
-    engines = ("trtllm", "vllm", "sglang") if moe and shape.experts != 8 else ("vllm", "trtllm", "sglang")
-    return of(*engines, **four, **(latent if shape.latent else {}))
+    last = ("sglang", "trtllm") if moe and shape.experts != 8 else ("trtllm", "sglang")
+    engines = ("sglang", "vllm", "trtllm") if shape.latent else ("vllm", *last)
+    return of(*engines, **four, **cache)
 
 
 def cells() -> Iterator[Cell]:

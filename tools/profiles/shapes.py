@@ -40,6 +40,8 @@ class Shape:
         Width of the expert that every token uses beside its own, where aiconfigurator-core leaves it out.
     blocks
         Whether its publisher also offers it in fp8 with a scale for each block of 128 x 128 weights.
+    published
+        The weights in which its publisher offers it first.
     alike
         Models of the same shape, which share its profiles.
     """
@@ -65,6 +67,7 @@ class Shape:
     full_layers: int = 0
     shared: int = 0
     blocks: bool = False
+    published: str = "bf16"
     alike: tuple[str, ...] = ()
 
     @property
@@ -110,7 +113,7 @@ MODELS: dict[str, Shape] = {
     "DeepSeek-V3": Shape(
         "deepseek-ai/DeepSeek-V3", "DeepSeek License Agreement", 7168, 61, 128, 128, 128, 2048, 129_280,
         experts=256, top_k=8, stated=(671_026_419_200, 37_000_000_000), config="deepseek-ai/DeepSeek-V3", latent=576,
-        alike=("DeepSeek-R1", "DeepSeek-V3.1"),
+        published="fp8", alike=("DeepSeek-R1", "DeepSeek-V3.1"),
     ),
     "Gemma-2-2B": Shape("google/gemma-2-2b", _GEMMA, 2304, 26, 8, 4, 256, 9216, 256_000, tied=True, norms=4),
     "Gemma-2-9B": Shape("google/gemma-2-9b", _GEMMA, 3584, 42, 16, 8, 256, 14_336, 256_000, tied=True, norms=4),
@@ -151,6 +154,10 @@ MODELS: dict[str, Shape] = {
         "meta-llama/Llama-4-Scout-17B-16E-Instruct", _LLAMA.format("4"), 5120, 48, 40, 8, 128, 8192, 202_048,
         experts=16, top_k=1, stated=(107_769_861_120, 17_170_000_000), shared=8192,
         config="meta-llama/Llama-4-Scout-17B-16E-Instruct",
+    ),
+    "MiniMax-M2.5": Shape(
+        "MiniMaxAI/MiniMax-M2.5", "Modified MIT", 3072, 62, 48, 8, 128, 1536, 200_064, qk_norm=True,
+        experts=256, top_k=8, config="MiniMaxAI/MiniMax-M2.5", published="fp8", alike=("MiniMax-M2", "MiniMax-M2.1"),
     ),
     "Mistral-7B": Shape("mistralai/Mistral-7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000),
     "Mistral-Nemo-12B": Shape(
@@ -205,10 +212,10 @@ MODELS: dict[str, Shape] = {
     ),
     "gpt-oss-20b": Shape(
         "openai/gpt-oss-20b", _APACHE, 2880, 24, 64, 8, 64, 2880, 201_088, experts=32, top_k=4, full_layers=12,
-        stated=(20_910_000_000, 3_610_000_000), config="openai/gpt-oss-20b",
+        stated=(20_910_000_000, 3_610_000_000), config="openai/gpt-oss-20b", published="mxfp4",
     ),
     "gpt-oss-120b": Shape(
         "openai/gpt-oss-120b", _APACHE, 2880, 36, 64, 8, 64, 2880, 201_088, experts=128, top_k=4, full_layers=18,
-        stated=(116_830_000_000, 5_130_000_000), config="openai/gpt-oss-120b",
+        stated=(116_830_000_000, 5_130_000_000), config="openai/gpt-oss-120b", published="mxfp4",
     ),
 }  # fmt: skip
