@@ -93,6 +93,18 @@ void ms_expect_replica(const ms_fleet *self, int32_t replica)
     }
 }
 
+void ms_expect_look(const ms_fleet *self, int32_t replica)
+{
+    if (self->replicas > MS_SMALL_FLEET && replica < self->replicas) {
+        const ms_replica *server = &self->replica[replica];
+        ms_early(server);
+        ms_early(&server->sequences.running);
+        ms_early(&server->sequences.tau);
+        ms_early(&server->sequences.tau.floored);
+        ms_early(&server->sequences.limits);
+    }
+}
+
 void ms_expect_init(ms_expected *self, const ms_tournament *moments)
 {
     *self = (ms_expected){.far = 1};
