@@ -144,13 +144,12 @@ int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int3
     for (int32_t p = 0; p < pools; p++) {
         self->replicas += plans[p].replicas;
         self->groups = plans[p].limits.role != MS_ROLE_BOTH ? 2 * models : self->groups;
+        self->has_caches |= plans[p].limits.prefix_cache;
     }
     ms_cache_stores_init(&self->stores);
     int error = allocate(self);
-    int32_t first = 0;
-    for (int32_t p = 0; p < pools && error == 0; p++) {
+    for (int32_t p = 0, first = 0; p < pools && error == 0; first += plans[p++].replicas) {
         error = build_pool(self, p, &plans[p], first);
-        first += plans[p].replicas;
     }
     for (int32_t g = 0; g < self->groups && error == 0; g++) {
         error = build_servers(self, g, &streams[g]);

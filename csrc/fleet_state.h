@@ -180,7 +180,8 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
-    ms_cache_stores stores;  /* of all replicas' prefix caches */
+    ms_cache_stores stores;  /* of all replicas' prefix caches, */
+    int32_t has_caches;      /* if any has one */
     ms_rest *rest;           /* [replicas] meters.c, */
     uint8_t *is_at_rest;     /* [replicas] where that is known */
     int32_t is_watched;      /* looks, or indices of many replicas, are told of what happens to them */

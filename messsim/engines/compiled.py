@@ -142,7 +142,7 @@ class _Run:
             raise too_many_open(most, min(self.pages))
         in_rows = self.is_large and chunk.turns is not None
         by_model = in_rows_of if in_rows else contiguous
-        known = by_model(known)
+        costs: Any = by_model(known)
         drawn = {
             "arrival_s": chunk.arrival_s,
             "tenant": chunk.tenant,
@@ -152,7 +152,7 @@ class _Run:
             "max_new_tokens": chunk.max_new_tokens,
             "features": by_model(chunk.features),
             "difficulty": chunk.difficulty,
-            "known_costs": known,
+            "known_costs": costs,
             "satisfied": by_model(chunk.satisfied),
             "facts": by_model(chunk.facts),
             "labels": by_model(chunk.labels),
@@ -163,8 +163,9 @@ class _Run:
             "turns": chunk.turns,
             "paths": chunk.paths,
         }
+        known = costs.T if in_rows else costs  # turns write them
         if in_rows:  # those of the chunk are not read any more
-            known, chunk.features = known.T, np.empty((0, len(chunk)))
+            chunk.features = np.empty((0, len(chunk)))
         page = _core.Page(chunk.first, drawn, rows_of(len(chunk)) if in_rows else None)
         page.records["status"][:] = _core.NOT_SENT  # until a row stands
         self.pages[chunk.first] = (page, chunk, known)
