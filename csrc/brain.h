@@ -88,12 +88,7 @@ typedef struct ms_page_view {
     const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
-/* Where the value of a model is in columns by model, and how far that of the next model from it. */
-static inline int64_t ms_page_view_step(const ms_page_view *self)
-{
-    return self->models_in_row > 0 ? 1 : self->n;
-}
-
+/* Where the value of a model is in columns by model. */
 static inline int64_t ms_page_view_at(const ms_page_view *self, int64_t model, int64_t i)
 {
     return self->models_in_row > 0 ? i * self->models_in_row + model : model * self->n + i;

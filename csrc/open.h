@@ -99,10 +99,15 @@ static inline int64_t ms_page_record_at(const ms_page *self, int64_t i, size_t b
     return self->in_rows ? i * (int64_t)(sizeof(ms_record) / bytes) : i;
 }
 
-/* Where the value of a model is in columns by model. */
+/* Where the value of a model is in columns by model, and how far that of the next model from it. */
+static inline int64_t ms_page_step(const ms_page *self)
+{
+    return self->view.models_in_row > 0 ? 1 : self->n;
+}
+
 static inline int64_t ms_page_at(const ms_page *self, int64_t model, int64_t i)
 {
-    return ms_page_view_at(&self->view, model, i);
+    return self->view.models_in_row > 0 ? i * self->view.models_in_row + model : model * self->n + i;
 }
 
 /* The longest answer of a model that the i-th request may become, as servers are told. */

@@ -57,7 +57,7 @@ static void grow(ms_run *run, const ms_open *before, int32_t i)
     const int64_t at = ms_page_at(page, 0, i);
     const double *factors = page->price_factor != NULL ? page->price_factor + at : NULL;
     ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], factors,
-                      page->view.known_costs + at, ms_page_view_step(&page->view), run->prompt_memo);
+                      page->view.known_costs + at, ms_page_step(page), run->prompt_memo);
     for (int32_t m = 0; m < run->config.models; m++) {
         if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], ms_page_max_new(page, m, i))) {
             page->view.known_costs[ms_page_at(page, m, i)] = INFINITY;
