@@ -88,10 +88,15 @@ typedef struct ms_page_view {
     const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
-/* Where the value of a model is in columns by model. */
-static inline int64_t ms_page_view_at(const ms_page_view *self, int64_t model, int64_t i)
+/* Where the value of the first model is in columns by model, and how far that of the next model from it. */
+static inline int64_t ms_page_view_at(const ms_page_view *self, int64_t i)
 {
-    return self->models_in_row > 0 ? i * self->models_in_row + model : model * self->n + i;
+    return self->models_in_row > 0 ? i * self->models_in_row : i;
+}
+
+static inline int64_t ms_page_view_step(const ms_page_view *self)
+{
+    return self->models_in_row > 0 ? 1 : self->n;
 }
 
 /* Where the features of some requests are: feature j of the k-th of `n`, x[j * stride + k * step]. */
@@ -105,16 +110,16 @@ typedef struct ms_stretch {
 /* Those from the i-th request of a page on, whose number is `request`: all to its end, or as many as are drawn. */
 static inline ms_stretch ms_page_view_features(const ms_page_view *self, int64_t i, int64_t request)
 {
-    if (self->features_in_row > 0) {
-        const int64_t d = self->features_in_row;
+    if (self->drawn != NULL) {
+        ms_stretch drawn = {.stride = 1, .step = self->drawn->dimensions};
+        drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
+        return drawn;
+    }
+    const int64_t d = self->features_in_row;
+    if (d > 0) {
         return (ms_stretch){self->features + i * d, 1, d, self->n - i};
     }
-    if (self->drawn == NULL) {
-        return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, 1, self->n - i};
-    }
-    ms_stretch drawn = {.stride = 1, .step = self->drawn->dimensions};
-    drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
-    return drawn;
+    return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, 1, self->n - i};
 }
 
 /* A new page begins, or the predictor is another: nothing is scored. */
