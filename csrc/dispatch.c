@@ -148,7 +148,7 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
 {
     ms_pool *best = least_crowded(fleet, servers, job, max_waiting, t_s);
     MS_TRY(ms_replica_fits(&fleet->replica[best->first], job));
-    ms_fleet_count(fleet, best, 1);
+    ms_pool_count(fleet, best, 1);
     job->pool = (int32_t)(best - fleet->pool);
     job->server = -1;
     return enter(fleet, job, t_s);
@@ -201,7 +201,7 @@ static int call_api(ms_fleet *fleet, ms_pool *pool, int32_t replica, ms_job *job
 static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
 {
     ms_pool *pool = ms_pool_of(fleet, replica);
-    ms_fleet_count(fleet, pool, 1);
+    ms_pool_count(fleet, pool, 1);
     job->pool = fleet->pool_of[replica];
     job->server = replica;
     if (pool->plan.is_api) {
@@ -324,7 +324,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     }
     const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
     if (choice.n == 0) {
-        ms_fleet_count(fleet, &fleet->pool[open.holder], 1);
+        ms_pool_count(fleet, &fleet->pool[open.holder], 1);
         job->pool = open.holder;
         job->server = -1;
         ms_queue_push_tail(&servers->held, job);

@@ -304,7 +304,7 @@ void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s)
 void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 {
     ms_accounts_release(self, job);
-    ms_fleet_count(self, ms_pool_of(self, job->replica), -1);
+    ms_pool_count(self, ms_pool_of(self, job->replica), -1);
     ms_view_note_load(self, job->replica);
 }
 
@@ -422,7 +422,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
         *left = 1;
         leave_queue(self, job, t_s);
     }
-    ms_fleet_count(self, &self->pool[job->pool], -*left);
+    ms_pool_count(self, &self->pool[job->pool], -*left);
     if (*left) {
         ms_accounts_release(self, job);
         ms_fleet_let_go(self, job, t_s);
@@ -437,7 +437,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     if (self->failures[replica]++ > 0) {
         return;
     }
-    ms_fleet_count_up(self, ms_pool_of(self, replica), -1);
+    ms_pool_count_up(self, ms_pool_of(self, replica), -1);
     ms_open_pools_note(self, ms_pool_of(self, replica), t_s);
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
@@ -456,7 +456,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     }
     ms_pool *pool = ms_pool_of(self, replica);
     ms_servers *servers = servers_for(self, replica);
-    ms_fleet_count_up(self, pool, 1);
+    ms_pool_count_up(self, pool, 1);
     self->down_s[replica] += t_s - self->down_since_s[replica];
     if (!pool->plan.is_api) {
         ms_replica_repair(&self->replica[replica]);
@@ -464,7 +464,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     ms_fleet_refresh(self, replica);
     ms_fleet_offer(self, pool, t_s);
     for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
-        ms_fleet_count(self, &self->pool[job->pool], -(job->source < 0));
+        ms_pool_count(self, &self->pool[job->pool], -(job->source < 0));
         ms_queue_push_tail(held, job);
     }
 }

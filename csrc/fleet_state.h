@@ -260,7 +260,7 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t pr
 
 /* Where pools have queues, how crowded each is stands close to the others': of each request all are asked. Quotients that differ
  * do so as doubles too. */
-static inline void ms_fleet_show_crowd(ms_fleet *self, const ms_pool *pool)
+static inline void ms_pool_show_crowd(ms_fleet *self, const ms_pool *pool)
 {
     double *crowds = self->servers[pool->servers].crowds;
     if (crowds != NULL) {
@@ -269,16 +269,16 @@ static inline void ms_fleet_show_crowd(ms_fleet *self, const ms_pool *pool)
 }
 
 /* So many more of a pool's requests are unfinished, or of its replicas up. */
-static inline void ms_fleet_count(ms_fleet *self, ms_pool *pool, int64_t change)
+static inline void ms_pool_count(ms_fleet *self, ms_pool *pool, int64_t change)
 {
     pool->unfinished += change;
-    ms_fleet_show_crowd(self, pool);
+    ms_pool_show_crowd(self, pool);
 }
 
-static inline void ms_fleet_count_up(ms_fleet *self, ms_pool *pool, int32_t change)
+static inline void ms_pool_count_up(ms_fleet *self, ms_pool *pool, int32_t change)
 {
     pool->up += change;
-    ms_fleet_show_crowd(self, pool);
+    ms_pool_show_crowd(self, pool);
 }
 
 static inline ms_pool *ms_pool_of(const ms_fleet *self, int32_t replica)

@@ -94,7 +94,7 @@ static int prepare_crowds(ms_fleet *self, ms_servers *servers)
         servers->crowds[k] = INFINITY;
     }
     for (int32_t k = 0; k < servers->pools; k++) {
-        ms_fleet_show_crowd(self, &self->pool[servers->pool[k]]);
+        ms_pool_show_crowd(self, &self->pool[servers->pool[k]]);
     }
     return 0;
 }

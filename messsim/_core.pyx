@@ -1176,8 +1176,8 @@ cdef class Page(_ms_page):
     cdef object drawn, models_before
 
     def __init__(self, int64_t first, dict drawn, rows=None):
-        cdef int64_t n = len(drawn["tenant"])
-        cdef int64_t models = drawn["satisfied"].size // max(n, 1), d = drawn["features"].size // max(n, 1)
+        cdef int64_t n = len(drawn["tenant"]), side = rows is not None
+        cdef int64_t models = drawn["satisfied"].shape[side], d = drawn["features"].shape[side]
         by_model, of_features = ((models, n), (d, n)) if rows is None else ((n, models), (n, d))
         columns = {name: flat(drawn.get(name), (n,), name) for name in OF_REQUESTS}
         columns |= {name: flat(drawn.get(name), by_model, name) for name in OF_MODELS}
@@ -1276,8 +1276,7 @@ cdef class Loop(_ms_run):
                     "there is a rule of one's own for each model, or none")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
-        self.pools = pools
-        self.ready = True
+        self.pools, self.ready = pools, True
         check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, &dispatch_plan, streams))
         for k in range(len(self.own_rules)):
             self.c.fleet.servers[k].own = (<DispatchRule>self.own_rules[k]).c
