@@ -484,9 +484,9 @@ def test_records_of_a_page_may_be_rows():
     columns = in_columns(page.records)
     assert columns["cost"].tolist() == [1.0, 2.0, 3.0]
     assert all(column.flags.c_contiguous for column in columns.values())
-    for given, wrong in ((drawn(), rows), (turned, rows_of(4)), (turned, np.zeros(3, list(_core.RECORD_COLUMNS.items())))):
-        with pytest.raises(KernelError, match="contiguous" if wrong is rows else "a row of records"):
-            _core.Page(0, given, wrong)
+    for given, r in (drawn(), rows), (turned, rows_of(4)), (turned, np.zeros(3, list(_core.RECORD_COLUMNS.items()))):
+        with pytest.raises(KernelError, match="contiguous" if r is rows else "a row of records"):
+            _core.Page(0, given, r)
 
 
 def test_paths_of_a_page_have_a_row_each():
