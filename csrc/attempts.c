@@ -83,7 +83,7 @@ static int ends_at_once(const ms_run *run, const ms_open *open)
 
 static void answer_by_one(ms_run *run, ms_open *open, int32_t model)
 {
-    const double cost = open->page->view.known_costs[model * open->page->n + open->i];
+    const double cost = open->page->view.known_costs[ms_page_at(open->page, model, open->i)];
     const double energy_j = run->config.in_usd ? 0.0 : cost;
     run->paid_j += energy_j;
     ms_open_pay(open, model, energy_j, cost);
@@ -194,7 +194,7 @@ static int decided(ms_run *run, ms_open *open, int64_t plan, double queue)
     open->seen = seen;
     open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
     open->at_once = !run->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
-    open->silent = open->at_once && run->config.raters_err && isnan(page->labels[seen * page->n + open->i]);
+    open->silent = open->at_once && run->config.raters_err && isnan(page->labels[ms_page_at(page, seen, open->i)]);
     open->decided_s = run->now_s;
     open->queue = queue;
     open->score = brain->predictor != NULL ? brain->scores[seen] : NAN;
@@ -244,7 +244,7 @@ static int await_decision(ms_run *run, ms_open *open)
 static int can_be_served(const ms_run *run, const ms_page *page, int64_t i)
 {
     int32_t m = 0;
-    while (m < run->config.models && !(page->view.known_costs[m * page->n + i] < INFINITY)) {
+    while (m < run->config.models && !(page->view.known_costs[ms_page_at(page, m, i)] < INFINITY)) {
         m++;
     }
     return m < run->config.models;

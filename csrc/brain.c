@@ -91,8 +91,10 @@ static double observed(const ms_brain *self, int32_t m, double known)
 
 static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 {
+    const double *known = page->known_costs + ms_page_view_at(page, i);
+    const int64_t step = ms_page_view_step(page);
     for (int32_t m = 0; m < self->models; m++) {
-        self->known[m] = self->costs[m] = page->known_costs[m * page->n + i];
+        self->known[m] = self->costs[m] = known[m * step];
     }
     const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models && observes; m++) {
@@ -112,7 +114,7 @@ static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t 
 {
     estimate_costs(self, page, i);
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
-        self->facts[m] = page->facts[m * page->n + i];
+        self->facts[m] = page->facts[ms_page_view_at(page, i) + m * ms_page_view_step(page)];
     }
     if (self->dimensions > 0) {
         const ms_stretch features = ms_page_view_features(page, i, request);

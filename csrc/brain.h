@@ -57,9 +57,12 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
                   double discount, int64_t window, int is_in_turn);
 void ms_brain_free(ms_brain *self);
 
-/* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
+/* The columns of a page that a decision reads: value of model m at [m * n + i], model-major, or where requests come in an order
+ * of their own [i * models_in_row + m], so that those of one request share a line of the processor's cache. */
 typedef struct ms_page_view {
     int64_t n;
+    int32_t models_in_row;     /* of all columns by model, these and the page's; 0: they are model-major */
+    int32_t features_in_row;   /* likewise; 0: each feature is a column */
     const double *features;    /* [features][n]; NULL without any, and where they are drawn when they are asked for, */
     ms_feature_rows *drawn;    /* here, of the run, */
     const double *difficulty;  /* [n] by these */
@@ -68,6 +71,17 @@ typedef struct ms_page_view {
     const double *uniforms;    /* [n][policy.uniforms] */
     const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
+
+/* Where the value of the first model is in columns by model, and how far that of the next model from it. */
+static inline int64_t ms_page_view_at(const ms_page_view *self, int64_t i)
+{
+    return self->models_in_row > 0 ? i * self->models_in_row : i;
+}
+
+static inline int64_t ms_page_view_step(const ms_page_view *self)
+{
+    return self->models_in_row > 0 ? 1 : self->n;
+}
 
 /* Where the features of some requests are: feature j of the first of `n`, x[j * stride]. */
 typedef struct ms_stretch {
@@ -79,12 +93,15 @@ typedef struct ms_stretch {
 /* Those from the i-th request of a page on, whose number is `request`: all to its end, or as many as are drawn. */
 static inline ms_stretch ms_page_view_features(const ms_page_view *self, int64_t i, int64_t request)
 {
-    if (self->drawn == NULL) {
-        return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, self->n - i};
+    if (self->drawn != NULL) {
+        ms_stretch drawn = {.stride = 1};
+        drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
+        return drawn;
     }
-    ms_stretch drawn = {.stride = 1};
-    drawn.x = ms_feature_rows_of(self->drawn, request, self->difficulty + i, self->n - i, &drawn.n);
-    return drawn;
+    if (self->features_in_row > 0) {
+        return (ms_stretch){self->features + i * self->features_in_row, 1, self->n - i};
+    }
+    return (ms_stretch){self->features != NULL ? self->features + i : NULL, self->n, self->n - i};
 }
 
 /* A new page begins, or the predictor is another: nothing is scored. */

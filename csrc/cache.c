@@ -10,7 +10,7 @@
 #include "pieces.h"
 #include "texts.h"
 
-enum { FIRST_BUCKETS = 64 };
+enum { FIRST_BUCKETS = 64, EXPECTED_NODES = 2 };
 
 void ms_cache_init(ms_cache *self, int64_t block_tokens)
 {
@@ -350,10 +350,33 @@ static void end_hold(ms_cache *self, ms_job *job)
 
 void ms_cache_expect(const ms_cache *self, const ms_job *job, int again)
 {
-    if (job->path_length > 0 && self->buckets > 0) {
-        ms_node *const *at = &self->bucket[bucket_of(self, ms_piece_key(MS_PIECE_SHARED, job->path[job->path_length - 1].id))];
-        ms_early(again ? (const void *)*at : at);
-        ms_early(again && *at != NULL ? (const void *)&(*at)->own : at);
+    for (int32_t i = 0; i < job->path_length && i < EXPECTED_NODES && self->buckets > 0; i++) {
+        ms_node *const *at = &self->bucket[bucket_of(self, ms_piece_key(MS_PIECE_SHARED, job->path[job->path_length - 1 - i].id))];
+        if (!again) {
+            ms_early(at);
+        } else if (*at != NULL) {
+            ms_early(*at);
+            ms_early(&(*at)->own);
+        }
+    }
+}
+
+void ms_cache_expect_end(const ms_cache *self, const ms_job *job, int part)
+{
+    const ms_hold *hold = job->holds;
+    if (part == 0) {
+        ms_early(hold);
+        ms_early(self->newest);
+        return;
+    }
+    for (int k = 1; k < part && hold != NULL; k++) {
+        hold = hold->above;
+    }
+    if (hold != NULL) {
+        ms_early(hold->node);
+        ms_early(&hold->node->own);
+        ms_early(hold->above);
+        ms_early(hold->next);
     }
 }
 

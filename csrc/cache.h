@@ -54,9 +54,13 @@ void ms_cache_clear(ms_cache *self);
 /* Under which id the directory has the first whole block of a prompt; 0: there is none. */
 int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id);
 
-/* A job comes that will be looked up: asks early for where its path ends, often with a session's node; `again`, once that
- * is there, for the node. */
+/* A job comes that will be looked up: asks early for where the nodes of its path are; `again`, once that is there, for the
+ * nodes. */
 void ms_cache_expect(const ms_cache *self, const ms_job *job, int again);
+
+/* A job will leave its batch: asks early for its uses of blocks, in parts, each found in the one before. */
+enum { MS_CACHE_PARTS = 3 };
+void ms_cache_expect_end(const ms_cache *self, const ms_job *job, int part);
 
 /* What there is of the first `tokens` of a job's text; changes nothing. */
 ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens);

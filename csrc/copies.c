@@ -47,7 +47,7 @@ static double price(const ms_run *run, const ms_job *job)
     }
     const ms_open *open = job->owner;
     const double *factors = open->page->price_factor;
-    const double factor = factors != NULL ? factors[job->model * open->page->n + open->i] : 1.0;
+    const double factor = factors != NULL ? factors[ms_page_at(open->page, job->model, open->i)] : 1.0;
     const int32_t cached = plan->prompt_cache.keep_s > 0.0 ? job->cached_prompt_tokens : 0;
     const double prompt = plan->usd_per_million_prompt_tokens * (double)(job->prompt_tokens - cached) +
                           plan->usd_per_million_cached_prompt_tokens * (double)cached;
@@ -67,7 +67,7 @@ static double charge(ms_run *run, ms_open *open, const ms_job *job)
 {
     double energy_j = job->energy_j, cost;
     if (!ms_run_has_servers(run)) {
-        cost = open->page->view.known_costs[job->model * open->page->n + open->i];
+        cost = open->page->view.known_costs[ms_page_at(open->page, job->model, open->i)];
         energy_j = run->config.in_usd ? 0.0 : cost;
     } else {
         cost = run->config.in_usd ? price(run, job) : energy_j;
@@ -238,7 +238,7 @@ void ms_copies_write(const ms_open *open, int32_t model, ms_job *job)
 {
     const ms_page *page = open->page;
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
-                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
+                page->output_tokens != NULL ? page->output_tokens[ms_page_at(page, model, open->i)] : 0);
     if (page->max_new_tokens != NULL) {
         job->max_new_tokens = page->max_new_tokens[open->i];
     }

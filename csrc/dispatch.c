@@ -101,11 +101,22 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
     return MS_PLACED;
 }
 
-/* Whether a pool has fewer requests a replica that is up than another; where none is up they are infinitely many. Quotients that
- * differ do so as doubles too, and products take a tenth of their time. */
-static int is_less_crowded(const ms_pool *a, const ms_pool *b)
+/* Of pools whose crowds are these, the first of the least crowded; -1: no replica is up. */
+static int32_t first_of_least(const double *crowds, int32_t pools)
 {
-    return a->up > 0 && (b->up == 0 || a->unfinished * b->up < b->unfinished * a->up);
+    ms_eights_pair a = ms_eights_both(INFINITY), b = a, c = a, d = a;
+    for (int32_t k = 0; k < pools; k += 8) {
+        a = ms_eights_lesser(a, ms_eights_load(crowds + k));
+        b = ms_eights_lesser(b, ms_eights_load(crowds + k + 2));
+        c = ms_eights_lesser(c, ms_eights_load(crowds + k + 4));
+        d = ms_eights_lesser(d, ms_eights_load(crowds + k + 6));
+    }
+    const double least = ms_eights_least_of(ms_eights_lesser(ms_eights_lesser(a, b), ms_eights_lesser(c, d)));
+    int32_t k = 0;
+    while (crowds[k] != least) {
+        k++;
+    }
+    return least < INFINITY ? k : -1;
 }
 
 /* Whose queue a job goes to where replicas share one: that of the pool with the fewest requests a replica that is up. */
@@ -113,15 +124,21 @@ static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const 
                               double t_s)
 {
     const int all_open = are_all_open(servers, job, max_waiting);
-    ms_pool *best = NULL;
+    const int32_t first = all_open ? first_of_least(servers->crowds, servers->pools) : -1;
+    ms_pool *best = first >= 0 ? &fleet->pool[servers->pool[first]] : NULL;
+    if (best != NULL) {
+        return best;
+    }
+    double least = INFINITY;
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         if (!all_open && (pool->plan.is_api || is_closed_to(fleet, pool, job, max_waiting, t_s))) {
             continue;
         }
-        if (best == NULL || is_less_crowded(pool, best) ||
-            (pool->up == 0 && best->up == 0 && ms_pool_holds_before(pool, best))) {
+        const double crowd = servers->crowds[k];
+        if (best == NULL || crowd < least || (pool->up == 0 && best->up == 0 && ms_pool_holds_before(pool, best))) {
             best = pool;
+            least = crowd;
         }
     }
     return best;
@@ -131,7 +148,7 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
 {
     ms_pool *best = least_crowded(fleet, servers, job, max_waiting, t_s);
     MS_TRY(ms_replica_fits(&fleet->replica[best->first], job));
-    best->unfinished++;
+    ms_pool_count(fleet, best, 1);
     job->pool = (int32_t)(best - fleet->pool);
     job->server = -1;
     return enter(fleet, job, t_s);
@@ -184,7 +201,7 @@ static int call_api(ms_fleet *fleet, ms_pool *pool, int32_t replica, ms_job *job
 static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
 {
     ms_pool *pool = ms_pool_of(fleet, replica);
-    pool->unfinished++;
+    ms_pool_count(fleet, pool, 1);
     job->pool = fleet->pool_of[replica];
     job->server = replica;
     if (pool->plan.is_api) {
@@ -307,7 +324,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     }
     const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
     if (choice.n == 0) {
-        fleet->pool[open.holder].unfinished++;
+        ms_pool_count(fleet, &fleet->pool[open.holder], 1);
         job->pool = open.holder;
         job->server = -1;
         ms_queue_push_tail(&servers->held, job);

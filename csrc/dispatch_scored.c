@@ -22,7 +22,6 @@
 #include "dispatch_rules.h"
 #include "early.h"
 #include "error.h"
-#include "expect.h"
 #include "prompt.h"
 #include "scored_index.h"
 #include "scores.h"
@@ -68,10 +67,7 @@ static int32_t match(const ms_choice *self, int64_t *total)
             const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
             if (last > first) {
                 fleet->matches[n] = replica;
-                if (fleet->matched[replica] == 0) {
-                    n++;
-                    ms_expect_replica(fleet, replica); /* which will be scored */
-                }
+                n += fleet->matched[replica] == 0;
                 fleet->matched[replica] += last - first;
             }
         }

@@ -81,6 +81,14 @@ static inline uint32_t ms_eights_equals(ms_eights_pair a, double value)
 {
     return (uint32_t)_mm_movemask_pd(_mm_cmpeq_pd(a, _mm_set1_pd(value)));
 }
+
+/* Of the two, those whose bit of the lowest two of `who` is set by `with`, the others by `without`. */
+static inline ms_eights_pair ms_eights_either(ms_eights_pair with, ms_eights_pair without, uint32_t who)
+{
+    static const int64_t TAKEN[4][2] = {{0, 0}, {-1, 0}, {0, -1}, {-1, -1}};
+    const __m128d taken = _mm_castsi128_pd(_mm_loadu_si128((const __m128i *)(const void *)TAKEN[who & 3]));
+    return _mm_or_pd(_mm_and_pd(taken, with), _mm_andnot_pd(taken, without));
+}
 #else
 typedef struct ms_eights_pair {
     double first, second;
@@ -114,6 +122,11 @@ static inline double ms_eights_least_of(ms_eights_pair a)
 static inline uint32_t ms_eights_equals(ms_eights_pair a, double value)
 {
     return (uint32_t)(a.first == value) | (uint32_t)(a.second == value) << 1;
+}
+
+static inline ms_eights_pair ms_eights_either(ms_eights_pair with, ms_eights_pair without, uint32_t who)
+{
+    return (ms_eights_pair){who & 1 ? with.first : without.first, who & 2 ? with.second : without.second};
 }
 #endif
 

@@ -8,13 +8,18 @@ enum {
     OWNER_BYTES = 256, /* of an ms_open, what its end reads */
     FEW_PARTS = 12,    /* of a level: its winners are due too soon */
     OWNER_AFTER = 2,   /* so many others have been expected since */
-    RECORD_AFTER = 4
+    RECORD_AFTER = 4,
+    CACHE_AFTER = 2    /* and as many for each further part of a prefix cache */
 };
 
-/* But for what is read more seldom: rates, chunks, usage, and prefix caches. */
+/* But for what is read more seldom: rates, chunks and usage. */
 static void ask_for_replica(const ms_fleet *self, int32_t replica)
 {
-    ms_early_all(&self->replica[replica], offsetof(ms_replica, sequences.few.rate));
+    const ms_replica *server = &self->replica[replica];
+    ms_early_all(server, offsetof(ms_replica, sequences.few.rate));
+    if (self->has_caches) {
+        ms_early_all(&server->sequences.cache, sizeof server->sequences.cache);
+    }
 }
 
 /* The job whose answer ends at a replica's next boundary; NULL: none does, or there are many. */
@@ -38,6 +43,18 @@ static const ms_job *ending_after(const ms_fleet *self, uint32_t others)
     return ending(&self->replica[self->expected.soon[(self->expected.count - 1 - others) % MS_EXPECTED]]);
 }
 
+/* Uses of a prefix cache by who ends there. */
+static void expect_cache(const ms_fleet *self)
+{
+    for (int part = 0; part < MS_CACHE_PARTS; part++) {
+        const uint32_t others = (uint32_t)(CACHE_AFTER * (part + 1));
+        const ms_job *job = others < self->expected.count ? ending_after(self, others) : NULL;
+        if (job != NULL && job->holds != NULL) {
+            ms_cache_expect_end(&self->replica[job->replica].sequences.cache, job, part);
+        }
+    }
+}
+
 /* One more replica has its turn soon. What an end reads is found in parts, each in the one before, so the next part of
  * earlier ones is asked for with each that follows. */
 static void expect_end(ms_fleet *self, int32_t replica)
@@ -55,6 +72,9 @@ static void expect_end(ms_fleet *self, int32_t replica)
     job = ending_after(self, RECORD_AFTER);
     if (job != NULL && job->owner != NULL && self->ask_for_record != NULL) {
         self->ask_for_record(job->owner);
+    }
+    if (self->has_caches) {
+        expect_cache(self);
     }
 }
 
@@ -90,6 +110,18 @@ void ms_expect_replica(const ms_fleet *self, int32_t replica)
 {
     if (self->replicas > MS_SMALL_FLEET) {
         ask_for_replica(self, replica);
+    }
+}
+
+void ms_expect_look(const ms_fleet *self, int32_t replica)
+{
+    if (self->replicas > MS_SMALL_FLEET && replica < self->replicas) {
+        const ms_replica *server = &self->replica[replica];
+        ms_early(server);
+        ms_early(&server->sequences.running);
+        ms_early(&server->sequences.tau);
+        ms_early(&server->sequences.tau.floored);
+        ms_early(&server->sequences.limits);
     }
 }
 

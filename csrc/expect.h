@@ -14,6 +14,9 @@ void ms_expect_init(ms_expected *self, const ms_tournament *moments);
 /* The next moment of a replica has changed: asks for what comes within some tens of events. */
 void ms_expect_turns(ms_fleet *self, int32_t replica);
 
+/* What is read of a replica to tell when it would look at its queue (ms_replica_look_s). */
+void ms_expect_look(const ms_fleet *self, int32_t replica);
+
 /* A job is sent to a replica. */
 void ms_expect_replica(const ms_fleet *self, int32_t replica);
 

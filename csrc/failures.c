@@ -80,7 +80,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     for (int64_t i = 0; i < n; i++) {
         jobs[i] = ms_queue_pop(&evicted);
         ms_accounts_release(&run->fleet, jobs[i]);
-        run->fleet.pool[jobs[i]->pool].unfinished--;
+        ms_pool_count(&run->fleet, &run->fleet.pool[jobs[i]->pool], -1);
     }
     qsort(jobs, (size_t)n, sizeof(ms_job *), job_order);
     int error = 0;

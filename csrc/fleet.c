@@ -144,13 +144,12 @@ int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int3
     for (int32_t p = 0; p < pools; p++) {
         self->replicas += plans[p].replicas;
         self->groups = plans[p].limits.role != MS_ROLE_BOTH ? 2 * models : self->groups;
+        self->has_caches |= plans[p].limits.prefix_cache;
     }
     ms_cache_stores_init(&self->stores);
     int error = allocate(self);
-    int32_t first = 0;
-    for (int32_t p = 0; p < pools && error == 0; p++) {
+    for (int32_t p = 0, first = 0; p < pools && error == 0; first += plans[p++].replicas) {
         error = build_pool(self, p, &plans[p], first);
-        first += plans[p].replicas;
     }
     for (int32_t g = 0; g < self->groups && error == 0; g++) {
         error = build_servers(self, g, &streams[g]);
@@ -305,7 +304,7 @@ void ms_fleet_look_no_more(ms_fleet *self, int32_t replica, double t_s)
 void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 {
     ms_accounts_release(self, job);
-    ms_pool_of(self, job->replica)->unfinished--;
+    ms_pool_count(self, ms_pool_of(self, job->replica), -1);
     ms_view_note_load(self, job->replica);
 }
 
@@ -423,7 +422,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
         *left = 1;
         leave_queue(self, job, t_s);
     }
-    self->pool[job->pool].unfinished -= *left;
+    ms_pool_count(self, &self->pool[job->pool], -*left);
     if (*left) {
         ms_accounts_release(self, job);
         ms_fleet_let_go(self, job, t_s);
@@ -438,7 +437,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     if (self->failures[replica]++ > 0) {
         return;
     }
-    ms_pool_of(self, replica)->up--;
+    ms_pool_count_up(self, ms_pool_of(self, replica), -1);
     ms_open_pools_note(self, ms_pool_of(self, replica), t_s);
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
@@ -457,7 +456,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     }
     ms_pool *pool = ms_pool_of(self, replica);
     ms_servers *servers = servers_for(self, replica);
-    pool->up++;
+    ms_pool_count_up(self, pool, 1);
     self->down_s[replica] += t_s - self->down_since_s[replica];
     if (!pool->plan.is_api) {
         ms_replica_repair(&self->replica[replica]);
@@ -465,7 +464,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     ms_fleet_refresh(self, replica);
     ms_fleet_offer(self, pool, t_s);
     for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
-        self->pool[job->pool].unfinished -= job->source < 0;
+        ms_pool_count(self, &self->pool[job->pool], -(job->source < 0));
         ms_queue_push_tail(held, job);
     }
 }

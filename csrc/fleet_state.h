@@ -4,6 +4,7 @@
 #ifndef MS_FLEET_STATE_H
 #define MS_FLEET_STATE_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "api_limits.h"
@@ -114,6 +115,8 @@ typedef struct ms_servers {
     int32_t holder;          /* and the pool that holds it while none is up */
     int32_t has_api;
     int32_t own_pools;       /* that are not APIs */
+    double *crowds;          /* shared_queue, by rank of a pool: unfinished requests a replica that is up; infinite where none is,
+                                and where groups of eight are filled up */
     ms_ties open_to;         /* tokens that each of many pools lets in (open_pools.h) */
     int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
     int64_t least_waiting; /* of that look, over all that are up, */
@@ -177,7 +180,8 @@ typedef struct ms_fleet {
     int32_t draining;        /* of all pools */
     double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
-    ms_cache_stores stores;  /* of all replicas' prefix caches */
+    ms_cache_stores stores;  /* of all replicas' prefix caches, */
+    int32_t has_caches;      /* if any has one */
     ms_rest *rest;           /* [replicas] meters.c, */
     uint8_t *is_at_rest;     /* [replicas] where that is known */
     int32_t is_watched;      /* looks, or indices of many replicas, are told of what happens to them */
@@ -252,6 +256,29 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t pr
         k++;
     }
     return k < servers->pools;
+}
+
+/* Where pools have queues, how crowded each is stands close to the others': of each request all are asked. Quotients that differ
+ * do so as doubles too. */
+static inline void ms_pool_show_crowd(ms_fleet *self, const ms_pool *pool)
+{
+    double *crowds = self->servers[pool->servers].crowds;
+    if (crowds != NULL) {
+        crowds[pool->rank] = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
+    }
+}
+
+/* So many more of a pool's requests are unfinished, or of its replicas up. */
+static inline void ms_pool_count(ms_fleet *self, ms_pool *pool, int64_t change)
+{
+    pool->unfinished += change;
+    ms_pool_show_crowd(self, pool);
+}
+
+static inline void ms_pool_count_up(ms_fleet *self, ms_pool *pool, int32_t change)
+{
+    pool->up += change;
+    ms_pool_show_crowd(self, pool);
 }
 
 static inline ms_pool *ms_pool_of(const ms_fleet *self, int32_t replica)

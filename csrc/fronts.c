@@ -62,7 +62,7 @@ int ms_fronts_pass(ms_run *run, ms_job *job, int *left)
     *left = job->aborted;
     if (*left) {
         ms_accounts_release(&run->fleet, job);
-        run->fleet.pool[job->pool].unfinished--;
+        ms_pool_count(&run->fleet, &run->fleet.pool[job->pool], -1);
     } else {
         ms_dispatch_queue(&run->fleet, job, run->now_s);
     }
@@ -78,7 +78,7 @@ int ms_fronts_generated(ms_run *run, ms_job *job, int *left)
     const ms_open *open = job->owner;
     *left = pool->plan.detokenize_s == 0.0 || open->gone;
     if (*left) {
-        pool->unfinished--;
+        ms_pool_count(&run->fleet, pool, -1);
         return 0;
     }
     const uint64_t order = ms_order(MS_ENDS, job->replica);
@@ -92,7 +92,7 @@ int ms_fronts_generated(ms_run *run, ms_job *job, int *left)
 void ms_fronts_detokenized(ms_run *run, ms_job *job)
 {
     ms_queue_remove(&run->fleet.front[job->server].detokenizing, job);
-    run->fleet.pool[job->pool].unfinished--;
+    ms_pool_count(&run->fleet, &run->fleet.pool[job->pool], -1);
     note_load(run, job);
     job->finish_s = run->now_s;
 }
@@ -113,7 +113,7 @@ void ms_fronts_abort(ms_run *run, ms_job *job, int *left)
     }
     ms_queue_remove(&run->fleet.front[place_of(run, job)].waiting, job);
     ms_accounts_release(&run->fleet, job);
-    run->fleet.pool[job->pool].unfinished--;
+    ms_pool_count(&run->fleet, &run->fleet.pool[job->pool], -1);
     note_load(run, job);
 }
 

@@ -8,7 +8,7 @@
 
 static double satisfaction_of(ms_open *open, int32_t model)
 {
-    return open->at_once ? open->page->satisfied[model * open->page->n + open->i]
+    return open->at_once ? open->page->satisfied[ms_page_at(open->page, model, open->i)]
                          : ms_open_satisfied(open)[model];
 }
 
@@ -18,7 +18,7 @@ static double label_of(const ms_run *run, ms_open *open, int32_t model, double s
     if (!run->config.raters_err) {
         return satisfied;
     }
-    return open->at_once ? open->page->labels[model * open->page->n + open->i]
+    return open->at_once ? open->page->labels[ms_page_at(open->page, model, open->i)]
                          : ms_open_labels(open, run->config.models, run->config.uniforms)[model];
 }
 
@@ -35,7 +35,7 @@ void ms_labels_keep(const ms_run *run, ms_open *open)
     const ms_page *page = open->page;
     const int32_t models = run->config.models;
     for (int32_t m = 0; m < models; m++) {
-        const int64_t at = m * page->n + open->i;
+        const int64_t at = ms_page_at(page, m, open->i);
         ms_open_satisfied(open)[m] = page->satisfied[at];
         ms_open_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[at] : 0.0;
         ms_open_scores(open, models)[m] = open->brain->scores[m];

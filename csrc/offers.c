@@ -2,7 +2,12 @@
 
 #include <math.h>
 
-enum { ONE_BY_ONE = 4 }; /* replicas refuse a head before all that have still to look are told of it */
+#include "expect.h"
+
+enum {
+    ONE_BY_ONE = 4, /* replicas refuse a head before all that have still to look are told of it */
+    AHEAD = 4       /* so many later what is asked for now has come */
+};
 
 /* Who is up and has no next moment, which stands close to those of others. */
 static int is_idle(const ms_fleet *self, int32_t replica)
@@ -25,6 +30,7 @@ void ms_offers_begin(ms_fleet *self, ms_pool *pool, double t_s)
     pool->last_look_s = t_s;
     pool->refusals = 0;
     for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
+        ms_expect_look(self, i + AHEAD);
         const double look_s = self->failures[i] == 0 ? ms_replica_look_s(&self->replica[i], t_s) : INFINITY;
         self->look_s[i] = look_s;
         pool->last_look_s = look_s < INFINITY && look_s > pool->last_look_s ? look_s : pool->last_look_s;

@@ -41,19 +41,36 @@ void ms_page_prefetch(const ms_page *self, int32_t models, int64_t i)
 
 enum { MOST_FEATURES = 64 }; /* more are not worth asking for: they come one after the other all the same */
 
-static void prefetch_by_model(const ms_page *self, const double *column, int64_t i, int32_t models)
+static void expect_features(const ms_page *self, int64_t i, int32_t features)
 {
+    const ms_page_view *view = &self->view;
+    const int32_t most = features < MOST_FEATURES ? features : MOST_FEATURES;
+    if (view->features_in_row > 0) {
+        ms_early_all(view->features + i * view->features_in_row, (size_t)most * sizeof *view->features);
+        return;
+    }
+    for (int32_t j = 0; j < most && view->features != NULL; j++) {
+        ms_early(view->features + j * self->n + i);
+    }
+}
+
+/* Of a column by model, whose values have so many bytes. */
+static void expect_models(const ms_page *self, const void *column, size_t bytes, int64_t i, int32_t models)
+{
+    const char *first = (const char *)column + (size_t)ms_page_at(self, 0, i) * bytes;
+    if (self->view.models_in_row > 0) {
+        ms_early_all(first, (size_t)models * bytes);
+        return;
+    }
     for (int32_t m = 0; m < models; m++) {
-        ms_early(column + m * self->n + i);
+        ms_early(first + (size_t)m * (size_t)self->n * bytes);
     }
 }
 
 void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int32_t features, int32_t uniforms)
 {
-    for (int32_t j = 0; j < features && j < MOST_FEATURES && self->view.features != NULL; j++) {
-        ms_early(self->view.features + j * self->n + i);
-    }
-    prefetch_by_model(self, self->view.known_costs, i, models);
+    expect_features(self, i, features);
+    expect_models(self, self->view.known_costs, sizeof *self->view.known_costs, i, models);
     if (uniforms > 0) {
         ms_early(self->view.uniforms + uniforms * i);
     }
@@ -69,9 +86,9 @@ void ms_page_expect_decision(const ms_page *self, int64_t i, int32_t models, int
 
 void ms_page_expect_answer(const ms_page *self, int64_t i, int32_t models)
 {
-    prefetch_by_model(self, self->satisfied, i, models);
-    for (int32_t m = 0; m < models && self->output_tokens != NULL; m++) {
-        ms_early(self->output_tokens + m * self->n + i);
+    expect_models(self, self->satisfied, sizeof *self->satisfied, i, models);
+    if (self->output_tokens != NULL) {
+        expect_models(self, self->output_tokens, sizeof *self->output_tokens, i, models);
     }
     if (self->path_start != NULL) {
         ms_early(self->path + self->path_start[i]);
@@ -85,7 +102,9 @@ void ms_page_expect_next_turn(const ms_page *self, int64_t i, int32_t models)
 {
     ms_early(self->turns.first_child + i);
     if (self->turns.new_tokens != NULL) {
-        prefetch_by_model(self, self->view.known_costs, i + 1, models);
+        if (i + 1 < self->n) {
+            expect_models(self, self->view.known_costs, sizeof *self->view.known_costs, i + 1, models);
+        }
         ms_early(self->prompt_tokens + i);
         ms_early(self->turns.new_tokens + i + 1);
         ms_early(self->path_start + i + 1);
@@ -160,7 +179,7 @@ void ms_open_expect_end(const void *open)
 void ms_open_foresee(ms_open *self)
 {
     const ms_page *page = self->page;
-    const int64_t i = self->i, answer = self->seen * page->n + i;
+    const int64_t i = self->i, answer = ms_page_at(page, self->seen, i);
     const int completed = 1;
     if (self->attempt > 0 || self->plan & MS_PLAN_CHAIN) {
         return;
@@ -177,7 +196,7 @@ void ms_open_foresee(ms_open *self)
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;
-    const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
+    const int64_t i = self->i, answer = self->seen >= 0 ? ms_page_at(page, self->seen, i) : -1;
     const int completed = self->status == MS_COMPLETED;
 #define MS_COLUMN(type, name, value, is_late) page->record.name[ms_page_record_at(page, i, sizeof(type))] = (type)(value);
 #define MS_COLUMN_LEFT(type, name, value, is_late)                                      \

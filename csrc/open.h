@@ -66,7 +66,7 @@ typedef struct ms_page_turns {
     const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
 } ms_page_turns;
 
-/* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
+/* Requests first ... first + n - 1. Columns by model are as those of the view (brain.h). */
 typedef struct ms_page {
     int64_t first;
     int64_t n;
@@ -99,10 +99,21 @@ static inline int64_t ms_page_record_at(const ms_page *self, int64_t i, size_t b
     return self->in_rows ? i * (int64_t)(sizeof(ms_record) / bytes) : i;
 }
 
+/* Where the value of a model is in columns by model, and how far that of the next model from it. */
+static inline int64_t ms_page_step(const ms_page *self)
+{
+    return self->view.models_in_row > 0 ? 1 : self->n;
+}
+
+static inline int64_t ms_page_at(const ms_page *self, int64_t model, int64_t i)
+{
+    return self->view.models_in_row > 0 ? i * self->view.models_in_row + model : model * self->n + i;
+}
+
 /* The longest answer of a model that the i-th request may become, as servers are told. */
 static inline int32_t ms_page_max_new(const ms_page *self, int64_t model, int64_t i)
 {
-    return self->max_new_tokens != NULL ? self->max_new_tokens[i] : self->output_tokens[model * self->n + i];
+    return self->max_new_tokens != NULL ? self->max_new_tokens[i] : self->output_tokens[ms_page_at(self, model, i)];
 }
 
 enum { MS_LINE = 8 }; /* values of a column that share a line of the cache */

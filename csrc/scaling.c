@@ -26,7 +26,7 @@ static void close_replica(ms_fleet *fleet, int32_t replica, double t_s)
 {
     ms_pool *pool = ms_pool_of(fleet, replica);
     fleet->failures[replica] = 1;
-    pool->up--;
+    ms_pool_count_up(fleet, pool, -1);
     ms_fleet_refresh(fleet, replica);
     ms_texts_forget(&fleet->servers[pool->servers].texts, fleet->place_of[replica]);
     ms_fleet_look_no_more(fleet, replica, t_s);

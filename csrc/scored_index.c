@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "expect.h"
 #include "scored_standings.h"
 
 /* ---- ranked by what was polled --------------------------------------------------------------------------- */
@@ -72,14 +73,38 @@ static ms_listed list_of(const ms_choice *self, int32_t n, const ms_known *known
     return (ms_listed){fleet->matches + first, n - first + is_more};
 }
 
+/* Who would cost more than another of them even with nothing to do there is left out, mostly unseen: of a large fleet many were
+ * sent the start of a prompt that many share, and few the rest of it. With a queue at that other what it costs is yet to be known. */
+static ms_listed shorten(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
+{
+    ms_fleet *fleet = self->fleet;
+    int32_t first = 0, n = 0;
+    for (int32_t i = 0; i < listed.n; i++) {
+        fleet->costs[i] = ms_score_least(self, listed.replica[i], total, known);
+        first = fleet->costs[i] < fleet->costs[first] ? i : first;
+    }
+    if (listed.n < 2 || fleet->failures[listed.replica[first]] > 0 || ms_choice_waiting(self, listed.replica[first]) > 0) {
+        return listed;
+    }
+    const double best = ms_score_cost(self, listed.replica[first], MS_ALL_ALIKE, total, known);
+    for (int32_t i = 0; i < listed.n; i++) {
+        if (fleet->costs[i] <= best) {
+            ms_expect_replica(fleet, listed.replica[i]);
+            fleet->sticky[n++] = listed.replica[i];
+        }
+    }
+    return (ms_listed){fleet->sticky, n};
+}
+
 /* What they cost, into `costs`; returns the least. */
 static double price(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
 {
     ms_fleet *fleet = self->fleet;
+    const ms_range queue = ms_score_measure(self->servers);
     double best = INFINITY;
     for (int32_t i = 0; i < listed.n; i++) {
         const int32_t replica = listed.replica[i];
-        fleet->costs[i] = fleet->failures[replica] == 0 ? ms_score_cost(self, replica, total, known) : INFINITY;
+        fleet->costs[i] = fleet->failures[replica] == 0 ? ms_score_cost(self, replica, queue, total, known) : INFINITY;
         best = fleet->costs[i] < best ? fleet->costs[i] : best;
     }
     return best;
@@ -136,7 +161,7 @@ static void weigh(ms_coldest *self, int32_t place, int32_t rank)
     const ms_choice *choice = self->choice;
     const int32_t replica = choice->servers->replica[place];
     self->known.passed = rank;
-    const double cost = ms_score_cost(choice, replica, self->total, &self->known);
+    const double cost = ms_score_cost(choice, replica, ms_score_measure(choice->servers), self->total, &self->known);
     if (cost < self->best) {
         self->best = cost;
         self->n = 0;
@@ -243,7 +268,7 @@ static int32_t by_prefills(const ms_choice *self, int32_t n, int64_t total)
 /* The best of those in `matches` and where the session is, and of all that stand. */
 static int32_t best_standing(const ms_choice *self, int32_t n, int64_t total, ms_known *known)
 {
-    const ms_listed listed = list_of(self, n, known);
+    const ms_listed listed = shorten(self, list_of(self, n, known), total, known);
     const int are_known = ms_scored_standings_know(self, listed, total);
     return ms_scored_standings_best(self, listed, total, price(self, listed, total, known), are_known);
 }

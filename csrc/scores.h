@@ -11,6 +11,9 @@ typedef struct ms_range {
     int64_t most;
 } ms_range;
 
+/* Who has no queue scores as much as by any range that it is in. */
+static const ms_range MS_ALL_ALIKE = {0, 0};
+
 /* Each falls, or stays, as what it is given rises: so it is with every sum below, rounded or not. */
 static inline double ms_score_engine(const ms_score_weights *weights, int64_t waiting, double usage, ms_range queue)
 {
@@ -149,9 +152,18 @@ static inline ms_range ms_score_measure(const ms_servers *servers)
     return (ms_range){servers->least_waiting, servers->most_waiting};
 }
 
-static inline double ms_score_cost(const ms_choice *self, int32_t replica, int64_t total, ms_known *known)
+/* The least that one can cost, whatever its engine and its load are: without a look at it. Not where nobody was sent any of the
+ * prompt. */
+static inline double ms_score_least(const ms_choice *self, int32_t replica, int64_t total, const ms_known *known)
 {
-    const double score = ms_score_of_engine(self, replica, ms_score_measure(self->servers)) + ms_score_of_prompt(self, replica, total);
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const double score = ms_score_engine(&plan->weights, 0, 0.0, MS_ALL_ALIKE) + ms_score_of_prompt(self, replica, total);
+    return -(score + ms_score_router(plan, replica == known->bound, 0, 1, 0.5));
+}
+
+static inline double ms_score_cost(const ms_choice *self, int32_t replica, ms_range queue, int64_t total, ms_known *known)
+{
+    const double score = ms_score_of_engine(self, replica, queue) + ms_score_of_prompt(self, replica, total);
     return -(score + ms_score_of_router(self, replica, known));
 }
 

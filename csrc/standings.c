@@ -70,15 +70,14 @@ static int is_there(const ms_standings *self, int32_t node, const ms_standing *h
     return is_same && (!has_waiting(self) || self->most[node] == here->most);
 }
 
-/* Each of eight that has a bit by one of these, the others by another: the least. Which have one cannot be foretold. */
+/* Each of eight that has a bit by one of these, the others by another: the least. */
 static double least_of_either(const double *with, const double *without, uint32_t who)
 {
-    const double *from[2] = {without, with};
-    double least = INFINITY;
-    for (int32_t k = 0; k < 8; k++) {
-        least = ms_less(from[who >> k & 1][k], least);
+    ms_eights_pair pairs[4];
+    for (int k = 0; k < 4; k++) {
+        pairs[k] = ms_eights_either(ms_eights_load(with + 2 * k), ms_eights_load(without + 2 * k), who >> 2 * k);
     }
-    return least;
+    return ms_eights_least_of(ms_eights_lesser(ms_eights_lesser(pairs[0], pairs[1]), ms_eights_lesser(pairs[2], pairs[3])));
 }
 
 /* Puts what a node knows where it stands, and makes of it what the one above knows. The least is put there only after it was

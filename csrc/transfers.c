@@ -20,7 +20,7 @@ int ms_transfers_prefilled(ms_run *run, ms_job *job)
         return ms_transfers_hand_over(run, job);
     }
     ms_fleet_let_go(&run->fleet, job, run->now_s);
-    run->fleet.pool[job->pool].unfinished--;
+    ms_pool_count(&run->fleet, &run->fleet.pool[job->pool], -1);
     return ms_copies_abandon(run, job);
 }
 
@@ -132,7 +132,7 @@ int ms_transfers_end(ms_run *run, ms_job *job)
     run->transferred++;
     run->transfer_s += run->now_s - job->sets_off_s;
     ms_fleet_let_go(fleet, job, run->now_s);
-    fleet->pool[job->pool].unfinished--;
+    ms_pool_count(fleet, &fleet->pool[job->pool], -1);
     if (job->aborted) {
         act(run, job->server, ms_replica_call_off(server, job, run->now_s));
         ms_view_note_load(fleet, job->server);
@@ -140,7 +140,7 @@ int ms_transfers_end(ms_run *run, ms_job *job)
     }
     ms_copies_settle_price(run, job);
     job->pool = fleet->pool_of[job->server];
-    fleet->pool[job->pool].unfinished++;
+    ms_pool_count(fleet, &fleet->pool[job->pool], 1);
     act(run, job->server, ms_replica_arrive(server, job, run->now_s));
     return 0;
 }

@@ -48,18 +48,19 @@ static void cancel(ms_run *run, ms_page *page, int64_t before)
 static void grow(ms_run *run, const ms_open *before, int32_t i)
 {
     ms_page *page = before->page;
-    const int32_t answer = page->output_tokens[before->seen * page->n + before->i];
+    const int32_t answer = page->output_tokens[ms_page_at(page, before->seen, before->i)];
     page->prompt_tokens[i] = page->prompt_tokens[before->i] + answer + page->turns.new_tokens[i];
     page->path[page->path_start[i + 1] - 1].end_tokens = page->prompt_tokens[i];
     if (run->prompt_memo == NULL) { /* without memory for it nothing is remembered */
         run->prompt_memo = calloc(ms_cost_memo_length(run->prompt_costs, run->n_prompt_costs) + 1, sizeof(double));
     }
-    const double *factors = page->price_factor != NULL ? page->price_factor + i : NULL;
+    const int64_t at = ms_page_at(page, 0, i);
+    const double *factors = page->price_factor != NULL ? page->price_factor + at : NULL;
     ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], factors,
-                      page->view.known_costs + i, page->n, run->prompt_memo);
+                      page->view.known_costs + at, ms_page_step(page), run->prompt_memo);
     for (int32_t m = 0; m < run->config.models; m++) {
         if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], ms_page_max_new(page, m, i))) {
-            page->view.known_costs[m * page->n + i] = INFINITY;
+            page->view.known_costs[ms_page_at(page, m, i)] = INFINITY;
         }
     }
 }

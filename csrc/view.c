@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "memory.h"
 #include "open_pools.h"
 #include "outlook.h"
 
@@ -79,10 +80,30 @@ static int prepare_standings(const ms_fleet *self, ms_servers *servers)
     return 0;
 }
 
+static int prepare_crowds(ms_fleet *self, ms_servers *servers)
+{
+    const int32_t most = (servers->pools + 7) / 8 * 8;
+    if (servers->rule != MS_SHARED_QUEUE) {
+        return 0;
+    }
+    servers->crowds = ms_memory_take((size_t)most * sizeof *servers->crowds);
+    if (servers->crowds == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t k = 0; k < most; k++) {
+        servers->crowds[k] = INFINITY;
+    }
+    for (int32_t k = 0; k < servers->pools; k++) {
+        ms_pool_show_crowd(self, &self->pool[servers->pool[k]]);
+    }
+    return 0;
+}
+
 int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 {
     find_common_limits(self, servers);
     MS_TRY(ms_open_pools_init(self, servers));
+    MS_TRY(prepare_crowds(self, servers));
     self->is_watched |= self->looks.delay_s > 0.0 || servers->replicas > MS_SCAN_MOST;
     ms_bindings_init(&servers->sessions);
     MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
@@ -111,6 +132,7 @@ int ms_view_prepare(ms_fleet *self, ms_servers *servers)
 void ms_view_free(ms_servers *servers)
 {
     ms_ties_free(&servers->open_to);
+    ms_memory_give(servers->crowds);
     ms_ties_free(&servers->loads);
     ms_ties_free(&servers->heights);
     ms_ties_free(&servers->prefills);

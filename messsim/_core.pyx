@@ -1169,24 +1169,24 @@ cdef class Page(_ms_page):
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
     `drawn` are columns by the names of ms_page and ms_page_view (csrc/open.h, csrc/brain.h), which say what None is;
-    `turns` and `paths` may be left out, and so may `price_factor`. `records` are arrays [n] by name, of `rows` if there are such,
-    an array of ms_record: a row stands once its request is done, and is undefined before; of one not sent the status is NOT_SENT."""
+    `turns`, `paths` and `price_factor` may be left out; with `rows`, an array of ms_record, columns by model and features are [n, .].
+    `records` are arrays [n] by name: one stands once its request is done; of one not sent the status is NOT_SENT."""
 
     cdef readonly object records
     cdef object drawn, models_before
 
     def __init__(self, int64_t first, dict drawn, rows=None):
-        cdef int64_t n = len(drawn["tenant"]), models = len(drawn["satisfied"])
+        cdef int64_t n = len(drawn["tenant"]), side = rows is not None
+        cdef int64_t models = drawn["satisfied"].shape[side], d = drawn["features"].shape[side]
+        by_model, of_features = ((models, n), (d, n)) if rows is None else ((n, models), (n, d))
         columns = {name: flat(drawn.get(name), (n,), name) for name in OF_REQUESTS}
-        columns |= {name: flat(drawn.get(name), (models, n), name) for name in OF_MODELS}
-        view = {name: flat(drawn[name], (models, n), name) for name in ("known_costs", "facts")}
-        view["prompt_tokens"] = columns["prompt_tokens"]
-        view["features"] = flat(drawn["features"], (len(drawn["features"]), n), "features") if len(drawn["features"]) else None
-        view["difficulty"] = flat(drawn.get("difficulty"), (n,), "difficulty")
+        columns |= {name: flat(drawn.get(name), by_model, name) for name in OF_MODELS}
+        view = {name: flat(drawn[name], by_model, name) for name in ("known_costs", "facts")}
+        view["features"] = flat(drawn["features"], of_features, "features") if d > 0 else None
+        view |= {"difficulty": flat(drawn.get("difficulty"), (n,), "difficulty"), "prompt_tokens": columns["prompt_tokens"]}
         view["uniforms"] = flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")
         check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has rows")
-        self.records = {k: np.empty(n, kind) if rows is None else rows[k] for k, kind in RECORD_COLUMNS.items()}
-        self.drawn = drawn
+        self.records, self.drawn = {k: np.empty(n, t) if rows is None else rows[k] for k, t in RECORD_COLUMNS.items()}, drawn
         self.c.first, self.c.n, self.c.open, self.c.view.n = first, n, n, n
         point_ms_page(&self.c, columns)
         point_ms_page_view(&self.c.view, view)
@@ -1195,6 +1195,7 @@ cdef class Page(_ms_page):
         else:
             check_shape(len(rows) == n and rows.itemsize == sizeof(ms_record), "a row of records is an ms_record")
             ms_page_lay_rows(&self.c, <ms_record *>start_of(rows.view(np.uint8)))
+            self.c.view.models_in_row, self.c.view.features_in_row = models, d
         if drawn.get("turns") is not None:
             self.point_to_turns(drawn["turns"])
         if drawn.get("paths") is not None:
@@ -1275,8 +1276,7 @@ cdef class Loop(_ms_run):
                     "there is a rule of one's own for each model, or none")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
-        self.pools = pools
-        self.ready = True
+        self.pools, self.ready = pools, True
         check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, &dispatch_plan, streams))
         for k in range(len(self.own_rules)):
             self.c.fleet.servers[k].own = (<DispatchRule>self.own_rules[k]).c

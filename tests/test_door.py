@@ -477,16 +477,16 @@ def test_records_of_a_page_may_be_rows():
     rows = rows_of(3)
     assert rows.itemsize == 128
     assert rows.ctypes.data % 64 == 0
-    page = _core.Page(0, drawn() | {"turns": turns()}, rows)
+    turned = {k: c.T.copy() if c is not None and c.ndim == 2 and k != "uniforms" else c for k, c in drawn().items()}
+    page = _core.Page(0, turned | {"turns": turns()}, rows)
     assert page.records["status"].tolist() == rows["status"].tolist() == [_core.NOT_SENT] * 3
     rows["cost"] = [1.0, 2.0, 3.0]
     columns = in_columns(page.records)
     assert columns["cost"].tolist() == [1.0, 2.0, 3.0]
     assert all(column.flags.c_contiguous for column in columns.values())
-    with pytest.raises(KernelError, match="a row of records"):
-        _core.Page(0, drawn(), rows_of(4))
-    with pytest.raises(KernelError, match="a row of records"):
-        _core.Page(0, drawn(), np.zeros(3, [(name, kind) for name, kind in _core.RECORD_COLUMNS.items()]))
+    for given, r in (drawn(), rows), (turned, rows_of(4)), (turned, np.zeros(3, list(_core.RECORD_COLUMNS.items()))):
+        with pytest.raises(KernelError, match="contiguous" if r is rows else "a row of records"):
+            _core.Page(0, given, r)
 
 
 def test_paths_of_a_page_have_a_row_each():

@@ -109,6 +109,15 @@ static void to_expect_a_job_changes_nothing(void)
         CHECK(cache.nodes == 2 * passes && cache.cached == 5 * passes && ms_cache_check(&cache) == 0);
         CHECK(pass_by(&cache, &known) == 5 * passes);
     }
+    for (int part = 0; part < MS_CACHE_PARTS; part++) {
+        ms_cache_expect_end(&cache, &known, part); /* it uses nothing */
+    }
+    ms_cache_admit(&cache, &known, 20, REPLICA);
+    for (int part = 0; part < MS_CACHE_PARTS; part++) { /* of two uses */
+        ms_cache_expect_end(&cache, &known, part);
+    }
+    CHECK(cache.nodes == 2 && cache.cached == 0 && ms_cache_check(&cache) == 0);
+    ms_cache_leave(&cache, &known, 20, 0, 0);
     ms_cache_free(&cache);
 }
 

@@ -471,9 +471,9 @@ static void crowds_are_compared_to_the_fraction(void)
     const ms_pool_plan plans[] = {pool_of(0, 2, 1), pool_of(0, 2, 1), pool_of(0, 1, 1)};
     ms_fleet fleet;
     make(&fleet, 3, plans, MS_SHARED_QUEUE);
-    fleet.pool[0].unfinished = 3;
-    fleet.pool[1].unfinished = 2;
-    fleet.pool[2].unfinished = 2;
+    ms_pool_count(&fleet, &fleet.pool[0], 3);
+    ms_pool_count(&fleet, &fleet.pool[1], 2);
+    ms_pool_count(&fleet, &fleet.pool[2], 2);
     CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].pool == 1);
     CHECK(place(&fleet, 1, 0, -1, 0.0) == MS_PLACED && jobs[1].pool == 0); /* of equals the first */
     ms_fleet_free(&fleet);

@@ -45,9 +45,21 @@ static void the_least_of_eight_and_all_who_have_it(void)
     }
 }
 
+static void each_of_two_by_its_own_bit(void)
+{
+    const double with[] = {1.0, 2.0}, without[] = {3.0, 4.0};
+    for (uint32_t who = 0; who < 16; who++) { /* higher bits are others' */
+        const double first = who & 1 ? 1.0 : 3.0, second = who & 2 ? 2.0 : 4.0;
+        const ms_eights_pair pair = ms_eights_either(ms_eights_load(with), ms_eights_load(without), who);
+        CHECK(ms_eights_equals(pair, first) == 1 && ms_eights_equals(pair, second) == 2);
+        CHECK(ms_eights_least_of(pair) == (first < second ? first : second));
+    }
+}
+
 int main(void)
 {
     RUN(levels_are_whole_groups_of_eight);
     RUN(the_least_of_eight_and_all_who_have_it);
+    RUN(each_of_two_by_its_own_bit);
     return report();
 }

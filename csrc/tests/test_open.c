@@ -115,7 +115,10 @@ static void to_expect_a_row_changes_nothing(void)
                               .new_tokens = new_tokens},
                     .path_start = path_start,
                     .path = path};
-    for (int lacks = 0; lacks < 2; lacks++) {
+    for (int turn = 0; turn < 3; turn++) {
+        const int lacks = turn == 2;
+        page.view.models_in_row = turn == 1 ? MODELS : 0;
+        page.view.features_in_row = turn == 1 ? FEATURES : 0;
         for (int64_t i = 0; i < N; i++) {
             ms_page_expect_decision(&page, i, MODELS, lacks ? 0 : FEATURES, lacks ? 0 : 2);
             ms_page_expect_answer(&page, i, MODELS);
@@ -123,10 +126,37 @@ static void to_expect_a_row_changes_nothing(void)
             CHECK(prompt[i] == 5 + i && path[i].end_tokens == 5 + i && first_child[i] == (i < 2 ? i + 1 : -1));
             CHECK(known[i] == 0.0 && satisfied[i] == 0.0 && features[i] == 0.0);
         }
-        page.path_start = NULL;
-        page.path = NULL;
-        page.output_tokens = page.turns.new_tokens = NULL;
-        page.view.features = page.view.uniforms = NULL;
+        if (turn == 1) {
+            page.path_start = NULL;
+            page.path = NULL;
+            page.output_tokens = page.turns.new_tokens = NULL;
+            page.view.features = page.view.uniforms = NULL;
+        }
+    }
+}
+
+/* Value 10 m + i of model or feature m and request i, in columns and in rows. */
+static void values_in_rows_are_those_in_columns(void)
+{
+    enum { N = 3, MODELS = 2 };
+    const double columns[] = {0, 1, 2, 10, 11, 12}, rows[] = {0, 10, 1, 11, 2, 12};
+    for (int in_rows = 0; in_rows < 2; in_rows++) {
+        const double *values = in_rows ? rows : columns;
+        const int32_t width = in_rows ? MODELS : 0;
+        const ms_page page = {
+            .n = N, .view = {.n = N, .models_in_row = width, .features_in_row = width, .features = values}};
+        for (int64_t i = 0; i < N; i++) {
+            const ms_stretch features = ms_page_view_features(&page.view, i, i);
+            CHECK(features.n == N - i);
+            for (int64_t m = 0; m < MODELS; m++) {
+                const double expected = (double)(10 * m + i);
+                CHECK(values[ms_page_at(&page, m, i)] == expected);
+                CHECK(values[ms_page_view_at(&page.view, i) + m * ms_page_view_step(&page.view)] == expected);
+                CHECK(values[ms_page_at(&page, 0, i) + m * ms_page_step(&page)] == expected);
+                CHECK(features.x[m * features.stride] == expected);
+                CHECK(i + 1 == N || features.x[m * features.stride + features.step] == expected + 1.0);
+            }
+        }
     }
 }
 
@@ -238,6 +268,7 @@ int main(void)
     RUN(what_is_kept_has_places_of_its_own);
     RUN(a_copy_is_dropped_from_among_the_others);
     RUN(to_expect_a_row_changes_nothing);
+    RUN(values_in_rows_are_those_in_columns);
     RUN(a_record_that_was_foreseen_is_the_same);
     RUN(a_record_in_a_row_is_the_same);
     return report();

@@ -57,6 +57,16 @@ NOT_COPIED = ("min_replicas", "initial_replicas", "target", "schedule", "cold_st
 Stream = tuple[int, int, int, int]
 
 
+def contiguous(column: NDArray[Any] | None) -> NDArray[Any] | None:
+    """A column by model as C has it."""
+    return None if column is None else np.ascontiguousarray(column)
+
+
+def in_rows_of(column: NDArray[Any] | None) -> NDArray[Any] | None:
+    """The same with all values of a request side by side: turns of a large fleet come in an order of their own."""
+    return None if column is None else np.ascontiguousarray(column.T)
+
+
 def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Runs a scenario; parameters and errors as those of the SimPy engine."""
     run = _Run(setup, sink, progress)
@@ -130,27 +140,32 @@ class _Run:
         size, most = self.setup.workload.chunk_size, self.scenario.record.max_open
         if waiting * size > most + 2 * size:
             raise too_many_open(most, min(self.pages))
+        in_rows = self.is_large and chunk.turns is not None
+        by_model = in_rows_of if in_rows else contiguous
+        costs: Any = by_model(known)
         drawn = {
             "arrival_s": chunk.arrival_s,
             "tenant": chunk.tenant,
             "instance": chunk.instance,
             "prompt_tokens": chunk.prompt_tokens,
-            "output_tokens": None if chunk.output_tokens is None else np.ascontiguousarray(chunk.output_tokens),
+            "output_tokens": by_model(chunk.output_tokens),
             "max_new_tokens": chunk.max_new_tokens,
-            "features": chunk.features,
+            "features": by_model(chunk.features),
             "difficulty": chunk.difficulty,
-            "known_costs": known,
-            "satisfied": np.ascontiguousarray(chunk.satisfied),
-            "facts": None if chunk.facts is None else np.ascontiguousarray(chunk.facts),
-            "labels": None if chunk.labels is None else np.ascontiguousarray(chunk.labels),
+            "known_costs": costs,
+            "satisfied": by_model(chunk.satisfied),
+            "facts": by_model(chunk.facts),
+            "labels": by_model(chunk.labels),
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
-            "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
-            "price_factor": None if chunk.price_factor is None else np.ascontiguousarray(chunk.price_factor),
+            "delay_s": by_model(chunk.delay_s),
+            "price_factor": by_model(chunk.price_factor),
             "turns": chunk.turns,
             "paths": chunk.paths,
         }
-        in_rows = self.is_large and chunk.turns is not None
+        known = costs.T if in_rows else costs  # turns write them
+        if in_rows:  # those of the chunk are not read any more
+            chunk.features = np.empty((0, len(chunk)))
         page = _core.Page(chunk.first, drawn, rows_of(len(chunk)) if in_rows else None)
         page.records["status"][:] = _core.NOT_SENT  # until a row stands
         self.pages[chunk.first] = (page, chunk, known)
