@@ -379,6 +379,29 @@ static void who_holds_a_request_while_none_is_up(void)
     }
 }
 
+/* Of three that scale by saturation the second, the cheapest, does not take it: the cheaper of the others holds it. */
+static void the_cheapest_that_takes_it_holds_it(void)
+{
+    for (int32_t cheaper = 0; cheaper < 3; cheaper += 2) {
+        ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 1, 4), pool_of(0, 1, 4)};
+        for (int32_t p = 0; p < 3; p++) {
+            const int32_t place = p == 1 ? 0 : p == cheaper ? 1 : 2;
+            plans[p].autoscale =
+                (ms_autoscale_plan){.rule = MS_SCALES_BY_SATURATION, .period_s = 1.0, .by_price = place};
+        }
+        plans[1].most_tokens = 20;
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make(&fleet, 3, plans, MS_LEAST_LOADED);
+        for (int32_t i = 0; i < 3; i++) {
+            ms_fleet_fail(&fleet, i, 0.0, &evicted);
+        }
+        jobs[0] = ms_job_new(0, 0, 20, 3);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].pool == cheaper);
+        ms_fleet_free(&fleet);
+    }
+}
+
 /* Two models, each split: where a prompt is decoded is a matter of its own model, and nobody where none is up. */
 static void decoders_are_those_of_the_model(void)
 {
@@ -503,6 +526,7 @@ static void a_decoder_may_be_drawn(void)
 int main(void)
 {
     RUN(who_holds_a_request_while_none_is_up);
+    RUN(the_cheapest_that_takes_it_holds_it);
     RUN(a_full_pool_turns_away);
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);
