@@ -37,6 +37,7 @@ static void only_who_looks_next_is_interrupted(void)
     for (int32_t i = 0; i < 3; i++) {
         CHECK(fleet.moments.values[i] == 20.0 + 0.25 * i && fleet.look_s[i] == 3.0 + 0.25 * i);
     }
+    CHECK(fleet.pool[0].last_look_s == 3.5); /* of the third, though the fourth looks before it */
     CHECK(run_out(&fleet) == 5 && jobs[4].replica == 3 && jobs[4].start_s == 2.75);
     ms_fleet_free(&fleet);
 }
@@ -129,6 +130,7 @@ static void a_look_of_this_instant_is_over_for_those_before(void)
     for (int32_t i = 0; i < 4; i++) {
         fleet.look_s[i] = 2.75;
     }
+    fleet.pool[0].last_look_s = 2.75;
     ms_offers_start(&fleet, 2, 2.75);
     CHECK(fleet.look_s[0] == INFINITY && fleet.look_s[1] == INFINITY && fleet.look_s[2] == INFINITY);
     CHECK(fleet.look_s[3] == 2.75 && ms_offers_next(&fleet, &fleet.pool[0], 2.75) == 3);
