@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from builders import imported_log, pool, scenario
+from builders import imported_log, model, pool, scenario
 
 from messsim.errors import SimulationError
 from messsim.logs.traces import TraceColumns
@@ -139,6 +139,18 @@ def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unme
     assert counts(slow)["assumed"] == 3
     assert counts(dear)["assumed"] == 0
     assert counts(slow, dear)["assumed"] == 0
+
+
+def test_a_plan_assumes_of_what_one_replication_misses_whatever_more_replicas_help():
+    overloaded = {"arrivals": {"kind": "poisson", "rate_rps": 20.0}, "models": [model("only")]}
+    parsed = parse(scenario(requests=240, router={"policy": "cheapest"}, **overloaded))
+    slow, few = "latency_s.e2e.mean<=3", "throughput.requests_per_s>=12"
+    result = plan(
+        parsed, Goal(axes_of(parsed, ["only=1..4"], []), (slow, few), "energy", seeds=3), workers=local_workers(1)
+    )
+    once = [c for c in result["frontier"] if c["replications"] == 1]
+    assert [[r["verdict"] for r in c["requirements"]] for c in once] == [["failed", "failed"]], "of two replicas"
+    assert result["counts"]["assumed"] == 1, "one replica, as it is slower still"
 
 
 def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):
