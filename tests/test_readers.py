@@ -196,6 +196,10 @@ def test_a_path_that_leads_nowhere_is_none(path):
 def test_a_path_goes_into_text_only_where_it_may():
     assert column_of(FRAME.schema, "t.k.n", in_text=False) is None
     assert column_of(FRAME.schema, "a.c.d", in_text=False) is not None
+    inner = {"meta": pl.Struct({"body": pl.String})}
+    assert column_of(inner, "meta.body", in_text=False) is not None
+    assert column_of(inner, "meta.body.usage", in_text=False) is None
+    assert column_of(inner, "meta.body.usage") is not None
 
 
 def test_every_name_of_a_schema_down_to_a_depth():
