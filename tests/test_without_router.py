@@ -89,10 +89,10 @@ def test_each_tenant_is_to_have_its_model():
         return without_router(parse(scenario(tenants=tenants)))
 
     assert two(0.99) == {"best_single": None, "static_mix": None, "left_out": None}, "out of reach for one of them"
-    found = two(0.7)
-    assert found["best_single"]["model"] is None, "a's is the small one and b's the large one"
-    assert found["best_single"]["satisfaction"] is not None
-    assert found["static_mix"]["satisfaction"] is not None
+    reached = two(0.7)
+    assert reached["best_single"]["model"] is None, "a's is the small one and b's the large one"
+    assert reached["best_single"]["satisfaction"] is not None
+    assert reached["static_mix"]["satisfaction"] is not None
 
 
 def test_the_terminal_shows_realised_costs_only(tmp_path):
