@@ -117,8 +117,9 @@ static void it_is_priced_where_it_would_go(void)
     CHECK(costs[0] == ms_marginal_cost(&two[0], 5, 0, 4) && costs[2] == ms_marginal_cost(&two[1], 5, 0, 8));
 }
 
-/* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, a
- * second for a prompt at all, and half a second of the host for each. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and 18. */
+/* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, a second for a
+ * prompt at all, and half a second of the host for each. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and
+ * 18. */
 static void the_work_of_a_prompt_is_counted_by_chunks(void)
 {
     ms_server_cost busy = server;

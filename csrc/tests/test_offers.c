@@ -89,8 +89,8 @@ static void nobody_is_asked_where_the_first_is_idle(void)
     ms_fleet_free(&fleet);
 }
 
-/* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. A
- * pool of another model stands before theirs. */
+/* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. A pool
+ * of another model stands before theirs. */
 static void all_are_told_of_what_several_refuse(void)
 {
     enum { FIRST = 5, POOL = 12, TOLD_AFTER = 4 };
