@@ -125,6 +125,14 @@ def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
     assert sum(offered.values()) == pytest.approx(2.0, rel=0.05)
 
 
+def test_a_check_offers_each_half_of_a_split_pool_every_request():
+    half = {"kv_bytes_per_token": 1.0, "kv_capacity_tokens": 400}
+    pools = [pool("a", name="p", role="prefill", **half), pool("a", name="d", role="decode", replicas=3, **half)]
+    split = {"models": [{"name": "a", "satisfaction": 0.6}], "pools": pools, "router": {"policy": "random"}}
+    offered = {p["name"]: p["offered_rps"] for p in check(parse(scenario(requests=400, **split)))["pools"]}
+    assert offered["p"] == offered["d"] == pytest.approx(2.0, rel=0.05)
+
+
 # ---- what a plan leaves out -----------------------------------------------------------------------------
 
 

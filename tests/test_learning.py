@@ -151,6 +151,7 @@ def test_what_is_wrong_with_a_warm_start_is_told(tmp_path):
         ("feature__a,satisfied__small\n1,1\n", "has 1 columns feature__NAME; expected 3"),
         ("feature__a,feature__b,feature__c,small\n1,1,1,1\n", "expected any of the columns satisfied__small"),
         ("feature__a,feature__b,feature__c,satisfied__small\n1,1,1,2\n", "'satisfied__small' has 2 in row 1"),
+        ("feature__a,feature__b,feature__c,satisfied__small\n1,1,1,\n1,1,1,2\n", "'satisfied__small' has 2 in row 2"),
         ("feature__a,feature__b,feature__c,satisfied__small\n1,x,1,1\n", "feature__b"),
     ]:
         file.write_text(text)

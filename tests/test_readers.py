@@ -277,6 +277,8 @@ def notes_of(values, file=FILE, block=2):
 def test_counts_that_are_thousands_beyond_doubt_are_refused(values):
     with pytest.raises(DataError, match=r"column 'c' has 2\.048 in row [12]; expected whole .*write 2048, .* mean 2$"):
         notes_of(values)
+    with pytest.raises(DataError, match=r"has 2\.048 in row [56]; "):
+        notes_of([1.0, 7.0, 8.0, 9.0, *values])
     (note,) = notes_of(values, Path("a.parquet"))  # numbers there were written without a comma
     assert note.endswith("such as 2.048: read as 2; are they thousands, whose comma was read as the decimal one?")
 
