@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from builders import imported_log, pool, scenario
+from builders import imported_log, model, pool, scenario
 
 from messsim.errors import SimulationError
 from messsim.logs.traces import TraceColumns
@@ -125,6 +125,14 @@ def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
     assert sum(offered.values()) == pytest.approx(2.0, rel=0.05)
 
 
+def test_a_check_offers_each_half_of_a_split_pool_every_request():
+    half = {"kv_bytes_per_token": 1.0, "kv_capacity_tokens": 400}
+    pools = [pool("a", name="p", role="prefill", **half), pool("a", name="d", role="decode", replicas=3, **half)]
+    split = {"models": [{"name": "a", "satisfaction": 0.6}], "pools": pools, "router": {"policy": "random"}}
+    offered = {p["name"]: p["offered_rps"] for p in check(parse(scenario(requests=400, **split)))["pools"]}
+    assert offered["p"] == offered["d"] == pytest.approx(2.0, rel=0.05)
+
+
 # ---- what a plan leaves out -----------------------------------------------------------------------------
 
 
@@ -139,6 +147,18 @@ def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unme
     assert counts(slow)["assumed"] == 3
     assert counts(dear)["assumed"] == 0
     assert counts(slow, dear)["assumed"] == 0
+
+
+def test_a_plan_assumes_of_what_one_replication_misses_whatever_more_replicas_help():
+    overloaded = {"arrivals": {"kind": "poisson", "rate_rps": 20.0}, "models": [model("only")]}
+    parsed = parse(scenario(requests=240, router={"policy": "cheapest"}, **overloaded))
+    slow, few = "latency_s.e2e.mean<=3", "throughput.requests_per_s>=12"
+    result = plan(
+        parsed, Goal(axes_of(parsed, ["only=1..4"], []), (slow, few), "energy", seeds=3), workers=local_workers(1)
+    )
+    once = [c for c in result["frontier"] if c["replications"] == 1]
+    assert [[r["verdict"] for r in c["requirements"]] for c in once] == [["failed", "failed"]], "of two replicas"
+    assert result["counts"]["assumed"] == 1, "one replica, as it is slower still"
 
 
 def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):

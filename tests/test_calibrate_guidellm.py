@@ -112,6 +112,15 @@ def test_a_level_without_an_answered_request_is_left_out_with_a_note(tmp_path):
         read_measurements(result(tmp_path, without_an_answer(ONE), none))
 
 
+def test_a_level_that_does_not_say_how_many_were_answered_stays(tmp_path):
+    uncounted = benchmark(TWO)
+    del uncounted["metrics"]["request_totals"]
+    for figures in uncounted["metrics"].values():
+        del figures["successful"]["count"]
+    measured = read_measurements(result(tmp_path, benchmark(ONE), uncounted))
+    assert (measured.rows.clients, measured.notes) == ([1, 2], ())
+
+
 def test_answers_that_were_not_streamed_have_no_first_token(tmp_path):
     file = result(tmp_path, benchmark(TWO, time_to_first_token_ms=None, inter_token_latency_ms=0.0))
     assert set(read_measurements(file).rows.readings) == {"e2e_s"}

@@ -29,6 +29,7 @@ from messsim.workload.dialect import Dialect, without_titles
         (b"a b\n1 2\n", Dialect(",")),  # nor do two columns
         (b"a b c\n1 2\n", Dialect(",")),
         (b"sep=;\na,b;c\n", Dialect(";", True)),
+        (b"sep=;\na\tb\tc\n", Dialect("\t")),  # which is nowhere
         (b'"sep=|"\r\na,b|c|d\n', Dialect("|")),
         (b"Report, 2024\n\na;b;c\n1;2;3\n", Dialect(",")),  # a title of two values is a header
         (b"Report\n\na;b;c\n1;2;3\n", Dialect(";", True)),

@@ -64,6 +64,7 @@ def test_the_header_of_a_long_file_is_read_in_its_letters(monkeypatch, tmp_path,
         ("a,b\n1,öß\n", "cp1252", "Windows-1252"),
         ("a,b\n1,ÄÖ GMBH\n2,ÄÖ GMBH\n", "cp1252", "Windows-1252"),
         ("a,b\n1,ÉÉÀÀ ÇÇ\n2,ÉÉÀÀ ÇÇ\n", "cp1252", "Windows-1252"),
+        ("É_1,À_2,Ç_3,Ê_4,È_5,Ä_6,Ö_7,Å_8\n1,2,3,4,5,6,7,8\n", "cp1252", "Windows-1252"),
         ("a,b\n1,¿Él\n2,»Èd\n3,CRÉÉE\n4,ÄÖl\n5,°Çx\n6,ÀÀb\n", "cp1252", "Windows-1252"),
     ],
 )

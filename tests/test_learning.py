@@ -151,6 +151,7 @@ def test_what_is_wrong_with_a_warm_start_is_told(tmp_path):
         ("feature__a,satisfied__small\n1,1\n", "has 1 columns feature__NAME; expected 3"),
         ("feature__a,feature__b,feature__c,small\n1,1,1,1\n", "expected any of the columns satisfied__small"),
         ("feature__a,feature__b,feature__c,satisfied__small\n1,1,1,2\n", "'satisfied__small' has 2 in row 1"),
+        ("feature__a,feature__b,feature__c,satisfied__small\n1,1,1,\n1,1,1,2\n", "'satisfied__small' has 2 in row 2"),
         ("feature__a,feature__b,feature__c,satisfied__small\n1,x,1,1\n", "feature__b"),
     ]:
         file.write_text(text)
@@ -288,6 +289,9 @@ def test_a_weight_that_switches_cost_or_satisfaction_off_is_told():
     assert "cost always decides" in say(1e6)[0]
     assert say(1e6, math.inf) == []
     assert notes_on_v(1e9, [1.0, 2.0], [0.75, 0.8], 0.7, 1000, "J") == []  # the cheapest keeps the promise: rightly so
+    # the cheapest is not the least satisfying: a queue of 3 or more, where ten requests add 2 at most
+    (short,) = notes_on_v(0.1, [1.0, 5.0, 10.0], [0.6, 0.5, 0.9], 0.8, 10, "J")
+    assert "from a queue of 3 on, and 10 requests add at most 2;" in short
     assert notes_on_v(1.0, [1.0, 2.0], None, 0.7, 1000, "J") == []
     assert notes_on_v(1e-9, [1.0, 2.0], [0.8, 0.7], 0.7, 1000, "J") == []  # nobody is worth more
 

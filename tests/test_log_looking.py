@@ -402,6 +402,10 @@ def test_answers_of_ollama_that_do_not_say_how_long_they_took_are_told(tmp_path)
     assert "2 rows do not say 'total_duration': their times are when an answer was done, not when it was asked for" in (
         trace.notes
     )
+    table[1] |= {"total_duration": 1_000_000_000}
+    file.write_text("".join(json.dumps(row) + "\n" for row in table))
+    one = "1 row does not say 'total_duration': its time is when an answer was done, not when it was asked for"
+    assert one in read(file).notes
     table[1] |= {"total_duration": -5}
     file.write_text("".join(json.dumps(row) + "\n" for row in table))
     with pytest.raises(DataError, match="column 'total_duration' has -5 in row 2; expected a number, at least 0"):

@@ -910,6 +910,11 @@ def test_epochs_of_inspect_are_told_apart(tmp_path):
         read_outcomes([("m", file)], OutcomeOptions())
     chosen = read_outcomes([("m", file)], OutcomeOptions(), Chooser(conditions(["epoch=1"])))
     assert chosen.frame["m"].to_list() == [1.0, 1.0, 1.0]
+    for sample in samples:
+        sample["run"] = f"{sample['id']} in {sample['epoch']}"
+    file.write_text(json.dumps({"samples": samples}))
+    each = read_outcomes([("m", file)], OutcomeOptions(prompt="run"))
+    assert each.frame["prompt"].n_unique() == 6, "of a column that tells the epochs apart"
 
 
 def test_a_table_with_names_of_inspect_is_no_log_of_it(tmp_path):

@@ -176,6 +176,14 @@ def test_rows_go_in_order_of_time_and_stay_whole(tmp_path):
     assert "rows are not in order of time (1 are earlier than the row before); they are sorted" in trace.notes
 
 
+def test_rows_of_one_time_stay_in_the_order_of_the_file(tmp_path):
+    n = 400
+    rows = "".join(f"{5 - i % 3},{i + 1},2\n" for i in range(n))
+    file = written(tmp_path, f"arrival_s,prompt_tokens,output_tokens\n{rows}")
+    prompts = read_requests(file, plan_reading(file, TraceColumns())).frame["prompt_tokens"].to_list()
+    assert prompts == [i + 1 for rest in (2, 1, 0) for i in range(n) if i % 3 == rest]
+
+
 def test_what_the_user_says_goes_before_the_usual_names(tmp_path):
     file = written(tmp_path, "arrival_s,prompt_tokens,output_tokens,when,n\n0,1,2,10,3\n1,1,2,30,4\n")
     reading = plan_reading(file, TraceColumns(time="when", prompt_tokens="n"), kind="log")

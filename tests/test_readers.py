@@ -196,6 +196,10 @@ def test_a_path_that_leads_nowhere_is_none(path):
 def test_a_path_goes_into_text_only_where_it_may():
     assert column_of(FRAME.schema, "t.k.n", in_text=False) is None
     assert column_of(FRAME.schema, "a.c.d", in_text=False) is not None
+    inner = {"meta": pl.Struct({"body": pl.String})}
+    assert column_of(inner, "meta.body", in_text=False) is not None
+    assert column_of(inner, "meta.body.usage", in_text=False) is None
+    assert column_of(inner, "meta.body.usage") is not None
 
 
 def test_every_name_of_a_schema_down_to_a_depth():
@@ -273,6 +277,8 @@ def notes_of(values, file=FILE, block=2):
 def test_counts_that_are_thousands_beyond_doubt_are_refused(values):
     with pytest.raises(DataError, match=r"column 'c' has 2\.048 in row [12]; expected whole .*write 2048, .* mean 2$"):
         notes_of(values)
+    with pytest.raises(DataError, match=r"has 2\.048 in row [56]; "):
+        notes_of([1.0, 7.0, 8.0, 9.0, *values])
     (note,) = notes_of(values, Path("a.parquet"))  # numbers there were written without a comma
     assert note.endswith("such as 2.048: read as 2; are they thousands, whose comma was read as the decimal one?")
 

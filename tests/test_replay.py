@@ -216,6 +216,16 @@ def test_models_that_differ_in_capitals_alone_are_told(tmp_path):
     assert replay(read_log(written(tmp_path, rows)), 0.5)["notes"] == [note]
 
 
+def test_decisions_of_one_time_stay_in_the_order_of_the_file(tmp_path):
+    n = 396
+    rows = {"model": ["a", "b"] * (n // 2), "satisfied": [1, 0] * (n // 2), "cost": [1.0] * n}
+    path = written(tmp_path, rows | {"feature__x": list(range(n)), "at": [5 - i // 2 % 3 for i in range(n)]})
+    log = read_log(path, DecisionColumns(time="at"))
+    times = "times a row is earlier than the row above it: all are put in order of time"
+    assert log.notes == (f"132 {times}",), "not the second of each pair"
+    assert log.features[0].tolist() == [i for rest in (2, 1, 0) for i in range(n) if i // 2 % 3 == rest]
+
+
 def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
     rows = {"model": ["a", "b", "a"], "satisfied": [1, 0, 1], "cost": [1.0, 2.0, 1.0], "feature__x": [1.0, 2.0, 3.0]}
     path = written(tmp_path, rows | {"at": ["2025-01-01 00:00:03", "2025-01-01 00:00:01", "2025-01-01 00:00:02"]})

@@ -62,6 +62,13 @@ def test_rows_out_of_order_are_sorted_with_their_tokens(tmp_path):
     assert trace.has_tokens
 
 
+def test_rows_of_one_time_stay_in_the_order_of_the_file(tmp_path):
+    n = 400
+    more = {"prompt_tokens": list(range(1, n + 1))}
+    trace = read(tmp_path, [5.0 - i % 3 for i in range(n)], prompt=True, more=more)
+    assert trace.prompt_tokens.tolist() == [i + 1 for rest in (2, 1, 0) for i in range(n) if i % 3 == rest]
+
+
 def test_arrivals_at_one_time(tmp_path):
     with pytest.raises(DataError, match=r"all 2 arrivals are at one time, .*expected arrivals.rate_rps, or"):
         read(tmp_path, [3.0, 3.0])

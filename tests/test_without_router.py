@@ -83,6 +83,18 @@ def test_what_is_not_simulated_says_why():
     assert out == {"best_single": None, "static_mix": None, "left_out": None}
 
 
+def test_each_tenant_is_to_have_its_model():
+    def two(alpha):
+        tenants = [{"name": "a", "share": 0.5, "alpha": 0.3}, {"name": "b", "share": 0.5, "alpha": alpha}]
+        return without_router(parse(scenario(tenants=tenants)))
+
+    assert two(0.99) == {"best_single": None, "static_mix": None, "left_out": None}, "out of reach for one of them"
+    reached = two(0.7)
+    assert reached["best_single"]["model"] is None, "a's is the small one and b's the large one"
+    assert reached["best_single"]["satisfaction"] is not None
+    assert reached["static_mix"]["satisfaction"] is not None
+
+
 def test_the_terminal_shows_realised_costs_only(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text(tomli_w.dumps(scenario(models=MODELS, requests=500, sla={"alpha": 0.65})))

@@ -430,6 +430,20 @@ def test_what_clients_allow_is_of_each_request_however_many_are_drawn_at_once():
     assert (whole.output_tokens <= whole.max_new_tokens).all()
 
 
+def test_lengths_of_a_file_are_cut_to_what_the_client_of_the_same_request_allows(tmp_path):
+    (tmp_path / "lengths.csv").write_text("prompt_tokens,output_tokens\n10,60\n20,40\n30,50\n")
+    law = {"kind": "geometric", "mean": 50, "max": 400}
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}, "file": str(tmp_path / "lengths.csv")}
+    workload = Workload(parse(scenario(tokens=lengths | {"max_new_tokens": law})))
+    for first in (0, 100):
+        given = workload.columns(first, 40)
+        own = {10: 60, 20: 40, 30: 50}
+        free = [own[prompt] for prompt in given.prompt_tokens.tolist()]
+        cut = [min(pair) for pair in zip(free, given.max_new_tokens.tolist(), strict=True)]
+        assert given.output_tokens.tolist() == [cut, cut], first
+        assert 0 < sum(c < f for c, f in zip(cut, free, strict=True)) < 40
+
+
 def test_a_trace_of_times_takes_its_lengths_from_another_file(tmp_path):
     (tmp_path / "times.csv").write_text("arrival_s\n0\n1.5\n4\n")
     (tmp_path / "lengths.csv").write_text("prompt_tokens,output_tokens\n10,1\n20,2\n30,3\n")

@@ -109,6 +109,18 @@ static void who_gives_up_takes_only_what_is_under_way(void)
     ms_run_free(&loop);
 }
 
+/* Both models are asked, and neither has answered at 2.25 s: both stop at the end of their third iteration. */
+static void who_gives_up_leaves_all_copies(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 20);
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    go_impatient(&loop, (ms_patience){.wait = seconds(2.25), .aborts = 1}, 1, MS_LEAST_LOADED);
+    CHECK(sheets[0].status[0] == MS_TIMED_OUT && loop.now_s == 3.0);
+    CHECK(sheets[0].energy[0] == 2.0 * (6.0 + 2.0 * 3.0));
+    ms_run_free(&loop);
+}
+
 /* What else was asked while exploring goes on, and is no reason to lose patience. */
 static void who_is_answered_waits_no_longer(void)
 {
@@ -591,6 +603,7 @@ int main(void)
     RUN(tries_are_counted_apart_from_requests);
     RUN(a_first_token_may_be_enough);
     RUN(who_gives_up_takes_only_what_is_under_way);
+    RUN(who_gives_up_leaves_all_copies);
     RUN(who_is_answered_waits_no_longer);
     RUN(who_is_turned_away_may_ask_again);
     RUN(what_no_model_takes_is_turned_away);

@@ -8,6 +8,7 @@ static void bindings_expire_in_order_of_use(void)
     CHECK(ms_bindings_find(&bindings, 7) == -1);
     for (int64_t session = 0; session < 1000; session++) {
         CHECK(ms_bindings_bind(&bindings, session, (int32_t)(session % 9), (double)session) == 0);
+        CHECK(session == 0 || ms_bindings_find(&bindings, session - 1) == (session - 1) % 9); /* as the table grows */
     }
     CHECK(ms_bindings_bind(&bindings, 10, 3, 1000.0) == 0);
     ms_bindings_expire(&bindings, 500.0);

@@ -284,20 +284,21 @@ static void who_keeps_nothing_sells_nothing_cheaper(void)
     ms_run_free(&loop);
 }
 
-/* From a replica of one price to one of another, as the first fails at 2.5 s. */
+/* From a replica of one price to one of another, as the first fails at 2.5 s; a pool of two of the other model stands before
+ * theirs. */
 static void what_was_used_before_a_failure_keeps_its_price(void)
 {
     ms_run loop;
     ms_run_config config = plain;
-    ms_pool_plan plans[3] = {pool_of(0, 1), pool_of(0, 1)};
-    plans[1].usd_per_s = 1.0;
+    ms_pool_plan plans[4] = {pool_of(1, 2), pool_of(0, 1), pool_of(0, 1)};
+    plans[2].usd_per_s = 1.0;
     config.in_usd = 1;
     ask(1, 1.0, 4, 4);
-    serve(&loop, &config, 2, plans, MS_LEAST_LOADED);
-    break_down(&loop, 0, 2.5, 50.0);
+    serve(&loop, &config, 3, plans, MS_LEAST_LOADED);
+    break_down(&loop, 2, 2.5, 50.0);
     begin(&loop);
     end(&loop);
-    CHECK(sheets[0].replica[0] == 1 && sheets[0].start[0] == 0.0 && sheets[0].finish[0] == 6.5);
+    CHECK(sheets[0].replica[0] == 3 && sheets[0].start[0] == 0.0 && sheets[0].finish[0] == 6.5);
     CHECK_NEAR(sheets[0].cost[0], 2.5 * 0.01 + 4.0 * 1.0, 1e-12);
     CHECK(sheets[0].energy[0] == 6.0 + 3.0 + 1.5 + 6.0 + 9.0);
     ms_run_free(&loop);

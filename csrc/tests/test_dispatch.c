@@ -204,22 +204,22 @@ static void an_api_takes_as_much_as_its_limits_allow(void)
 /* One call in 4 s, one in 2 s, and one a second of an API that is down: who is refused hears of the sooner that is up. */
 static void the_first_of_the_apis_says_when_to_come_again(void)
 {
-    ms_pool_plan plans[4] = {api_of(0), api_of(0), api_of(0), pool_of(1, 1, 1)};
+    ms_pool_plan plans[5] = {pool_of(1, 1, 1), pool_of(1, 1, 1), api_of(0), api_of(0), api_of(0)};
     ms_queue evicted = {0};
     ms_fleet fleet;
     for (int k = 0; k < 3; k++) {
-        plans[k].api_limits = (ms_limits_plan){.requests_per_minute = 15.0 * (1 << k), .burst_s = 4.0 / (1 << k)};
+        plans[2 + k].api_limits = (ms_limits_plan){.requests_per_minute = 15.0 * (1 << k), .burst_s = 4.0 / (1 << k)};
     }
-    make(&fleet, 4, plans, MS_LEAST_LOADED);
-    ms_fleet_fail(&fleet, 2, 0.0, &evicted);
+    make(&fleet, 5, plans, MS_LEAST_LOADED);
+    ms_fleet_fail(&fleet, 4, 0.0, &evicted);
     CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 1.0) == 0.0);
     CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_CALLS_API && place(&fleet, 1, 0, -1, 1.0) == MS_CALLS_API);
     CHECK(place(&fleet, 2, 0, -1, 1.0) == MS_TURNED_AWAY);
     CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 1.0) == 2.0);
     CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0) == 1.0);
-    ms_fleet_fail(&fleet, 1, 2.0, &evicted);
+    ms_fleet_fail(&fleet, 3, 2.0, &evicted);
     CHECK(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0) == 3.0);
-    ms_fleet_fail(&fleet, 0, 2.0, &evicted);
+    ms_fleet_fail(&fleet, 2, 2.0, &evicted);
     CHECK(isinf(ms_dispatch_retry_after_s(&fleet, 0, 4, 1, 2.0)));
     CHECK(isinf(ms_dispatch_retry_after_s(&fleet, 1, 4, 1, 2.0))); /* it has no API */
     ms_fleet_free(&fleet);
@@ -228,26 +228,26 @@ static void the_first_of_the_apis_says_when_to_come_again(void)
 /* A pool is full when its places, of those that are up, and its waiting room are taken. */
 static void room_is_that_of_replicas_that_are_up(void)
 {
-    const ms_pool_plan plans[] = {pool_of(0, 2, 3), pool_of(0, 1, 2)};
+    const ms_pool_plan plans[] = {pool_of(1, 1, 1), pool_of(0, 2, 3), pool_of(0, 1, 2)};
     ms_fleet fleet;
     ms_queue evicted = {0};
-    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    make(&fleet, 3, plans, MS_LEAST_LOADED);
     for (int64_t max_waiting = 0; max_waiting < 3; max_waiting++) {
-        fleet.pool[0].unfinished = 6 + max_waiting;
-        fleet.pool[1].unfinished = 2 + max_waiting;
+        fleet.pool[1].unfinished = 6 + max_waiting;
+        fleet.pool[2].unfinished = 2 + max_waiting;
         CHECK(!ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0) && ms_dispatch_takes(&fleet, 0, 4, 4, -1, 0.0));
+        fleet.pool[2].unfinished--;
+        CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0));
+        fleet.pool[2].unfinished++;
         fleet.pool[1].unfinished--;
         CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0));
-        fleet.pool[1].unfinished++;
-        fleet.pool[0].unfinished--;
-        CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0));
     }
-    ms_fleet_fail(&fleet, 1, 0.0, &evicted);
-    fleet.pool[0].unfinished = 3;
+    ms_fleet_fail(&fleet, 2, 0.0, &evicted);
+    fleet.pool[1].unfinished = 3;
     CHECK(!ms_dispatch_takes(&fleet, 0, 4, 4, 0, 0.0));
-    fleet.pool[0].unfinished = 2;
+    fleet.pool[1].unfinished = 2;
     CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, 0, 0.0));
-    fleet.pool[0].unfinished = fleet.pool[1].unfinished = 0;
+    fleet.pool[1].unfinished = fleet.pool[2].unfinished = 0;
     ms_fleet_free(&fleet);
 }
 
@@ -379,6 +379,29 @@ static void who_holds_a_request_while_none_is_up(void)
     }
 }
 
+/* Of three that scale by saturation the second, the cheapest, does not take it: the cheaper of the others holds it. */
+static void the_cheapest_that_takes_it_holds_it(void)
+{
+    for (int32_t cheaper = 0; cheaper < 3; cheaper += 2) {
+        ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 1, 4), pool_of(0, 1, 4)};
+        for (int32_t p = 0; p < 3; p++) {
+            const int32_t place = p == 1 ? 0 : p == cheaper ? 1 : 2;
+            plans[p].autoscale =
+                (ms_autoscale_plan){.rule = MS_SCALES_BY_SATURATION, .period_s = 1.0, .by_price = place};
+        }
+        plans[1].most_tokens = 20;
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make(&fleet, 3, plans, MS_LEAST_LOADED);
+        for (int32_t i = 0; i < 3; i++) {
+            ms_fleet_fail(&fleet, i, 0.0, &evicted);
+        }
+        jobs[0] = ms_job_new(0, 0, 20, 3);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].pool == cheaper);
+        ms_fleet_free(&fleet);
+    }
+}
+
 /* Two models, each split: where a prompt is decoded is a matter of its own model, and nobody where none is up. */
 static void decoders_are_those_of_the_model(void)
 {
@@ -503,6 +526,7 @@ static void a_decoder_may_be_drawn(void)
 int main(void)
 {
     RUN(who_holds_a_request_while_none_is_up);
+    RUN(the_cheapest_that_takes_it_holds_it);
     RUN(a_full_pool_turns_away);
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);

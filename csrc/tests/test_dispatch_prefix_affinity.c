@@ -105,9 +105,38 @@ static void what_is_beyond_is_forgotten_from_time_to_time(void)
     ms_fleet_free(&fleet);
 }
 
+/* The first of three is down: of the others both are cut to what may be remembered of each. */
+static void all_forget_though_some_are_down(void)
+{
+    static const ms_node_of_path path[] = {{1, 16}};
+    const ms_pool_plan plan = pool_of(0, 3, 4);
+    const ms_dispatch_plan rule = {.rule = MS_PREFIX_AFFINITY,
+                                   .cache_threshold = 0.1,
+                                   .balance_abs = 100,
+                                   .balance_rel = 1.0,
+                                   .tree_tokens = 12,
+                                   .eviction_s = 10.0};
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+    ms_fleet_fail(&fleet, 0, 0.0, &evicted);
+    jobs[0] = ms_job_new(0, 0, 16, 2);
+    jobs[0].path = path;
+    jobs[0].path_length = 1;
+    for (int32_t i = 1; i < 3; i++) {
+        CHECK(ms_texts_add(&fleet.servers[0].texts, &jobs[0], i) == 0);
+    }
+    CHECK(place(&fleet, 1, 0, -1, 10.0) == MS_PLACED);
+    for (int32_t i = 1; i < 3; i++) {
+        CHECK(fleet.servers[0].texts.list[i].units == 12 + 4 * (jobs[1].server == i)); /* and its own prompt */
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_copy_goes_where_its_start_went_while_loads_are_alike);
     RUN(what_is_beyond_is_forgotten_from_time_to_time);
+    RUN(all_forget_though_some_are_down);
     return report();
 }

@@ -16,6 +16,8 @@ static void round_robin_takes_turns_among_those_that_are_up(void)
     ms_fleet_fail(&fleet, 1, 0.0, &evicted);
     const int32_t rest[] = {0, 3, 4};
     for (int32_t i = 9; i < 15; i++) {
+        int32_t pool, replica;
+        CHECK(ms_dispatch_look(&fleet, &jobs[0], -1, 0.0, &pool, &replica) == 0 && replica == rest[(8 + i - 9) % 3]);
         CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED);
         CHECK(where(&fleet, i) == rest[(8 + i - 9) % 3]);
     }

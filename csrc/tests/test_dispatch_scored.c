@@ -77,6 +77,26 @@ static void a_list_that_is_full_forgets_the_oldest_blocks(void)
     }
 }
 
+/* The third replica is the first of its model: its list is as long as its own pool has blocks. */
+static void a_list_is_as_long_as_its_own_pool_has_memory(void)
+{
+    static const ms_node_of_path path[] = {{1, 16}, {2, 32}};
+    ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(1, 1, 4)};
+    for (int k = 0; k < 2; k++) {
+        plans[k].limits.kv_block_tokens = 4;
+        plans[k].limits.kv_capacity_tokens = k == 0 ? 1000 : 24;
+    }
+    const ms_dispatch_plan rule = {.rule = MS_SCORED, .weights = {.prefix = 1.0}};
+    ms_fleet fleet;
+    CHECK(ms_fleet_init(&fleet, 2, plans, MODELS_MOST, &rule, streams) == 0);
+    jobs[0] = prompt_of(0, path, 2);
+    CHECK(ms_texts_add(&fleet.servers[1].texts, &jobs[0], 0) == 0);
+    jobs[1] = ms_job_new(1, 1, 4, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 0.0) == MS_PLACED && jobs[1].server == 2);
+    CHECK(fleet.servers[1].texts.list[0].units == 6);
+    ms_fleet_free(&fleet);
+}
+
 /* Blocks in the middle that only another has do not break the line: 1 has all of node 1 and 2, 0 the end of 1 alone. */
 static void a_block_that_anybody_has_continues_the_prompt(void)
 {
@@ -127,6 +147,7 @@ int main(void)
 {
     RUN(a_copy_goes_where_the_sum_of_scores_is_best);
     RUN(a_list_that_is_full_forgets_the_oldest_blocks);
+    RUN(a_list_is_as_long_as_its_own_pool_has_memory);
     RUN(a_block_that_anybody_has_continues_the_prompt);
     RUN(what_follows_a_gap_does_not_count);
     return report();

@@ -3,8 +3,9 @@
 #include "check.h"
 
 enum { MODELS = 3, SUMS = MS_FRONTIER_SUMS + 2 * MODELS, MANY = 6, MANY_SUMS = MS_FRONTIER_SUMS + 2 * MANY };
+enum { TILES = 9 }; /* models, of which eight are summed by fours */
 
-static double sums[2 * MANY_SUMS];
+static double sums[2 * (MS_FRONTIER_SUMS + 2 * TILES)];
 static ms_frontier_bin bins[2 * MS_FRONTIER_BINS];
 static const int32_t nobody_else[64];
 
@@ -228,17 +229,17 @@ static void what_cannot_be_had_is_no_later_corner(void)
 static void sums_of_many_models_are_those_of_loops(void)
 {
     enum { N = 130 };
-    static double costs[MANY * N], satisfied[MANY * N];
+    static double costs[TILES * N], satisfied[TILES * N];
     static int32_t tenant[N];
     lcg chance = {3};
-    for (int i = 0; i < MANY * N; i++) {
+    for (int i = 0; i < TILES * N; i++) {
         costs[i] = (double)lcg_between(&chance, 1, 100);
         satisfied[i] = (double)lcg_between(&chance, 0, 1);
     }
     for (int i = 0; i < N; i++) {
         tenant[i] = (int32_t)lcg_between(&chance, 0, 1);
     }
-    for (int models = 1; models <= MANY; models++) {
+    for (int models = 1; models <= TILES; models++) {
         ms_frontier f = empty(models);
         ms_frontier_add(&f, N, tenant, satisfied, costs);
         for (int whose = 0; whose < 2; whose++) {

@@ -255,6 +255,32 @@ static void hear(double heard, int late, int one_sided, int rated)
     ms_run_free(&loop);
 }
 
+/* What raters say of neither the one model nor the other is of other requests: who hears nothing of the model that was asked
+ * has no rating. */
+static void silence_is_of_a_request_and_a_model(void)
+{
+    enum { N = 24 };
+    static double labels[MODELS * N];
+    ms_run loop;
+    ms_run_config config = plain;
+    config.raters_err = 1;
+    ask(N, 1.0, 4, 3);
+    plans_are(0, 1, 0, 1);
+    for (int32_t i = 0; i < N; i++) {
+        labels[i] = i % 3 == 0 ? NAN : 0.5;
+        labels[N + i] = i % 5 == 0 ? NAN : 0.5;
+    }
+    sheets[0].page.labels = labels;
+    sheets[0].page.delay_s = NULL;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    for (int32_t i = 0; i < N; i++) {
+        CHECK(isnan(sheets[0].feedback_s[i]) == (i % (i % 2 == 0 ? 3 : 5) == 0));
+    }
+    ms_run_free(&loop);
+}
+
 static void a_label_is_what_raters_say(void)
 {
     for (int k = 0; k < 8; k++) {
@@ -420,6 +446,7 @@ int main(void)
     RUN(a_chain_is_rated_as_it_ends);
     RUN(a_policy_may_refuse_a_label);
     RUN(a_label_is_what_raters_say);
+    RUN(silence_is_of_a_request_and_a_model);
     RUN(a_label_beyond_the_horizon_is_not_heard);
     RUN(who_has_no_answer_may_complain);
     RUN(who_is_turned_away_is_left_out_of_the_lesson);

@@ -11,6 +11,11 @@ static void looks_are_due_once_at_each_multiple(void)
     for (int64_t k = 73; k < 5000; k++) { /* whatever the rounding, a look is never in the future */
         CHECK(ms_looks_due(&looks, (double)k * 0.1) && ms_looks_s(&looks) <= (double)k * 0.1);
     }
+    looks.index = 0;
+    for (int64_t k = 1; k < 5000; k++) { /* nor is that of right after */
+        ms_looks_due(&looks, nextafter((double)k * 0.1, 0.0));
+        CHECK(ms_looks_s(&looks) < (double)k * 0.1);
+    }
     ms_looks_note(&looks, 2);
     ms_looks_note(&looks, 2);
     CHECK(ms_looks_next(&looks) == 2 && ms_looks_next(&looks) == -1);

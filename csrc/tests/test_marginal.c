@@ -117,23 +117,27 @@ static void it_is_priced_where_it_would_go(void)
     CHECK(costs[0] == ms_marginal_cost(&two[0], 5, 0, 4) && costs[2] == ms_marginal_cost(&two[1], 5, 0, 8));
 }
 
-/* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, and a
- * second for a prompt at all. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and 18. */
+/* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, a second for a
+ * prompt at all, and half a second of the host for each. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and
+ * 18. */
 static void the_work_of_a_prompt_is_counted_by_chunks(void)
 {
     ms_server_cost busy = server;
     busy.known.coefficients.aq_s_per_token2 = 0x1p-6;
     busy.known.coefficients.ac_s_per_token = 0x1p-5;
     busy.known.coefficients.a1_s = 1.0;
+    busy.known.coefficients.host_s_per_sequence = 0.5;
     busy.known.mean_output_tokens = 1.0; /* the first token comes with the prompt */
     const double p[] = {8.0, 8.0, 3.0};
     double expected = 0.0, prior = 2.0;
     for (int k = 0; k < 3; k++) {
         const double work = p[k] * (prior + p[k] / 2.0);
-        expected += 0.75 * (2.0 + 0.25 * p[k] + 0x1p-6 * work + 1.0 + 0x1p-5 * prior);
+        expected += 0.75 * (2.0 + 0.25 * p[k] + 0x1p-6 * work + 1.0 + 0x1p-5 * prior + 0.5);
         prior += p[k];
     }
     CHECK_NEAR(ms_marginal_cost(&busy, 21, 2, 0), expected, 1e-12);
+    const double alone = 2.0 + 0.25 * 3.0 + 0x1p-6 * 3.0 * (2.0 + 1.5) + 1.0 + 0x1p-5 * 2.0 + 0.5; /* 3 tokens after 2 */
+    CHECK_NEAR(ms_marginal_cost(&busy, 5, 2, 0), 0.75 * alone, 1e-12);
 }
 
 /* Where more tokens are quicker than fewer it adds nothing, and takes nothing away. */

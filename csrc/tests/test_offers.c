@@ -37,6 +37,7 @@ static void only_who_looks_next_is_interrupted(void)
     for (int32_t i = 0; i < 3; i++) {
         CHECK(fleet.moments.values[i] == 20.0 + 0.25 * i && fleet.look_s[i] == 3.0 + 0.25 * i);
     }
+    CHECK(fleet.pool[0].last_look_s == 3.5); /* of the third, though the fourth looks before it */
     CHECK(run_out(&fleet) == 5 && jobs[4].replica == 3 && jobs[4].start_s == 2.75);
     ms_fleet_free(&fleet);
 }
@@ -88,16 +89,17 @@ static void nobody_is_asked_where_the_first_is_idle(void)
     ms_fleet_free(&fleet);
 }
 
-/* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. */
+/* Of a head whom none of many can take: those that are left are told of it as soon as several have refused. A pool
+ * of another model stands before theirs. */
 static void all_are_told_of_what_several_refuse(void)
 {
-    enum { POOL = 12, TOLD_AFTER = 4 };
-    ms_pool_plan plan = pool_of(0, POOL, 4);
-    plan.limits.kv_capacity_tokens = 100;
-    plan.limits.kv_policy = MS_KV_RESERVE;
+    enum { FIRST = 5, POOL = 12, TOLD_AFTER = 4 };
+    ms_pool_plan plans[] = {pool_of(1, FIRST, 4), pool_of(0, POOL, 4)};
+    plans[1].limits.kv_capacity_tokens = 100;
+    plans[1].limits.kv_policy = MS_KV_RESERVE;
     ms_fleet fleet;
     ms_queue done = {0};
-    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    make(&fleet, 2, plans, MS_SHARED_QUEUE);
     for (int32_t i = 0; i < POOL; i++) {
         until(&fleet, &done, i / 16.0);
         jobs[i] = ms_job_new(i, 0, 40, 50);
@@ -107,15 +109,15 @@ static void all_are_told_of_what_several_refuse(void)
     jobs[POOL] = ms_job_new(POOL, 0, 40, 50);
     CHECK(ms_dispatch_place(&fleet, &jobs[POOL], -1, 2.99) == MS_PLACED);
     for (int32_t refused = 0; refused < TOLD_AFTER; refused++) {
-        CHECK(fleet.pool[0].looker == refused && fleet.pool[0].refusals == refused);
-        CHECK(fleet.moments.values[POOL - 1] > 40.0);
+        CHECK(fleet.pool[1].looker == FIRST + refused && fleet.pool[1].refusals == refused);
+        CHECK(fleet.moments.values[FIRST + POOL - 1] > 40.0);
         until(&fleet, &done, 3.0 + refused / 16.0);
     }
-    CHECK(fleet.pool[0].looker == -1);
+    CHECK(fleet.pool[1].looker == -1);
     for (int32_t i = TOLD_AFTER; i < POOL; i++) {
-        CHECK(fleet.moments.values[i] == 3.0 + i / 16.0);
+        CHECK(fleet.moments.values[FIRST + i] == 3.0 + i / 16.0);
     }
-    CHECK(run_out(&fleet) == POOL + 1 && jobs[POOL].replica == 0 && jobs[POOL].start_s == jobs[0].finish_s);
+    CHECK(run_out(&fleet) == POOL + 1 && jobs[POOL].replica == FIRST && jobs[POOL].start_s == jobs[0].finish_s);
     ms_fleet_free(&fleet);
 }
 
@@ -129,6 +131,7 @@ static void a_look_of_this_instant_is_over_for_those_before(void)
     for (int32_t i = 0; i < 4; i++) {
         fleet.look_s[i] = 2.75;
     }
+    fleet.pool[0].last_look_s = 2.75;
     ms_offers_start(&fleet, 2, 2.75);
     CHECK(fleet.look_s[0] == INFINITY && fleet.look_s[1] == INFINITY && fleet.look_s[2] == INFINITY);
     CHECK(fleet.look_s[3] == 2.75 && ms_offers_next(&fleet, &fleet.pool[0], 2.75) == 3);

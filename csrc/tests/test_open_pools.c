@@ -12,27 +12,28 @@ static int takes_now(const ms_pool *pool, int64_t tokens, double t_s)
            (pool->up > 0 && ms_api_limits_allow(&pool->api_limits, tokens, pool->unfinished, t_s));
 }
 
-/* Calls that come, end and fail at random, while buckets run dry and fill up. */
+/* Calls that come, end and fail at random, while buckets run dry and fill up. A pool of another model stands first. */
 static void what_is_kept_says_what_asking_all_says(void)
 {
     enum { STEPS = 3000 };
     for (int own = 0; own < 2; own++) {
-        ms_pool_plan plans[APIS + 1];
-        for (int32_t p = 0; p < APIS; p++) {
+        ms_pool_plan plans[APIS + 2];
+        plans[0] = pool_of(1, 1, 4);
+        for (int32_t p = 1; p <= APIS; p++) {
             plans[p] = api_of(0);
             plans[p].api_limits = (ms_limits_plan){.requests_per_minute = p % 3 ? 12.0 + p : 0.0,
                                                    .tokens_per_minute = p % 2 ? 90.0 + 3 * p : 0.0,
                                                    .burst_s = 20.0,
                                                    .most_calls = p % 5 ? 0 : 2};
         }
-        plans[APIS] = pool_of(0, 1, 4);
+        plans[APIS + 1] = pool_of(0, 1, 4);
         ms_fleet fleet;
-        make(&fleet, APIS + own, plans, MS_RANDOM);
+        make(&fleet, 1 + APIS + own, plans, MS_RANDOM);
         ms_servers *servers = &fleet.servers[0];
         CHECK(ms_open_pools_know(servers, -1) && ms_open_pools_know(servers, 0) == !own);
         lcg chance = {5};
         int32_t called[STEPS], calls = 0, ended = 0, all_open = 0;
-        int32_t down = 0;
+        int32_t down = 1;
         double t_s = 0.0;
         ms_queue evicted = {0}, held = {0};
         for (int step = 0; step < STEPS; step++) {
@@ -40,7 +41,7 @@ static void what_is_kept_says_what_asking_all_says(void)
             if (fleet.failures[down] > 0 && step % 60 == 20) {
                 ms_fleet_repair(&fleet, down, t_s, &held);
             } else if (step % 60 == 0) {
-                down = (int32_t)lcg_between(&chance, 0, APIS - 1);
+                down = (int32_t)lcg_between(&chance, 1, APIS);
                 ms_fleet_fail(&fleet, down, t_s, &evicted);
             }
             if (place(&fleet, step, 0, -1, t_s) == MS_CALLS_API) {
@@ -52,7 +53,7 @@ static void what_is_kept_says_what_asking_all_says(void)
             const int64_t tokens = lcg_between(&chance, 1, 30);
             const int all = ms_open_pools_ask(&fleet, servers, tokens, t_s);
             int are_all = 1;
-            for (int32_t p = 0; p < fleet.pools; p++) {
+            for (int32_t p = 1; p < fleet.pools; p++) {
                 const int takes = takes_now(&fleet.pool[p], tokens, t_s);
                 are_all &= takes;
                 CHECK(ms_open_pools_takes(servers, &fleet.pool[p], tokens) == takes);

@@ -254,9 +254,9 @@ static void what_is_held_counts_for_the_pool_that_takes_it(void)
     for (int c = 0; c < 6; c++) {
         const int k = c / 2, model = c % 2;
         const ms_run_config config = plain;
-        ms_pool_plan plans[] = {pool_of(model, 1), pool_of(model, 1), pool_of(1 - model, 1)};
-        plans[0].most_tokens = 20;
-        for (int p = 0; p < 2; p++) {
+        ms_pool_plan plans[] = {pool_of(1 - model, 1), pool_of(model, 1), pool_of(model, 1)};
+        plans[1].most_tokens = 20;
+        for (int p = 1; p < 3; p++) {
             plans[p].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
         }
         CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
@@ -266,10 +266,10 @@ static void what_is_held_counts_for_the_pool_that_takes_it(void)
         ms_job_init(&job, 0, model, prompt[k], max_new[k]);
         ms_queue_push_tail(&loop.fleet.servers[model].held, &job);
         loop.now_s = 2.0;
-        for (int32_t p = 0; p < 2; p++) {
+        for (int32_t p = 1; p < 3; p++) {
             loop.fleet.pool[p].plan.limits.role = MS_ROLE_DECODE;
             CHECK(ms_scaling_decide(&loop, p) == 0);
-            CHECK(loop.fleet.phase[p] == (p == (k > 0) ? MS_LOADING : MS_OFF));
+            CHECK(loop.fleet.phase[p] == (p == 1 + (k > 0) ? MS_LOADING : MS_OFF));
         }
         loop.fleet.servers[model].held = (ms_queue){0};
         ms_run_free(&loop);
@@ -349,13 +349,13 @@ static void what_a_closed_replica_has_is_forgotten(void)
     ms_run_free(&loop);
 }
 
-/* Two pools of model 0 that scale by saturation around one that scales by its target; each has three replicas, two of them
- * up, and looks at 2 s. */
+/* Two pools of model 0 that scale by saturation around one that scales by its target and one of model 1; each of model 0 has
+ * three replicas, two of them up, and looks at 2 s. */
 static void make_saturated(int32_t price, int32_t other_price)
 {
     const ms_run_config config = plain;
-    ms_pool_plan plans[] = {pool_of(0, 3), pool_of(0, 3), pool_of(0, 3), pool_of(1, 1)};
-    for (int p = 0; p < 3; p++) {
+    ms_pool_plan plans[] = {pool_of(0, 3), pool_of(0, 3), pool_of(1, 3), pool_of(0, 3)};
+    for (int p = 0; p < 4; p += p == 1 ? 2 : 1) {
         ms_autoscale_plan *plan = &plans[p].autoscale;
         *plan = plan_of(p == 1 ? MS_SCALES_BY_TARGET : MS_SCALES_BY_SATURATION, 2.0);
         plan->initial = 2;
@@ -364,7 +364,7 @@ static void make_saturated(int32_t price, int32_t other_price)
         plan->saturated_waiting = 5.0;
         plan->spare_usage = 0.1;
         plan->spare_waiting = 3.0;
-        plan->by_price = p == 0 ? price : p == 2 ? other_price : 0;
+        plan->by_price = p == 0 ? price : p == 3 ? other_price : 0;
         for (int k = 0; k < MS_COLD_PHASES; k++) {
             plan->cold_start[k] = seconds(0.25);
         }
@@ -376,11 +376,11 @@ static void make_saturated(int32_t price, int32_t other_price)
     loop.now_s = 2.0;
 }
 
-/* How many are up or load of the first and the third pool, after both have looked: in digits. */
+/* How many are up or load of the first and the last pool, after both have looked: in digits. */
 static int sizes_after_a_look(void)
 {
-    CHECK(ms_scaling_decide(&loop, 0) == 0 && ms_scaling_decide(&loop, 2) == 0);
-    return 10 * (loop.fleet.pool[0].up + loop.fleet.pool[0].loading) + loop.fleet.pool[2].up + loop.fleet.pool[2].loading;
+    CHECK(ms_scaling_decide(&loop, 0) == 0 && ms_scaling_decide(&loop, 3) == 0);
+    return 10 * (loop.fleet.pool[0].up + loop.fleet.pool[0].loading) + loop.fleet.pool[3].up + loop.fleet.pool[3].loading;
 }
 
 /* So many wait at each replica of these pools. */
@@ -398,17 +398,17 @@ static void wait_there(ms_job *waiting, int32_t pool, int n)
 
 static void empty_queues(void)
 {
-    for (int32_t i = 0; i < 9; i++) {
+    for (int32_t i = 0; i < 12; i++) {
         loop.fleet.replica[i].own_queue = (ms_queue){0};
     }
     ms_run_free(&loop);
 }
 
 /* In the mean of both pools at most 2 may wait at a replica: with 0 and 4 they stand, with 1 and 4 the cheapest grows, with
- * 0 and 1 the dearest shrinks; of equal prices the first in the file. What waits at the third pool does not count. */
+ * 0 and 1 the dearest shrinks; of equal prices the first in the file. What waits at the second pool does not count. */
 static void of_several_pools_the_cheapest_grows_and_the_dearest_shrinks(void)
 {
-    static ms_job waiting[30];
+    static ms_job waiting[40];
     const int32_t prices[][2] = {{2, 1}, {1, 2}, {1, 1}};
     const int grown[] = {23, 32, 32}, shrunk[] = {12, 21, 12};
     for (int k = 0; k < 3; k++) {
@@ -416,7 +416,7 @@ static void of_several_pools_the_cheapest_grows_and_the_dearest_shrinks(void)
             make_saturated(prices[k][0], prices[k][1]);
             wait_there(waiting, 0, busy == 1 ? 1 : 0);
             wait_there(waiting, 1, 4);
-            wait_there(waiting, 2, busy == 2 ? 1 : 4);
+            wait_there(waiting, 3, busy == 2 ? 1 : 4);
             const int sizes = sizes_after_a_look();
             CHECK(sizes == (busy == 0 ? 22 : busy == 1 ? grown[k] : shrunk[k]));
             const ms_saturated *seen = &loop.fleet.servers[0].saturated;
@@ -449,10 +449,10 @@ static void who_cannot_change_leaves_it_to_another(void)
             first->unfinished = cases[k].unfinished;
             first->autoscaler.idle_since_s = cases[k].idle_since_s;
             first->plan.autoscale.zero_after_s = 2.0;
-            CHECK(ms_scaling_decide(&loop, 2) == 0);
+            CHECK(ms_scaling_decide(&loop, 3) == 0);
             const ms_saturated *seen = &loop.fleet.servers[0].saturated;
-            CHECK(seen->cheapest == (grows && cases[k].may_grow ? 0 : 2));
-            CHECK(seen->dearest == (!grows && cases[k].may_shrink ? 0 : 2));
+            CHECK(seen->cheapest == (grows && cases[k].may_grow ? 0 : 3));
+            CHECK(seen->dearest == (!grows && cases[k].may_shrink ? 0 : 3));
             ms_run_free(&loop);
         }
     }
@@ -466,7 +466,7 @@ static void pools_of_one_instant_go_by_one_look(void)
     const ms_saturated *seen = &loop.fleet.servers[0].saturated;
     CHECK(seen->unfinished == 0);
     loop.fleet.pool[0].unfinished = 7;
-    CHECK(ms_scaling_decide(&loop, 2) == 0 && seen->unfinished == 0);
+    CHECK(ms_scaling_decide(&loop, 3) == 0 && seen->unfinished == 0);
     loop.now_s = 4.0;
     CHECK(ms_scaling_decide(&loop, 0) == 0 && seen->unfinished == 7 && seen->t_s == 4.0);
     ms_run_free(&loop);
@@ -566,10 +566,10 @@ static void the_last_stays_while_others_are_at_work(void)
         first->plan.autoscale.rule = MS_SCALES_BY_SATURATION;
         first->plan.autoscale.least = 0;
         first->plan.autoscale.zero_after_s = 0.0;
-        loop.fleet.pool[2].unfinished = work;
+        loop.fleet.pool[3].unfinished = work;
         loop.now_s = 4.0;
         CHECK(ms_scaling_decide(&loop, 0) == 0 && first->up == work);
-        loop.fleet.pool[2].unfinished = 0;
+        loop.fleet.pool[3].unfinished = 0;
         ms_run_free(&loop);
     }
 }

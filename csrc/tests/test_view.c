@@ -29,6 +29,9 @@ static void what_every_pool_takes_is_known(void)
     make(&fleet, 4, plans, MS_LEAST_LOADED);
     CHECK(fleet.servers[0].all_take == 90 && fleet.servers[0].all_take_prompt == 1);
     ms_fleet_free(&fleet);
+    make(&fleet, 3, plans, MS_LEAST_LOADED);
+    CHECK(ms_fleet_takes(&fleet, 1, 1, 1) && !ms_fleet_takes(&fleet, 2, 1, 1)); /* without a pool nobody takes anything */
+    ms_fleet_free(&fleet);
 }
 
 /* What is prefilled is to fit into one of the pools that decode it: neither of the two takes all that the other does. */
