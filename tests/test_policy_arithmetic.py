@@ -258,24 +258,24 @@ def test_pareto_floor_decides_by_bounds_and_widens_what_is_idle():
 
 def test_pareto_floor_forgets_what_it_learnt_before():
     """Without features: inverse, weight, number of the last lesson, of the last answer; the clock stands behind."""
-    state = [1.0, 0.5, 3.0, 0.0, 1.0, 0.5, 3.0, 0.0, 5.0]
+    state = np.array([1.0, 0.5, 3.0, 0.0, 1.0, 0.5, 3.0, 0.0, 5.0])
     params = [1.0, 0.0, 0.5, 1.0]
     assert pareto_floor.learn(2, 0, [], [1.0, math.nan], params, state) == 0
     # two requests later the inverse is worth four times as much: gain 4, spread 5
     assert state[:4] == pytest.approx([4 - 16 / 5, 0.5 + 4 / 5 * 0.5, 5.0, 0.0])
-    assert state[4:] == [1.0, 0.5, 3.0, 0.0, 5.0]  # nobody rated the other
+    assert state[4:].tolist() == [1.0, 0.5, 3.0, 0.0, 5.0]  # nobody rated the other
     state[:4], state[8] = [1.0, 0.5, 3.0, 0.0], 103.0
     pareto_floor.learn(2, 0, [], [0.5, math.nan], params, state)
     assert state[:3] == pytest.approx([200 / 201, 0.5, 103.0])  # 0.5^100 would be 10^30 times as much
 
 
 def test_pareto_floor_learns_of_features_and_the_constant():
-    state = [1.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0]
+    state = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0])
     pareto_floor.learn(1, 1, [2.0], [1.0], [1.0, 0.0, 0.5, 1.0], state)
     # the inverse is 2 I, so the gain of (2, 1) is (4, 2) and the spread 1 + 8 + 2; 0.5 was predicted
     assert state[:4] == pytest.approx([2 - 16 / 11, -8 / 11, -8 / 11, 2 - 4 / 11])
     assert state[4:6] == pytest.approx([4 / 11 * 0.5, 0.5 + 2 / 11 * 0.5])
-    assert state[6:] == [1.0, 0.0, 1.0]
+    assert state[6:].tolist() == [1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from messsim.files import partial_name
+from messsim.files import json_text, partial_name
 
 __all__ = ["MachineCode", "keep", "kept"]
 
@@ -81,7 +81,7 @@ def keep(folder: Path | None, callback: Any) -> None:
         about = {"name": callback.native_name, "calls": calls, "sha256": hashlib.sha256(code).hexdigest()}
         target = _file(folder, llvm)
         part = partial_name(target)
-        part.write_bytes(json.dumps(about).encode() + b"\n" + code)
+        part.write_bytes(json_text(about, indent=None).encode() + code)
         part.replace(target)
 
 
