@@ -314,7 +314,7 @@ static int decide_alone(ms_run *run, ms_open *open)
 }
 
 /* The request that comes next in its page. */
-static int decide_in_block(ms_run *run, ms_open *open)
+static int decide_in_turn(ms_run *run, ms_open *open)
 {
     MS_TRY(look_at_servers(run, open));
     ms_brain *brain = open->brain;
@@ -361,8 +361,8 @@ int ms_attempts_route(ms_run *run, int32_t client)
     if (ms_workers_take_time(run)) {
         return await_decision(run, open);
     }
-    /* where most rows are turns, scores of neighbouring rows would be made in vain */
-    MS_TRY(2 * ms_page_coming(page) < page->n ? decide_alone(run, open) : decide_in_block(run, open));
+    /* where most rows are turns, features of neighbouring rows would be gathered in vain */
+    MS_TRY(2 * ms_page_coming(page) < page->n ? decide_alone(run, open) : decide_in_turn(run, open));
     return set_off(run, open);
 }
 

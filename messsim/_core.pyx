@@ -427,7 +427,7 @@ cdef class Predictor(_ms_predictor):
 
 
 def average(list predictors not None):
-    """All weights, biases and velocities become their means. Scores made before are stale, versions stay."""
+    """All weights, biases and velocities become their means. Scores made before are stale, the version stays."""
     cdef size_t[::1] pointers = np.empty(len(predictors), np.uintp)
     cdef Predictor predictor, first = predictors[0]
     for i, predictor in enumerate(predictors):
