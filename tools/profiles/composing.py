@@ -361,7 +361,7 @@ def kernels_of(
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error, in short, whose paths begin with the package: where that is says nothing of tables."""
+    """The first line of an error, in short; its paths begin with the package, wherever that is installed."""
     return re.sub(r"/\S*/(?=aiconfigurator_core/)", "", str(error).split("\n")[0])[:160]
 
 
