@@ -100,6 +100,22 @@ def test_what_the_readme_says_of_accuracy_is_what_the_accuracy_page_says():
     assert f"by {of_fitted} where it was fitted and by {of_other}" in text
 
 
+def test_what_is_told_of_energy_that_was_not_fitted_and_of_deepseeks_throughput_is_what_the_tables_say():
+    page = ROOT / "docs" / "accuracy.md"
+    block = page.read_text(encoding="utf-8").split("<!-- table: energy-summary -->")[1].split("<!-- end -->")[0]
+    counts = {
+        row: int(count) for row, count in re.findall(r"^\| (not fitted, [^|]*?) \| (\d+) \|", block, re.MULTILINE)
+    }
+    energy = measured("energy-summary")
+    joules = sum(n * energy[row][2] for row, n in counts.items()) / sum(counts.values())
+    assert f"and {joules:.1f} % elsewhere (code completion" in words(page)
+    rates = [errors[0] for row, errors in measured("energy-groups").items() if row.startswith("DeepSeek")]
+    low, high = math.floor(min(rates) + 0.5), math.floor(max(rates) + 0.5)
+    assert f"of DeepSeek on 8 B200 {low} to {high} % too high" in words(page)
+    assert f"throughput of its 22 rows is {low} to {high} % too high" in words(page)
+    assert f"throughput of DeepSeek on 8 B200 under vLLM 0.11 is predicted {low} to {high} % too high" in words(README)
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_what_pages_tell_of_the_quickstart_is_what_its_tables_say(phrase):
     page, value = PHRASES[phrase]

@@ -1,5 +1,7 @@
 """The tools that make the built-in profiles, on kernels that can be worked out by hand."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +220,16 @@ def test_a_cell_that_the_form_cannot_follow_is_left_out_or_takes_other_kernels(m
     best, why = composing._best(Cell("Qwen3-8B", "H100", "bf16", 1, 400_000, (wild,)), tmp_path)
     assert best is None
     assert "% off in" in why
+
+
+def test_why_a_cell_is_left_out_says_nothing_of_the_machine():
+    import composing
+
+    error = RuntimeError("no data at /home/me/env/aiconfigurator_core/systems/data/h100_sxm; available: [\nmore")
+    assert composing.reason(error) == "no data at aiconfigurator_core/systems/data/h100_sxm; available: ["
+    for name in ("durations.json", "caches.json"):
+        refused = json.loads((Path(composing.__file__).parent / name).read_text(encoding="utf-8"))["refused"]
+        assert not {cell: why for cell, why in refused.items() if re.search(r"[ '\"]/\w", why)}, name
 
 
 def test_every_token_takes_the_shared_expert_too(monkeypatch):

@@ -180,6 +180,26 @@ def test_no_iteration_is_shorter_than_memory_takes_to_hand_over_the_weights(batc
     assert not {name: ratio for name, ratio in times.items() if ratio > 1.02}
 
 
+@pytest.mark.parametrize("batch", [8, 32])
+def test_no_iteration_is_shorter_than_memory_takes_to_hand_over_weights_and_a_full_cache(batch: int) -> None:
+    """Experts as above; models whose layers do not all read the whole cache are left out."""
+    times = {}
+    for whole in ALL:
+        model = load_models()[whole.model]
+        if whole.model.startswith(("Gemma-2", "Gemma-3", "gpt-oss")):
+            continue
+        chosen = model.top_k / model.experts if model.experts else 0.0
+        experts = (model.parameters - model.active_parameters) / (1.0 - chosen)
+        read = 1.0 - experts / model.parameters * (1.0 - chosen) ** batch
+        for profile in (whole, whole.with_fp8_cache()) if whole.fp8_cache else (whole,):
+            memory = profile.memory
+            cached = min(memory.kv_capacity_tokens, 32_000 * batch)
+            handed_over = read * memory.weights_bytes + cached * memory.kv_bytes_per_token
+            memory_s = handed_over / (profile.tp * BANDWIDTHS[profile.gpu])
+            times[profile.name, profile is whole] = memory_s / gpu_seconds(profile, 0, 0, batch, cached)
+    assert not {name: ratio for name, ratio in times.items() if ratio > 1.02}
+
+
 def test_cards_without_a_bridge_are_no_slower_for_being_many() -> None:
     """Eight L40S that reach one another over PCIe: all-reduces cost a prompt less than its products save."""
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from composing import TARGET as DURATIONS
-from composing import Behind, kernels_of, mixing_of, write_cells
+from composing import Behind, kernels_of, mixing_of, reason, write_cells
 from fitting import KNOTS, Kernel, between, composed_ms, grid, judged, regions
 from scipy.optimize import nnls
 from shapes import MODELS
@@ -100,7 +100,7 @@ def shares(gpu: str, only: Container[str] | None = None) -> tuple[dict[str, Any]
                 try:
                     best = fitted_shares(kernel, cell, composed[cell.name])
                 except Exception as error:  # a table without such a row
-                    why, best = str(error).splitlines()[0][:160], None
+                    why, best = reason(error), None
                     continue
                 if best["held_out"]["share"] <= FARTHEST:
                     break

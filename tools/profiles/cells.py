@@ -50,7 +50,7 @@ GPUS: dict[str, Gpu] = {
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
 _BYTES = {"bf16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
-MANY_EXPERTS = 128  # of a layer; with more, filling 128 rows for each takes most of their time
+MANY_EXPERTS = 128  # of a layer; drawn knowing how servers of models with 128 and 256 were predicted
 LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
 
@@ -110,11 +110,12 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     decode attention where every head has keys of its own takes up to ten times what memory does (A100, one sequence).
     TensorRT-LLM's experts in blocks of fp8 are DeepGEMM's on Blackwell, which fill 128 rows for each: of 256 experts
     2.6 times what SGLang's take for one token, and of DeepSeek's twice for 64 tokens and 1.3 times for 8,192, where
-    vLLM's and SGLang's agree. DeepSeek's on Hopper take 2.8, 1.3 and, for 8,192 tokens, 2 times what theirs do. Of 128
-    experts DeepGEMM's take longer for few tokens only, and stay. Its experts in nvfp4 take twice what vLLM's and
-    SGLang's take, which agree, from 256 tokens up, and on B300, which lacks its kernels for few tokens, three times for
-    one; those of Mixtral as little as a quarter of the time in which memory hands over their weights (GB200, 8 tokens
-    spread evenly: 46 us for 1.36 GB). vLLM's latent attention takes twice the others' on B300.
+    vLLM's and SGLang's agree. DeepSeek's on Hopper take 2.8, 1.3 and, for 8,192 tokens, 2 to 2.5 times what theirs do.
+    Of 128 experts DeepGEMM's take longer for few tokens only, and stay: with SGLang's, full servers of Qwen3-235B on
+    B200 were predicted worse, as were SGLang's servers of it on H200 (docs/accuracy.md). Its experts in nvfp4 take
+    twice what vLLM's and SGLang's take, which agree, from 256 tokens up, and on B300, which lacks its kernels for few
+    tokens, three times for one; those of Mixtral as little as a quarter of the time in which memory hands over their
+    weights (GB200, 8 tokens spread evenly: 46 us for 1.36 GB). vLLM's latent attention takes twice the others' on B300.
     """
     moe = shape.experts > 0
 

@@ -16,6 +16,7 @@ Only knots and coefficients are written, never a table's row.
 import argparse
 import json
 import logging
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Container
@@ -48,6 +49,7 @@ __all__ = [
     "composed",
     "kernels_of",
     "mixing_of",
+    "reason",
     "write_cells",
 ]
 
@@ -274,7 +276,7 @@ def _best(cell: "Cell", folder: Path) -> tuple[dict[str, Any] | None, str]:
         try:
             solution = origin | fitted(kernel, cell.capacity, mixing_of(cell))
         except Exception as error:  # the next choice's kernels
-            why += f"{origin['backend']}: {str(error).splitlines()[0][:160]}; "
+            why += f"{origin['backend']}: {reason(error)}; "
             continue
         if best is None or solution["fit"]["share"] < best["fit"]["share"]:
             best = solution | {"held_out": judged(kernel, cell.capacity, mixing_of(cell), solution)}
@@ -349,13 +351,18 @@ def kernels_of(
                 kind = Composer if kernels.share is None or cell.tp == 1 else Shared
                 composers.append(kind(path, asked, cell.tp, shape.experts > 0, shared))
             except Exception as error:  # a table that this shape has no row in
-                why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
+                why += f"{kernels.backend}: {reason(error)}; "
         if composers:
             origin = {"backend": backend_of(choice), "options": choice[0].options}
             if choice[0].share is not None:
                 origin["share"] = choice[0].share.backend
             collected.append((origin, composers[0] if len(composers) == 1 else Least(composers)))
     return collected, why
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, in short; its paths begin with the package, wherever that is installed."""
+    return re.sub(r"/\S*/(?=aiconfigurator_core/)", "", str(error).split("\n")[0])[:160]
 
 
 def backend_of(choice: tuple[Kernels, ...]) -> str:
