@@ -33,7 +33,8 @@ class Record(Part):
         None,
         ge=64,
         le=1_048_576,
-        description="requests drawn at once; no result depends on it. Without it 65,536, and fewer beyond 31 models or 64 features",
+        description="requests drawn at once; no result depends on it. "
+        "Without it 65,536, and fewer beyond 31 models or 64 features",
     )
 
 
