@@ -154,7 +154,7 @@ def test_times_that_come_twice_are_the_first_until_the_clock_goes_back(before):
     minutes = [110, 130, 170, 125, 175, 181]
     local = np.array([ns_of(2024, 10, 27) + m * 60 * 10**9 for m in minutes])
     late = np.array([False, False, False, True, True, True])
-    utc, twice, _, never = local_to_utc(local, "Europe/Berlin", before)
+    utc, twice, _, never, _ = local_to_utc(local, "Europe/Berlin", before)
     assert twice.tolist() == [False, True, True, True, True, False]
     assert not never.any()
     assert ((local - utc) // (3600 * 10**9)).tolist() == np.where(late, 1, 2).tolist()

@@ -193,13 +193,6 @@ def test_what_is_no_number_of_a_request_does_not_wait(request_):
     assert ours.pending == 1
 
 
-@pytest.mark.parametrize("rows", [[["x"]], [[1.0], [1.0, 2.0]], [[None]], [[1j]], [[10**400]], "x"])
-def test_lessons_that_are_no_numbers_are_refused(rows):
-    ours = MessPlus(["a"], 1, 0.5)
-    refuse("features: expected rows of numbers", lambda: ours.learn_from(rows, [[1.0]]))
-    refuse("satisfied: expected rows of numbers", lambda: ours.learn_from([[1.0]], rows))
-
-
 def test_the_oldest_are_forgotten_when_too_many_wait(tmp_path):
     ours = MessPlus(["a", "b"], 1, 0.7, max_pending=3)
     for k in range(5):

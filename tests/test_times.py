@@ -1,6 +1,7 @@
 """A column of times by itself: units, dates, and what is doubted; worked out by hand."""
 
 import datetime as dt
+import zoneinfo
 from pathlib import Path
 
 import numpy as np
@@ -302,18 +303,42 @@ def test_the_hour_that_comes_twice_in_rows_out_of_order_in_blocks_and_of_two_aut
     assert made.seconds().tolist() == [s + 1.0 for s in [*autumn, *(later + s for s in autumn)]]
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3, 10])
+@pytest.mark.parametrize("place", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("gap_min", [1, 10, 25, 45, 50, 60, 75])
+def test_rows_so_far_apart_that_either_of_two_hours_fits_are_noted(gap_min, place, blocks):
+    """Whatever is read as of the wrong hour has the note; rows that follow one another closely have none."""
+    begun = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    zone = zoneinfo.ZoneInfo(place)
+    ends = next(t for h in range(24 * 366) if _goes_back(t := begun + dt.timedelta(hours=h), zone))
+    gap = dt.timedelta(minutes=gap_min)
+    true = [ends + (k - 3 * 60 // gap_min) * gap for k in range(6 * 60 // gap_min + 1)]
+    made = times([f"{t.astimezone(zone):%Y-%m-%d %H:%M:%S}" for t in true], zone=place, blocks=blocks)
+    right = made.seconds().tolist() == [(t - true[0]).total_seconds() for t in true]
+    doubt = "but some are so far before the next row that the second fits as well: write times in UTC"
+    noted = any(doubt in note for note in made.notes)
+    dense = gap_min <= (10 if place == "Australia/Lord_Howe" else 45)
+    assert right or noted
+    assert dense == (right and not noted)
+
+
+def _goes_back(time, zone):
+    after = time + dt.timedelta(hours=1)
+    return after.astimezone(zone).utcoffset() < time.astimezone(zone).utcoffset()
+
+
 def hour(*texts):
     return np.array([np.datetime64(f"2024-{t}", "ns").astype(np.int64) for t in texts])
 
 
 def test_which_local_times_come_twice_and_which_never():
-    ns, twice, _, never = local_to_utc(
+    ns, twice, _, never, _ = local_to_utc(
         hour("10-27T01:59", "10-27T02:00", "10-27T02:59", "10-27T03:00"), "Europe/Berlin", None
     )
     assert ns.tolist() == hour("10-26T23:59", "10-27T00:00", "10-27T00:59", "10-27T02:00").tolist()
     assert twice.tolist() == [False, True, True, False]
     assert not never.any()
-    _, _, _, never = local_to_utc(
+    _, _, _, never, _ = local_to_utc(
         hour("03-31T01:59", "03-31T02:00", "03-31T02:59", "03-31T03:00"), "Europe/Berlin", None
     )
     assert never.tolist() == [False, True, True, False]

@@ -299,7 +299,7 @@ class MessPlus:
         ----------
         features : array_like [n, features]
         satisfied : array_like [n, models]
-            In [0, 1]; NaN where nobody rated that model's answer.
+            In [0, 1]; NaN, None or pandas' NA where nobody rated that model's answer.
 
         Raises
         ------

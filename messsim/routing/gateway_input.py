@@ -1,7 +1,9 @@
 """What `MessPlus` takes and what it reads back from a file, checked before anything is done with it."""
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ MOST_FEATURES = 4096  # as features.dimensions of a scenario
 # No feature and no cost is larger, and nothing learned of them further from 0: sums of squares stay finite.
 LARGEST, FARTHEST = 1e50, 1e100
 PLAIN = {int, float, np.float64}
+FLOATS_BY_CHANCE = (np.complexfloating, np.timedelta64, np.datetime64)  # which float() takes
 
 Floats = NDArray[np.float64]
 
@@ -175,20 +178,33 @@ def is_real(value: Any) -> bool:
 
 
 def rows_of_numbers(name: str, values: ArrayLike) -> Floats:
-    """Numbers in rows of equal length, NaN among them.
+    """Numbers in rows of equal length; NaN may be among them, as which None and NA of pandas are read.
 
     Raises
     ------
     ScenarioError
-        If they are none.
+        If they are none; text that is a number is one, a complex number, a duration and a date are not.
     """
     try:
         given = np.asarray(values)
-        if given.dtype.kind not in "biuf":
-            raise TypeError
     except (TypeError, ValueError, OverflowError):
         raise ScenarioError(f"{name}: expected rows of numbers") from None
+    if given.dtype.kind in "mM":  # NumPy makes floats of them, and as objects whole numbers
+        raise ScenarioError(f"{name}: has values of {given.dtype}; expected rows of numbers")
+    if given.dtype.kind not in "biuf":
+        given = np.frompyfunc(partial(_cell, name), 1, 1)(np.asarray(values, dtype=object))
     return np.array(given, dtype=np.float64, ndmin=2)
+
+
+def _cell(name: str, value: Any) -> float:
+    if value is None or value is getattr(sys.modules.get("pandas"), "NA", None):
+        return math.nan
+    try:
+        if isinstance(value, FLOATS_BY_CHANCE):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ScenarioError(f"{name}: has {_short(value)}; expected rows of numbers") from None
 
 
 def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) -> Floats:

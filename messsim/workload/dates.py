@@ -196,7 +196,7 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
     for name in rows["z"].filter(pl.Series(unknown)).unique():
         if name in _places():
             here = (rows["z"] == name).fill_null(False).to_numpy()
-            ns[here], _, _, unknown[here] = local_to_utc(ns[here], name, None)
+            ns[here], _, _, unknown[here], _ = local_to_utc(ns[here], name, None)
     return ns, bad | unknown, local
 
 
@@ -237,13 +237,14 @@ def _offset_s(zone: str) -> int | None:
     return None if hours_east is None else hours_east * 3600
 
 
-def local_to_utc(ns: Nanos, zone: str, before: tuple[int, bool] | None) -> tuple[Nanos, Mask, Mask, Mask]:
-    """Local times of a zone in UTC, which of them come twice (daylight saving ends), of which the second is meant, and
-    which never come.
+def local_to_utc(ns: Nanos, zone: str, before: tuple[int, bool] | None) -> tuple[Nanos, Mask, Mask, Mask, Mask]:
+    """Local times of a zone in UTC, which of them come twice (daylight saving ends), of which the second is meant,
+    which never come, and which follow a row that was read as a first one and may be a second one.
 
     Of the two times that may be meant it is the first until the clock goes back, and the second from then on, or where
-    the row before is of later. Steps back of less than ten minutes within the hour are rows out of order. `before` is
-    the local time of the row before, and whether it was a second one.
+    the row before is of later. Steps back of up to ten minutes within the hour are rows out of order. Where rows are
+    an hour apart and more nothing tells which is meant. `before` is the local time of the row before, and whether it
+    was a second one.
     """
     import polars as pl
 
@@ -263,4 +264,5 @@ def local_to_utc(ns: Nanos, zone: str, before: tuple[int, bool] | None) -> tuple
     decided_by = np.maximum.accumulate(np.where(by_itself, np.arange(len(rows)), 0))
     meant = twice & back[decided_by]
     utc, new = np.where(meant, second, first), slice(len(rows) - len(ns), None)
-    return utc[new], twice[new], meant[new], never[new]
+    fits_too = (twice & ~meant)[:-1] & (utc[1:] >= second[:-1])
+    return utc[new], twice[new], meant[new], never[new], np.append(False, fits_too)[new]

@@ -67,7 +67,7 @@ class Times:
         self._last_local: int | None = None
         self._second = self._was_second = False  # whether the last times are the second ones of those that come twice
         self._durations, self._ticks = Durations(self._form), Ticks(self._form)
-        self._twice = 0
+        self._twice, self._hour_open = 0, False
         self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
@@ -346,11 +346,12 @@ class Times:
         if zone is None or not dates.local.any():
             return ns
         before = None if self._last_local is None else (self._last_local, self._was_second)
-        converted, twice, second, never = local_to_utc(ns, zone, before)
+        converted, twice, second, never, open_ = local_to_utc(ns, zone, before)
         if (never & dates.local).any():
             expected = f"a time that the clocks of {zone} show: they go forward over it"
             raise _bad(series.name, pl.Series(never & dates.local), series, expected, self._path, rows)
         self._twice += int((twice & dates.local).sum())
+        self._hour_open |= bool((open_ & dates.local).any())
         self._second = bool(second[-1])
         return np.where(dates.local, converted, ns)
 
@@ -463,9 +464,10 @@ class Times:
 
     def _note_clock(self, ns: NDArray[np.int64]) -> None:
         if self._twice and self._form.zone:
+            doubt = ", but some are so far before the next row that the second fits as well: write times in UTC"
             self.notes.append(
                 f"{self._twice:,} times come twice in {self._form.zone}, where daylight saving ends: the first is "
-                "meant until the clock goes back"
+                f"meant until the clock goes back{doubt if self._hour_open else ''}"
             )
         if not self._local or self._form.zone is not None or len(ns) < 2:
             return
