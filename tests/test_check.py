@@ -106,6 +106,61 @@ def test_what_a_router_may_tell_apart_does_not(tmp_path, changes):
     assert promise["reachable"]
 
 
+# ---- promises to tenants whose requests a trace names ------------------------------------------------------
+
+
+def promises_of(tmp_path, asks, **changes):
+    """What `check` says of the promises to x and y, 0.3 and 0.85; `asks` has a letter for each row of the trace."""
+    (tmp_path / "who.csv").write_text("arrival_s,who\n" + "".join(f"{k},{who}\n" for k, who in enumerate(asks)))
+    trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "who.csv"), "columns": {"tenant": "who"}}
+    tenants = [{"name": "x", "alpha": 0.3}, {"name": "y", "alpha": 0.85}]
+    base = {"models": [model("a", 0.5), model("b", 0.6)], "arrivals": trace, "requests": len(asks)}
+    return checking._promises(settings(**base | {"tenants": tenants} | changes))
+
+
+@pytest.mark.parametrize("asks", ["x" * 20 + "y" * 20, "x" * 21 + "y" * 19, "y" * 20 + "x" * 20, "xy" * 20])
+def test_a_promise_is_judged_by_the_phases_in_which_its_tenant_asks(tmp_path, asks):
+    phases = [{"from_request": 20, "satisfaction": {"b": 0.97}}]
+    _, y = promises_of(tmp_path, asks, phases=phases)
+    means = [0.6 if k < 20 else 0.97 for k, who in enumerate(asks) if who == "y"]
+    assert y["most"] == y["best_model"] == pytest.approx(sum(means) / len(means))
+    assert y["reachable"] == (y["most"] > 0.85)
+    assert y["single_model"] == ("b" if y["reachable"] else None)
+
+
+def test_a_trace_of_tenants_that_comes_again_counts_as_often(tmp_path):
+    phases = [{"from_request": 60, "satisfaction": {"b": 0.97}}]
+    _, y = promises_of(tmp_path, "x" * 20 + "y" * 20, phases=phases, requests=130)  # y: 20 to 39, 60 to 79, 100 to 119
+    assert y["most"] == pytest.approx((20 * 0.6 + 40 * 0.97) / 60)
+
+
+def test_in_a_gradual_change_a_tenant_has_what_is_there_when_it_asks(tmp_path):
+    phases = [{"from_request": 0, "over_requests": 32, "satisfaction": {"b": 0.97}}]
+    x, y = promises_of(tmp_path, "x" * 16 + "y" * 16, phases=phases)
+    assert x["most"] < 0.82 < 0.86 < y["most"]
+    whole = settings(models=[model("a", 0.5), model("b", 0.6)], phases=phases, requests=32).workload.most_satisfied()
+    assert (x["most"] + y["most"]) / 2 == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("requests", [3, 4, 6, 12])
+def test_of_a_table_in_its_order_a_tenant_has_the_rows_that_it_asks_for(tmp_path, requests):
+    """Four requests of a trace, six rows of a table: x asks for the rows 0, 1, 4, 5, 2, 3 and y for 2, 3, 0, 1, 4, 5."""
+    (tmp_path / "t.csv").write_text("a,b\n0,0\n0,0\n1,0\n0,1\n1,0\n1,0\n")
+    law = {"kind": "table", "file": str(tmp_path / "t.csv"), "order": "file"}
+    models = [model("a", None, column="a", cost_per_request=1.0), model("b", None, column="b", cost_per_request=2.0)]
+    made = promises_of(tmp_path, "xxyy", models=models, satisfaction=law, requests=requests, features={"kind": "none"})
+    rows = {"x": [0, 1, 4, 5, 2, 3], "y": [2, 3, 0, 1, 4, 5]}
+    satisfied = [0, 0, 1, 1, 1, 1]
+    for promise in made:
+        who = promise["tenant"]
+        mine = rows[who][: sum("xxyy"[k % 4] == who for k in range(requests))]
+        assert promise["most"] == pytest.approx(sum(satisfied[row] for row in mine) / len(mine))
+
+
+def test_a_promise_to_nobody_is_not_out_of_reach(tmp_path):
+    assert [p["reachable"] for p in promises_of(tmp_path, "x" * 20)] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("router", "gets", "problems"),
     [

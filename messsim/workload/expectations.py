@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,7 +98,11 @@ def _over_change(span: Span, value: Callable[[list[float], list[Task]], float]) 
     shifts = np.broadcast_to(stage.shift_at(progress), steps)
     thetas = [np.broadcast_to(theta, steps) for theta in stage.thetas_at(progress)]
     tasks = stage.difficulty.tasks
-    return sum(value([float(th[k] - shifts[k]) for th in thetas], tasks) for k in range(steps)) / steps
+    values = [value([float(th[k] - shifts[k]) for th in thetas], tasks) for k in range(steps)]
+    if span.asked is None:
+        return sum(values) / steps
+    weights = [span.weight(k / steps, (k + 1) / steps) for k in range(steps)]
+    return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
 
 
 def law_rate_rps(scenario: Scenario) -> float | None:

@@ -1,6 +1,7 @@
 """The stream of requests that a scenario describes, chunk after chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,7 @@ from .expectations import WINDOW_S, Rates
 from .features import DifficultyLaw
 from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
-from .spans import Span, mean_over, spans_of
+from .spans import Asked, Span, mean_over, spans_of
 from .stages import Stage, stages_of
 from .tokens import TokenCounts
 from .usage import shared_columns, usage_notes
@@ -188,17 +189,28 @@ class Workload:
         limit = self._tokens.longest_limit
         return self.longest_output_tokens(model) if limit is None else limit
 
-    def mean_satisfaction(self) -> list[float]:
-        """Mean satisfaction of each model, as if each could be had all the time."""
-        return expectations.mean_satisfaction(self.scenario, self.table, self.spans)
+    def spans_of_tenant(self, tenant: int) -> list[Span]:
+        """The spans in which a tenant asks, whose means are over its requests; none if it never does.
 
-    def any_satisfied(self) -> float:
+        Tenants that are drawn by their shares ask everywhere alike; those of a trace where its rows say.
+        """
+        rows = None if self.trace is None else self.trace.tenant
+        if rows is None or len(self.scenario.promises) == 1:
+            return self.spans
+        spans = [replace(s, asked=Asked(rows == tenant)) for s in self.spans]
+        return [s for s in spans if s.weight()]
+
+    def mean_satisfaction(self, spans: Sequence[Span] | None = None) -> list[float]:
+        """Mean satisfaction of each model, as if each could be had all the time; over some spans, or all."""
+        return expectations.mean_satisfaction(self.scenario, self.table, spans or self.spans)
+
+    def any_satisfied(self, spans: Sequence[Span] | None = None) -> float:
         """Mean satisfaction by the best answer of all models: no router can satisfy more."""
-        return expectations.any_satisfied(self.scenario, self.table, self.spans)
+        return expectations.any_satisfied(self.scenario, self.table, spans or self.spans)
 
-    def most_satisfied(self) -> float:
+    def most_satisfied(self, spans: Sequence[Span] | None = None) -> float:
         """The most that a router which sees no outcome beforehand can satisfy on average."""
-        return expectations.most_satisfied(self.scenario, self.table, self.spans)
+        return expectations.most_satisfied(self.scenario, self.table, spans or self.spans)
 
     def mean_rate_rps(self) -> float | None:
         """Mean arrival rate of a law outside all phases, or of the rows of a trace that the run takes; requests/s.

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from messsim.scenario import Scenario
 from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
+from messsim.workload.spans import Span
 
 from .single import simulated
 from .starts import start_of
@@ -176,21 +178,31 @@ def _models(setup: Setup) -> list[CheckedModel]:
 
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
-    means, best, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
-    most = best if "outcomes" in setup.policy.needs else w.most_satisfied()
-    single = [best_single(means, costs, alpha) for alpha in s.alphas]
+    spans = [w.spans_of_tenant(k) for k in range(len(s.promises))]
+    means, best, most = zip(*_bounds(setup, spans), strict=True)
+    single = [best_single(m, setup.costs.means, alpha) for m, alpha in zip(means, s.alphas, strict=True)]
     return [
         {
-            "tenant": t.name,
-            "alpha": t.alpha,
-            "best_model": max(means),
-            "any_model": best,
-            "most": most,
-            "single_model": None if m is None else s.model_names[m],
-            "reachable": not falls_short(most, alpha),
+            "tenant": tenant.name,
+            "alpha": tenant.alpha,
+            "best_model": max(means[k]),
+            "any_model": best[k],
+            "most": most[k],
+            "single_model": None if (m := single[k]) is None else s.model_names[m],
+            "reachable": not spans[k] or not falls_short(most[k], s.alphas[k]),
         }
-        for t, alpha, m in zip(s.promises, s.alphas, single, strict=True)
+        for k, tenant in enumerate(s.promises)
     ]
+
+
+def _bounds(setup: Setup, spans: list[list[Span]]) -> Iterator[tuple[list[float], float, float]]:
+    """By tenant, who asks in these spans: each model's mean satisfaction, that of the best answer, and the most."""
+    w, known = setup.workload, "outcomes" in setup.policy.needs
+    for k, asked in enumerate(spans):
+        if k == 0 or asked is not spans[k - 1]:  # those who ask everywhere alike have the same
+            best = w.any_satisfied(asked)
+            bounds = w.mean_satisfaction(asked), best, best if known else w.most_satisfied(asked)
+        yield bounds
 
 
 def _pool(
