@@ -110,12 +110,16 @@ def test_what_a_router_may_tell_apart_does_not(tmp_path, changes):
 
 
 def promises_of(tmp_path, asks, **changes):
-    """What `check` says of the promises to x and y, 0.3 and 0.85; `asks` has a letter for each row of the trace."""
+    return checking._promises(of_asks(tmp_path, asks, **changes))
+
+
+def of_asks(tmp_path, asks, **changes):
+    """Promises to x and y, 0.3 and 0.85; `asks` has a letter for each row of the trace."""
     (tmp_path / "who.csv").write_text("arrival_s,who\n" + "".join(f"{k},{who}\n" for k, who in enumerate(asks)))
     trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "who.csv"), "columns": {"tenant": "who"}}
     tenants = [{"name": "x", "alpha": 0.3}, {"name": "y", "alpha": 0.85}]
     base = {"models": [model("a", 0.5), model("b", 0.6)], "arrivals": trace, "requests": len(asks)}
-    return checking._promises(settings(**base | {"tenants": tenants} | changes))
+    return settings(**base | {"tenants": tenants} | changes)
 
 
 @pytest.mark.parametrize("asks", ["x" * 20 + "y" * 20, "x" * 21 + "y" * 19, "y" * 20 + "x" * 20, "xy" * 20])
@@ -144,7 +148,7 @@ def test_in_a_gradual_change_a_tenant_has_what_is_there_when_it_asks(tmp_path):
 
 @pytest.mark.parametrize("requests", [3, 4, 6, 12])
 def test_of_a_table_in_its_order_a_tenant_has_the_rows_that_it_asks_for(tmp_path, requests):
-    """Four requests of a trace, six rows of a table: x asks for the rows 0, 1, 4, 5, 2, 3 and y for 2, 3, 0, 1, 4, 5."""
+    """Four requests of a trace, six rows of a table: x asks for 0, 1, 4, 5, 2, 3 and y for 2, 3, 0, 1, 4, 5."""
     (tmp_path / "t.csv").write_text("a,b\n0,0\n0,0\n1,0\n0,1\n1,0\n1,0\n")
     law = {"kind": "table", "file": str(tmp_path / "t.csv"), "order": "file"}
     models = [model("a", None, column="a", cost_per_request=1.0), model("b", None, column="b", cost_per_request=2.0)]
@@ -155,6 +159,13 @@ def test_of_a_table_in_its_order_a_tenant_has_the_rows_that_it_asks_for(tmp_path
         who = promise["tenant"]
         mine = rows[who][: sum("xxyy"[k % 4] == who for k in range(requests))]
         assert promise["most"] == pytest.approx(sum(satisfied[row] for row in mine) / len(mine))
+
+
+@pytest.mark.parametrize(("asks", "count"), [("x" * 20 + "y" * 20, 0), ("y" * 20 + "x" * 20, 1)])
+def test_a_note_on_a_promise_looks_at_the_requests_of_its_tenant(tmp_path, asks, count):
+    notes = of_asks(tmp_path, asks, phases=[{"from_request": 20, "satisfaction": {"b": 0.97}}]).notes
+    noted = [note for note in notes if note.startswith("alpha = 0.85 is above the best model's mean satisfaction 0.6:")]
+    assert len(noted) == len([note for note in notes if note.startswith("alpha")]) == count
 
 
 def test_a_promise_to_nobody_is_not_out_of_reach(tmp_path):

@@ -197,7 +197,8 @@ class Workload:
         rows = None if self.trace is None else self.trace.tenant
         if rows is None or len(self.scenario.promises) == 1:
             return self.spans
-        spans = [replace(s, asked=Asked(rows == tenant)) for s in self.spans]
+        asked = Asked(rows == tenant)
+        spans = [replace(s, asked=asked) for s in self.spans]
         return [s for s in spans if s.weight()]
 
     def mean_satisfaction(self, spans: Sequence[Span] | None = None) -> list[float]:
