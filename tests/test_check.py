@@ -411,7 +411,7 @@ def rush(tmp_path, rows, **changes):
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
     trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "t.csv")}
     tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
-    made = scenario(arrivals=trace, tokens=tokens, models=[model("a", 0.8)], requests=None, **changes)
+    made = scenario(**{"arrivals": trace, "tokens": tokens, "models": [model("a", 0.8)], "requests": None} | changes)
     return check(parse(made))["pools"][0]
 
 
@@ -431,3 +431,31 @@ def test_the_busiest_minute_is_judged_by_the_lengths_that_come_in_it(tmp_path, l
 def test_a_trace_of_a_minute_has_no_busier_one(tmp_path):
     pool = rush(tmp_path, [(k, 1, 3 + 30 * (k < 20)) for k in range(60)])
     assert pool["peak_load"] == pytest.approx(pool["load"], rel=1 / 50)
+
+
+TWO_BURSTS = [(t, 1, 30) for t in [*(0.5 * k for k in range(50)), *(75 + 0.5 * k for k in range(50))]]  # 99.5 s
+
+
+def test_the_busiest_minute_has_at_least_the_mean_load(tmp_path):
+    """Fifty requests in the first minute and fifty in the part of one that follows, of which none comes a minute on."""
+    pool = rush(tmp_path, TWO_BURSTS)
+    assert pool["peak_load"] == pool["load"]
+
+
+@pytest.mark.parametrize("block", [65_536, 64])
+def test_the_busiest_minute_may_be_one_in_which_the_trace_begins_again(tmp_path, block, monkeypatch):
+    """It comes again after 100.5 s and 201: from 180 to 240 s there are 41 and 50 requests."""
+    period_s = 99.5 + 99.5 / 99
+    counts = np.bincount([int((t + k * period_s) // 60) for k in range(3) for t, *_ in TWO_BURSTS])
+    assert (counts.max(), counts.argmax()) == (91, 3)
+    monkeypatch.setattr("messsim.workload.expectations.BLOCK", block)
+    pool = rush(tmp_path, TWO_BURSTS, requests=300)
+    assert pool["peak_load"] == pytest.approx(91 / 60 / pool["capacity_rps"])
+
+
+def test_minutes_across_repetitions_have_the_lengths_that_come_in_them(tmp_path):
+    """Half of the requests are long: at the end of the trace and at its beginning, which come in one minute."""
+    rows = [(t, 1, 30 if t < 20 or t >= 80 else 3) for t in range(100)]
+    long = rush(tmp_path, [(k, 1, 30) for k in range(60)])
+    pool = rush(tmp_path, rows, requests=200)
+    assert pool["peak_load"] > 0.6 / long["capacity_rps"] > pool["load"]

@@ -243,24 +243,17 @@ class Workload:
     def rushes(self) -> list[tuple[float, Span]]:
         """Of a trace with lengths of its own, the minutes in which most requests and most tokens come.
 
-        Their rates, requests per second, and their requests; none where the trace is no longer than a minute.
+        Their rates, requests per second, and their requests; none where the run is no longer than a minute.
         """
         trace = self.trace
         if trace is None or not trace.has_tokens or trace.turns is not None:
             return []
-        n = min(len(trace), max(1, round(self.expected_requests or 1)))
-        time_s = trace.time_s[:n]
-        if time_s[-1] <= WINDOW_S:
+        requests = max(1, round(self.expected_requests or 1))
+        if requests <= len(trace) and trace.time_s[requests - 1] <= WINDOW_S:
             return []
-        first = np.flatnonzero(np.diff(time_s // WINDOW_S, prepend=-1.0))
-        counts = np.diff(first, append=n)
-        tokens = [t for t in (trace.prompt_tokens, trace.output_tokens) if t is not None]
-        most = [counts, *(np.add.reduceat(t[:n], first, dtype=np.float64) for t in tokens)]
-        rushes = []
-        for k in sorted({int(sums.argmax()) for sums in most}):
-            stage = next(s.stage for s in reversed(self.spans) if s.first <= first[k])
-            rushes.append((float(counts[k]) / WINDOW_S, Span(stage, int(first[k]), int(counts[k]))))
-        return rushes
+        rushes = expectations.rushes(trace, requests)
+        stages = [next(s.stage for s in reversed(self.spans) if s.first <= first) for first, _ in rushes]
+        return [(n / WINDOW_S, Span(stage, first, n)) for stage, (first, n) in zip(stages, rushes, strict=True)]
 
     def mean_tokens(self, span: Span, model: int) -> tuple[float, float, float, float]:
         """Of the requests of a span, the means of prompts and of a model's answers, tokens, and of their squares."""

@@ -220,6 +220,7 @@ def _pool(
     peak = None if rates is None else rates.peak_rps * share * part
     # records tell of a request's whole time, not of what it spent where prefill and decode are split
     batch = None if pool.is_api or pool.role != "both" else batches[pool.model]
+    load = offered / capacity if offered is not None and capacity else None
     return {
         "name": pool.name,
         "model": setup.scenario.model_names[pool.model],
@@ -229,8 +230,8 @@ def _pool(
         "kv_capacity_tokens": pool.kv_capacity_tokens if pool.kv_capacity_tokens < UNLIMITED_TOKENS else None,
         "capacity_rps": capacity,
         "offered_rps": offered,
-        "load": offered / capacity if offered is not None and capacity else None,
-        "peak_load": _peak_load(setup, pool, share * part, peak, capacity),
+        "load": load,
+        "peak_load": _peak_load(setup, pool, share * part, peak, capacity, load or 0.0),
         "utilization_in_probe": model["utilization"],
         "batch": batch,
         "few": FEW,
@@ -241,16 +242,19 @@ def _pool(
 
 
 def _peak_load(
-    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None
+    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None, load: float
 ) -> float | None:
-    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute."""
+    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute.
+
+    It is at least the mean `load`: where a run ends within a minute, all of its minutes may have fewer requests.
+    """
     if peak_rps is None or not capacity_rps:
         return None
     loads = [
         rps * share / (pool.replicas * _sustained(setup, pool, *setup.workload.mean_tokens(span, pool.model)))
         for rps, span in setup.workload.rushes()
     ]
-    return max(loads, default=peak_rps / capacity_rps)
+    return max(load, *(loads or [peak_rps / capacity_rps]))
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
