@@ -32,7 +32,7 @@ def test_a_pool_is_overloaded_above_its_capacity_not_at_it():
 
 
 def promised(name, *, reachable, alpha=0.9):
-    return {"tenant": name, "alpha": alpha, "any_model": 0.75, "most": 0.75, "reachable": reachable}
+    return {"tenant": name, "alpha": alpha, "best_model": 0.6, "any_model": 0.75, "most": 0.75, "reachable": reachable}
 
 
 def test_a_promise_out_of_reach_names_its_tenant_among_several():
@@ -88,6 +88,26 @@ def test_what_no_router_can_tell_apart_bounds_what_it_satisfies(tmp_path):
             f"sla.alpha = {alpha}: out of reach: the best model satisfies {best:.2%}, and nothing that a router sees "
             "tells where another satisfies more often"
         ]
+
+
+@pytest.mark.parametrize("mean", [0.5, 0.55, 0.7, 0.9])
+def test_the_best_answer_of_one_model_is_its_own(mean):
+    """Both are sums of their own, and differ by a last bit."""
+    (promise,) = checking._promises(settings(models=[model("a", mean)], sla={"alpha": 0.95}))
+    line = f"sla.alpha = 0.95: out of reach: all models together satisfy {mean:.2%}"
+    assert checking._broken_promises([promise]) == [line]
+
+
+def test_where_phases_have_a_best_model_each_no_single_one_is_named():
+    """Each is the best for half of the run, and 0.8 is the mean of neither."""
+    phases = [{"from_request": 20, "satisfaction": {"a": 0.4, "b": 0.8}}]
+    models = [model("a", 0.8), model("b", 0.4)]
+    (promise,) = checking._promises(settings(models=models, phases=phases, requests=40, sla={"alpha": 0.85}))
+    assert promise["best_model"] == pytest.approx(0.6)
+    assert checking._broken_promises([promise]) == [
+        "sla.alpha = 0.85: out of reach: the best model of each phase satisfies 80.00%, and nothing that a router sees "
+        "tells where another satisfies more often"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def notes_of(scenario: Parts, means: list[float] | None = None, best: list[float
     """
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
-    remarks = [] if means is None else [*_reach(scenario, best or [max(means)] * len(scenario.promises)), *_reference(scenario, means)]
+    remarks = [] if means is None else [*_reach(scenario, means, best), *_reference(scenario, means)]
     ignored = [*_workers_of_no_work(scenario), *split_notes(scenario), *scenario.cluster.ignored]
     return [*remarks, *_reconciliation(scenario), *ignored]
 
@@ -474,8 +474,8 @@ def _prices(s: Parts) -> Iterator[str]:
             yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 
-def _reach(s: Parts, best: list[float]) -> Iterator[str]:
-    for tenant, mean in zip(s.promises, best, strict=True):
+def _reach(s: Parts, means: list[float], best: list[float] | None) -> Iterator[str]:
+    for tenant, mean in zip(s.promises, best or [max(means)] * len(s.promises), strict=True):
         if tenant.alpha is not None and tenant.alpha > mean:
             yield (
                 f"alpha = {tenant.alpha} is above the best model's mean satisfaction {mean:.3g}: only a router "

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from .table import OutcomeTable
     from .trace import TraceRows
 
-__all__ = ["WINDOW_S", "Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "most_satisfied", "rates", "rushes"]
+__all__ = [
+    "WINDOW_S",
+    "Rates",
+    "any_satisfied",
+    "law_rate_rps",
+    "mean_satisfaction",
+    "most_satisfied",
+    "rates",
+    "rushes",
+]
 
 STEPS = 16  # midpoints at which a gradual change is looked at
 WINDOW_S = 60.0

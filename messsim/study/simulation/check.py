@@ -15,7 +15,7 @@ from messsim.engines.records import RecordChunk
 from messsim.results import Tally, summarise
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.summary import peak_rss_mib
-from messsim.results.verdict import falls_short
+from messsim.results.verdict import bounded_by, falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
 from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
@@ -42,7 +42,8 @@ def check(scenario: Scenario) -> Checklist:
     Returns
     -------
     Checklist
-        All means are over the requests that the run will have, phases and repetitions of files included.
+        All means are over the requests that the run will have, phases and repetitions of files included; those of
+        promises are over the tenant's own, where a trace says which they are.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model, against a
         router that always knows who is right, and against `most`, what one can satisfy that knows what the policy may
         know. `pools`: requests a second that each can sustain, and its load: on
@@ -268,12 +269,11 @@ def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
 
 def _most(promise: CheckedPromise) -> str:
     """Why no router can satisfy more."""
-    if promise["most"] < promise["any_model"]:
-        return (
-            f"the best model satisfies {promise['most']:.2%}, and nothing that a router sees tells where another "
-            "satisfies more often"
-        )
-    return f"all models together satisfy {promise['any_model']:.2%}"
+    any_model, most = promise["any_model"], promise["most"]
+    who = bounded_by(most, promise["best_model"], any_model)
+    if who is None:
+        return f"all models together satisfy {any_model:.2%}"
+    return f"{who} satisfies {most:.2%}, and nothing that a router sees tells where another satisfies more often"
 
 
 def _overloaded(pools: list[CheckedPool]) -> list[str]:
