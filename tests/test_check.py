@@ -32,7 +32,7 @@ def test_a_pool_is_overloaded_above_its_capacity_not_at_it():
 
 
 def promised(name, *, reachable, alpha=0.9):
-    return {"tenant": name, "alpha": alpha, "any_model": 0.75, "most": 0.75, "reachable": reachable}
+    return {"tenant": name, "alpha": alpha, "best_model": 0.6, "any_model": 0.75, "most": 0.75, "reachable": reachable}
 
 
 def test_a_promise_out_of_reach_names_its_tenant_among_several():
@@ -90,6 +90,26 @@ def test_what_no_router_can_tell_apart_bounds_what_it_satisfies(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("mean", [0.5, 0.55, 0.7, 0.9])
+def test_the_best_answer_of_one_model_is_its_own(mean):
+    """Both are sums of their own, and differ by a last bit."""
+    (promise,) = checking._promises(settings(models=[model("a", mean)], sla={"alpha": 0.95}))
+    line = f"sla.alpha = 0.95: out of reach: all models together satisfy {mean:.2%}"
+    assert checking._broken_promises([promise]) == [line]
+
+
+def test_where_phases_have_a_best_model_each_no_single_one_is_named():
+    """Each is the best for half of the run, and 0.8 is the mean of neither."""
+    phases = [{"from_request": 20, "satisfaction": {"a": 0.4, "b": 0.8}}]
+    models = [model("a", 0.8), model("b", 0.4)]
+    (promise,) = checking._promises(settings(models=models, phases=phases, requests=40, sla={"alpha": 0.85}))
+    assert promise["best_model"] == pytest.approx(0.6)
+    assert checking._broken_promises([promise]) == [
+        "sla.alpha = 0.85: out of reach: the best model of each phase satisfies 80.00%, and nothing that a router sees "
+        "tells where another satisfies more often"
+    ]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -104,6 +124,72 @@ def test_what_a_router_may_tell_apart_does_not(tmp_path, changes):
     (promise,) = checking._promises(of_table(tmp_path, **changes))
     assert promise["most"] == promise["any_model"] == 1.0
     assert promise["reachable"]
+
+
+# ---- promises to tenants whose requests a trace names ------------------------------------------------------
+
+
+def promises_of(tmp_path, asks, **changes):
+    return checking._promises(of_asks(tmp_path, asks, **changes))
+
+
+def of_asks(tmp_path, asks, **changes):
+    """Promises to x and y, 0.3 and 0.85; `asks` has a letter for each row of the trace."""
+    (tmp_path / "who.csv").write_text("arrival_s,who\n" + "".join(f"{k},{who}\n" for k, who in enumerate(asks)))
+    trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "who.csv"), "columns": {"tenant": "who"}}
+    tenants = [{"name": "x", "alpha": 0.3}, {"name": "y", "alpha": 0.85}]
+    base = {"models": [model("a", 0.5), model("b", 0.6)], "arrivals": trace, "requests": len(asks)}
+    return settings(**base | {"tenants": tenants} | changes)
+
+
+@pytest.mark.parametrize("asks", ["x" * 20 + "y" * 20, "x" * 21 + "y" * 19, "y" * 20 + "x" * 20, "xy" * 20])
+def test_a_promise_is_judged_by_the_phases_in_which_its_tenant_asks(tmp_path, asks):
+    phases = [{"from_request": 20, "satisfaction": {"b": 0.97}}]
+    _, y = promises_of(tmp_path, asks, phases=phases)
+    means = [0.6 if k < 20 else 0.97 for k, who in enumerate(asks) if who == "y"]
+    assert y["most"] == y["best_model"] == pytest.approx(sum(means) / len(means))
+    assert y["reachable"] == (y["most"] > 0.85)
+    assert y["single_model"] == ("b" if y["reachable"] else None)
+
+
+def test_a_trace_of_tenants_that_comes_again_counts_as_often(tmp_path):
+    phases = [{"from_request": 60, "satisfaction": {"b": 0.97}}]
+    _, y = promises_of(tmp_path, "x" * 20 + "y" * 20, phases=phases, requests=130)  # y: 20 to 39, 60 to 79, 100 to 119
+    assert y["most"] == pytest.approx((20 * 0.6 + 40 * 0.97) / 60)
+
+
+def test_in_a_gradual_change_a_tenant_has_what_is_there_when_it_asks(tmp_path):
+    phases = [{"from_request": 0, "over_requests": 32, "satisfaction": {"b": 0.97}}]
+    x, y = promises_of(tmp_path, "x" * 16 + "y" * 16, phases=phases)
+    assert x["most"] < 0.82 < 0.86 < y["most"]
+    whole = settings(models=[model("a", 0.5), model("b", 0.6)], phases=phases, requests=32).workload.most_satisfied()
+    assert (x["most"] + y["most"]) / 2 == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("requests", [3, 4, 6, 12])
+def test_of_a_table_in_its_order_a_tenant_has_the_rows_that_it_asks_for(tmp_path, requests):
+    """Four requests of a trace, six rows of a table: x asks for 0, 1, 4, 5, 2, 3 and y for 2, 3, 0, 1, 4, 5."""
+    (tmp_path / "t.csv").write_text("a,b\n0,0\n0,0\n1,0\n0,1\n1,0\n1,0\n")
+    law = {"kind": "table", "file": str(tmp_path / "t.csv"), "order": "file"}
+    models = [model("a", None, column="a", cost_per_request=1.0), model("b", None, column="b", cost_per_request=2.0)]
+    made = promises_of(tmp_path, "xxyy", models=models, satisfaction=law, requests=requests, features={"kind": "none"})
+    rows = {"x": [0, 1, 4, 5, 2, 3], "y": [2, 3, 0, 1, 4, 5]}
+    satisfied = [0, 0, 1, 1, 1, 1]
+    for promise in made:
+        who = promise["tenant"]
+        mine = rows[who][: sum("xxyy"[k % 4] == who for k in range(requests))]
+        assert promise["most"] == pytest.approx(sum(satisfied[row] for row in mine) / len(mine))
+
+
+@pytest.mark.parametrize(("asks", "count"), [("x" * 20 + "y" * 20, 0), ("y" * 20 + "x" * 20, 1)])
+def test_a_note_on_a_promise_looks_at_the_requests_of_its_tenant(tmp_path, asks, count):
+    notes = of_asks(tmp_path, asks, phases=[{"from_request": 20, "satisfaction": {"b": 0.97}}]).notes
+    noted = [note for note in notes if note.startswith("alpha = 0.85 is above the best model's mean satisfaction 0.6:")]
+    assert len(noted) == len([note for note in notes if note.startswith("alpha")]) == count
+
+
+def test_a_promise_to_nobody_is_not_out_of_reach(tmp_path):
+    assert [p["reachable"] for p in promises_of(tmp_path, "x" * 20)] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +431,7 @@ def rush(tmp_path, rows, **changes):
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
     trace = {"kind": "trace", "rate_rps": None, "file": str(tmp_path / "t.csv")}
     tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
-    made = scenario(arrivals=trace, tokens=tokens, models=[model("a", 0.8)], requests=None, **changes)
+    made = scenario(**{"arrivals": trace, "tokens": tokens, "models": [model("a", 0.8)], "requests": None} | changes)
     return check(parse(made))["pools"][0]
 
 
@@ -365,3 +451,31 @@ def test_the_busiest_minute_is_judged_by_the_lengths_that_come_in_it(tmp_path, l
 def test_a_trace_of_a_minute_has_no_busier_one(tmp_path):
     pool = rush(tmp_path, [(k, 1, 3 + 30 * (k < 20)) for k in range(60)])
     assert pool["peak_load"] == pytest.approx(pool["load"], rel=1 / 50)
+
+
+TWO_BURSTS = [(t, 1, 30) for t in [*(0.5 * k for k in range(50)), *(75 + 0.5 * k for k in range(50))]]  # 99.5 s
+
+
+def test_the_busiest_minute_has_at_least_the_mean_load(tmp_path):
+    """Fifty requests in the first minute and fifty in the part of one that follows, of which none comes a minute on."""
+    pool = rush(tmp_path, TWO_BURSTS)
+    assert pool["peak_load"] == pool["load"]
+
+
+@pytest.mark.parametrize("block", [65_536, 64])
+def test_the_busiest_minute_may_be_one_in_which_the_trace_begins_again(tmp_path, block, monkeypatch):
+    """It comes again after 100.5 s and 201: from 180 to 240 s there are 41 and 50 requests."""
+    period_s = 99.5 + 99.5 / 99
+    counts = np.bincount([int((t + k * period_s) // 60) for k in range(3) for t, *_ in TWO_BURSTS])
+    assert (counts.max(), counts.argmax()) == (91, 3)
+    monkeypatch.setattr("messsim.workload.expectations.BLOCK", block)
+    pool = rush(tmp_path, TWO_BURSTS, requests=300)
+    assert pool["peak_load"] == pytest.approx(91 / 60 / pool["capacity_rps"])
+
+
+def test_minutes_across_repetitions_have_the_lengths_that_come_in_them(tmp_path):
+    """Half of the requests are long: at the end of the trace and at its beginning, which come in one minute."""
+    rows = [(t, 1, 30 if t < 20 or t >= 80 else 3) for t in range(100)]
+    long = rush(tmp_path, [(k, 1, 30) for k in range(60)])
+    pool = rush(tmp_path, rows, requests=200)
+    assert pool["peak_load"] > 0.6 / long["capacity_rps"] > pool["load"]

@@ -322,6 +322,29 @@ def test_the_head_of_a_checklist(change, line):
             "alpha = 0.6 cannot be kept: on 90.0 % of requests is any model right, no more",
             "bold red",
         ),
+        (
+            {"reachable": False, "most": math.nextafter(0.9, 0.0)},
+            None,
+            False,
+            "alpha = 0.6 cannot be kept: on 90.0 % of requests is any model right, no more",
+            "bold red",
+        ),
+        (
+            {"reachable": False, "most": math.nextafter(0.55, 1.0)},
+            None,
+            False,
+            "alpha = 0.6 cannot be kept: the best model reaches 55.0 %, and nothing that a router sees tells where "
+            "another does better",
+            "bold red",
+        ),
+        (
+            {"reachable": False, "most": 0.58},
+            None,
+            False,
+            "alpha = 0.6 cannot be kept: the best model of each phase reaches 58.0 %, and nothing that a router sees "
+            "tells where another does better",
+            "bold red",
+        ),
     ],
 )
 def test_whether_a_promise_can_be_kept(change, drawn, several, line, style):

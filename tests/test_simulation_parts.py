@@ -143,7 +143,8 @@ def test_pools_beyond_what_they_sustain_are_problems():
 
 
 def test_promises_out_of_reach_are_problems():
-    one = {"alpha": 0.95, "tenant": "gold", "any_model": 0.91234, "most": 0.91234, "reachable": False}
+    one = {"alpha": 0.95, "tenant": "gold", "best_model": 0.6, "any_model": 0.91234, "most": 0.91234}
+    one |= {"reachable": False}
     fine = one | {"reachable": True, "tenant": "rest"}
     assert _broken_promises([one]) == [
         "sla.alpha = 0.95: out of reach: all models together satisfy 91.23%",

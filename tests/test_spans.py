@@ -9,7 +9,7 @@ from made_up import At
 
 from messsim.scenario import parse
 from messsim.workload.chance import Chance
-from messsim.workload.spans import Span, mean_of_rows, mean_over, spans_of
+from messsim.workload.spans import Asked, Span, mean_of_rows, mean_over, spans_of
 from messsim.workload.stages import stages_of
 
 
@@ -110,6 +110,21 @@ def test_the_mean_of_rows_is_over_those_that_are_taken(first, count, expected):
     values = np.array([1.0, 2.0, 3.0, 4.0])
     assert mean_of_rows(values, Span(None, first, count), in_order=True) == pytest.approx(expected, rel=1e-15)
     assert mean_of_rows(values, Span(None, first, count), in_order=False) == 2.5
+
+
+@pytest.mark.parametrize("most", [20_000_000, 5])
+def test_means_of_a_tenant_are_over_its_own_requests(most, monkeypatch):
+    """Rows 1 and 2 of three ask, in pieces of two requests; beyond the most that is looked at, until one did."""
+    monkeypatch.setattr("messsim.workload.spans.BLOCK", 2)
+    monkeypatch.setattr("messsim.workload.spans.MOST", most)
+    asked = Asked(np.array([False, True, True]))
+    values = np.array([1.0, 2.0, 4.0, 8.0])
+    span = Span(None, 4, 8, asked=asked)  # requests 4, 5, 7, 8, 10 and 11
+    assert (span.weight(), span.weight(0.0, 0.5), span.weight(0.5, 1.0)) == (6, 3, 3)
+    expected = {20_000_000: (1 + 2 + 8 + 1 + 4 + 8) / 6, 5: (1 + 2 + 8 + 1) / 4}[most]
+    assert mean_of_rows(values, span, in_order=True) == expected
+    assert mean_of_rows(values, span, in_order=False) == 3.75
+    assert mean_over([span, Span(None, 12, 3, asked=asked)], lambda s: float(s.first)) == (6 * 4 + 2 * 12) / 8
 
 
 # ---- stages ---------------------------------------------------------------------------------------------

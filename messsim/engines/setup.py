@@ -110,12 +110,22 @@ def prepare(scenario: Scenario) -> Setup:
     workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
-    means = [round(mean, 9) for mean in workload.mean_satisfaction()]  # sums of grades are off by rounding
-    remarks = [*notes_of(scenario, means), *workload.notes, *notes(asked.router, policy)]
+    means, best = _mean_satisfactions(scenario, workload)
+    remarks = [*notes_of(scenario, means, best), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
         remarks += notes_on_options(asked, scenario, workload, costs)
     remarks += _cost_order(scenario, costs.means)
     return Setup(scenario, workload, pools, costs, policy, remarks, own_rule=rule)
+
+
+def _mean_satisfactions(scenario: Scenario, workload: Workload) -> tuple[list[float], list[float]]:
+    """Of each model, and of the best model to each tenant who is promised more than that of the best one of all."""
+    means = [round(mean, 9) for mean in workload.mean_satisfaction()]  # sums of grades are off by rounding
+    best = [max(means)] * len(scenario.alphas)
+    for k, alpha in enumerate(scenario.alphas):
+        if alpha > best[k] and (spans := workload.spans_of_tenant(k)) is not workload.spans:
+            best[k] = round(max(workload.mean_satisfaction(spans)), 9)
+    return means, best
 
 
 def _warm(scenario: Scenario, policy: Policy, features: int) -> None:

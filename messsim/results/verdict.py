@@ -11,7 +11,7 @@ from typing import Any
 
 from messsim import _core
 
-__all__ = ["TOLERANCE", "Verdict", "falls_short", "mean_alpha", "verdict_of", "verdict_of_all"]
+__all__ = ["TOLERANCE", "Verdict", "bounded_by", "falls_short", "mean_alpha", "verdict_of", "verdict_of_all"]
 
 TOLERANCE = _core.KEPT_TOLERANCE  # of mean satisfaction
 
@@ -19,6 +19,16 @@ TOLERANCE = _core.KEPT_TOLERANCE  # of mean satisfaction
 def falls_short(satisfaction: Any, alpha: Any) -> Any:
     """Whether satisfaction misses alpha, of numbers or element by element of arrays; NaN does not."""
     return satisfaction < alpha - TOLERANCE
+
+
+def bounded_by(most: float, best_model: float, any_model: float) -> str | None:
+    """Whose mean satisfaction is the most that a router can have; None where it is that of the best answers.
+
+    Where phases have a best model each, the most is not the mean of any one model over the run.
+    """
+    if not falls_short(most, any_model):
+        return None
+    return "the best model" if abs(most - best_model) <= TOLERANCE else "the best model of each phase"
 
 
 @dataclass(frozen=True)

@@ -124,14 +124,15 @@ def problems_of(scenario: Parts) -> list[str]:
     ]
 
 
-def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
+def notes_of(scenario: Parts, means: list[float] | None = None, best: list[float] | None = None) -> list[str]:
     """What is allowed but deserves a word.
 
-    `means` are the models' mean satisfactions; without them those that the scenario states, if it does (irt).
+    `means` are the models' mean satisfactions; without them those that the scenario states, if it does (irt). `best`
+    is that of the best model to each tenant, where it is not the same.
     """
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
-    remarks = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
+    remarks = [] if means is None else [*_reach(scenario, means, best), *_reference(scenario, means)]
     ignored = [*_workers_of_no_work(scenario), *split_notes(scenario), *scenario.cluster.ignored]
     return [*remarks, *_reconciliation(scenario), *ignored]
 
@@ -473,12 +474,11 @@ def _prices(s: Parts) -> Iterator[str]:
             yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 
-def _reach(s: Parts, means: list[float]) -> Iterator[str]:
-    best = max(means)
-    for tenant in s.promises:
-        if tenant.alpha is not None and tenant.alpha > best:
+def _reach(s: Parts, means: list[float], best: list[float] | None) -> Iterator[str]:
+    for tenant, mean in zip(s.promises, best or [max(means)] * len(s.promises), strict=True):
+        if tenant.alpha is not None and tenant.alpha > mean:
             yield (
-                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: only a router "
+                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {mean:.3g}: only a router "
                 "that foresees which model is right can keep it"
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +13,24 @@ from messsim.scenario import Scenario
 from messsim.scenario.quality import Task
 
 from . import irt
+from .arrivals import TraceArrivals
 from .spans import Span, mean_of_rows, mean_over
 
 if TYPE_CHECKING:
     from .arrivals import ArrivalSource
     from .table import OutcomeTable
+    from .trace import TraceRows
 
-__all__ = ["WINDOW_S", "Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "most_satisfied", "rates"]
+__all__ = [
+    "WINDOW_S",
+    "Rates",
+    "any_satisfied",
+    "law_rate_rps",
+    "mean_satisfaction",
+    "most_satisfied",
+    "rates",
+    "rushes",
+]
 
 STEPS = 16  # midpoints at which a gradual change is looked at
 WINDOW_S = 60.0
@@ -97,7 +109,11 @@ def _over_change(span: Span, value: Callable[[list[float], list[Task]], float]) 
     shifts = np.broadcast_to(stage.shift_at(progress), steps)
     thetas = [np.broadcast_to(theta, steps) for theta in stage.thetas_at(progress)]
     tasks = stage.difficulty.tasks
-    return sum(value([float(th[k] - shifts[k]) for th in thetas], tasks) for k in range(steps)) / steps
+    values = [value([float(th[k] - shifts[k]) for th in thetas], tasks) for k in range(steps)]
+    if span.asked is None:
+        return sum(values) / steps
+    weights = [span.weight(k / steps, (k + 1) / steps) for k in range(steps)]
+    return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
 
 
 def law_rate_rps(scenario: Scenario) -> float | None:
@@ -147,3 +163,35 @@ def rates(source: ArrivalSource, requests: int | None, horizon_s: float | None) 
         last_s = horizon_s
     mean = seen / last_s if last_s > 0 else 0.0
     return Rates(seen, mean, max(mean, busiest / WINDOW_S) if last_s > WINDOW_S else mean)
+
+
+def rushes(trace: TraceRows, requests: int) -> list[tuple[int, int]]:
+    """The minutes of a run in which most requests, most tokens of prompts and most of answers come: first and count.
+
+    The trace is taken again and again; of its requests the first 20 million are looked at.
+    """
+    source, most = TraceArrivals(trace), min(requests, MOST)
+    tokens = [t for t in (trace.prompt_tokens, trace.output_tokens) if t is not None]
+    busiest = [(0.0, 0, 0)] * (1 + len(tokens))  # sum, first, count
+    number, begun, summed = -1.0, 0, [0.0] * len(busiest)  # of the minute that the last block ends in
+    for before in range(0, most, BLOCK):
+        n = min(BLOCK, most - before)
+        minutes = source.next_times(n) // WINDOW_S
+        first = np.flatnonzero(np.diff(minutes, prepend=-1.0))
+        begins = before + first
+        row = np.arange(before, before + n) % len(trace)
+        sums = [np.diff(first, append=n).astype(np.float64)]
+        sums += [np.add.reduceat(t[row], first, dtype=np.float64) for t in tokens]
+        if minutes[0] == number:
+            begins[0] = begun
+            for values, earlier in zip(sums, summed, strict=True):
+                values[0] += earlier
+        number, begun, summed = float(minutes[-1]), int(begins[-1]), [float(values[-1]) for values in sums]
+        for place, values in enumerate(sums):
+            k = int(values.argmax())
+            busiest[place] = max(busiest[place], (float(values[k]), int(begins[k]), int(sums[0][k])), key=_sum)
+    return sorted({(first, count) for _, first, count in busiest})
+
+
+def _sum(minute: tuple[float, int, int]) -> float:
+    return minute[0]

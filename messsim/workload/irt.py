@@ -5,6 +5,7 @@ Scores", 1968, ch. 17), with models in the place of examinees and requests in th
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,6 +66,12 @@ def _mean(share: float, values: Floats, weights: Floats) -> float:
 
 def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
     """Mean over the mixture of difficulties."""
+    return _mean_satisfaction(ability, slope, tuple(tasks))
+
+
+@lru_cache(maxsize=4096)
+def _mean_satisfaction(ability: float, slope: float, tasks: tuple[Task, ...]) -> float:
+    """It is asked for again for every tenant."""
     total = 0.0
     for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
@@ -78,6 +85,12 @@ def any_satisfied(thetas: list[float], slope: float, tasks: list[Task], grades: 
     With grades, the mean satisfaction by the best answer: the mean over k of the share that at least one answer brings
     to k criteria.
     """
+    return _any_satisfied(tuple(thetas), slope, tuple(tasks), grades)
+
+
+@lru_cache(maxsize=1024)
+def _any_satisfied(thetas: tuple[float, ...], slope: float, tasks: tuple[Task, ...], grades: int) -> float:
+    """It is asked for again for every tenant."""
     criteria, total = grades - 1, 0.0
     for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
@@ -133,7 +146,7 @@ def _growth(ability: float, slope: float, tasks: list[Task]) -> float:
     return total
 
 
-def shares_of(tasks: list[Task]) -> list[float]:
+def shares_of(tasks: Sequence[Task]) -> list[float]:
     """Each task's share of requests."""
     whole = math.fsum(t.weight for t in tasks)
     return [t.weight / whole for t in tasks]

@@ -5,16 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrivals import ArrivalSource
 from .chunk import Floats, Ints
 from .stages import Stage
 
-__all__ = ["Span", "mean_of_rows", "mean_over", "spans_of"]
+__all__ = ["Asked", "Span", "mean_of_rows", "mean_over", "spans_of"]
 
 BLOCK = 65_536  # arrivals that are drawn at once
+MOST = 20_000_000  # requests of a span whose rows of two files are looked at together
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which requests are a tenant's: those of some rows of a trace, which is taken again and again."""
+
+    rows: NDArray[np.bool_]
+
+    @cached_property
+    def _sums(self) -> NDArray[np.int64]:
+        return np.cumsum(self.rows, dtype=np.int64)
+
+    def before(self, number: int) -> int:
+        """How many of the first requests are the tenant's."""
+        again, rest = divmod(number, len(self.rows))
+        return again * int(self._sums[-1]) + (int(self._sums[rest - 1]) if rest else 0)
+
+    def numbers(self, first: int, n: int) -> NDArray[np.int64]:
+        """Which of the requests first ... first + n - 1 are the tenant's."""
+        at = np.arange(first, first + n)
+        return at[self.rows[at % len(self.rows)]]
 
 
 @dataclass(frozen=True)
@@ -25,12 +49,20 @@ class Span:
     ----------
     progress
         How far the first and the last of them are on the way to a gradual stage, in [0, 1]; (1, 1) elsewhere.
+    asked
+        The tenant whose requests alone means are over; None: all are.
     """
 
     stage: Stage
     first: int
     count: int
     progress: tuple[float, float] = (1.0, 1.0)
+    asked: Asked | None = None
+
+    def weight(self, part: float = 0.0, end: float = 1.0) -> int:
+        """How many requests means are over, of a part of the span."""
+        first, last = (self.first + round(at * self.count) for at in (part, end))
+        return last - first if self.asked is None else self.asked.before(last) - self.asked.before(first)
 
     def progress_of(self, skipped: int, n: int) -> Floats | None:
         """How far n of its requests, the first `skipped` left out, are on the way; None where all are there."""
@@ -92,18 +124,31 @@ def _requests_before(times_s: Sequence[float], total: int, source: ArrivalSource
 
 
 def mean_over(spans: Sequence[Span], value: Callable[[Span], float]) -> float:
-    """Mean of a value over all requests."""
+    """Mean of a value over all requests, or over those of the tenant that the spans are of."""
     if len(spans) == 1:
         return value(spans[0])
-    return math.fsum(s.count * value(s) for s in spans) / sum(s.count for s in spans)
+    return math.fsum(s.weight() * value(s) for s in spans) / sum(s.weight() for s in spans)
 
 
 def mean_of_rows(values: Floats | Ints, span: Span, in_order: bool) -> float:
     """Mean of a file's column over the rows that a span takes: one after another and then again, or any by chance."""
     rows = len(values)
     whole, rest = divmod(span.count, rows)
-    if not in_order or rest == 0:
+    if not in_order or (rest == 0 and span.asked is None):
         return float(values.mean())
+    if span.asked is not None:
+        return _mean_of_asked(values, span, span.asked)
     start = span.first % rows
     part = float(values[start : start + rest].sum()) + float(values[: max(0, start + rest - rows)].sum())
     return ((whole * float(values.sum()) if whole else 0.0) + part) / span.count
+
+
+def _mean_of_asked(values: Floats | Ints, span: Span, asked: Asked) -> float:
+    """The same over the requests of one tenant; of the first 20 million of the span, as long as any is the tenant's."""
+    summed, seen = 0.0, 0
+    for skipped in range(0, span.count, BLOCK):
+        if skipped >= MOST and seen:
+            break
+        numbers = asked.numbers(span.first + skipped, min(BLOCK, span.count - skipped))
+        summed, seen = summed + float(values[numbers % len(values)].sum()), seen + len(numbers)
+    return summed / seen

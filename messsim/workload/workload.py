@@ -1,6 +1,7 @@
 """The stream of requests that a scenario describes, chunk after chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,7 @@ from .expectations import WINDOW_S, Rates
 from .features import DifficultyLaw
 from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
-from .spans import Span, mean_over, spans_of
+from .spans import Asked, Span, mean_over, spans_of
 from .stages import Stage, stages_of
 from .tokens import TokenCounts
 from .usage import shared_columns, usage_notes
@@ -188,17 +189,29 @@ class Workload:
         limit = self._tokens.longest_limit
         return self.longest_output_tokens(model) if limit is None else limit
 
-    def mean_satisfaction(self) -> list[float]:
-        """Mean satisfaction of each model, as if each could be had all the time."""
-        return expectations.mean_satisfaction(self.scenario, self.table, self.spans)
+    def spans_of_tenant(self, tenant: int) -> list[Span]:
+        """The spans in which a tenant asks, whose means are over its requests; none if it never does.
 
-    def any_satisfied(self) -> float:
+        Tenants that are drawn by their shares ask everywhere alike; those of a trace where its rows say.
+        """
+        rows = None if self.trace is None else self.trace.tenant
+        if rows is None or len(self.scenario.promises) == 1:
+            return self.spans
+        asked = Asked(rows == tenant)
+        spans = [replace(s, asked=asked) for s in self.spans]
+        return [s for s in spans if s.weight()]
+
+    def mean_satisfaction(self, spans: Sequence[Span] | None = None) -> list[float]:
+        """Mean satisfaction of each model, as if each could be had all the time; over some spans, or all."""
+        return expectations.mean_satisfaction(self.scenario, self.table, spans or self.spans)
+
+    def any_satisfied(self, spans: Sequence[Span] | None = None) -> float:
         """Mean satisfaction by the best answer of all models: no router can satisfy more."""
-        return expectations.any_satisfied(self.scenario, self.table, self.spans)
+        return expectations.any_satisfied(self.scenario, self.table, spans or self.spans)
 
-    def most_satisfied(self) -> float:
+    def most_satisfied(self, spans: Sequence[Span] | None = None) -> float:
         """The most that a router which sees no outcome beforehand can satisfy on average."""
-        return expectations.most_satisfied(self.scenario, self.table, self.spans)
+        return expectations.most_satisfied(self.scenario, self.table, spans or self.spans)
 
     def mean_rate_rps(self) -> float | None:
         """Mean arrival rate of a law outside all phases, or of the rows of a trace that the run takes; requests/s.
@@ -230,24 +243,17 @@ class Workload:
     def rushes(self) -> list[tuple[float, Span]]:
         """Of a trace with lengths of its own, the minutes in which most requests and most tokens come.
 
-        Their rates, requests per second, and their requests; none where the trace is no longer than a minute.
+        Their rates, requests per second, and their requests; none where the run is no longer than a minute.
         """
         trace = self.trace
         if trace is None or not trace.has_tokens or trace.turns is not None:
             return []
-        n = min(len(trace), max(1, round(self.expected_requests or 1)))
-        time_s = trace.time_s[:n]
-        if time_s[-1] <= WINDOW_S:
+        requests = max(1, round(self.expected_requests or 1))
+        if requests <= len(trace) and trace.time_s[requests - 1] <= WINDOW_S:
             return []
-        first = np.flatnonzero(np.diff(time_s // WINDOW_S, prepend=-1.0))
-        counts = np.diff(first, append=n)
-        tokens = [t for t in (trace.prompt_tokens, trace.output_tokens) if t is not None]
-        most = [counts, *(np.add.reduceat(t[:n], first, dtype=np.float64) for t in tokens)]
-        rushes = []
-        for k in sorted({int(sums.argmax()) for sums in most}):
-            stage = next(s.stage for s in reversed(self.spans) if s.first <= first[k])
-            rushes.append((float(counts[k]) / WINDOW_S, Span(stage, int(first[k]), int(counts[k]))))
-        return rushes
+        rushes = expectations.rushes(trace, requests)
+        stages = [next(s.stage for s in reversed(self.spans) if s.first <= first) for first, _ in rushes]
+        return [(n / WINDOW_S, Span(stage, first, n)) for stage, (first, n) in zip(stages, rushes, strict=True)]
 
     def mean_tokens(self, span: Span, model: int) -> tuple[float, float, float, float]:
         """Of the requests of a span, the means of prompts and of a model's answers, tokens, and of their squares."""

@@ -2,6 +2,7 @@
 
 from rich.console import Group, RenderableType
 
+from messsim.results.verdict import bounded_by
 from messsim.shapes.checks import CheckedPool, CheckedPromise, Checklist
 from messsim.wording import cost_heading, rate, request_unit
 
@@ -57,8 +58,9 @@ def _promise(promise: CheckedPromise, drawn: str | None, several: bool) -> Text:
     alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
         most = percent(promise["most"])
-        if promise["most"] < promise["any_model"]:
-            why = f"the best model reaches {most}, and nothing that a router sees tells where another does better"
+        who = bounded_by(promise["most"], promise["best_model"], promise["any_model"])
+        if who is not None:
+            why = f"{who} reaches {most}, and nothing that a router sees tells where another does better"
             return Text(f"{alpha} cannot be kept: {why}", style="bold red")
         return Text(f"{alpha} cannot be kept: on {most} of requests is any model right, no more", style="bold red")
     if alone is not None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,12 +15,13 @@ from messsim.engines.records import RecordChunk
 from messsim.results import Tally, summarise
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.summary import peak_rss_mib
-from messsim.results.verdict import falls_short
+from messsim.results.verdict import bounded_by, falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
 from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
+from messsim.workload.spans import Span
 
 from .single import simulated
 from .starts import start_of
@@ -40,7 +42,8 @@ def check(scenario: Scenario) -> Checklist:
     Returns
     -------
     Checklist
-        All means are over the requests that the run will have, phases and repetitions of files included.
+        All means are over the requests that the run will have, phases and repetitions of files included; those of
+        promises are over the tenant's own, where a trace says which they are.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model, against a
         router that always knows who is right, and against `most`, what one can satisfy that knows what the policy may
         know. `pools`: requests a second that each can sustain, and its load: on
@@ -176,21 +179,31 @@ def _models(setup: Setup) -> list[CheckedModel]:
 
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
-    means, best, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.means
-    most = best if "outcomes" in setup.policy.needs else w.most_satisfied()
-    single = [best_single(means, costs, alpha) for alpha in s.alphas]
+    spans = [w.spans_of_tenant(k) for k in range(len(s.promises))]
+    means, best, most = zip(*_bounds(setup, spans), strict=True)
+    single = [best_single(m, setup.costs.means, alpha) for m, alpha in zip(means, s.alphas, strict=True)]
     return [
         {
-            "tenant": t.name,
-            "alpha": t.alpha,
-            "best_model": max(means),
-            "any_model": best,
-            "most": most,
-            "single_model": None if m is None else s.model_names[m],
-            "reachable": not falls_short(most, alpha),
+            "tenant": tenant.name,
+            "alpha": tenant.alpha,
+            "best_model": max(means[k]),
+            "any_model": best[k],
+            "most": most[k],
+            "single_model": None if (m := single[k]) is None else s.model_names[m],
+            "reachable": not spans[k] or not falls_short(most[k], s.alphas[k]),
         }
-        for t, alpha, m in zip(s.promises, s.alphas, single, strict=True)
+        for k, tenant in enumerate(s.promises)
     ]
+
+
+def _bounds(setup: Setup, spans: list[list[Span]]) -> Iterator[tuple[list[float], float, float]]:
+    """By tenant, who asks in these spans: each model's mean satisfaction, that of the best answer, and the most."""
+    w, known = setup.workload, "outcomes" in setup.policy.needs
+    for k, asked in enumerate(spans):
+        if k == 0 or asked is not spans[k - 1]:  # those who ask everywhere alike have the same
+            best = w.any_satisfied(asked)
+            bounds = w.mean_satisfaction(asked), best, best if known else w.most_satisfied(asked)
+        yield bounds
 
 
 def _pool(
@@ -208,6 +221,7 @@ def _pool(
     peak = None if rates is None else rates.peak_rps * share * part
     # records tell of a request's whole time, not of what it spent where prefill and decode are split
     batch = None if pool.is_api or pool.role != "both" else batches[pool.model]
+    load = offered / capacity if offered is not None and capacity else None
     return {
         "name": pool.name,
         "model": setup.scenario.model_names[pool.model],
@@ -217,8 +231,8 @@ def _pool(
         "kv_capacity_tokens": pool.kv_capacity_tokens if pool.kv_capacity_tokens < UNLIMITED_TOKENS else None,
         "capacity_rps": capacity,
         "offered_rps": offered,
-        "load": offered / capacity if offered is not None and capacity else None,
-        "peak_load": _peak_load(setup, pool, share * part, peak, capacity),
+        "load": load,
+        "peak_load": _peak_load(setup, pool, share * part, peak, capacity, load or 0.0),
         "utilization_in_probe": model["utilization"],
         "batch": batch,
         "few": FEW,
@@ -229,16 +243,19 @@ def _pool(
 
 
 def _peak_load(
-    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None
+    setup: Setup, pool: PoolPlan, share: float, peak_rps: float | None, capacity_rps: float | None, load: float
 ) -> float | None:
-    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute."""
+    """The load of the busiest minute; of a trace with lengths of its own by the lengths that come in that minute.
+
+    It is at least the mean `load`: where a run ends within a minute, all of its minutes may have fewer requests.
+    """
     if peak_rps is None or not capacity_rps:
         return None
     loads = [
         rps * share / (pool.replicas * _sustained(setup, pool, *setup.workload.mean_tokens(span, pool.model)))
         for rps, span in setup.workload.rushes()
     ]
-    return max(loads, default=peak_rps / capacity_rps)
+    return max(load, *(loads or [peak_rps / capacity_rps]))
 
 
 def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
@@ -252,12 +269,11 @@ def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
 
 def _most(promise: CheckedPromise) -> str:
     """Why no router can satisfy more."""
-    if promise["most"] < promise["any_model"]:
-        return (
-            f"the best model satisfies {promise['most']:.2%}, and nothing that a router sees tells where another "
-            "satisfies more often"
-        )
-    return f"all models together satisfy {promise['any_model']:.2%}"
+    any_model, most = promise["any_model"], promise["most"]
+    who = bounded_by(most, promise["best_model"], any_model)
+    if who is None:
+        return f"all models together satisfy {any_model:.2%}"
+    return f"{who} satisfies {most:.2%}, and nothing that a router sees tells where another satisfies more often"
 
 
 def _overloaded(pools: list[CheckedPool]) -> list[str]:
