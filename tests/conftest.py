@@ -20,7 +20,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="messsim-tests-")
     atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
-# Where a shell started the suite behind others (`pytest &`), or `nohup` did, these are ignored, and by what the tests start too.
+# Where a shell started the suite behind others (`pytest &`), or `nohup` did, these are ignored, by what it starts too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
