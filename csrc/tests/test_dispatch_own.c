@@ -45,7 +45,7 @@ static int32_t in_turn(ms_fleet *fleet, const ms_job *job, const int32_t *up, in
 {
     (void)t_s;
     for (int32_t i = 0; i < n; i++) {
-        due.numbers[i] = fleet->pool_of[up[i]] == 0 ? up[i] : up[i] - 1; /* among its model's */
+        due.numbers[i] = fleet->pool_of[up[i]] == 0 ? up[i] : up[i] - BETWEEN; /* among its model's */
         due.loads[i] = (double)seen_unfinished[up[i]];
         due.waiting[i] = (double)seen_waiting[up[i]];
         due.usage[i] = seen_usage[up[i]];
