@@ -197,6 +197,32 @@ static void a_look_into_engines_is_for_its_time(void)
     }
 }
 
+/* Prices are those of what has begun by a look: the engine is looked at anew, for memory that its batch then shares. */
+static void what_is_settled_for_prices_is_looked_at(void)
+{
+    for (int prices = 0; prices < 2; prices++) {
+        ms_pool_plan plan = pool_of(0, 2, 1);
+        ms_fleet fleet;
+        ms_queue done = {0};
+        plan.limits.prefix_cache = 1;
+        plan.limits.kv_block_tokens = 1;
+        const ms_dispatch_plan rule = {.rule = MS_SCORED, .state_delay_s = 2.0};
+        CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+        CHECK(ms_view_poll_caches(&fleet, prices) == 0);
+        jobs[0] = ms_job_new(0, 0, 4, 50);
+        ms_queue_push_tail(&fleet.replica[0].own_queue, &jobs[0]);
+        ms_fleet_act(&fleet, 0, ms_replica_notify(&fleet.replica[0], 0.0), 0.0);
+        for (int i = 0; i < 3; i++) {
+            step(&fleet, &done);
+        }
+        fleet.looks.until_s[0] = 100.0; /* it told what it has until then */
+        fleet.looks.usage[0] = -1.0;
+        CHECK(ms_view_look(&fleet, 5.5) == 1);
+        CHECK(fleet.looks.usage[0] == (prices ? 7.0 / 1000.0 : -1.0));
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(what_every_pool_takes_is_known);
@@ -207,5 +233,6 @@ int main(void)
     RUN(the_index_follows_looks);
     RUN(the_index_of_packed_has_room_first);
     RUN(a_look_into_engines_is_for_its_time);
+    RUN(what_is_settled_for_prices_is_looked_at);
     return report();
 }
