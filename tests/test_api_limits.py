@@ -267,17 +267,19 @@ def test_what_is_remembered_takes_no_more_room_than_what_is_kept():
         assert sent.cached_prompt_tokens == expected
 
 
-def test_remembered_tokens_cost_less(engine, tmp_path):
+@pytest.mark.parametrize("keep_s", [5.0, 0.5])
+def test_remembered_tokens_cost_less(engine, tmp_path, keep_s):
     """Two groups of prompts with 20 tokens in common: full price for the first of each and after a long pause."""
     prices = {
         "usd_per_million_prompt_tokens": 10.0,
         "usd_per_million_output_tokens": 0.0,
         "usd_per_million_cached_prompt_tokens": 1.0,
-        "prompt_cache_s": 5.0,
+        "prompt_cache_s": keep_s,
         "prompt_cache_least_tokens": 16,
         "prompt_cache_step_tokens": 8,
     }
-    data = called(tmp_path, [0.0, 1.0, 2.0, 9.0], limits=prices) | {"prefixes": {"groups": 1, "tokens": 20}}
+    times = [keep_s / 5.0 * k for k in (0, 1, 2, 9)]
+    data = called(tmp_path, times, limits=prices) | {"prefixes": {"groups": 1, "tokens": 20}}
     r = run(data, engine)
     assert r.records.cached_prompt_tokens.tolist() == [0, 16, 16, 0]
     full, cheaper = 21 * 10.0 / 1e6, (5 * 10.0 + 16 * 1.0) / 1e6

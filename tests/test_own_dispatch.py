@@ -25,6 +25,7 @@ from messsim.study.simulation.explain import explain
 
 pytest.importorskip("numba", reason="a rule of one's own needs Numba")
 
+from messsim.engines import prepare
 from messsim.engines.dispatch import check_rule, compile_rule
 from messsim.routing.roles import SIGNATURES
 
@@ -44,6 +45,12 @@ def own_rule(function: str, params=()) -> dict:
 @engines
 def test_copies_go_where_the_function_says(tmp_path, engine):
     assert replicas_of(tmp_path, [0] * 5, engine, own_rule("listed", [2, 0, 1, 1, 2])) == [2, 0, 1, 1, 2]
+
+
+def test_a_function_of_ones_own_is_run_where_it_may_be_interrupted():
+    """Nobody knows whether it returns."""
+    assert prepare(parse(scenario(cluster=own_rule("emptiest")))).runs_own_code
+    assert not prepare(parse(scenario())).runs_own_code
 
 
 @engines

@@ -122,6 +122,7 @@ def test_multi_factor_scales_each_factor(weights, costs, loads, expected):
         (11, [0.9, 0.5], [INF, 2.0], [0.0, 0.0], 1),
         (11, [0.5, 0.5], [1.0, 2.0], [0.0, 3.0], 0),  # turnovers of 4, and 2 x 3: 0.25 - 0.2 - 0.1 against 0.25 - 0.5
         (11, [0.5, 0.5], [0.0, 0.0], [0.0, 0.0], 1),  # costs of nothing
+        (11, [0.5, 0.5], [2.0, 2.0], [1.0, 2.0], 0),  # 4, and 2 x 2: the first of equals
     ],
 )
 def test_route_balance_scores(step, scores, costs, loads, expected):

@@ -538,4 +538,4 @@ def test_of_models_that_are_alike_the_first_is_chosen(name):
         same = {"mean_costs": [2.0] * 4, "mean_satisfaction": [0.5] * 4, "turnover_s": [1.0] * 4}
         policy.prepare(policy.kernel, Knowledge([0.7], 1000.0, **same, sample=examples, facts=lambda: iter([])))
     features = [] if name == "linucb" else None
-    assert decide(policy, queue=7.0, costs=[2.0] * 4, features=features) & ~PLAN_MODEL == 0
+    assert decide(policy, queue=7.0, costs=[2.0] * 4, features=features) & PLAN_MODEL == 0

@@ -352,3 +352,12 @@ def test_an_api_counts_what_clients_allow(engine):
 def test_one_limit_for_all_and_one_of_each_are_two():
     with pytest.raises(ScenarioError, match=r"max_new_tokens = 9: clients send tokens\.max_new_tokens"):
         parse(limited(5, models=[builders.model("only", schedule="sglang", max_new_tokens=9)]))
+
+
+def test_who_has_no_objective_has_all_the_time_there_is():
+    tenants = [{"name": "tin"}, {"name": "gold", "objectives": {"ttft_s": 0.5}, "priority": 2}]
+    setup = prepare(parse(builders.scenario(models=[model("only", order="edf")], tenants=tenants)))
+    priorities, ttft_s = setup.urgency
+    assert priorities.tolist() == [0, 2]
+    assert ttft_s.tolist() == [np.inf, 0.5]
+    assert prepare(parse(builders.scenario(models=[model("only")], tenants=tenants[:1]))).urgency is None

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from messsim.errors import ScenarioError, SimulationError
-from messsim.study.runs import every, local_workers
+from messsim.study.runs import every, local_workers, processes
 from messsim.study.runs import local as here
 from messsim.study.runs.ray_cluster import RayWorkers
 
@@ -134,6 +134,14 @@ def test_what_is_left_is_reckoned_from_the_runs_that_ended(monkeypatch):
     automatic._alone = True
     assert not automatic._start(SimpleNamespace(longest_s=lambda: 1.0), 10, True)
     assert len(asked) == 4
+
+
+def test_processes_are_copies_of_this_one_only_where_they_may(monkeypatch):
+    asked = []
+    monkeypatch.setattr(processes, "Processes", lambda count, may_fork: asked.append((count, may_fork)))
+    local_workers(2)
+    local_workers(3, may_fork=True)
+    assert asked == [(2, False), (3, True)]
 
 
 def test_a_script_that_no_process_could_import_runs_in_this_one(monkeypatch):

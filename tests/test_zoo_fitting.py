@@ -217,6 +217,16 @@ def test_a_knee_is_found_between_any_two_counts(knee, most):
     assert (figures["a0_s"], figures["c1_s_per_token"]) == pytest.approx((1.0, 0.5))
 
 
+@pytest.mark.parametrize(("edge", "nstar"), [(10.0, 10.0), (4.0, 5.0), (5.0, 5.5)])
+def test_a_knee_stays_between_the_counts_where_it_is_looked_for(edge, nstar):
+    """That of the rows is at 5.5: the line of those above 10 leads below 10, that of those above 4 beyond 5."""
+    tokens = np.arange(1.0, 31.0)
+    rows = iterations(prompt_tokens=tokens, batch=0.0, seconds=1.0 + 0.5 * np.maximum(0.0, tokens - 5.5))
+    held = {n: 0.0 for n in DURATION if n not in ("a0_s", "c1_s_per_token", "nstar_tokens")}
+    _, figures = durations._linear(rows, held, np.ones(30), edge)
+    assert figures["nstar_tokens"] == pytest.approx(nstar)
+
+
 SLOPES_AT = {"a0_s": 1.0, "c0_s_per_token": 0.5, "c1_s_per_token": 0.25, "nstar_tokens": 3.0, "ae_s": 2.0, "se": 0.5}
 
 

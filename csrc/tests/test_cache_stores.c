@@ -28,6 +28,7 @@ static void a_node_goes_with_all_that_it_has(void)
     ms_cache_stores_give(&stores, node);
     CHECK(length_of(&stores.nodes) == 1 && length_of(&stores.holds) == 2 && length_of(&stores.stretches) == 1);
     ms_cache_stores_free(&stores);
+    CHECK(stores.nodes.slabs == NULL && stores.holds.slabs == NULL && stores.stretches.slabs == NULL);
     ms_cache_stores_drop(NULL);
 }
 

@@ -45,7 +45,7 @@ static int32_t in_turn(ms_fleet *fleet, const ms_job *job, const int32_t *up, in
 {
     (void)t_s;
     for (int32_t i = 0; i < n; i++) {
-        due.numbers[i] = fleet->pool_of[up[i]] == 0 ? up[i] : up[i] - 1; /* among its model's */
+        due.numbers[i] = fleet->pool_of[up[i]] == 0 ? up[i] : up[i] - BETWEEN; /* among its model's */
         due.loads[i] = (double)seen_unfinished[up[i]];
         due.waiting[i] = (double)seen_waiting[up[i]];
         due.usage[i] = seen_usage[up[i]];
@@ -102,7 +102,7 @@ static void a_rule_sees_what_it_asked_for(void)
         jobs[2].session = 6;
         jobs[2].attempt = 2;
         answer = 1;
-        CHECK(ms_dispatch_place(&fleet, &jobs[2], -1, 0.75) == MS_PLACED && jobs[2].server == 3);
+        CHECK(ms_dispatch_place(&fleet, &jobs[2], -1, 0.75) == MS_PLACED && jobs[2].server == 2 + BETWEEN);
         CHECK(shown.request == 2 && shown.attempt == 2 && shown.session == 6 && shown.prompt_tokens == 30);
         CHECK(shown.replicas == 2 && shown.now_s == 0.75 && shown.numbers[0] == 0.0 && shown.numbers[1] == 2.0);
         CHECK(shown.uniforms[0] == draw_of(&jobs[2], 0) && shown.uniforms[1] == draw_of(&jobs[2], 1));

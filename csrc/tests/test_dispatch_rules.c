@@ -257,6 +257,30 @@ static void who_stands_behind_the_choice_is_not_in_it(void)
     ms_fleet_free(&fleet);
 }
 
+/* Of a list in any order one of the cheapest is drawn as they stand; another model's replicas come before these. */
+static void equals_are_drawn_in_order_whatever_the_order_of_the_list(void)
+{
+    const ms_pool_plan plans[] = {pool_of(1, 2, 4), pool_of(0, 4, 4)};
+    const int32_t lists[][4] = {{4, 2, 5, 3}, {2, 3, 5, 4}, {5, 4, 3, 2}}, sorted[] = {2, 3, 4};
+    ms_fleet fleet;
+    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    int drawn[3] = {0};
+    for (int32_t i = 0; i < 60; i++) {
+        const int32_t *list = lists[i % 3];
+        double costs[4];
+        for (int k = 0; k < 4; k++) {
+            costs[k] = list[k] == 5 ? 2.0 : 1.0;
+        }
+        ms_job job = ms_job_new(i, 0, 4, 3);
+        const ms_choice choice = {.fleet = &fleet, .servers = &fleet.servers[0], .job = &job};
+        const int32_t draw = ms_choice_draw(&choice, 0, 3);
+        CHECK(ms_choice_cheapest(&choice, list, costs, 4) == sorted[draw]);
+        drawn[draw]++;
+    }
+    CHECK(drawn[0] > 0 && drawn[1] > 0 && drawn[2] > 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(round_robin_takes_turns_among_those_that_are_up);
@@ -268,5 +292,6 @@ int main(void)
     RUN(simple_rules_do_what_they_say);
     RUN(an_api_has_no_queue_no_memory_and_no_cache);
     RUN(who_stands_behind_the_choice_is_not_in_it);
+    RUN(equals_are_drawn_in_order_whatever_the_order_of_the_list);
     return report();
 }

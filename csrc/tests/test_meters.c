@@ -115,6 +115,19 @@ static void whoever_works_is_read_anew(void)
     }
 }
 
+/* Requests in progress for each place of the model's replicas, its APIs' places among them. */
+static void the_load_of_a_model_is_that_of_its_pools(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 2, 4), pool_of(1, 3, 2), pool_of(2, 1, 1), api_of(1)};
+    ms_fleet fleet;
+    make(&fleet, 4, plans, MS_ROUND_ROBIN);
+    for (int32_t i = 0; i < 6; i++) {
+        CHECK(place(&fleet, i, i < 4, -1, 0.0) >= 0);
+    }
+    CHECK(ms_meters_load(&fleet, 0) == 2.0 / 8.0 && ms_meters_load(&fleet, 1) == 4.0 / 16.0 && ms_meters_load(&fleet, 2) == 0.0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(time_is_busy_idle_or_down);
@@ -122,5 +135,6 @@ int main(void)
     RUN(meters_are_read_amid_iterations);
     RUN(tokens_of_prompts_add_up_over_replicas);
     RUN(whoever_works_is_read_anew);
+    RUN(the_load_of_a_model_is_that_of_its_pools);
     return report();
 }

@@ -196,6 +196,30 @@ static void the_first_replica_may_decode(void)
     }
 }
 
+/* Pools are not numbered as replicas are: the first that decodes is the fourth of three pools. */
+static void who_has_crossed_counts_in_the_pool_that_decodes(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[] = {pool_of(1, 1), pool_of(0, 2), pool_of(0, 2)};
+    plans[1].limits.role = MS_ROLE_PREFILL;
+    plans[2].limits.role = MS_ROLE_DECODE;
+    plans[1].kv_bytes_per_token = 1e8;
+    config.transfer_latency_s = 0.25;
+    config.transfer_bytes_per_s = 4e8;
+    ask(1, 1.0, 4, 3);
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+    loop.instances.brain[0].policy = lists;
+    begin(&loop);
+    run_until(&loop, 2.0);
+    CHECK(loop.fleet.pool[1].unfinished == 1 && loop.fleet.pool[2].unfinished == 0);
+    run_until(&loop, 3.0);
+    CHECK(loop.fleet.pool[1].unfinished == 0 && loop.fleet.pool[2].unfinished == 1);
+    end(&loop);
+    CHECK(sheets[0].status[0] == MS_COMPLETED && loop.fleet.pool[2].unfinished == 0);
+    ms_run_free(&loop);
+}
+
 /* It fails before the prefill is done: another is chosen. */
 static void a_decoder_that_fails_is_replaced(void)
 {
@@ -397,6 +421,7 @@ int main(void)
     RUN(who_gives_up_amid_a_transfer_leaves_at_its_end);
     RUN(a_decoder_may_be_chosen_first);
     RUN(the_first_replica_may_decode);
+    RUN(who_has_crossed_counts_in_the_pool_that_decodes);
     RUN(a_decoder_that_fails_is_replaced);
     RUN(a_decoders_failure_lets_memory_go);
     RUN(who_crosses_at_once_arrives_in_order);

@@ -58,20 +58,38 @@ static void what_no_decoder_takes_is_not_prefilled(void)
     }
 }
 
-/* Blocks of all replicas of a model, if they are alike: those of an API do not count. */
+/* Blocks of all replicas of a model, if they are alike: those of an API do not count, nor another model's. */
 static void blocks_of_a_model_are_known_if_they_are_alike(void)
 {
     for (int k = 0; k < 3; k++) {
-        ms_pool_plan plans[] = {api_of(0), pool_of(0, 1, 4), pool_of(0, 1, 4)};
-        plans[1].limits.kv_block_tokens = 8;
-        plans[2].limits.kv_block_tokens = k == 0 ? 8 : k == 1 ? 4 : 16;
+        ms_pool_plan plans[] = {pool_of(1, 1, 4), api_of(0), pool_of(0, 1, 4), pool_of(0, 1, 4)};
+        plans[0].limits.kv_block_tokens = 2;
+        plans[2].limits.kv_block_tokens = 8;
+        plans[3].limits.kv_block_tokens = k == 0 ? 8 : k == 1 ? 4 : 16;
         ms_fleet fleet;
-        make(&fleet, 3, plans, MS_KV_ROUTER);
+        make(&fleet, 4, plans, MS_KV_ROUTER);
         CHECK(fleet.servers[0].block_tokens == (k == 0 ? 8 : 0) && fleet.servers[0].texts.unit_tokens == 1);
-        CHECK(fleet.replica[1].sequences.cache.directory == &fleet.servers[0].texts);
-        CHECK(fleet.replica[1].sequences.cache.place == 1 && fleet.replica[2].sequences.cache.place == 2);
+        CHECK(fleet.servers[1].block_tokens == 2);
+        CHECK(fleet.replica[2].sequences.cache.directory == &fleet.servers[0].texts);
+        CHECK(fleet.replica[2].sequences.cache.place == 1 && fleet.replica[3].sequences.cache.place == 2);
         ms_fleet_free(&fleet);
     }
+}
+
+/* Of each model from the start, wherever its pools stand: how crowded they are, and minus the most that one has. */
+static void what_a_rule_compares_is_its_own_models(void)
+{
+    const ms_pool_plan plans[] = {pool_of(1, 3, 4), pool_of(0, 20, 4), pool_of(0, 1, 4)};
+    ms_fleet fleet;
+    make(&fleet, 3, plans, MS_SHARED_QUEUE);
+    CHECK(fleet.servers[0].crowds[0] == 0.0 && fleet.servers[0].crowds[1] == 0.0 && fleet.servers[1].crowds[0] == 0.0);
+    ms_fleet_free(&fleet);
+    make(&fleet, 3, plans, MS_PREFIX_AFFINITY);
+    for (int32_t i = 0; i < 3; i++) {
+        CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED && jobs[i].server == 3 + i);
+        CHECK(value_of(&fleet.servers[0].heights, i) == -1.0 && value_of(&fleet.servers[0].heights, i + 1) == 0.0);
+    }
+    ms_fleet_free(&fleet);
 }
 
 /* The list of blocks that a scoring router keeps is in units of its own, or the first pool's if these are larger. */
@@ -179,14 +197,42 @@ static void a_look_into_engines_is_for_its_time(void)
     }
 }
 
+/* Prices are those of what has begun by a look: the engine is looked at anew, for memory that its batch then shares. */
+static void what_is_settled_for_prices_is_looked_at(void)
+{
+    for (int prices = 0; prices < 2; prices++) {
+        ms_pool_plan plan = pool_of(0, 2, 1);
+        ms_fleet fleet;
+        ms_queue done = {0};
+        plan.limits.prefix_cache = 1;
+        plan.limits.kv_block_tokens = 1;
+        const ms_dispatch_plan rule = {.rule = MS_SCORED, .state_delay_s = 2.0};
+        CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+        CHECK(ms_view_poll_caches(&fleet, prices) == 0);
+        jobs[0] = ms_job_new(0, 0, 4, 50);
+        ms_queue_push_tail(&fleet.replica[0].own_queue, &jobs[0]);
+        ms_fleet_act(&fleet, 0, ms_replica_notify(&fleet.replica[0], 0.0), 0.0);
+        for (int i = 0; i < 3; i++) {
+            step(&fleet, &done);
+        }
+        fleet.looks.until_s[0] = 100.0; /* it told what it has until then */
+        fleet.looks.usage[0] = -1.0;
+        CHECK(ms_view_look(&fleet, 5.5) == 1);
+        CHECK(fleet.looks.usage[0] == (prices ? 7.0 / 1000.0 : -1.0));
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(what_every_pool_takes_is_known);
     RUN(what_no_decoder_takes_is_not_prefilled);
     RUN(blocks_of_a_model_are_known_if_they_are_alike);
+    RUN(what_a_rule_compares_is_its_own_models);
     RUN(a_router_counts_in_units);
     RUN(the_index_follows_looks);
     RUN(the_index_of_packed_has_room_first);
     RUN(a_look_into_engines_is_for_its_time);
+    RUN(what_is_settled_for_prices_is_looked_at);
     return report();
 }

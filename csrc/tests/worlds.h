@@ -8,7 +8,7 @@
 #include "outlook.h"
 #include "prompt.h"
 
-enum { REPLICAS_MOST = 64, NODES = 12, BLOCK = 4, WORLD_JOBS = 1500 };
+enum { REPLICAS_MOST = 64, NODES = 12, BLOCK = 4, WORLD_JOBS = 1500, BETWEEN = 3 };
 
 /* What is seen of each replica: as it is, or as it was at the last look. */
 static int64_t seen_unfinished[REPLICAS_MOST], seen_waiting[REPLICAS_MOST];
@@ -135,11 +135,11 @@ static inline void note_sent(const ms_job *job, double t_s)
     }
 }
 
-/* Two pools of one model whose replicas have prefix caches: with `replicas` of them 2/3 and 1/3. A replica of another model,
- * whom nobody asks, stands between them, so that replicas of the second are not numbered as their model's are. */
+/* Two pools of one model whose replicas have prefix caches: with `replicas` of them 2/3 and 1/3. Three replicas of another
+ * model, whom nobody asks, stand between them, so that replicas of the second are not numbered as their model's are. */
 static inline void make_world(ms_fleet *fleet, int32_t replicas, const ms_dispatch_plan *rule)
 {
-    ms_pool_plan plans[] = {pool_of(0, replicas - replicas / 3, 3), pool_of(1, 1, 1), pool_of(0, replicas / 3, 2)};
+    ms_pool_plan plans[] = {pool_of(0, replicas - replicas / 3, 3), pool_of(1, BETWEEN, 1), pool_of(0, replicas / 3, 2)};
     for (int k = 0; k < 3; k++) {
         plans[k].limits.kv_capacity_tokens = 120;
         plans[k].limits.kv_block_tokens = BLOCK;
