@@ -13,10 +13,11 @@ from typing import Annotated
 import pytest
 import typer
 from builders import scenario
+from typer.testing import CliRunner
 
 from messsim import cli
 from messsim.amounts import names_in
-from messsim.cli import base, outputs, signals, streams
+from messsim.cli import app, base, outputs, signals, streams
 from messsim.cli.amounts import fraction, rate_of, whole_number
 from messsim.cli.base import _check_surroundings, _in_short, print_json
 from messsim.cli.help import meant
@@ -26,7 +27,7 @@ from messsim.cli.rows import time_form
 from messsim.cli.run import _one_alpha
 from messsim.errors import DataError, OutputError, ScenarioError, SimulationError
 from messsim.scenario import parse
-from messsim.study.runs import ray_cluster
+from messsim.study.runs import places, ray_cluster
 from messsim.study.runs.processes import _check_main
 
 # ---- errors ---------------------------------------------------------------------------------------------
@@ -482,3 +483,28 @@ def test_the_package_of_commands_has_nothing_but_the_application():
     assert isinstance(cli.app, typer.Typer)
     with pytest.raises(AttributeError, match=r"module 'messsim.cli' has no attribute 'ap'"):
         _ = cli.ap
+
+
+class Ended:
+    """Workers that nothing uses, and whether they were told to end."""
+
+    def __init__(self):
+        self.by = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, at):
+        self.by.append(kind)
+
+
+@pytest.mark.parametrize(
+    "given", [["sweep", "--grid", "nonsense"], ["sweep", "--grid", "seed=1", "--points", "none.csv"], ["replicate"]]
+)
+def test_workers_end_where_a_command_fails_before_it_uses_them(monkeypatch, given):
+    workers = Ended()
+    monkeypatch.setattr(places, "workers_on", lambda *_: workers)
+    command, *options = given
+    assert CliRunner().invoke(app, [command, "no-such.toml", *options]).exit_code == 2
+    assert len(workers.by) == 1
+    assert workers.by[0] is not None  # by the error, so that they are killed

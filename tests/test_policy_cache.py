@@ -111,6 +111,8 @@ import math
 import numpy as np
 from messsim.routing.plugin import compile_policy
 
+{before}
+
 def decide(request, models, costs, params):
     sums = {sums}
     for k in range(models):
@@ -134,8 +136,8 @@ print("numba" in sys.modules)
 def plain(tmp_path):
     """Runs a policy that imports nothing of Numba's; what it prints, and whether Numba was imported."""
 
-    def run(sums="0.0", index="0", **environment):
-        (tmp_path / "plain.py").write_text(PLAIN.format(sums=sums, index=index))
+    def run(sums="0.0", index="0", before="", **environment):
+        (tmp_path / "plain.py").write_text(PLAIN.format(sums=sums, index=index, before=before))
         file = tmp_path / "plain.toml"
         file.write_text(tomli_w.dumps(scenario(requests=20, router={"policy": str(tmp_path / "plain.py")})))
         given = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment
@@ -164,10 +166,18 @@ def test_a_policy_that_allocates_is_left_to_numba(plain):
     assert second[1]
 
 
+@pytest.mark.parametrize("table", ["np.arange(200_000.0)", "np.arange(40.0).reshape(20, 2)[:, 0]"])
+def test_a_policy_with_a_table_that_is_no_constant_is_left_to_numba(plain, tmp_path, table):
+    """Its code has the address of the table, in this process."""
+    first = plain(sums="TABLE[request % 20]", before=f"TABLE = {table}")
+    assert first[1]
+    assert plain(sums="TABLE[request % 20]", before=f"TABLE = {table}") == first
+
+
 def test_a_failure_is_explained_without_numba_at_first(plain):
     first, second = plain(index="request"), plain(index="request")
     assert first == second
-    assert "IndexError: index is out of bounds (plain.py, line 10), at request 1" in first[0]
+    assert "IndexError: index is out of bounds (plain.py, line 12), at request 1" in first[0]
 
 
 LIMIT, TABLE, ANYTHING = 3, np.array([1.0, 2.0]), object()

@@ -136,6 +136,28 @@ def test_processes_are_copies_where_that_is_safe(tmp_path, before):
     assert (done.stderr, done.stdout) == ("", f"{[(known, True, [int(signal.SIGINT)])]}\n")
 
 
+FEW_FILES = """
+import resource, sys
+from messsim.study.runs.processes import Processes
+def answer(item):
+    return item
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    with Processes(30, may_fork=True) as processes:
+        print([value for _, value in processes.each(answer, [1])])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all are spawned")
+def test_where_there_is_no_room_for_so_many_copies_processes_are_spawned(tmp_path):
+    """Those that had been made by then do not wait for ever, nor this process for them."""
+    (tmp_path / "few.py").write_text(FEW_FILES)
+    done = subprocess.run(
+        [sys.executable, "few.py"], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "[1]\n")
+
+
 FORKING = ["-W", "ignore::DeprecationWarning"]  # from Python 3.12 on a fork is warned of
 READS = """
 import os, signal, sys, messsim

@@ -23,6 +23,7 @@ from .signals import exit_code
 
 if TYPE_CHECKING:
     from messsim.scenario import Scenario
+    from messsim.study.runs import Workers as StudyWorkers
 
 __all__ = [
     "AsJson",
@@ -42,8 +43,10 @@ __all__ = [
     "print_json",
     "print_written",
     "stderr",
+    "workers_on",
 ]
 
+_ending = contextlib.ExitStack()  # what a command leaves when it ends, by an error too
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer exports no name for it
 
 
@@ -156,7 +159,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             _check_surroundings()
-            function(*args, **kwargs)
+            with _ending:
+                function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
             stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
             raise typer.Exit(exit_code(interrupt)) from None
@@ -230,6 +234,18 @@ def _check_surroundings() -> None:
             f"a process may have {memory >> 20} MiB of addresses (ulimit -v); expected at least "
             f"{LEAST_MEMORY >> 20} MiB"
         )
+
+
+def workers_on(
+    place: str, count: int | None, ray_address: str | None
+) -> "contextlib.AbstractContextManager[StudyWorkers]":
+    """See `messsim.study.runs.places.workers_on`; those of this machine end with the command, whether used or not."""
+    from messsim.study.runs import places
+
+    many = places.workers_on(place, count, ray_address)
+    if place == "local":
+        _ending.push(many)
+    return many
 
 
 def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":

@@ -8,7 +8,7 @@ import typer
 
 from messsim.amounts import names_in
 
-from .base import AsJson, On, RayAddress, Requests, Seed, Workers, command, stderr
+from .base import AsJson, On, RayAddress, Requests, Seed, Workers, command, stderr, workers_on
 from .outputs import hand_over, tell_leftovers
 
 __all__ = ["challenge"]
@@ -52,7 +52,6 @@ def challenge(
     from messsim.study.challenge.files import write_challenge
     from messsim.study.challenge.routers import POLICIES
     from messsim.study.challenge.routers import challenge as run_all
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     many = workers_on(on, workers, ray_address)

@@ -10,7 +10,21 @@ from messsim.amounts import names_in
 from messsim.api import EVERY
 from messsim.errors import OutputError
 
-from .base import AsJson, On, RayAddress, Requests, Requires, ScenarioFile, Seed, Sets, Workers, command, load, stderr
+from .base import (
+    AsJson,
+    On,
+    RayAddress,
+    Requests,
+    Requires,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    load,
+    stderr,
+    workers_on,
+)
 from .outputs import hand_over, tell_leftovers
 from .plan import plan_fleets
 
@@ -59,7 +73,6 @@ def compare(
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.goal import Goal
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     started = None if fleets else workers_on(on, workers, ray_address)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, On, RayAddress, Requests, ScenarioFile, Seed, Sets, Workers, command, load, stderr
+from .base import AsJson, On, RayAddress, Requests, ScenarioFile, Seed, Sets, Workers, command, load, stderr, workers_on
 from .outputs import hand_over, tell_leftovers
 
 __all__ = ["converge"]
@@ -32,7 +32,6 @@ def converge(
     from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     many = workers_on(on, workers, ray_address)

@@ -24,6 +24,7 @@ from .base import (
     print_json,
     print_written,
     stderr,
+    workers_on,
 )
 from .outputs import hand_over, tell_leftovers
 from .sweep import as_given
@@ -114,7 +115,6 @@ def plan(
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
     from messsim.study.plan.goal import Goal
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     many = workers_on(on, workers, ray_address) if policies is None else None  # each policy's plan has its own

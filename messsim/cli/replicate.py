@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, On, RayAddress, Requests, ScenarioFile, Seed, Sets, Workers, command, load, stderr
+from .base import AsJson, On, RayAddress, Requests, ScenarioFile, Seed, Sets, Workers, command, load, stderr, workers_on
 from .outputs import hand_over, tell_leftovers
 
 __all__ = ["replicate"]
@@ -45,7 +45,6 @@ def replicate(
     from messsim.report.study.replications import replication_table
     from messsim.study.replicate import replicate as run_all
     from messsim.study.replicate import stopping_rule
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     rule = stopping_rule(seeds, precision, of, most)

@@ -10,7 +10,7 @@ import typer
 from messsim.errors import ScenarioError
 from messsim.files import json_text
 
-from .base import AsJson, On, RayAddress, Seed, Sets, Workers, command, stderr
+from .base import AsJson, On, RayAddress, Seed, Sets, Workers, command, stderr, workers_on
 from .outputs import hand_over, tell_leftovers
 
 __all__ = ["reproduce"]
@@ -48,7 +48,6 @@ def reproduce(
     from messsim.report.base.progress import runs_bar
     from messsim.results.directory import write_file
     from messsim.study.runs.pictures import add_pictures
-    from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
     only = {"--data": data, "--c": c} if what is What.theory else {"--requests": requests}

@@ -20,6 +20,7 @@ from .base import (
     print_json,
     print_written,
     stderr,
+    workers_on,
 )
 from .outputs import tell_leftovers
 
@@ -66,7 +67,6 @@ def sweep(
     """Simulate a scenario at many points and print mean and interval of each."""
     from messsim.report.compare.comparison import so_far_bar
     from messsim.report.study.points import sweep_table
-    from messsim.study.runs.places import workers_on
     from messsim.study.runs.points import points_of
     from messsim.study.sweep import sweep as run_all
 

@@ -74,9 +74,12 @@ def keep(folder: Path | None, callback: Any) -> None:
 
     with contextlib.suppress(OSError, AttributeError, RuntimeError):
         library = callback._library
-        calls = list(_calls(library._final_module))
+        module = library._final_module
+        calls = list(_calls(module))
         code = library._get_compiled_object()  # a RuntimeError where it came from Numba's cache
-        if None in calls:
+        # large arrays outside the function are addresses of this process (Numba keeps no such function, either)
+        is_alone = not library.has_dynamic_globals and not any(g.is_declaration for g in module.global_variables)
+        if None in calls or not is_alone:
             return
         about = {"name": callback.native_name, "calls": calls, "sha256": hashlib.sha256(code).hexdigest()}
         target = _file(folder, llvm)

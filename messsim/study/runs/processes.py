@@ -52,18 +52,17 @@ class Processes:
 
     def __init__(self, count: int, *, may_fork: bool = False) -> None:
         end_if_started_again()
-        is_forked = may_fork and can_fork()
-        if not is_forked:
-            _check_main()
-        context = multiprocessing.get_context("fork" if is_forked else "spawn")
-        handled = _handled_signals() if is_forked else set()
         self._count = count
         self._started: dict[int, BaseProcess] = {}
-        with _deaf_to_sigint(handled):  # its queues start what keeps the resources of processes in order
-            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(handled,))
-            if is_forked:
-                self._pool.submit(int)  # makes all of them
-                self._started |= self._pool._processes
+        copies = _copies(count) if may_fork and can_fork() else None
+        if copies is not None:
+            self._pool = copies
+            self._started |= copies._processes
+            return
+        _check_main()
+        with _deaf_to_sigint():  # its queues start what keeps the resources of processes in order
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(set(),))
 
     def __enter__(self) -> "Processes":
         return self
@@ -125,6 +124,21 @@ class Processes:
             )
         killed = "" if -signal.SIGKILL not in codes else " (killed)"
         return f"a process of the study died{killed}; was the machine out of memory?"
+
+
+def _copies(count: int) -> ProcessPoolExecutor | None:
+    """A pool of copies of this process, all of them made; None where the system has no room for so many."""
+    handled = _handled_signals()
+    with _deaf_to_sigint(handled):
+        context = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(handled,))
+        try:
+            pool.submit(int)
+        except OSError:  # nobody would tell those that were made to end
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            return None
+    return pool
 
 
 def _check_main() -> None:
