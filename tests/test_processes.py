@@ -16,6 +16,7 @@ from commands import commands
 from messsim.errors import DataError, MissingColumns, ScenarioError, SimulationError
 from messsim.scenario import parse
 from messsim.study import run
+from messsim.study.runs import local_workers, processes
 from messsim.study.runs.processes import Processes
 from messsim.study.runs.summaries import in_processes, summaries, summary_of
 from messsim.zoo import UnknownProfile
@@ -152,10 +153,17 @@ if __name__ == "__main__":
 def test_where_there_is_no_room_for_so_many_copies_processes_are_spawned(tmp_path):
     """Those that had been made by then do not wait for ever, nor this process for them."""
     (tmp_path / "few.py").write_text(FEW_FILES)
-    done = subprocess.run(
-        [sys.executable, "few.py"], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
-    )
+    script, given = [sys.executable, "few.py"], os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, env=given, timeout=60, check=False)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "[1]\n")
+
+
+def test_without_room_for_copies_no_process_counts_as_one(monkeypatch):
+    monkeypatch.setattr(processes, "can_fork", lambda: True)
+    monkeypatch.setattr(processes, "_copies", lambda _: None)
+    with local_workers(may_fork=True) as workers:
+        assert getattr(workers, "_copies", None) is None
+        assert [value for _, value in workers.each(squared, [2])] == [4]
 
 
 FORKING = ["-W", "ignore::DeprecationWarning"]  # from Python 3.12 on a fork is warned of

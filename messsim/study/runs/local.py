@@ -119,7 +119,9 @@ class _Automatic:
         self._stack = contextlib.ExitStack()
         self._copies: Processes | None = None  # made now, while this process has one thread
         if may_fork and count <= MOST_COPIES and can_fork():
-            self._copies = self._stack.enter_context(Processes(count, may_fork=True))
+            with contextlib.suppress(SimulationError):  # no room for copies, nor anything that others could import
+                made = self._stack.enter_context(Processes(count, may_fork=True))
+                self._copies = made if made.are_copies else None
         self._processes: Processes | None = None
         self._alone = False  # processes cannot be started from here
         self._spent_s = 0.0  # CPU time of finished runs

@@ -55,6 +55,7 @@ class Processes:
         self._count = count
         self._started: dict[int, BaseProcess] = {}
         copies = _copies(count) if may_fork and can_fork() else None
+        self.are_copies = copies is not None
         if copies is not None:
             self._pool = copies
             self._started |= copies._processes
@@ -134,9 +135,13 @@ def _copies(count: int) -> ProcessPoolExecutor | None:
         pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(handled,))
         try:
             pool.submit(int)
-        except OSError:  # nobody would tell those that were made to end
+        except BaseException as error:  # nobody would tell those that were made to end
             for process in list((pool._processes or {}).values()):
                 process.kill()
+                process.join()
+                process.close()
+            if not isinstance(error, (OSError, RuntimeError)):  # a process or a thread more than the system allows
+                raise
             return None
     return pool
 
