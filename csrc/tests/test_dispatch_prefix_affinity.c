@@ -69,20 +69,21 @@ static void a_copy_goes_where_its_start_went_while_loads_are_alike(void)
     }
 }
 
+static const ms_dispatch_plan forgetful = {.rule = MS_PREFIX_AFFINITY,
+                                           .cache_threshold = 0.1,
+                                           .balance_abs = 100,
+                                           .balance_rel = 1.0,
+                                           .tree_tokens = 12,
+                                           .eviction_s = 10.0};
+
 /* Every 10 s no more than 12 tokens are remembered of each replica. Of one prompt of 4 + 12 and another of 8 after
  * it, 4 and 8 are left; of the other and the first after it, 12 of the first, so that the other goes elsewhere. */
 static void what_is_beyond_is_forgotten_from_time_to_time(void)
 {
     static const ms_node_of_path one[] = {{1, 4}, {2, 16}}, other[] = {{3, 8}};
     const ms_pool_plan plan = pool_of(0, 2, 4);
-    const ms_dispatch_plan rule = {.rule = MS_PREFIX_AFFINITY,
-                                   .cache_threshold = 0.1,
-                                   .balance_abs = 100,
-                                   .balance_rel = 1.0,
-                                   .tree_tokens = 12,
-                                   .eviction_s = 10.0};
     ms_fleet fleet;
-    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &forgetful, streams) == 0);
     ms_texts *texts = &fleet.servers[0].texts;
     const double times_s[] = {0.0, 9.5, 10.0, 19.5, 19.75, 20.0};
     const int64_t units[] = {16, 24, 12, 12, 24, 12}, evictions[] = {0, 0, 1, 1, 1, 2};
@@ -110,15 +111,9 @@ static void all_forget_though_some_are_down(void)
 {
     static const ms_node_of_path path[] = {{1, 16}};
     const ms_pool_plan plan = pool_of(0, 3, 4);
-    const ms_dispatch_plan rule = {.rule = MS_PREFIX_AFFINITY,
-                                   .cache_threshold = 0.1,
-                                   .balance_abs = 100,
-                                   .balance_rel = 1.0,
-                                   .tree_tokens = 12,
-                                   .eviction_s = 10.0};
     ms_fleet fleet;
     ms_queue evicted = {0};
-    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &forgetful, streams) == 0);
     ms_fleet_fail(&fleet, 0, 0.0, &evicted);
     jobs[0] = ms_job_new(0, 0, 16, 2);
     jobs[0].path = path;

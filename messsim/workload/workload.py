@@ -240,6 +240,7 @@ class Workload:
             return drawn
         return Rates(drawn.requests, mean_rps, max(mean_rps, drawn.peak_rps))
 
+    @cached_property
     def rushes(self) -> list[tuple[float, Span]]:
         """Of a trace with lengths of its own, the minutes in which most requests and most tokens come.
 

@@ -48,6 +48,11 @@ class Processes:
     may_fork
         Whether they may be copies of this process as it is now, which spares each all imports. They are where that is
         safe: with threads, Polars' among them, which do not survive a fork, they are spawned.
+
+    Attributes
+    ----------
+    are_copies : bool
+        Whether they are.
     """
 
     def __init__(self, count: int, *, may_fork: bool = False) -> None:

@@ -180,14 +180,14 @@ def _models(setup: Setup) -> list[CheckedModel]:
 def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
     spans = [w.spans_of_tenant(k) for k in range(len(s.promises))]
-    means, best, most = zip(*_bounds(setup, spans), strict=True)
+    means, any_model, most = zip(*_bounds(setup, spans), strict=True)
     single = [best_single(m, setup.costs.means, alpha) for m, alpha in zip(means, s.alphas, strict=True)]
     return [
         {
             "tenant": tenant.name,
             "alpha": tenant.alpha,
             "best_model": max(means[k]),
-            "any_model": best[k],
+            "any_model": any_model[k],
             "most": most[k],
             "single_model": None if (m := single[k]) is None else s.model_names[m],
             "reachable": not spans[k] or not falls_short(most[k], s.alphas[k]),
@@ -201,8 +201,8 @@ def _bounds(setup: Setup, spans: list[list[Span]]) -> Iterator[tuple[list[float]
     w, known = setup.workload, "outcomes" in setup.policy.needs
     for k, asked in enumerate(spans):
         if k == 0 or asked is not spans[k - 1]:  # those who ask everywhere alike have the same
-            best = w.any_satisfied(asked)
-            bounds = w.mean_satisfaction(asked), best, best if known else w.most_satisfied(asked)
+            any_model = w.any_satisfied(asked)
+            bounds = w.mean_satisfaction(asked), any_model, any_model if known else w.most_satisfied(asked)
         yield bounds
 
 
@@ -253,7 +253,7 @@ def _peak_load(
         return None
     loads = [
         rps * share / (pool.replicas * _sustained(setup, pool, *setup.workload.mean_tokens(span, pool.model)))
-        for rps, span in setup.workload.rushes()
+        for rps, span in setup.workload.rushes
     ]
     return max(load, *(loads or [peak_rps / capacity_rps]))
 
