@@ -123,12 +123,15 @@ double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, cons
            series_joules(c, batch, context, rest, gpu, n - d->floored);
 }
 
-static ms_batch decode_part(const ms_batch *batch)
+/* Of the decoders of a batch alone. */
+static void put_decode(const ms_coefficients *c, const ms_batch *batch, ms_batch *decode, ms_durations *durations)
 {
-    return (ms_batch){.decoders = batch->decoders,
-                      .context = batch->context,
-                      .ahead = batch->ahead,
-                      .products_s = batch->decoders_s};
+    decode->decoders = batch->decoders;
+    decode->context = batch->context;
+    decode->prompt_tokens = decode->prompt_work = decode->prompt_prior = decode->prompts = 0.0;
+    decode->ahead = batch->ahead;
+    decode->products_s = decode->decoders_s = batch->decoders_s;
+    ms_iteration_put_durations(c, decode, durations);
 }
 
 /* Where more tokens are quicker than fewer, as tiled kernels can be, prompts add nothing. */
@@ -144,8 +147,9 @@ ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *ba
     if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
         return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
-    const ms_batch decode = decode_part(batch);
-    const ms_durations alone = ms_iteration_durations(c, &decode);
+    ms_batch decode;
+    ms_durations alone;
+    put_decode(c, batch, &decode, &alone);
     return split(ms_iteration_joules(c, &decode, &alone, n), all);
 }
 
@@ -155,7 +159,8 @@ ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *b
     if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
         return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
-    const ms_batch decode = decode_part(batch);
-    const ms_durations alone = ms_iteration_durations(c, &decode);
+    ms_batch decode;
+    ms_durations alone;
+    put_decode(c, batch, &decode, &alone);
     return split(ms_durations_sum(&alone, n), all);
 }
