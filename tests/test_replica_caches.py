@@ -393,8 +393,8 @@ def polled(interval, *arrivals):
 def test_sglang_looks_for_who_comes_every_so_many_decode_iterations(interval, comes, start):
     """Request 0 has its prompt from 0 to 1, and decodes from 1 to 10.
 
-    Who comes is looked for when the iteration from 1 is planned, after a prompt, and with an interval of 3 when those from
-    4, 7 and 10 are, at the starts of the ones before. At 10 there is nothing else to do.
+    Who comes is looked for when the iteration from 1 is planned, after a prompt, and with an interval of 3 when those
+    from 4, 7 and 10 are, at the starts of the ones before. At 10 there is nothing else to do.
     """
     assert polled(interval, Arrival(0, 4, 10), Arrival(comes, 4, 1))[1] == (start, start + 1, start + 1)
 
@@ -402,8 +402,8 @@ def test_sglang_looks_for_who_comes_every_so_many_decode_iterations(interval, co
 def test_prompts_count_as_many_decode_iterations():
     """An interval of 4: request 1, of 2, is looked for with the iteration from 5, its prompt runs from 5 to 6.
 
-    So the next look is with the iteration from 6, at 5, which finds request 2, and the ones after that with those from 7
-    and 11, at 10. Request 3, of 7, is in the latter.
+    So the next look is with the iteration from 6, at 5, which finds request 2, and the ones after that with those from
+    7 and 11, at 10. Request 3, of 7, is in the latter.
     """
     arrivals = Arrival(0, 4, 20), Arrival(2, 4, 20), Arrival(5, 4, 20), Arrival(7, 4, 20)
     assert [start for start, _, _ in polled(4, *arrivals)] == [0, 5, 6, 11]

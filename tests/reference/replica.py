@@ -412,7 +412,6 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
 
         steps.append(_planned_step(server, c, now))
         now += steps[-1].tau_s
-        server.since = limits.recv_interval if steps[-1].prompt_tokens else server.since + 1
         for r in _emit(server, now):
             outcomes[r.number] = _outcome(r, now)
         if len(steps) > bound:
@@ -433,6 +432,7 @@ def _planned_step(server: Server, c: Coefficients, now: Number) -> Step:
     assert any(r.takes for r in server.running), "an iteration has work"
     server.memory.check()
     step = _step(server.running, c, now, server.limits.draft_tokens)
+    server.since = server.limits.recv_interval if step.prompt_tokens else server.since + 1
     return step._replace(preempted=tuple(preempted), admitted=tuple(admitted))
 
 
