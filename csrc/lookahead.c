@@ -27,7 +27,7 @@ void ms_lookahead_see_all(ms_replica *self)
 static int64_t since_poll(const ms_replica *self, int64_t n)
 {
     const int64_t interval = self->sequences.limits.recv_interval;
-    return interval <= 1 || self->sequences.paused ? 0 : (self->sequences.clock + n - self->poll_clock) % interval;
+    return interval <= 1 ? 0 : (self->sequences.clock + n - self->poll_clock) % interval;
 }
 
 void ms_lookahead_see(ms_replica *self)
