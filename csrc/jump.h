@@ -35,6 +35,7 @@ typedef struct ms_replica {
     int64_t preemptions;
     double ratio;            /* sglang: part of the answers under way for which memory is kept free, as set last */
     int64_t ratio_clock;     /* and from when on it falls */
+    int64_t poll_clock;      /* the clock as the last iteration of prompts ended (lookahead.h) */
     ms_sequences sequences;  /* in the batch */
     ms_queue incoming;  /* jobs on their way to here */
 } ms_replica;

@@ -23,13 +23,25 @@ void ms_lookahead_see_all(ms_replica *self)
     see_until(self, INFINITY);
 }
 
+/* Iterations since who comes was looked for last, `n` more than the clock says being over. */
+static int64_t since_poll(const ms_replica *self, int64_t n)
+{
+    const int64_t interval = self->sequences.limits.recv_interval;
+    return interval <= 1 ? 0 : (self->sequences.clock + n - self->poll_clock) % interval;
+}
+
 void ms_lookahead_see(ms_replica *self)
 {
+    if (self->sequences.paused) { /* prompts have ended */
+        self->poll_clock = self->sequences.clock;
+    }
     if (self->coming.head == NULL) {
         return;
     }
-    if (self->target_iterations > 0) {
-        see_until(self, ms_jump_end_s(self, self->target_iterations - 1));
+    const int64_t in_jump = self->target_iterations < self->limit_iterations ? self->target_iterations : 0;
+    const int64_t polled = self->target_iterations - since_poll(self, in_jump);
+    if (polled > 0) {
+        see_until(self, ms_jump_end_s(self, polled - 1));
     }
     if (self->sequences.running == 0 && self->own_queue.head == NULL) {
         see_until(self, INFINITY);
@@ -44,7 +56,9 @@ int ms_lookahead_matters(const ms_replica *self)
 int64_t ms_lookahead_until(const ms_replica *self)
 {
     const double came_s = self->coming.head->queued_s;
-    const int64_t n = came_s <= self->base_s ? 1 : ms_jump_until(self, came_s) + 1;
+    const int64_t seen = came_s <= self->base_s ? 1 : ms_jump_until(self, came_s) + 1;
+    const int64_t since = since_poll(self, seen);
+    const int64_t n = since > 0 ? seen + self->sequences.limits.recv_interval - since : seen;
     return n < self->limit_iterations ? n : self->limit_iterations;
 }
 

@@ -41,6 +41,7 @@ typedef struct ms_limits {
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t lookahead;           /* 1: an iteration is planned while the one before it runs; not with a shared queue */
+    int32_t recv_interval;       /* sglang, with lookahead: it looks for who comes after so many decode iterations; 0 is 1 */
     int32_t role;                /* enum ms_role; MS_ROLE_DECODE with prefix_cache under vllm alone */
     int32_t first_token_later;   /* MS_ROLE_PREFILL: the first token is the other replica's */
     int32_t track_usage;         /* whether jobs collect usage_s */

@@ -974,7 +974,7 @@ cdef class Drafts(_ms_drafts):
 
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
                     "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0, "drafts": None,
-                    "role": "both", "first_token_later": False, "track_usage": False}  # others have no default
+                    "role": "both", "first_token_later": False, "track_usage": False, "recv_interval": 1}  # others have none
 ROLES = {"both": MS_ROLE_BOTH, "prefill": MS_ROLE_PREFILL, "decode": MS_ROLE_DECODE}
 cdef dict LIMIT_NAMES = {"kv_policy": KV_POLICIES, "schedule": SCHEDULES, "order": ORDERS, "role": ROLES}
 

@@ -83,6 +83,8 @@ def servings(draw, usd: bool) -> dict[str, Any]:
         return draw(apis())
     seqs = draw(st.sampled_from([8, 8, 2, 1]))
     budget = seqs + draw(st.sampled_from([0, 8, 500]))
+    engine = draw(engines(budget))
+    polls = [1, 9] if engine.get("schedule") == "sglang" else [1]
     return {
         "coefficients": draw(coefficients()),
         "replicas": draw(st.integers(1, 3)),
@@ -94,8 +96,8 @@ def servings(draw, usd: bool) -> dict[str, Any]:
         **draw(st.sampled_from([{}, {}, {"max_model_len": 60}])),
         **draw(st.sampled_from([{}, {"front_end_s": 0.25}, {"front_end_s": {"kind": "exponential", "mean_s": 0.3}}])),
         **draw(st.sampled_from([{}, {"front_end_workers": 1}, {"detokenize_s": 0.25}])),
-        **draw(engines(budget)),
-        **draw(st.sampled_from([{}, {"lookahead": 1}])),
+        **engine,
+        **draw(st.sampled_from([{}, *({"lookahead": 1, "scheduler_recv_interval": n} for n in polls)])),
     }
 
 
@@ -282,6 +284,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
     for pool in pools if data["cluster"].get("dispatch") == "shared_queue" else []:
         pool.pop("front_end_workers", None)
         pool.pop("lookahead", None)
+        pool.pop("scheduler_recv_interval", None)
     if draw(st.booleans()):
         objectives = {"ttft_s": 2.0, "tpot_s": 0.5, "e2e_s": 9.0}
         hurried = {

@@ -83,6 +83,8 @@ def instances(draw, schedule, block_tokens, with_paths=True):
     max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
     longest = max(a.prompt_tokens + max(a.allowed, max_new) - 1 + drafts for a in arrivals)
     blocks = -(-longest // block_tokens) + draw(st.sampled_from([0, 1, 2, 5, 20, 400]))
+    lookahead = draw(st.integers(0, 1))
+    interval = draw(st.sampled_from([1, 2, 3, 7])) if lookahead and chosen["schedule"] == "sglang" else 1
     limits = Limits(
         max_num_seqs=seqs,
         max_batched_tokens=budget,
@@ -95,7 +97,8 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         whole_prompts=chosen.get("whole_prompts", False),
         order=chosen.get("order", "fcfs"),
         draft_tokens=drafts,
-        lookahead=draw(st.integers(0, 1)),
+        lookahead=lookahead,
+        recv_interval=interval,
     )
     return draw(INTEGERS), limits, arrivals
 
@@ -374,6 +377,36 @@ def test_who_has_seen_the_queue_goes_before_who_came_too_late():
     assert [o.start_s for o in served(limits, *arrivals)] == [0, 3, 5]
     at_once = served(replace(limits, lookahead=0), *arrivals)
     assert [o.start_s for o in at_once] == [0, 4, 3]
+
+
+def polled(interval, *arrivals):
+    return times(served(replace(AHEAD, schedule="sglang", recv_interval=interval), *arrivals))
+
+
+@pytest.mark.parametrize(
+    ("interval", "comes", "start"),
+    [
+        *[(1, Fraction(5, 2), 4), (2, Fraction(5, 2), 5), (3, Fraction(5, 2), 4), (4, Fraction(5, 2), 5)],
+        *[(3, 3, 4), (3, Fraction(7, 2), 7), (3, 6, 7), (3, Fraction(13, 2), 10), (20, Fraction(5, 2), 10)],
+    ],
+)
+def test_sglang_looks_for_who_comes_every_so_many_decode_iterations(interval, comes, start):
+    """Request 0 has its prompt from 0 to 1, and decodes from 1 to 10.
+
+    Who comes is looked for when the iteration from 1 is planned, after a prompt, and with an interval of 3 when those
+    from 4, 7 and 10 are, at the starts of the ones before. At 10 there is nothing else to do.
+    """
+    assert polled(interval, Arrival(0, 4, 10), Arrival(comes, 4, 1))[1] == (start, start + 1, start + 1)
+
+
+def test_prompts_count_as_many_decode_iterations():
+    """An interval of 4: request 1, of 2, is looked for with the iteration from 5, its prompt runs from 5 to 6.
+
+    So the next look is with the iteration from 6, at 5, which finds request 2, and the ones after that with those from
+    7 and 11, at 10. Request 3, of 7, is in the latter.
+    """
+    arrivals = Arrival(0, 4, 20), Arrival(2, 4, 20), Arrival(5, 4, 20), Arrival(7, 4, 20)
+    assert [start for start, _, _ in polled(4, *arrivals)] == [0, 5, 6, 11]
 
 
 def test_who_gives_up_before_it_is_seen_was_never_there():

@@ -106,6 +106,7 @@ BOUNDS = {
         "replicas": "[1, 100_000]",
         "max_num_seqs": "[1, 2**31 - 1]",
         "max_batched_tokens": "[1, 2**31 - 1]",
+        "scheduler_recv_interval": "[1, 1000]",
         "gpu_memory_share": "[, 1]",
         "kv_block_tokens": "[1, 2**31 - 1]",
         "front_end_workers": "[0, 100_000]",

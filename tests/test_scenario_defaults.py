@@ -104,6 +104,7 @@ DEFAULTS = {
         "max_num_seqs": 256,
         "max_batched_tokens": 2048,
         "lookahead": 0,
+        "scheduler_recv_interval": 1,
         "chunked_prefill": True,
         "kv_block_tokens": 1,
         "prefix_cache": False,

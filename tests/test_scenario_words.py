@@ -23,6 +23,7 @@ NO_ROOM = "so that no request is ever let in; expected burst_s of at least"
 DOLLARS = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}}
 
 
+SGLANG = {"engine": "sglang", "gpu": "H100", "prefix_cache": False}
 LLAMA = {"profile": "Llama-3.1-8B", "gpu": "H100", "coefficients": None}
 
 
@@ -57,6 +58,12 @@ def an_api(**more):
             {"models": [A], "pools": [pool("a", lookahead=1)], "cluster": SHARED},
             f"pools.0.lookahead = 1: {NO_PLANS}",
             {"models": [A], "pools": [pool("a", lookahead=1)]},
+        ),
+        (
+            {"models": [model("a", engine="sglang", gpu="H100", scheduler_recv_interval=9)], "cluster": SHARED},
+            "models.0.scheduler_recv_interval = 9: with cluster.dispatch = 'shared_queue' replicas take requests when "
+            "they have room; expected 1, or another dispatch",
+            {"models": [model("a", engine="sglang", gpu="H100", scheduler_recv_interval=9)]},
         ),
         (
             {"tokens": {"prompt": {"kind": "builtin", "task": "mbpp"}}},
@@ -140,6 +147,11 @@ def an_api(**more):
             split(decode={"lookahead": 1}),
             "pools.1.lookahead = 1: is not modelled with role = 'decode'; expected 0",
             split(decode={"lookahead": 0}),
+        ),
+        (
+            split(SGLANG, SGLANG | {"scheduler_recv_interval": 2}),
+            "pools.1.scheduler_recv_interval = 2: is not modelled with role = 'decode'; expected 1",
+            split(SGLANG, SGLANG),
         ),
         (
             split({"kv_bytes_per_token": None}),

@@ -188,6 +188,25 @@ def test_engines_plan_ahead(engine):
     assert prepare(scenario(gpu="H100")).pools[0].limits["lookahead"] == 0
 
 
+def test_sglang_looks_for_who_comes_as_often_as_it_is_told():
+    """Some 5 answers of 100 s are under way: who comes waits for half of 30 iterations, or until the next prompt."""
+    named = {"engine": "sglang", "gpu": "H100"}
+    assert prepare(scenario(**named)).pools[0].limits["recv_interval"] == 1
+    assert prepare(scenario(**named, scheduler_recv_interval=30)).pools[0].limits["recv_interval"] == 30
+
+    def ttft_s(interval):
+        served = model("m", coefficients={"a0_s": 1.0}, max_num_seqs=64, schedule="sglang", lookahead=1)
+        spec = scenario_with(served | {"scheduler_recv_interval": interval}) | {
+            "requests": 400,
+            "tokens": {"prompt": 4, "output": 100},
+        }
+        summary = run(parse(spec | {"arrivals": {"kind": "poisson", "rate_rps": 0.05}})).summary
+        return float(summary["latency_s"]["ttft"]["mean"])
+
+    assert 8.0 < ttft_s(30) - ttft_s(1) < 14.5
+    assert 0.4 < ttft_s(2) - ttft_s(1) < 0.6
+
+
 def test_a_synchronous_engine_does_not_plan_ahead():
     """Up to 0.13 vLLM prepares an iteration while the GPU waits."""
     served = {"engine": "vllm", "gpu": "H100", "host": {"kind": "sum", "h0_s": 0.001}}
@@ -233,6 +252,9 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"drafts": {"tokens": 0, "acceptance": 0.5}}, "drafts.tokens"),
         ({"drafts": {"tokens": 2, "acceptance": [0.5]}}, "acceptance has 1 probabilities for tokens = 2"),
         ({"lookahead": 2}, "lookahead"),
+        ({"schedule": "sglang", "lookahead": 1, "scheduler_recv_interval": 1001}, "scheduler_recv_interval"),
+        ({"scheduler_recv_interval": 2, "lookahead": 1}, "scheduler_recv_interval = 2: is modelled of SGLang as it"),
+        ({"scheduler_recv_interval": 2, "schedule": "sglang"}, 'schedule = "sglang" and lookahead = 1'),
         ({"replicas": 200_000}, "replicas"),
         ({"front_end_workers": 200_000}, "front_end_workers"),
         ({"drafts": {"tokens": 8, "acceptance": 0.5}}, "take up to 2304 tokens; expected at least so many"),

@@ -131,19 +131,23 @@ def _deepseek(row: Row, weights: str, gpu: str, engine: str) -> Row:
     if engine == "tensorrt-llm":
         tokens = -(-(row["clients"] + row["prompt"] + 64) // 64) * 64
         return {"kv_cache_dtype": "fp8", "max_batched_tokens": max(8192, tokens)}
+    interval = 30 if row["clients"] >= 16 else 10
     if weights == "nvfp4":
         dtype, tokens, places, share = "fp8", 16_384, 256, 0.85
     elif gpu == "H200":
         dtype, tokens, places, share = "auto", 32_768, 512 if row["prompt"] == row["answer"] else 256, 0.82
+        interval = 1
     elif row["gpus"] == 8:
         dtype, tokens, places, share = "fp8", 32_768, 128, 0.82
     else:
         dtype, tokens, places, share = "fp8", 8192, 32, 0.95
+        interval = 10
     return {
         "kv_cache_dtype": dtype,
         "max_batched_tokens": tokens,
         "max_num_seqs": places,
         "gpu_memory_share": share,
+        "scheduler_recv_interval": interval,
     }
 
 

@@ -185,6 +185,63 @@ static void who_came_before_is_looked_at_after_the_first_iteration(void)
     ms_replica_free(&r);
 }
 
+/* It looks for who comes after prompts and then after every four decode iterations. */
+static void make_polling(ms_replica *r)
+{
+    static ms_coefficients coefficients = {.a0_s = 1.0, .p_cap_w = 1000.0};
+    const ms_limits limits = {.max_num_seqs = 8,
+                              .max_batched_tokens = 16,
+                              .kv_capacity_tokens = 1000,
+                              .schedule = MS_SCHEDULE_SGLANG,
+                              .lookahead = 1,
+                              .recv_interval = 4};
+    CHECK(ms_replica_init(r, 0, &coefficients, &limits, NULL) == 0);
+}
+
+/* The first prompt runs until 1: looks are at the starts of the iterations before those from 1, 5, 9, ... on; a prompt from
+ * 5 to 6 moves that to those from 6, 10, ... on, and so on. */
+static void who_comes_is_looked_for_every_so_many_decode_iterations(void)
+{
+    const double comes_s[] = {0.0, 2.0, 5.0, 7.0, 10.5, 12.5}, starts_s[] = {0.0, 5.0, 6.0, 11.0, 12.0, 17.0};
+    ms_replica r;
+    ms_job jobs[6];
+    make_polling(&r);
+    for (int i = 0; i < 6; i++) {
+        run_to(&r, comes_s[i]);
+        jobs[i] = ms_job_new(i, 0, 4, 40);
+        CHECK((ms_replica_submit(&r, &jobs[i], comes_s[i]) == MS_WAKE) == (i == 0));
+        if (i == 0) {
+            start(&r, 0.0);
+        }
+    }
+    run_to(&r, 13.5);
+    CHECK(r.base_s == 13.0 && ms_lookahead_until(&r) == 4 && r.boundary_s == 17.0);
+    run_to(&r, 500.0);
+    for (int i = 0; i < 6; i++) {
+        CHECK(jobs[i].start_s == starts_s[i]);
+    }
+    ms_replica_free(&r);
+}
+
+/* An answer ends at 7, between two looks: who came at 5.5 is found by the one at 8, for the iteration from 9 on. */
+static void an_end_between_two_looks_is_none(void)
+{
+    ms_replica r;
+    make_polling(&r);
+    ms_job jobs[] = {ms_job_new(0, 0, 4, 7), ms_job_new(1, 0, 4, 40), ms_job_new(2, 0, 4, 2)};
+    ms_replica_submit(&r, &jobs[0], 0.0);
+    ms_replica_submit(&r, &jobs[1], 0.0);
+    start(&r, 0.0);
+    run_to(&r, 5.5);
+    CHECK(r.boundary_s == 7.0);
+    CHECK(ms_replica_submit(&r, &jobs[2], 5.5) == MS_NOTHING);
+    run_to(&r, 7.5);
+    CHECK(r.base_s == 7.0 && r.boundary_s == 9.0 && isnan(jobs[2].start_s));
+    run_to(&r, 500.0);
+    CHECK(jobs[0].finish_s == 7.0 && jobs[2].start_s == 9.0 && jobs[2].finish_s == 11.0);
+    ms_replica_free(&r);
+}
+
 /* Everybody is seen when the replica goes down. */
 static void a_failure_sees_all(void)
 {
@@ -210,6 +267,8 @@ int main(void)
     RUN(who_gives_up_unseen_leaves_at_once);
     RUN(who_comes_is_looked_at_if_it_may_go_first);
     RUN(who_came_before_is_looked_at_after_the_first_iteration);
+    RUN(who_comes_is_looked_for_every_so_many_decode_iterations);
+    RUN(an_end_between_two_looks_is_none);
     RUN(a_failure_sees_all);
     return report();
 }

@@ -50,6 +50,8 @@ typedef struct stepper {
     double ratio;
     int64_t clock, ratio_clock; /* decoding iterations */
     double t_s, before_s, meter_j, busy_s; /* now, and the start of the iteration before */
+    double polled_s;                       /* who came by then was there when it looked last, */
+    int since;                             /* so many iterations ago */
     int64_t releases, texts;
     int64_t twice, unused; /* uses of blocks beyond the first of each, and blocks that nobody uses */
 } stepper;
@@ -438,6 +440,7 @@ static void iterate(stepper *s, int decoders_go_on)
     s->busy_s += tau;
     s->meter_j += all_j;
     s->clock += decoders_go_on && all.decoders > 0;
+    s->since = all.prompt_tokens > 0 ? s->limits->recv_interval : s->since + 1;
     for (int i = 0; i < s->running; i++) {
         request *r = s->batch[i];
         if (!decodes(r)) {
@@ -532,9 +535,13 @@ static double next_arrival_s(const stepper *s)
 static void step_all(stepper *s)
 {
     const int is_sglang = s->limits->schedule == MS_SCHEDULE_SGLANG;
-    s->t_s = s->before_s = -1.0;
+    s->t_s = s->before_s = s->polled_s = -1.0;
     for (;;) {
-        welcome(s, s->limits->lookahead ? s->before_s : s->t_s);
+        if (s->since >= s->limits->recv_interval) { /* it looks for who comes */
+            s->since = 0;
+            s->polled_s = s->limits->lookahead ? s->before_s : s->t_s;
+        }
+        welcome(s, s->polled_s);
         clear(s);
         if (s->running == 0 && s->waiting == 0) { /* an empty iteration takes no time: it sees everybody */
             welcome(s, s->t_s);
@@ -629,6 +636,7 @@ static ms_limits limits_of(lcg *chance)
                         .kv_capacity_tokens = lcg_between(chance, 60, 100),
                         .kv_block_tokens = block,
                         .schedule = (int32_t)lcg_between(chance, 0, 2)};
+    limits.recv_interval = 1;
     limits.prefix_cache = lcg_between(chance, 0, 3) == 0;
     if (lcg_between(chance, 0, 1)) {
         limits.max_new_tokens = (int32_t)lcg_between(chance, 1, 30);
@@ -641,6 +649,9 @@ static ms_limits limits_of(lcg *chance)
         limits.order = (int32_t)lcg_between(chance, MS_ORDER_FCFS, MS_ORDER_EDF);
         limits.kv_policy = lcg_between(chance, 0, 2) ? MS_KV_RECOMPUTE : MS_KV_RESERVE;
         limits.lookahead = (int32_t)lcg_between(chance, 0, 1);
+    } else {
+        limits.lookahead = (int32_t)lcg_between(chance, 0, 1);
+        limits.recv_interval = limits.lookahead ? (int32_t)lcg_between(chance, 1, 6) : 1;
     }
     return limits;
 }
@@ -719,8 +730,9 @@ static void a_jump_is_as_many_steps(void)
         wrong += !CHECK_NEAR(ms_replica_busy_s(&r, s.t_s), s.busy_s, 1e-9);
         CHECK(r.sequences.running == 0 && r.queue->length == 0 && r.sequences.reserved_blocks == 0);
         if (wrong) {
-            fprintf(stderr, "world %d: schedule %d order %d reserve %d lookahead %d cache %d\n", (int)world,
-                    limits.schedule, limits.order, limits.kv_policy, limits.lookahead, limits.prefix_cache);
+            fprintf(stderr, "world %d: schedule %d order %d reserve %d lookahead %d interval %d cache %d\n", (int)world,
+                    limits.schedule, limits.order, limits.kv_policy, limits.lookahead, limits.recv_interval,
+                    limits.prefix_cache);
         }
         evicted += r.sequences.cache.evicted;
         CHECK(s.texts < TEXTS);

@@ -46,6 +46,7 @@ class Limits(TypedDict):
     whole_prompts: bool
     order: str
     lookahead: int
+    recv_interval: int
     role: str
     first_token_later: bool
 
@@ -212,6 +213,7 @@ class PoolPlan:
             whole_prompts=not serving.chunked_prefill,
             order=serving.order,
             lookahead=self.lookahead,
+            recv_interval=serving.scheduler_recv_interval,
             role=self.role,
             first_token_later=self.first_token_later,
         )

@@ -29,8 +29,15 @@ GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
     *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens", "autoscale"),
-    *("lookahead", "gpu_memory_share", "kv_cache_dtype", "kv_bytes_per_token"),
+    *("lookahead", "scheduler_recv_interval", "gpu_memory_share", "kv_cache_dtype", "kv_bytes_per_token"),
 )
+
+# Of replicas that have queues of their own: why a shared one has none of it, and the value that says so.
+OF_OWN_QUEUES = {
+    "front_end_workers": ("requests queue before a replica is chosen, and with it its front end", 0),
+    "lookahead": ("replicas take requests when they have room, and no engine plans ahead with them", 0),
+    "scheduler_recv_interval": ("replicas take requests when they have room", 1),
+}
 
 
 def keys_without_effect(kind: str) -> tuple[str, ...]:
@@ -275,18 +282,12 @@ def _serving(s: Parts) -> Iterator[str]:
     if s.cluster.dispatch == "shared_queue":
         for table, servings in (("models", s.models), ("pools", s.pools)):
             for i, serving in enumerate(servings):
-                if serving.front_end_workers:
-                    yield (
-                        f"{table}.{i}.front_end_workers = {serving.front_end_workers}: with cluster.dispatch = "
-                        "'shared_queue' requests queue before a replica is chosen, and with it its front end; expected "
-                        "0, or another dispatch"
-                    )
-                if serving.lookahead and "lookahead" in serving.model_fields_set:
-                    yield (
-                        f"{table}.{i}.lookahead = {serving.lookahead}: with cluster.dispatch = 'shared_queue' replicas "
-                        "take requests when they have room, and no engine plans ahead with them; expected 0, or "
-                        "another dispatch"
-                    )
+                for key, (reason, none) in OF_OWN_QUEUES.items():
+                    if key in serving.model_fields_set and (value := getattr(serving, key)) > none:
+                        yield (
+                            f"{table}.{i}.{key} = {value}: with cluster.dispatch = 'shared_queue' {reason}; expected "
+                            f"{none}, or another dispatch"
+                        )
     replicas = sum(p.replicas for p in s.fleet if p.kind == "gpu") if not _unknown_pools(s) else 0
     if replicas > MOST_REPLICAS:
         yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"

@@ -160,6 +160,13 @@ class Serving(Part):
         "TensorRT-LLM): who comes while an iteration runs is in the one after the next at the earliest; none: 0, or 1 "
         "with an `engine`, unless its host is of kind sum",
     )
+    scheduler_recv_interval: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="sglang, planning ahead: it looks for new requests after a prompt, and then after so many decode "
+        "iterations only (--scheduler-recv-interval); 1: in each",
+    )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
     )
@@ -270,6 +277,11 @@ class Serving(Part):
             raise ValueError(
                 f'order = "{self.order}": schedule = "{self.schedule}" serves first who comes first; expected "fcfs", '
                 'or schedule = "vllm"'
+            )
+        if self.scheduler_recv_interval > 1 and (self.schedule != "sglang" or self.lookahead == 0):
+            raise ValueError(
+                f"scheduler_recv_interval = {self.scheduler_recv_interval}: is modelled of SGLang as it plans ahead; "
+                'expected 1, or schedule = "sglang" and lookahead = 1, as with engine = "sglang"'
             )
         if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
             raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')

@@ -72,6 +72,8 @@ def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
         yield f"{key}.drafts: speculative decoding is not modelled with {role}; expected none"
     if pool.lookahead and "lookahead" in pool.model_fields_set:
         yield f"{key}.lookahead = {pool.lookahead}: is not modelled with {role}; expected 0"
+    if pool.scheduler_recv_interval > 1:
+        yield f"{key}.scheduler_recv_interval = {pool.scheduler_recv_interval}: is not modelled with {role}; expected 1"
     if pool.role == "decode" and pool.prefix_cache and pool.schedule != "vllm":
         yield (
             f"{key}.prefix_cache = true: with {role} and schedule = {pool.schedule!r}, whose engine keeps none where "

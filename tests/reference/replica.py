@@ -97,7 +97,8 @@ class Coefficients:
 class Limits:
     """Limits of one replica; `max_num_seqs` counts the partial prefill too.
 
-    With a `lookahead` of 1 an iteration is planned when the one before it starts.
+    With a `lookahead` of 1 an iteration is planned when the one before it starts. Who comes is looked for after an
+    iteration with prompts, and after every `recv_interval` others.
     """
 
     max_num_seqs: int
@@ -112,6 +113,7 @@ class Limits:
     order: Literal["fcfs", "priority", "edf"] = "fcfs"
     draft_tokens: int = 0
     lookahead: int = 0
+    recv_interval: int = 1
 
 
 @dataclass(frozen=True)
@@ -402,7 +404,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             arrived += 1
         for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)
-        server.see(planned if limits.lookahead else now)
+        server.look(planned if limits.lookahead else now)
         planned = now
         if not waiting and not running:
             server.ratio = FIRST_RATIO
@@ -430,6 +432,7 @@ def _planned_step(server: Server, c: Coefficients, now: Number) -> Step:
     assert any(r.takes for r in server.running), "an iteration has work"
     server.memory.check()
     step = _step(server.running, c, now, server.limits.draft_tokens)
+    server.since = server.limits.recv_interval if step.prompt_tokens else server.since + 1
     return step._replace(preempted=tuple(preempted), admitted=tuple(admitted))
 
 

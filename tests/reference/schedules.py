@@ -28,6 +28,8 @@ class Server:
     coming: list[tuple[Number, Request]] = field(default_factory=list)  # who the iteration to come was planned without
     full: bool = False
     ratio: Fraction = FIRST_RATIO
+    since: int = 0  # iterations since it looked for who comes
+    looked: Number = -1  # who came by then was there
 
     def leave(self, r: Request, *, keeps: bool = True, answered: bool = False) -> None:
         """A request leaves the batch: `keeps` what it has generated, under the answer's name if it is complete."""
@@ -41,6 +43,12 @@ class Server:
         """A request joins the queue: behind all others, or before whoever is less urgent."""
         behind = [k for k, other in enumerate(self.waiting) if r.urgency < other.urgency]
         self.waiting.insert(behind[0] if behind else len(self.waiting), r)
+
+    def look(self, now: Number) -> None:
+        """If it is time to, it looks for who has come by now."""
+        if self.since >= self.limits.recv_interval:
+            self.since, self.looked = 0, now
+        self.see(self.looked)
 
     def see(self, until: Number) -> None:
         """Who came by then joins the queue; so does everybody if there is nothing else to do."""
