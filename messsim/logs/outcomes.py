@@ -18,7 +18,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import as_numbers, first_bad, picked, rows_in_file, with_rows_in_file
+from messsim.workload.readers import as_numbers, first_bad, marks_of_counts, picked, rows_in_file, with_rows_in_file
 
 from .helm import statistics
 from .metrics import metrics_note
@@ -370,11 +370,12 @@ def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 
 def _numbers_or_none(series: pl.Series, *, money: bool) -> pl.Series:
-    """Numbers, also where they are text, of costs with a currency behind them; null: none."""
+    """Numbers, also where they are text: costs with a currency behind them, else counts; null: none."""
     import polars as pl
 
-    values = as_numbers(series, money=money) if series.dtype == pl.String else series
-    return values.cast(pl.Float64, strict=False).fill_nan(None)
+    if series.dtype == pl.String:
+        series = as_numbers(series, None if money else marks_of_counts(series), money=money)
+    return series.cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:

@@ -76,11 +76,16 @@ def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
     """
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     quotes: list[int] = []  # of the row's lines
+    returned: list[
+        bool
+    ] = []  # whether they hold a carriage return, at which polars ends no row, beside that at the end
 
     def lines() -> Iterator[str]:
-        for line in StringIO(text.decode(), newline=""):
+        for line in StringIO(text.decode(), newline="\n"):
+            bare = line.rstrip("\r\n")
             quotes.append(line.count('"'))
-            yield line
+            returned.append("\r" in bare)
+            yield bare.replace("\r", " ") + "\n"
 
     names, number = 0, before
     for row in csv.reader(lines(), delimiter=dialect.separator):
@@ -90,10 +95,14 @@ def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
                 which = f"row {number}" if names else "the header"
                 raise ValueError(f"{which} opens a quote that is never closed; expected two quotes, or none")
         quotes.clear()
+        parted = any(returned)
+        returned.clear()
         if not row:  # a blank line
             continue
         if names and any(value.strip() for value in row[names:]):
             hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
+            if parted:
+                hint = "a carriage return stands within it; expected lines that end alike, as tr '\\r' '\\n' makes them"
             raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
         names = names or len(row)
         number += 1
