@@ -744,8 +744,8 @@ def test_stamps_of_two_units_are_told_however_many_each_has(first, rest, form, r
     for blocks in (1, 2, 6):
         with pytest.raises(DataError) as caught:
             times(values, form=form, blocks=blocks).seconds()
-        said = f"has {values[row - 1]} in row {row}; expected {unit} since 1970, as "
-        assert said in str(caught.value)
+        expected = f"has {values[row - 1]} in row {row}; expected {unit} since 1970, as "
+        assert expected in str(caught.value)
         assert f"in {other} it is 2026-03-01T09:00:0{0 if row == 1 else 3}" in str(caught.value)
         assert "--time-format" not in str(caught.value)
 
