@@ -5,6 +5,7 @@ import codecs
 import datetime as dt
 import io
 import json
+import re
 
 import polars as pl
 import pytest
@@ -760,6 +761,9 @@ def test_options_and_keys_are_told_by_what_they_mean(tmp_path):
             parse({key: 3})
     with pytest.raises(ScenarioError, match="did you mean 'max_num_seqs'"):
         parse({"models": [{"name": "a", "batch_size": 8}]})
+    for key, path in (("mtbf_s", "cluster.failures.mtbf_s"), ("outages", "cluster.failures.schedule")):
+        with pytest.raises(ScenarioError, match=re.escape(f"models.0.{key}: unknown key; did you mean '{path}'?")):
+            parse({"models": [{"name": "a", key: 8}]})
     assert set(MEANT_KEYS) & set(MEANT_KEYS.values()) == set()
 
 
