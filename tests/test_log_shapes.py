@@ -761,7 +761,7 @@ def test_options_and_keys_are_told_by_what_they_mean(tmp_path):
             parse({key: 3})
     with pytest.raises(ScenarioError, match="did you mean 'max_num_seqs'"):
         parse({"models": [{"name": "a", "batch_size": 8}]})
-    for key, path in (("mtbf_s", "cluster.failures.mtbf_s"), ("outages", "cluster.failures.schedule")):
+    for key, path in (("mtbf_s", "cluster.failures.mtbf_s"), ("outages", "cluster.failures")):
         with pytest.raises(ScenarioError, match=re.escape(f"models.0.{key}: unknown key; did you mean '{path}'?")):
             parse({"models": [{"name": "a", key: 8}]})
     assert set(MEANT_KEYS) & set(MEANT_KEYS.values()) == set()
