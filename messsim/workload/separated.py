@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from io import StringIO
 from itertools import accumulate
@@ -21,14 +21,18 @@ __all__ = ["FIRST_ROWS", "is_plain", "separated"]
 FIRST_ROWS = 1000  # that types are guessed from
 
 
-def separated(text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0) -> pl.DataFrame:
+def separated(
+    text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0, as_text: Collection[str] = ()
+) -> pl.DataFrame:
     """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them.
 
-    Rows may end with separators that no name is above; `before` is how many rows of the file come before these.
+    Rows may end with separators that no name is above; `before` is how many rows of the file come before these, and
+    columns in `as_text` are text whatever it looks like.
     """
     import polars as pl
 
     form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
+    form = partial(form, schema_overrides=dict.fromkeys(as_text, pl.String))
     if text and (b'"' in text or _may_be_long(text, dialect)):
         if not is_plain(text, dialect):
             _check_rows(text, dialect, before)
