@@ -804,3 +804,21 @@ def test_days_before_a_point_may_be_of_a_month_where_no_row_tells(blocks):
     assert seconds(["16.05:12:30", "17.13:00:10"], blocks=blocks) == [1_401_150.0, 1_515_610.0]
     assert seconds(["16.05:12:30", "00:00:10"], blocks=blocks) == [1_401_150.0, 10.0]
     assert seconds(["16.05:12:30", "17.05:00:10"], form="%d.%m:%H:%M", blocks=blocks) == [0.0, 42_000.0]
+
+
+def test_dates_without_an_offset_among_others_are_noted():
+    some, bare = ["2026-03-01T09:00:00Z", "2026-03-01T10:00:03+01:00"], ["2026-03-01T09:00:01", "2026-03-01 09:00:02"]
+    note = (
+        "column 't' has dates without an offset among others with one: they are read as UTC; --time-zone says otherwise"
+    )
+    for blocks in (1, 2, 4):
+        mixed = times([some[0], *bare, some[1]], blocks=blocks)
+        assert mixed.seconds().tolist() == [0.0, 1.0, 2.0, 3.0]
+        assert mixed.notes == [note]
+        for alike in (some, bare):
+            read = times(alike, blocks=min(blocks, 2))
+            read.seconds()
+            assert read.notes == []
+    berlin = times([some[0], "2026-03-01T10:00:01"], zone="Europe/Berlin")
+    assert berlin.seconds().tolist() == [0.0, 1.0]
+    assert berlin.notes == []

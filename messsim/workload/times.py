@@ -68,7 +68,7 @@ class Times:
         self._second = self._was_second = False  # whether the last times are the second ones of those that come twice
         self._durations, self._ticks = Durations(self._form), Ticks(self._form)
         self._twice, self._hour_open = 0, False
-        self._local = self._twelve_hours = self._dots = False
+        self._local = self._offsets = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
@@ -281,6 +281,7 @@ class Times:
             self._day_first.add(self._in_utc(series, other, dates, rows))
         self._values.add(self._in_utc(series, dates.ns, dates, rows))
         self._local |= bool(dates.local.any())
+        self._offsets |= not dates.local.all()
         self._last_local, self._was_second = int(dates.ns[-1]), self._second
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
@@ -390,6 +391,9 @@ class Times:
         values = self._in_order_of_month(values)
         self.notes += filter(None, [self._ticks.note])
         self._note_clock(values)
+        if self._local and self._offsets and self._form.zone is None:
+            which = f"column {self._column!r} has dates without an offset among others with one"
+            self.notes.append(f"{which}: they are read as UTC; {self._form.zone_option} says otherwise")
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.of_day_s = int(values.min()) / SECOND_NS % DAY_S
         if self._form.yearless:
