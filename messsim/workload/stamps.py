@@ -78,9 +78,12 @@ class Strays:
         """The next, and where each stands in the file; `per_second` is the unit in which they are numbers."""
         within = (seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])
         if self._other is None and per_second is not None and not within.all():
+            low, high = float(seconds.min()), float(seconds.max())
             for unit in UNITS.values():
-                other = seconds * (per_second / unit)
-                others = ~within & (other >= EPOCH_S[0]) & (other <= EPOCH_S[1])
+                least, most = (bound * unit / per_second for bound in EPOCH_S)
+                if unit == per_second or high < least or low > most:
+                    continue
+                others = (seconds >= least) & (seconds <= most)
                 if others.any():
                     at = int(np.argmax(others))
                     self._other = int(rows[at]), float(seconds[at])
