@@ -1,7 +1,8 @@
-"""Counts of tokens in text: what a point in them means, whoever reads them."""
+"""Numbers in text, whoever reads them: what a point means in counts, and names that only look like numbers."""
 
 import numpy as np
 
+from messsim.logs.decisions import DecisionColumns, read_log
 from messsim.logs.outcomes import read_outcomes
 from messsim.logs.scores import OutcomeOptions
 from messsim.study.calibrate.measurements import read_measurements
@@ -43,3 +44,23 @@ def test_a_point_parts_thousands_where_rows_are_chosen_by_tokens(tmp_path):
         ("score>0.3", [True, False]),  # a name that counts nothing
     ):
         assert Chooser(conditions([text])).keep(frame).tolist() == expected, text
+
+
+def test_prompts_and_models_of_outcomes_are_as_they_are_written(tmp_path):
+    rows = [
+        f"{prompt},{model},{int(prompt != '1.10')}" for prompt in ("1.1", "1.10", "0012") for model in ("4.1", "4.10")
+    ]
+    table = read_outcomes([written(tmp_path, "long.csv", "Question_ID,Model,Score", *rows)], OutcomeOptions())
+    assert table.models == ("4.1", "4.10")
+    assert table.frame["prompt"].to_list() == ["1.1", "1.10", "0012"]
+    assert table.frame["4.10"].to_list() == [1.0, 0.0, 1.0]
+    files = [written(tmp_path, f"{n}.csv", "which,score", "1.1,1", "1.10,0", "012,1", "12,0") for n in "ab"]
+    joined = read_outcomes(files, OutcomeOptions(prompt="which")).frame
+    assert joined.select("prompt", "b").rows() == [("1.1", 1.0), ("1.10", 0.0), ("012", 1.0), ("12", 0.0)]
+
+
+def test_models_of_a_log_of_decisions_are_as_they_are_written(tmp_path):
+    lines = ("who,satisfied,cost__4.1,cost__4.10", "4.1,1,1,2", "4.10,0,1,2", "4.1,1,1,2")
+    log = read_log(written(tmp_path, "log.csv", *lines), DecisionColumns(model="who"))
+    assert log.models == ["4.1", "4.10"]
+    assert log.chosen.tolist() == [0, 1, 0]

@@ -242,7 +242,8 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         frame = chooser.of_file(report.frame, path)
         return _of_one(frame, "resolved", path, name or report.model, options), report.notes
     notes: list[str] = []
-    frame = with_rows_in_file(whole(path, notes))
+    labels = (*PROMPT, *MODEL, *filter(None, (options.prompt, options.model, chooser.unique)))
+    frame = with_rows_in_file(whole(path, notes, labels))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     notes[:] = [f"{path.name}: {note}" for note in notes]

@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -111,8 +111,8 @@ def schema_of(path: Path, *, again: bool = True) -> dict[str, pl.DataType]:
         return dict(dialect.named(separated(header if goes_on else header + some, dialect)).schema)
 
 
-def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
-    """All of a file at once. Types are those of all rows; what deserves a word is added to `notes`.
+def whole(path: Path, notes: list[str] | None = None, labels: Collection[str] = ()) -> pl.DataFrame:
+    """All of a file at once. Types are those of all rows; `notes` and `labels` as in `blocks`.
 
     Raises
     ------
@@ -142,9 +142,17 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
             return frame
         text = Quotes().doubled(text)
         dialect = Dialect.of(text)
-        frame = separated(dialect.cleaned(dialect.beginning(text)), dialect)
+        text = dialect.cleaned(dialect.beginning(text))
+        as_text = _labelled(separated(_header_of(text)[0], dialect).columns, labels) if labels else []
+        frame = separated(text, dialect, as_text=as_text)
         _note_names_twice(frame.columns, frame.columns, notes)
         return dialect.named(frame)
+
+
+def _labelled(names: Sequence[str], labels: Collection[str]) -> list[str]:
+    """Columns of labels, in whatever letters they are written."""
+    folded = {label.strip().casefold() for label in labels}
+    return [name for name in names if name.strip().casefold() in folded]
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -263,7 +271,7 @@ def _csv_blocks(
             names, have = dialect.named(bare), bare.columns
             wanted = names.columns if columns is None else columns
             read = dialect.original(have, wanted)
-            as_text = [name for name in have if name.strip() in labels or name in labels]
+            as_text = _labelled(have, labels)
             _note_names_twice(read, have, notes)
         frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows, as_text))
         rows += frame.height

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -56,15 +56,17 @@ __all__ = [
 ]
 
 
-def read(path: Path, columns: list[str] | None = None, notes: list[str] | None = None) -> pl.DataFrame:
-    """The table, only the named columns where named; what deserves a word is added to `notes`.
+def read(
+    path: Path, columns: list[str] | None = None, notes: list[str] | None = None, labels: Collection[str] = ()
+) -> pl.DataFrame:
+    """The table, only the named columns where named; `notes` and `labels` as in `blocks`.
 
     Raises
     ------
     DataError
         If the file is missing, unreadable, of another kind, without a named column, or empty.
     """
-    frame = whole(path, notes)
+    frame = whole(path, notes, labels)
     if columns is not None:
         frame = resolved(frame, columns, path).select(list(dict.fromkeys(columns)))
     if frame.height == 0:
