@@ -471,3 +471,31 @@ def test_columns_of_parquet_that_are_times(tmp_path, columns, time):
     file = tmp_path / "log.parquet"
     pl.DataFrame(columns | {"n": [1, 2, 3, 4]}).write_parquet(file)
     assert FirstRows.of(file).time == time
+
+
+SPANS = [{"start": when, "u": {"input_tokens": p, "output_tokens": a}}
+         for when, p, a in zip(WHEN, PROMPTS, ANSWERS, strict=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["f.jsonl", "f.json", "f.parquet"])
+def test_rows_that_hold_several_requests_are_told_how_to_be_taken_apart(tmp_path, name):
+    """As traces of agents, a row each with all of its calls: the first of each row would not be all of them."""
+    file = tmp_path / name
+    rows = [{"trace_id": "a", "calls": SPANS[:3]}, {"trace_id": "b", "calls": SPANS[3:]}]
+    if name == "f.parquet":
+        pl.DataFrame(rows).write_parquet(file)
+    else:
+        file.write_text(json.dumps(rows) if name == "f.json" else "\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError) as error:
+        read(file)
+    assert "column 'calls' holds up to 3 requests in a row; expected a row for each, as " in str(error.value)
+    assert ("explode('calls').unnest('calls')" if name == "f.parquet" else "jq -c ") in str(error.value)
+    assert "calls.0" not in str(error.value)
+
+
+def test_counts_within_a_list_of_one_are_those_of_the_row(tmp_path):
+    file = tmp_path / "f.jsonl"
+    file.write_text("\n".join(json.dumps({"time": s["start"], "usage": [s["u"]], "tags": []}) for s in SPANS))
+    trace, options = by_its_hint(file)
+    assert options["--prompt-tokens"] == "usage.0.input_tokens"
+    assert trace.frame["output_tokens"].to_list() == ANSWERS

@@ -217,7 +217,7 @@ def test_prompts_are_joined_however_their_ids_are_written(tmp_path, other):
 @pytest.mark.parametrize(
     ("texts", "keys"),
     [
-        (("id\n1e20\n2e20\n", "id\n1e20\n2e20\n"), ["1e+20", "2e+20"]),
+        (("id\n1e20\n2e20\n", "id\n1e20\n2e20\n"), ["1e20", "2e20"]),
         (("id\n1.0\n2.5\n", "id\n1.0\n2.0\n"), ["1.0"]),
         (("id\n1.0\n2.0\n", "id\n1.0\n2.0\nx\n"), ["1", "2"]),
         (('id\na\n"a "\nb\n', 'id\na\n"a "\nb\n'), ["a", "a ", "b"]),

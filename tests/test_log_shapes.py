@@ -5,9 +5,11 @@ import codecs
 import datetime as dt
 import io
 import json
+import re
 
 import polars as pl
 import pytest
+from builders import scenario
 from test_logs import here, read
 
 from messsim.errors import DataError, ScenarioError
@@ -17,7 +19,7 @@ from messsim.logs.scores import OutcomeOptions
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
-from messsim.workload import blocks
+from messsim.workload import Workload, blocks
 from messsim.workload.blocks import _header_of
 from messsim.workload.blocks import whole as read_whole
 from messsim.workload.choosing import Chooser, conditions
@@ -41,10 +43,10 @@ def table(times, separator=",", head="t", quote=""):
     return "\n".join(lines) + "\n"
 
 
-def requests(folder, name, content, columns=NAMES, kind="auto"):
+def requests(folder, name, content, columns=NAMES, kind="auto", chooser=None):
     file = folder / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_requests(file, plan_reading(file, columns, kind=kind))
+    return read_requests(file, plan_reading(file, columns, chooser=chooser, kind=kind))
 
 
 def check(trace, times=TIMES, prompt=PROMPT):
@@ -158,6 +160,25 @@ def test_thousands_may_be_parted(tmp_path, point):
 
 def test_a_point_parts_thousands_of_tokens_where_a_comma_is_decimal(tmp_path):
     check(requests(tmp_path, "f.csv", "t;p;o\n0,0;1.010;1\n1,5;1.020;2\n4,0;1.030;3\n"), prompt=[1010, 1020, 1030])
+
+
+def test_labels_are_as_they_are_written_though_they_look_like_numbers(tmp_path, monkeypatch):
+    """Customers 0012 and 012, versions 1.1 and 1.10, hashes 1e3 and 1000 are not one, nor by another name."""
+    labels = ["0012", "012", "1.10", "1.1", "1e3", "1000.0", ""]
+    text = "t,p,o,who\n" + "".join(f"{i},10,1,{label}\n" for i, label in enumerate(labels))
+    named = [*labels[:-1], "(none)"]
+    for size in (blocks.BLOCK_BYTES, 16):
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
+        trace = requests(tmp_path, "f.csv", text, TraceColumns("t", "p", "o", "who"))
+        assert trace.frame["tenant"].to_list() == named
+        once = requests(tmp_path, "f.csv", text + "9,10,1,\n9,10,1,1e3\n", chooser=Chooser(unique="who"))
+        assert once.frame.height == len(labels) + 1, "those without one all count"
+        assert "rows whose who came before are left out: 1" in once.notes
+    tenants = [{"name": name, "share": 1.0} for name in labels[:-1]]
+    (tmp_path / "t.csv").write_text("arrival_s,who\n" + "".join(f"{i},{name}\n" for i, name in enumerate(labels[:-1])))
+    law = {"kind": "trace", "file": str(tmp_path / "t.csv"), "columns": {"tenant": "who"}, "repeat": False}
+    (chunk,) = Workload(parse(scenario(requests=None, arrivals=law, tenants=tenants))).chunks(10)
+    assert chunk.tenant.tolist() == list(range(6))
 
 
 def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
@@ -760,6 +781,9 @@ def test_options_and_keys_are_told_by_what_they_mean(tmp_path):
             parse({key: 3})
     with pytest.raises(ScenarioError, match="did you mean 'max_num_seqs'"):
         parse({"models": [{"name": "a", "batch_size": 8}]})
+    for key, path in (("mtbf_s", "cluster.failures.mtbf_s"), ("outages", "cluster.failures")):
+        with pytest.raises(ScenarioError, match=re.escape(f"models.0.{key}: unknown key; did you mean '{path}'?")):
+            parse({"models": [{"name": "a", key: 8}]})
     assert set(MEANT_KEYS) & set(MEANT_KEYS.values()) == set()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messsim.workload.dialect import Dialect
-from messsim.workload.separated import _check_rows, is_plain
+from messsim.workload.separated import _check_rows, is_plain, separated
 
 COMMA = Dialect(",")
 
@@ -36,3 +36,16 @@ def test_in_what_is_plain_no_row_is_at_fault(rows):
     text = f"a,b\n{rows}".encode()
     if is_plain(text, COMMA):
         _check_rows(text, COMMA, 0)
+
+
+def test_a_line_that_ends_otherwise_than_the_rest_hides_no_row():
+    """As where files of several systems are joined: polars ends no row at a carriage return alone."""
+    for rows in ('1,2\r\n3,4\r5,6\r\n7,"8"\r\n', "1,2\r\n3,4\r5,6\n"):
+        with pytest.raises(
+            ValueError, match=r"row 2 has 3 values, .* carriage return .* expected lines that end alike"
+        ):
+            separated(f"a,b\r\n{rows}".encode(), COMMA)
+    kept = 'a,b\r\n1,"x\ry"\r\n3,x\ry\r\n5,5" disk, 6" disk\r\n'
+    with pytest.raises(ValueError, match="row 3 has 3 values, and the header 2 names; expected as many"):
+        separated(kept.encode(), COMMA)
+    assert separated(b"a,b\r\n1,x\ry\r\n", COMMA)["b"].to_list() == ["x\ry"]

@@ -135,3 +135,25 @@ def test_two_lines_alike_are_one_point_too_many(tmp_path):
 )
 def test_a_point_in_words(point, words):
     assert in_words(point) == words
+
+
+def test_points_as_spreadsheets_write_them(tmp_path):
+    """With semicolons and decimal commas, tabs, a mark of byte order, and columns beside the table."""
+    file = tmp_path / "points.csv"
+    for text in (
+        "router.V;sla.alpha;cluster.dispatch;\r\n0,001;0,6;least_loaded;\r\n1,5e-2;;packed;\r\n",
+        "router.V\tsla.alpha\tcluster.dispatch\n0.001\t0.6\tleast_loaded\n1.5e-2\t\tpacked\n",
+        "router.V,sla.alpha,cluster.dispatch,,\r\n0.001,0.6,least_loaded,,\r\n1.5e-2,,packed,,\r\n",
+    ):
+        file.write_text(text, encoding="utf-8-sig")
+        assert read_points(file) == [
+            {"router.V": 0.001, "sla.alpha": 0.6, "cluster.dispatch": "least_loaded"},
+            {"router.V": 0.015, "cluster.dispatch": "packed"},
+        ]
+    file.write_text('"models.""a;b"".replicas"\n2\n')
+    assert read_points(file) == [{'models."a;b".replicas': 2}]
+    file.write_text("router.V;phases.0.columns\n1;[1, 2]\n")
+    assert read_points(file) == [{"router.V": 1, "phases.0.columns": [1, 2]}], "a list is none of decimals"
+    file.write_text("router.V;\n1;2\n")
+    with pytest.raises(ScenarioError, match="column 2: '' is no key path"):
+        read_points(file)

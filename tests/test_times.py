@@ -723,8 +723,31 @@ def test_other_numbers_are_read_as_they_are(values):
 
 def test_a_stamp_in_another_unit_is_told_with_what_the_others_have():
     some = [float(s) for s in stamps(n=10)]
-    with pytest.raises(DataError, match=r"in row 11; expected seconds since 1970, as the rows before have; such rows"):
+    with pytest.raises(
+        DataError, match=r"in row 11; expected seconds since 1970, as the rows before have: in milliseconds it is"
+    ):
         times([*some, 1.7e12, *some])
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "form", "row", "unit", "other"),
+    [
+        (1, 1_000, "auto", 4, "seconds", "milliseconds"),  # 1772355603000 would be no date at all
+        (1, 1_000, "ms", 1, "milliseconds", "seconds"),  # 1772355600 would be of January 1970
+        (1_000, 1, "ms", 4, "milliseconds", "seconds"),
+        (1_000_000, 1_000, "us", 4, "microseconds", "milliseconds"),
+    ],
+)
+def test_stamps_of_two_units_are_told_however_many_each_has(first, rest, form, row, unit, other):
+    """As where two programs write into one log: no unit is right for all rows, and none is proposed."""
+    values = [1_772_355_600 * first + i for i in range(3)] + [1_772_355_603 * rest + i for i in range(3)]
+    for blocks in (1, 2, 6):
+        with pytest.raises(DataError) as caught:
+            times(values, form=form, blocks=blocks).seconds()
+        expected = f"has {values[row - 1]} in row {row}; expected {unit} since 1970, as "
+        assert expected in str(caught.value)
+        assert f"in {other} it is 2026-03-01T09:00:0{0 if row == 1 else 3}" in str(caught.value)
+        assert "--time-format" not in str(caught.value)
 
 
 def test_a_unit_in_text_must_be_that_of_the_option():
@@ -781,3 +804,21 @@ def test_days_before_a_point_may_be_of_a_month_where_no_row_tells(blocks):
     assert seconds(["16.05:12:30", "17.13:00:10"], blocks=blocks) == [1_401_150.0, 1_515_610.0]
     assert seconds(["16.05:12:30", "00:00:10"], blocks=blocks) == [1_401_150.0, 10.0]
     assert seconds(["16.05:12:30", "17.05:00:10"], form="%d.%m:%H:%M", blocks=blocks) == [0.0, 42_000.0]
+
+
+def test_dates_without_an_offset_among_others_are_noted():
+    some, bare = ["2026-03-01T09:00:00Z", "2026-03-01T10:00:03+01:00"], ["2026-03-01T09:00:01", "2026-03-01 09:00:02"]
+    note = (
+        "column 't' has dates without an offset among others with one: they are read as UTC; --time-zone says otherwise"
+    )
+    for blocks in (1, 2, 4):
+        mixed = times([some[0], *bare, some[1]], blocks=blocks)
+        assert mixed.seconds().tolist() == [0.0, 1.0, 2.0, 3.0]
+        assert mixed.notes == [note]
+        for alike in (some, bare):
+            read = times(alike, blocks=min(blocks, 2))
+            read.seconds()
+            assert read.notes == []
+    berlin = times([some[0], "2026-03-01T10:00:01"], zone="Europe/Berlin")
+    assert berlin.seconds().tolist() == [0.0, 1.0]
+    assert berlin.notes == []

@@ -259,6 +259,12 @@ def test_a_run_that_takes_a_part_of_a_trace_or_repeats_it_says_so(requests, more
     assert trace_notes(requests, **more) == expected
 
 
+def test_rows_that_all_come_at_one_time_have_no_rate():
+    burst = rows([0, 0, 0, 6], 8.0, file="t.csv", file_rows=4, file_rate_rps=0.5)
+    (note,) = usage_notes(Asks, burst, None, [Taken(0, 3)])
+    assert note == "t.csv: takes rows 1 to 3 of 4, all at one time; all of them come at 0.5/s"
+
+
 @pytest.mark.parametrize(
     ("order", "spans", "expected"),
     [

@@ -471,6 +471,22 @@ def test_a_file_of_lengths_has_its_notes(tmp_path):
     assert rounded == "l.csv: column 'output_tokens' has counts that are not whole, such as 2.4: read as 2"
 
 
+def test_a_law_that_is_cut_to_much_less_than_its_mean_is_noted():
+    def notes(prompt, *outputs):
+        models = [model(name, 0.5, output=law) for name, law in zip("ab", outputs, strict=True)]
+        return Workload(parse(scenario(tokens={"prompt": prompt, "output": 9}, models=models))).notes
+
+    long = {"kind": "lognormal", "mean": 600, "cv": 1.0}
+    assert notes(long | {"max": 8192}, {"kind": "geometric", "mean": 150, "max": 300}, 150) == []
+    assert notes(long | {"max": 10}, {"kind": "geometric", "mean": 150, "max": 100}, 150) == [
+        "prompts have a mean of 10 tokens, not 600: max = 10 cuts longer ones",
+        "answers of a have a mean of 73.16 tokens, not 150: max = 100 cuts longer ones",
+    ]
+    same = {"kind": "geometric", "mean": 500, "max": 200}
+    (note,) = notes(100, same, same)
+    assert note.startswith("answers have a mean of 165"), "of one law it is said once"
+
+
 # ---- data files -----------------------------------------------------------------------------------------
 
 

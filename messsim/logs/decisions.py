@@ -128,7 +128,8 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     """
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
     about: list[str] = []
-    frame = with_rows_in_file(_named(read(path, notes=about), columns, chooser, path))
+    table = read(path, notes=about, labels=list(filter(None, (columns.model, chooser.unique))))
+    frame = with_rows_in_file(_named(table, columns, chooser, path))
     frame = frame.filter(chooser.keep(frame))
     chooser.check(path)
     frame, notes = _in_order(frame, columns, path)

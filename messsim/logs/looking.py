@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from messsim.wording import seconds
 from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
-from messsim.workload.nested import json_of
+from messsim.workload.nested import json_of, names_in
 from messsim.workload.readers import as_numbers
 from messsim.workload.stamps import stamps_s
 from messsim.workload.times import DAY_S
@@ -28,7 +28,7 @@ from .usual_columns import PROMPT, SCORE
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FirstRows", "is_text", "may_be_outcomes", "sums_over_time"]
+__all__ = ["FirstRows", "fields_of_list", "is_text", "may_be_outcomes", "sums_over_time"]
 
 LOOKED_AT = 20  # rows
 LEAST_EVEN = 4  # rows that tell sums over time
@@ -63,12 +63,15 @@ class FirstRows:
         Columns that hold neither numbers nor objects that may: no counts.
     spoken
         Columns of structures, or of text of several words.
+    lists
+        Columns of lists of objects, and how long the longest list is.
     """
 
     within_text: tuple[str, ...] = ()
     time: str | None = None
     wordy: frozenset[str] = frozenset()
     spoken: frozenset[str] = frozenset()
+    lists: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path) -> FirstRows:
@@ -84,7 +87,8 @@ class FirstRows:
         look_so = (c for c in times if not OF_WHOM.search(c) and _are_close(frame[c]))
         wordy = frozenset(c for c in frame.columns if _is_wordy(frame[c]))
         spoken = frozenset(c for c in frame.columns if _is_spoken(frame[c]))
-        return cls(tuple(_within_text(row)), next(iter([*called_so, *look_so]), None), wordy, spoken)
+        lists = {c: _longest(frame[c]) for c in frame.columns if fields_of_list(frame.schema[c])}
+        return cls(tuple(_within_text(row)), next(iter([*called_so, *look_so]), None), wordy, spoken, lists)
 
     def may_count(self, names: Sequence[str]) -> list[str]:
         """Those that may be of counts."""
@@ -103,6 +107,20 @@ def _within_text(value: Any, at: str = "", in_text: bool = False) -> Iterator[st
             yield from _within_text(inner, f"{at}.{key}" if at else key, in_text)
     elif in_text:
         yield at
+
+
+def _longest(series: pl.Series) -> int:
+    lengths = series.list.len().to_list()
+    return max((length for length in lengths if length is not None), default=0)
+
+
+def fields_of_list(dtype: Any) -> list[str]:
+    """Paths of the fields that the objects of a list have; none of another type."""
+    import polars as pl
+
+    if not (isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct)):
+        return []
+    return list(names_in({f.name: f.dtype for f in dtype.inner.fields}))
 
 
 def _is_wordy(series: pl.Series) -> bool:

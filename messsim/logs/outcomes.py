@@ -18,7 +18,7 @@ from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import as_numbers, first_bad, picked, rows_in_file, with_rows_in_file
+from messsim.workload.readers import as_numbers, first_bad, marks_of_counts, picked, rows_in_file, with_rows_in_file
 
 from .helm import statistics
 from .metrics import metrics_note
@@ -242,7 +242,8 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         frame = chooser.of_file(report.frame, path)
         return _of_one(frame, "resolved", path, name or report.model, options), report.notes
     notes: list[str] = []
-    frame = with_rows_in_file(whole(path, notes))
+    labels = (*PROMPT, *MODEL, *filter(None, (options.prompt, options.model, chooser.unique)))
+    frame = with_rows_in_file(whole(path, notes, labels))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     notes[:] = [f"{path.name}: {note}" for note in notes]
@@ -370,11 +371,12 @@ def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 
 def _numbers_or_none(series: pl.Series, *, money: bool) -> pl.Series:
-    """Numbers, also where they are text, of costs with a currency behind them; null: none."""
+    """Numbers, also where they are text: costs with a currency behind them, else counts; null: none."""
     import polars as pl
 
-    values = as_numbers(series, money=money) if series.dtype == pl.String else series
-    return values.cast(pl.Float64, strict=False).fill_nan(None)
+    if series.dtype == pl.String:
+        series = as_numbers(series, None if money else marks_of_counts(series), money=money)
+    return series.cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _prompt_of(frame: pl.DataFrame, model: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.unread import PROMPTS
 
-from .looking import FirstRows, is_text, may_be_outcomes
+from .looking import FirstRows, fields_of_list, is_text, may_be_outcomes
 from .presets import Preset, nearest
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def what_is_missing(
 ) -> list[str]:
     """The columns that a trace lacks, a line each, and options that would name them."""
     first = FirstRows.of(path)
-    names = [*names_in(schema), *first.within_text]
+    within = {column: fields_of_list(schema[column]) for column in first.lists if column in schema}
+    alone = [f"{column}.0.{name}" for column, fields in within.items() if first.lists[column] == 1 for name in fields]
+    names = [*names_in(schema), *first.within_text, *alone]
     by_key = {key: names if key == DEFAULTS["time"] else first.may_count(names) for key in missing}
     problems = [line for key, among in by_key.items() for line in name_missing(list(schema), among, [key])]
     meant = {option: by_meaning(key, by_key[key]) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
@@ -68,6 +71,9 @@ def what_is_missing(
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
     if meant and any(NO_NAME.fullmatch(column) for column in schema):
         problems[-1] += "; its first line looks like a row, and should be the names of its columns"
+    for column, fields in within.items():
+        if first.lists[column] > 1 and all(by_meaning(key, fields) for key in list(DEFAULTS)[1:]):
+            problems[-1] += _to_take_apart(column, first.lists[column], path)
     spoken = [n for n in names if first.spoken & {n, n.split(".", 1)[0]}]
     counts = [by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]]
     if is_text(spoken) and not any(counts):
@@ -78,6 +84,14 @@ def what_is_missing(
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
+
+
+def _to_take_apart(column: str, most: int, path: Path) -> str:
+    """What is said of a column whose lists hold several requests in a row."""
+    of_parquet = f"polars.read_parquet(FILE, columns=[{column!r}]).explode({column!r}).unnest({column!r})"
+    each = f"jq -c {shlex.quote(f'(arrays[], objects)[{json.dumps(column)}][]')} FILE > FILE.jsonl"
+    way = of_parquet if path.suffix.lower() == ".parquet" else each
+    return f"; column {column!r} holds up to {most:,} requests in a row; expected a row for each, as {way} makes them"
 
 
 def named_twice(names: Mapping[str, str | None]) -> str:

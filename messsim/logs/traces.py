@@ -286,7 +286,9 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     schema = reading.schema
     summed = Summed(schema if reading.preset is None else {})
     wanted += [c for c in [*extra.columns, *summed.columns, *filter(None, [reading.took])] if c in schema]
-    for before, frame in blocks(path, wanted, notes):
+    numbers = (reading.time, reading.prompt_tokens, reading.output_tokens)
+    labels = [c for c in (reading.tenant, reading.chooser.unique) if c is not None and c not in numbers]
+    for before, frame in blocks(path, wanted, notes, labels):
         extra.add(frame)
         summed.add(frame)
         rows.add(frame, reading.chooser.keep(frame), before)

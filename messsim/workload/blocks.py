@@ -12,7 +12,8 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -51,10 +52,13 @@ END = b"\r\n\x1a\0"  # Ctrl+Z, with which DOS ends a text, and zeros, which a cr
 _kept: dict[tuple[int, int], tuple[pl.DataFrame, list[str]]] = {}  # by length and hash of its text, one at a time
 
 
-def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+def blocks(
+    path: Path, columns: list[str] | None, notes: list[str] | None = None, labels: Collection[str] = ()
+) -> Iterator[tuple[int, pl.DataFrame]]:
     """Some columns of a file, block by block in its order; each with how many rows came before it.
 
-    Columns may be dotted paths; None: all there are. What deserves a word is added to `notes`.
+    Columns may be dotted paths; None: all there are. What deserves a word is added to `notes`. `labels` are columns
+    of names, which a text without types may write as numbers.
 
     Raises
     ------
@@ -65,7 +69,8 @@ def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None
     rows, wanted = 0, None if columns is None else list(dict.fromkeys(columns))
     notes = [] if notes is None else notes
     with opened(path) as (kind, file):
-        for frame in READERS[kind](file, wanted, path, notes):
+        reader = partial(_csv_blocks, labels=labels) if kind == "csv" else READERS[kind]
+        for frame in reader(file, wanted, path, notes):
             yield rows, frame
             rows += frame.height
             if rows > MOST_ROWS:
@@ -106,8 +111,8 @@ def schema_of(path: Path, *, again: bool = True) -> dict[str, pl.DataType]:
         return dict(dialect.named(separated(header if goes_on else header + some, dialect)).schema)
 
 
-def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
-    """All of a file at once. Types are those of all rows; what deserves a word is added to `notes`.
+def whole(path: Path, notes: list[str] | None = None, labels: Collection[str] = ()) -> pl.DataFrame:
+    """All of a file at once. Types are those of all rows; `notes` and `labels` as in `blocks`.
 
     Raises
     ------
@@ -137,9 +142,17 @@ def whole(path: Path, notes: list[str] | None = None) -> pl.DataFrame:
             return frame
         text = Quotes().doubled(text)
         dialect = Dialect.of(text)
-        frame = separated(dialect.cleaned(dialect.beginning(text)), dialect)
+        text = dialect.cleaned(dialect.beginning(text))
+        as_text = _labelled(separated(_header_of(text)[0], dialect).columns, labels) if labels else []
+        frame = separated(text, dialect, as_text=as_text)
         _note_names_twice(frame.columns, frame.columns, notes)
         return dialect.named(frame)
+
+
+def _labelled(names: Sequence[str], labels: Collection[str]) -> list[str]:
+    """Columns of labels, in whatever letters they are written."""
+    folded = {label.strip().casefold() for label in labels}
+    return [name for name in names if name.strip().casefold() in folded]
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -244,7 +257,9 @@ def _parquet_blocks(
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+def _csv_blocks(
+    file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str], labels: Collection[str] = ()
+) -> Iterator[pl.DataFrame]:
     header, rows = b"", 0
     dialect, letters, quotes = Dialect(), Letters(notes), Quotes()
     for piece in (quotes.doubled(letters.utf8(p)) for p in _pieces(file, quoted=True)):
@@ -256,8 +271,9 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             names, have = dialect.named(bare), bare.columns
             wanted = names.columns if columns is None else columns
             read = dialect.original(have, wanted)
+            as_text = _labelled(have, labels)
             _note_names_twice(read, have, notes)
-        frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows))
+        frame = dialect.named(separated(header + dialect.cleaned(piece), dialect, read, rows, as_text))
         rows += frame.height
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:

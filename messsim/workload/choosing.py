@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 
+from .meaning import COUNTED, meaning_of
 from .nested import resolved
-from .readers import Marks, as_numbers
+from .readers import Marks, as_numbers, marks_of_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -260,6 +261,8 @@ def _numbers(series: pl.Series, marks: Marks | None) -> NDArray[np.float64]:
 
     if series.dtype == pl.String:
         text, marks = series, marks or Marks()
+        if meaning_of(text.name) in COUNTED:
+            marks = marks_of_counts(text, marks)
         series = as_numbers(text, marks, money=True)
         for value in text.filter(series.is_null()).unique() if marks.comma else ():
             if expected := marks.expected(value):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["MEANINGS", "by_meaning", "meaning_of"]
+__all__ = ["COUNTED", "MEANINGS", "by_meaning", "meaning_of"]
 
 # Words before: of no part of the tokens, no price and no limit.
 OTHERWISE = r"(?!(\w*_)?(cached?|audio|images?|reasoning|costs?|price|limit|max|per)(_|$))(\w+_)"
@@ -49,6 +49,7 @@ MEANINGS = {
     ),
     "status": (r"(http_|response_|request_)?(status|code)(_code)?|response_status",),
 }  # fmt: skip
+COUNTED = ("prompt_tokens", "output_tokens")  # meanings of columns that count
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 UNIT = re.compile(r"_(s|ms|us|ns|sec|secs|seconds|millis|micros|nanos|unix|utc|unix_nano)$")
 

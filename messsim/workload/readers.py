@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -41,6 +41,7 @@ __all__ = [
     "Marks",
     "as_numbers",
     "first_bad",
+    "marks_of_counts",
     "numbers",
     "picked",
     "read",
@@ -55,15 +56,17 @@ __all__ = [
 ]
 
 
-def read(path: Path, columns: list[str] | None = None, notes: list[str] | None = None) -> pl.DataFrame:
-    """The table, only the named columns where named; what deserves a word is added to `notes`.
+def read(
+    path: Path, columns: list[str] | None = None, notes: list[str] | None = None, labels: Collection[str] = ()
+) -> pl.DataFrame:
+    """The table, only the named columns where named; `notes` and `labels` as in `blocks`.
 
     Raises
     ------
     DataError
         If the file is missing, unreadable, of another kind, without a named column, or empty.
     """
-    frame = whole(path, notes)
+    frame = whole(path, notes, labels)
     if columns is not None:
         frame = resolved(frame, columns, path).select(list(dict.fromkeys(columns)))
     if frame.height == 0:
@@ -132,22 +135,12 @@ def row_number(frame: pl.DataFrame, row: int) -> int:
 
 
 def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0, marks: Marks | None = None) -> Ints:
-    """A column of token counts, rounded to whole ones; `before` and `marks` as in `numbers`.
-
-    In text a point may part thousands.
-    """
-    import polars as pl
-
-    marks = marks or Marks()
+    """A column of token counts, rounded to whole ones; `before` and `marks` as in `numbers`."""
     if OF_THOUSANDS.search(column):
         raise DataError(
             f"column {column!r} is of thousands or millions, by its name; expected one of tokens", str(path)
         )
-    if frame[column].dtype == pl.String:
-        text = frame[column].str.strip_chars()
-        dotted = text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all()
-        if dotted and not marks.point:
-            marks.point = THOUSANDS
+    marks = marks_of_counts(frame[column], marks)
     tokens = numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before, marks=marks)
     return np.round(tokens).astype(np.int32)
 
@@ -185,6 +178,21 @@ class Marks:
             if meaning and re.match(otherwise[meaning], value):
                 return f"a number in which a {mark} {meaning}, as in other rows"
         return ""
+
+
+def marks_of_counts(series: pl.Series, marks: Marks | None = None) -> Marks:
+    """What commas and points mean in counts: in text a point parts thousands where all are written so, or whole.
+
+    `marks` is what they mean in the rows before.
+    """
+    import polars as pl
+
+    marks = marks or Marks()
+    if series.dtype == pl.String and not marks.point:
+        text = series.str.strip_chars()
+        if text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all():
+            marks.point = THOUSANDS
+    return marks
 
 
 def as_numbers(text: pl.Series, marks: Marks | None = None, *, money: bool = False) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from io import StringIO
 from itertools import accumulate
@@ -21,14 +21,18 @@ __all__ = ["FIRST_ROWS", "is_plain", "separated"]
 FIRST_ROWS = 1000  # that types are guessed from
 
 
-def separated(text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0) -> pl.DataFrame:
+def separated(
+    text: bytes, dialect: Dialect, columns: list[str] | None = None, before: int = 0, as_text: Collection[str] = ()
+) -> pl.DataFrame:
     """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them.
 
-    Rows may end with separators that no name is above; `before` is how many rows of the file come before these.
+    Rows may end with separators that no name is above; `before` is how many rows of the file come before these, and
+    columns in `as_text` are text whatever it looks like.
     """
     import polars as pl
 
     form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
+    form = partial(form, schema_overrides=dict.fromkeys(as_text, pl.String))
     if text and (b'"' in text or _may_be_long(text, dialect)):
         if not is_plain(text, dialect):
             _check_rows(text, dialect, before)
@@ -76,11 +80,16 @@ def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
     """
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     quotes: list[int] = []  # of the row's lines
+    returned: list[
+        bool
+    ] = []  # whether they hold a carriage return, at which polars ends no row, beside that at the end
 
     def lines() -> Iterator[str]:
-        for line in StringIO(text.decode(), newline=""):
+        for line in StringIO(text.decode(), newline="\n"):
+            bare = line.rstrip("\r\n")
             quotes.append(line.count('"'))
-            yield line
+            returned.append("\r" in bare)
+            yield bare.replace("\r", " ") + "\n"
 
     names, number = 0, before
     for row in csv.reader(lines(), delimiter=dialect.separator):
@@ -90,10 +99,14 @@ def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
                 which = f"row {number}" if names else "the header"
                 raise ValueError(f"{which} opens a quote that is never closed; expected two quotes, or none")
         quotes.clear()
+        parted = any(returned)
+        returned.clear()
         if not row:  # a blank line
             continue
         if names and any(value.strip() for value in row[names:]):
             hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
+            if parted:
+                hint = "a carriage return stands within it; expected lines that end alike, as tr '\\r' '\\n' makes them"
             raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
         names = names or len(row)
         number += 1

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chunk import Floats
-from .units import UNITS
+from .units import NAMES, UNITS
 
-__all__ = ["EPOCH_S", "Strays", "date_text", "lost_digits_s", "stamps_s", "unit_by_size"]
+__all__ = ["EPOCH_S", "Strays", "date_text", "in_other_unit", "lost_digits_s", "stamps_s", "unit_by_size"]
 
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
 LEAST = 3  # times, of which two tell that the third strays
@@ -39,6 +39,14 @@ def stamps_s(values: Floats) -> Floats | None:
     return None if unit is None else seconds[(seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])]
 
 
+def in_other_unit(value: float, per_second: float) -> str:
+    """What a number that is no stamp since 1970 is as one of another unit; "": none."""
+    for unit, other in UNITS.items():
+        if other != per_second and EPOCH_S[0] <= value / other <= EPOCH_S[1]:
+            return f"in {NAMES[unit]} it is {date_text(round(value / other * 1e6) * 1_000, 'Z')}"
+    return ""
+
+
 def date_text(ns: int, zone: str) -> str:
     """Nanoseconds since 1970 as a date, to the millisecond."""
     return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
@@ -46,6 +54,8 @@ def date_text(ns: int, zone: str) -> str:
 
 class Strays:
     """Which times, block by block, are no stamps since 1970 where nearly all the others are: 0 and -1 stand for none.
+
+    Those that would be in another unit stray even if they are many.
 
     Attributes
     ----------
@@ -56,11 +66,27 @@ class Strays:
     def __init__(self) -> None:
         self.count = self._all = 0
         self._first: tuple[int, float] | None = None
+        self._other: tuple[int, float] | None = None
         self._low, self._high = np.inf, -np.inf
 
-    def add(self, seconds: Floats, rows: NDArray[np.int64]) -> None:
-        """The next, and where each stands in the file."""
+    @property
+    def has_stamps(self) -> bool:
+        """Whether some are stamps since 1970."""
+        return self.count < self._all
+
+    def add(self, seconds: Floats, rows: NDArray[np.int64], per_second: float | None = None) -> None:
+        """The next, and where each stands in the file; `per_second` is the unit in which they are numbers."""
         within = (seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])
+        if self._other is None and per_second is not None and not within.all():
+            low, high = float(seconds.min()), float(seconds.max())
+            for unit in UNITS.values():
+                least, most = (bound * unit / per_second for bound in EPOCH_S)
+                if unit == per_second or high < least or low > most:
+                    continue
+                others = (seconds >= least) & (seconds <= most)
+                if others.any():
+                    at = int(np.argmax(others))
+                    self._other = int(rows[at]), float(seconds[at])
         self._all += len(seconds)
         self.count += int((~within).sum())
         if self._first is None and not within.all():
@@ -71,8 +97,9 @@ class Strays:
 
     def first(self) -> tuple[int, float] | None:
         """The row of the first, from 0, and its seconds; None where none strays."""
-        few = self._all >= LEAST and self.count <= max(1, MOST_STRAYS * self._all)
-        return self._first if few and self._high - self._low < SPAN * self._low else None
+        if self._all < LEAST or not self.has_stamps or self._high - self._low >= SPAN * self._low:
+            return None
+        return self._first if self.count <= max(1, MOST_STRAYS * self._all) else self._other
 
 
 def lost_digits_s(values: Floats, per_second: float) -> float:

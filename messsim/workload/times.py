@@ -19,7 +19,7 @@ from .durations import GOES_BACK, NO_DATE, Durations
 from .growing import Growing
 from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
-from .stamps import EPOCH_S, Strays, date_text, lost_digits_s, unit_by_size
+from .stamps import EPOCH_S, Strays, date_text, in_other_unit, lost_digits_s, unit_by_size
 from .ticks import Ticks
 from .time_form import TimeForm, check_form
 from .units import LONG, NAMES, PER_SECOND, UNITS, unit_of
@@ -68,7 +68,7 @@ class Times:
         self._second = self._was_second = False  # whether the last times are the second ones of those that come twice
         self._durations, self._ticks = Durations(self._form), Ticks(self._form)
         self._twice, self._hour_open = 0, False
-        self._local = self._twelve_hours = self._dots = False
+        self._local = self._offsets = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
         self.start: str | None = None
@@ -173,7 +173,7 @@ class Times:
         bad = self._impossible(values)
         if bad.any():
             raise self._refused(series, bad, rows)
-        self._strays.add(values / self._per_second, rows)
+        self._strays.add(values / self._per_second, rows, self._per_second)
         if self._origin and whole:  # exact in their own bits, beyond zero too where these have no sign
             exact = series.to_numpy()
             values = (exact - exact.dtype.type(self._origin)).view(np.int64).astype(np.float64)
@@ -204,8 +204,10 @@ class Times:
         expected = self._range()
         if value / self._per_second > LATEST_S and finer is not None and finer != unit:
             expected = f"{NAMES[unit]}; {self._form.option} {finer} for {NAMES[finer]}"
-            if self._unit_from == "size":
-                expected = self._or_without(f"{value:.15g}", f"{NAMES[unit]} since 1970, as the rows before have")
+            before = series.cast(pl.Float64).to_numpy() / self._per_second
+            if self._strays.has_stamps or ((before >= EPOCH_S[0]) & (before <= EPOCH_S[1])).any():
+                of_others = f"{NAMES[unit]} since 1970, as the rows before have"
+                expected = self._or_without(f"{value:.15g}", f"{of_others}: {in_other_unit(value, self._per_second)}")
         if not np.isfinite(value):
             expected = self._or_without(f"{value}", expected)
         shown = series if series.dtype.is_integer() else series.cast(pl.Float64)
@@ -279,6 +281,7 @@ class Times:
             self._day_first.add(self._in_utc(series, other, dates, rows))
         self._values.add(self._in_utc(series, dates.ns, dates, rows))
         self._local |= bool(dates.local.any())
+        self._offsets |= not dates.local.all()
         self._last_local, self._was_second = int(dates.ns[-1]), self._second
 
     def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
@@ -388,6 +391,9 @@ class Times:
         values = self._in_order_of_month(values)
         self.notes += filter(None, [self._ticks.note])
         self._note_clock(values)
+        if self._local and self._offsets and self._form.zone is None:
+            which = f"column {self._column!r} has dates without an offset among others with one"
+            self.notes.append(f"{which}: they are read as UTC; {self._form.zone_option} says otherwise")
         values = values if took_s is None else values - np.rint(took_s * SECOND_NS).astype(np.int64)
         self.of_day_s = int(values.min()) / SECOND_NS % DAY_S
         if self._form.yearless:
@@ -412,7 +418,9 @@ class Times:
         else:
             unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
             value = f"{at_s * self._per_second:.15g}"
-            expected = self._or_without(value, f"{NAMES[unit]} since 1970, as nearly all rows have")
+            other = in_other_unit(at_s * self._per_second, self._per_second)
+            others = f"as other rows have: {other}" if other else "as nearly all rows have"
+            expected = self._or_without(value, f"{NAMES[unit]} since 1970, {others}")
         raise DataError(f"column {self._column!r} has {value} in row {row + 1}; expected {expected}", str(self._path))
 
     def _doubt_the_unit(self, values: Floats) -> None:

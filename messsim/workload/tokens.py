@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenCounts"]
 
+MUCH_CUT = 0.75  # of the mean that a law states, below which what it is cut to is worth a note
+
 
 class TokenCounts:
     """Token counts of a stage's prompts (model None) or of a model's answers."""
@@ -40,6 +43,29 @@ class TokenCounts:
         self._samplers: dict[tuple[int | None, int], tuple[TokenLaw, TokenSampler]] = {}
         limit = scenario.tokens.max_new_tokens
         self._limit = None if limit is None else token_sampler(limit, chance, chance.column("max_new_tokens"))
+
+    def notes(self, stages: Sequence[Stage]) -> list[str]:
+        """A note on each law that is cut to much less than the mean that it states."""
+        notes = [f"prompts {cut}" for stage in stages if (cut := self._cut_to(stage.prompt))]
+        whose: dict[str, list[str]] = {}
+        for stage in stages:
+            for law, name in zip(stage.outputs, self._names, strict=True):
+                if cut := self._cut_to(law):
+                    whose.setdefault(cut, []).append(name)
+        for cut, names in whose.items():
+            models = list(dict.fromkeys(names))
+            of = f" of {', '.join(models)}" if len(models) < len(self._names) else ""
+            notes.append(f"answers{of} {cut}")
+        return list(dict.fromkeys(notes))
+
+    def _cut_to(self, law: TokenLaw) -> str:
+        """What a law's `max` leaves of its mean, where that is much less; "": it is not."""
+        if law.kind not in ("geometric", "lognormal"):
+            return ""
+        mean = token_sampler(law, self._chance, 0).mean
+        if mean >= MUCH_CUT * law.mean:
+            return ""
+        return f"have a mean of {mean:.4g} tokens, not {law.mean:g}: max = {law.max:,} cuts longer ones"
 
     def draw(self, stage: Stage, model: int | None, first: int, n: int, row: Rows | None) -> Ints:
         """Tokens of requests first ... first + n - 1, whose rows of the table are `row`."""

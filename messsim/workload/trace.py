@@ -268,7 +268,8 @@ def _read_blocks(
     """Hands the blocks of the file to all that collect columns of it; returns what the reader has to note."""
     notes: list[str] = []
     columns_read = {column: CountsColumn(column, path) for column in tokens}
-    for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], notes):
+    wanted = [names.time, *tokens, *who.columns, *links.columns, *hashes.columns]
+    for before, frame in blocks(path, wanted, notes, labels=who.columns):
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)

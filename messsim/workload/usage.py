@@ -42,9 +42,11 @@ def _of_trace(trace: TraceRows, requests: int) -> Iterator[str]:
     rows = len(trace)
     first, last = trace.first_row + 1, trace.first_row + min(requests, rows)
     if last - first + 1 < trace.file_rows:
-        here = trace.rate_rps(min(requests, rows))
+        first_s = trace.time_s[: min(requests, rows)]
+        at_once = len(first_s) > 1 and np.ptp(first_s) == 0.0
+        here = "all at one time" if at_once else rate(trace.rate_rps(len(first_s)))
         whole = f"; all of them come at {rate(trace.file_rate_rps, '')}" if trace.file_rate_rps else ""
-        yield f"{trace.file}: takes rows {first:,} to {last:,} of {trace.file_rows:,}, {rate(here)}{whole}"
+        yield f"{trace.file}: takes rows {first:,} to {last:,} of {trace.file_rows:,}, {here}{whole}"
     if requests > rows:
         again = min(1.0, requests / rows - 1.0)
         yield (

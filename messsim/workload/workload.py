@@ -91,9 +91,9 @@ class Workload:
 
     @cached_property
     def notes(self) -> list[str]:
-        """What is allowed in a data file, or in how much of it the run takes, but deserves a word."""
+        """What is allowed in a data file, in how much of it the run takes, or in a law, but deserves a word."""
         notes = [note for data in (self.trace, self.table, self._lengths) if data is not None for note in data.notes]
-        notes += shared_columns(self.scenario)
+        notes += [*shared_columns(self.scenario), *self._tokens.notes(self.stages)]
         if self.expected_requests is not None:
             notes += usage_notes(self.scenario, self.trace, self.table, self.spans)
         return notes

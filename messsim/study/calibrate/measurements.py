@@ -24,7 +24,7 @@ from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
 from .guidellm import of_guidellm, refuse_csv
 from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
-from .usual import by_usual_names, with_own_units
+from .usual import by_usual_names, with_own_units, with_whole_counts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -234,7 +234,8 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str, notes: list[str]) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    stated = with_own_units(frame, path) if unit == "auto" else frame
+    counted = with_whole_counts(frame)
+    stated = with_own_units(counted, path) if unit == "auto" else counted
     try:
         frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(stated, path), path), path, notes), notes))
     except DataError as error:

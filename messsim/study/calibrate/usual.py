@@ -11,14 +11,14 @@ import numpy as np
 
 from messsim.errors import DataError
 from messsim.workload.durations import Durations
-from messsim.workload.meaning import by_meaning
-from messsim.workload.readers import first_bad, row_number, rows_in_file
+from messsim.workload.meaning import COUNTED, by_meaning, meaning_of
+from messsim.workload.readers import as_numbers, first_bad, marks_of_counts, row_number, rows_in_file
 from messsim.workload.time_form import TimeForm
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["by_usual_names", "clients_of", "with_own_units"]
+__all__ = ["by_usual_names", "clients_of", "with_own_units", "with_whole_counts"]
 
 CLIENTS = (
     re.compile(r"(num_|n_)?(concurrency|concurrent_requests)"),
@@ -31,6 +31,7 @@ TIME = re.compile(
     r"(?:(?:mean|avg|average)_)?(ttft|tpot|itl|e2el?|e2e_latency)(?:_(?:mean|avg|average))?(?:_(ms|us|ns|s))?"
 )
 MEAN = re.compile(r"^(mean|avg|average)_|_(mean|avg|average)$")
+COUNTS = ("completed", "batch", "cached_tokens", "prompt_prior")  # beside clients and tokens of prompts and answers
 READINGS = {"itl": "tpot", "e2el": "e2e", "e2e_latency": "e2e"}
 BATCH = re.compile(r"(max_)?(batch|batch_size|bs)")  # requests at once, where answers are measured
 ITERATIONS = re.compile(r"duration(_ms|_us|_ns|_s)?|batch")  # columns that points have not, but where they say TTFT
@@ -94,6 +95,19 @@ def with_own_units(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             raise first_bad(column, misfit[0], frame[column], misfit[1], path, places=places)
         if times is not None and (named == column or named not in frame.columns):
             frame = frame.with_columns(times.alias(column)).rename({column: named})
+    return frame
+
+
+def with_whole_counts(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with counts whose points part thousands, as where a comma is decimal, as numbers; other text stays."""
+    import polars as pl
+
+    clients = _clients(_words(frame.columns))
+    counts = [c for c in frame.columns if c in clients or c in COUNTS or meaning_of(c) in COUNTED]
+    for column in (c for c in counts if frame[c].dtype == pl.String):
+        values = as_numbers(frame[column], marks_of_counts(frame[column]))
+        if values.dtype == pl.Int64 and values.null_count() == frame[column].null_count():
+            frame = frame.with_columns(values.alias(column))
     return frame
 
 

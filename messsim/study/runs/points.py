@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = ["Point", "in_words", "points_of", "read_points"]
 Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
 
 MOST_BYTES = 256 << 20  # of a file of points
+DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+(?:[eE][+-]?\d+)?\s*)$")
+QUOTED = re.compile(r'"[^"]*"')
 SEEDED = ("seed", "replication")  # what --seed and --seeds are for
 
 
@@ -81,6 +84,8 @@ def _path(text: str, where: str) -> str:
 def read_points(file: Path) -> list[Point]:
     """The points of a CSV file: a line each, its columns key paths; an empty cell leaves the scenario's value.
 
+    Semicolons or tabs may part cells, as spreadsheets write them; with semicolons a comma may be the decimal one.
+
     Raises
     ------
     DataError
@@ -88,13 +93,18 @@ def read_points(file: Path) -> list[Point]:
     """
     try:
         text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        mark = max(",;\t", key=QUOTED.sub("", text.partition("\n")[0]).count)
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark) if row]
     except OSError as error:
         raise DataError(why(error), str(file)) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", str(file)) from None
     if len(rows) < 2:
         raise DataError("has no points; expected a line of key paths, then a line for each point", str(file))
+    while len(rows[0]) > 1 and not any(row[-1].strip() for row in rows if len(row) == len(rows[0])):
+        rows = [row[:-1] if len(row) == len(rows[0]) else row for row in rows]  # a column without a name
+    if mark == ";":
+        rows = [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
     paths = [_path(name, f"{file}: column {i + 1}") for i, name in enumerate(rows[0])]
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(paths):
