@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "hash.h"
+#include "memory.h"
 #include "prompt.h"
 
 enum {
@@ -21,7 +22,7 @@ int ms_texts_init(ms_texts *self, int32_t replicas, int64_t unit_tokens, int64_t
                        .replicas = replicas};
     ms_store_init(&self->node_store, sizeof(ms_text_node));
     ms_store_init(&self->text_store, sizeof(ms_text));
-    self->list = calloc((size_t)replicas + 1, sizeof *self->list);
+    self->list = ms_memory_take(((size_t)replicas + 1) * sizeof *self->list);
     return self->list != NULL ? 0 : MS_ERR_MEMORY;
 }
 
@@ -39,7 +40,7 @@ void ms_texts_free(ms_texts *self)
             free_entries(node);
         }
     }
-    free(self->list);
+    ms_memory_give(self->list);
     free(self->node_bucket);
     free(self->text_bucket);
     ms_store_free(&self->node_store);
