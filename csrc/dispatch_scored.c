@@ -22,6 +22,7 @@
 #include "dispatch_rules.h"
 #include "early.h"
 #include "error.h"
+#include "expect.h"
 #include "prompt.h"
 #include "scored_index.h"
 #include "scores.h"
@@ -214,6 +215,9 @@ static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
 static int32_t pick(const ms_choice *self)
 {
     int64_t total;
+    if (self->fleet->replicas > MS_SMALL_FLEET) {
+        ms_texts_expect(&self->servers->texts, self->job);
+    }
     const int32_t n = match(self, &total);
     const int32_t replica = ms_scored_index_is_kept(self) ? among_many(self, n, total) : scan(self, n, total);
     forget_matches(self, n);

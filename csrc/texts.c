@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "early.h"
 #include "error.h"
 #include "hash.h"
 #include "memory.h"
@@ -50,9 +51,25 @@ void ms_texts_free(ms_texts *self)
 
 /* ---- finding ----------------------------------------------------------------------------------------- */
 
+static ms_text_node **bucket_of(const ms_texts *self, int64_t id)
+{
+    return &self->node_bucket[ms_hash((uint64_t)id) & (uint64_t)(self->node_buckets - 1)];
+}
+
+void ms_texts_expect(const ms_texts *self, const ms_job *job)
+{
+    const int32_t parts = self->node_buckets > 0 ? job->path_length : 0;
+    for (int32_t i = 0; i < parts; i++) {
+        ms_early(bucket_of(self, job->path[i].id));
+    }
+    for (int32_t i = 0; i < parts; i++) {
+        ms_early(*bucket_of(self, job->path[i].id));
+    }
+}
+
 static ms_text_node **node_at(const ms_texts *self, int64_t id)
 {
-    ms_text_node **at = &self->node_bucket[ms_hash((uint64_t)id) & (uint64_t)(self->node_buckets - 1)];
+    ms_text_node **at = bucket_of(self, id);
     while (*at != NULL && (*at)->id != id) {
         at = &(*at)->next_in_bucket;
     }

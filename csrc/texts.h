@@ -83,6 +83,9 @@ void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units);
 /* A replica is gone, and its cache with it. */
 void ms_texts_forget(ms_texts *self, int32_t replica);
 
+/* The parts of a prompt will be looked for: asks early for where the nodes of its path are, and then for these. */
+void ms_texts_expect(const ms_texts *self, const ms_job *job);
+
 /* Who has something of a node; NULL: nobody. */
 const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id);
 
