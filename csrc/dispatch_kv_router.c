@@ -40,8 +40,11 @@ static int32_t by_index(const ms_choice *self)
     const double least = ms_ties_least(&servers->loads);
     int32_t n = 0, equal = 0;
     double best = least;
-    for (const ms_text *text = node != NULL ? node->first : NULL; text != NULL; text = text->next) {
-        const int32_t replica = servers->replica[text->replica];
+    for (int32_t k = 0; node != NULL && k < node->n; k++) {
+        if (node->entries[k].replica < 0) {
+            continue;
+        }
+        const int32_t replica = servers->replica[node->entries[k].replica];
         const int64_t cached = fleet->failures[replica] == 0 ? ms_choice_cached(self, replica) : 0;
         if (cached > 0) {
             fleet->scratch[n] = replica;

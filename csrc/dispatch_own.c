@@ -84,17 +84,18 @@ static int64_t ask_by_view(const ms_choice *self)
         return ask(self, view);
     }
     const ms_text_node *node = servers->own.sees_caches ? ms_choice_holders(self) : NULL;
-    const ms_text *first = node != NULL ? node->first : NULL;
-    for (const ms_text *text = first; text != NULL; text = text->next) {
-        const int32_t i = view->at[text->replica];
+    const int32_t n = node != NULL ? node->n : 0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t place = node->entries[k].replica, i = place >= 0 ? view->at[place] : -1;
         if (i >= 0) {
             view->cached[i] = (double)ms_choice_cached(self, self->up[i]);
         }
     }
     const int64_t picked = ask(self, view);
-    for (const ms_text *text = first; text != NULL; text = text->next) {
-        if (view->at[text->replica] >= 0) {
-            view->cached[view->at[text->replica]] = 0.0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t place = node->entries[k].replica, i = place >= 0 ? view->at[place] : -1;
+        if (i >= 0) {
+            view->cached[i] = 0.0;
         }
     }
     return picked;

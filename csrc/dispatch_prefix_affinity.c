@@ -20,12 +20,12 @@ static int32_t longest_match(const ms_choice *self, int64_t *matched)
     for (int32_t i = 0; ms_prompt_part(self->job, i, &part); i++) {
         const ms_text_node *node = ms_texts_find(&servers->texts, part.id);
         int64_t reach = part.from;
-        for (const ms_text *text = node != NULL ? node->first : NULL; text != NULL && reach < part.to; text = text->next) {
-            const int32_t replica = servers->replica[text->replica];
-            const int64_t end = text->to < part.to ? text->to : part.to;
-            if (end > reach && ms_choice_has(self, replica)) {
+        for (int32_t k = 0; node != NULL && k < node->n && reach < part.to; k++) {
+            const ms_text_entry *entry = &node->entries[k];
+            const int64_t end = entry->to < part.to ? entry->to : part.to;
+            if (end > reach && ms_choice_has(self, servers->replica[entry->replica])) { /* not nobody */
                 reach = end;
-                best = replica;
+                best = servers->replica[entry->replica];
             }
         }
         *matched = reach;

@@ -22,6 +22,7 @@
 #include "dispatch_rules.h"
 #include "early.h"
 #include "error.h"
+#include "expect.h"
 #include "prompt.h"
 #include "scored_index.h"
 #include "scores.h"
@@ -38,8 +39,9 @@ static int64_t reach_of(const ms_text_node *node, int64_t from, int64_t to)
     int64_t reach = from, before = from - 1;
     while (reach < to && reach > before) {
         before = reach;
-        for (const ms_text *text = node->first; text != NULL && reach < to; text = text->next) {
-            reach = text->from <= reach && text->to > reach ? text->to : reach;
+        for (int32_t k = 0; k < node->n && reach < to; k++) {
+            const ms_text_entry *entry = &node->entries[k];
+            reach = entry->from <= reach && entry->to > reach ? entry->to : reach;
         }
     }
     return reach < to ? reach : to;
@@ -56,16 +58,17 @@ static int32_t match(const ms_choice *self, int64_t *total)
     *total = 0;
     for (int32_t i = 0; ms_prompt_part(self->job, i, &part); i++) {
         const int64_t from = ms_texts_units(texts, part.from), to = ms_texts_units(texts, part.to);
-        const ms_text_node *node = ms_texts_find(texts, part.id);
         *total = to;
         if (from == to || is_over) {
             continue;
         }
+        const ms_text_node *node = ms_texts_find(texts, part.id);
         const int64_t reach = node != NULL ? reach_of(node, from, to) : from;
-        for (const ms_text *text = reach > from ? node->first : NULL; text != NULL; text = text->next) {
-            const int32_t replica = self->servers->replica[text->replica];
-            const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
-            if (last > first) {
+        for (int32_t k = 0; reach > from && k < node->n; k++) {
+            const ms_text_entry *entry = &node->entries[k];
+            const int64_t first = entry->from > from ? entry->from : from, last = entry->to < reach ? entry->to : reach;
+            if (last > first) { /* not of nobody's */
+                const int32_t replica = self->servers->replica[entry->replica];
                 fleet->matches[n] = replica;
                 n += fleet->matched[replica] == 0;
                 fleet->matched[replica] += last - first;
@@ -89,9 +92,9 @@ static int64_t matched_at(const ms_choice *self, int32_t place)
         }
         const ms_text_node *node = ms_texts_find(texts, part.id);
         const int64_t reach = node != NULL ? reach_of(node, from, to) : from;
-        const ms_text *text = reach > from ? ms_texts_find_at(texts, node, place) : NULL;
-        if (text != NULL) {
-            const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
+        const ms_text_entry *entry = reach > from ? ms_texts_find_at(texts, node, place) : NULL;
+        if (entry != NULL) {
+            const int64_t first = entry->from > from ? entry->from : from, last = entry->to < reach ? entry->to : reach;
             matched += last > first ? last - first : 0;
         }
         if (reach < to) {
@@ -212,6 +215,9 @@ static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
 static int32_t pick(const ms_choice *self)
 {
     int64_t total;
+    if (self->fleet->replicas > MS_SMALL_FLEET) {
+        ms_texts_expect(&self->servers->texts, self->job);
+    }
     const int32_t n = match(self, &total);
     const int32_t replica = ms_scored_index_is_kept(self) ? among_many(self, n, total) : scan(self, n, total);
     forget_matches(self, n);

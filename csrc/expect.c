@@ -55,6 +55,15 @@ static void expect_cache(const ms_fleet *self)
     }
 }
 
+/* Where the prefill of who came last is to be accounted for (ms_accounts_settle). */
+static void expect_newest(const ms_fleet *self, int32_t replica)
+{
+    const ms_sequences *sequences = &self->replica[replica].sequences;
+    if (self->prefill_tokens[replica] > 0 && sequences->running > 0) {
+        ms_early_all(sequences->jobs[sequences->running - 1], offsetof(ms_job, attempt));
+    }
+}
+
 /* One more replica has its turn soon. What an end reads is found in parts, each in the one before, so the next part of
  * earlier ones is asked for with each that follows. */
 static void expect_end(ms_fleet *self, int32_t replica)
@@ -65,6 +74,7 @@ static void expect_end(ms_fleet *self, int32_t replica)
     if (job != NULL) {
         ms_early_all(job, offsetof(ms_job, attempt));
     }
+    expect_newest(self, replica);
     job = ending_after(self, OWNER_AFTER);
     if (job != NULL && job->owner != NULL) {
         ms_early_all(job->owner, OWNER_BYTES);

@@ -73,6 +73,40 @@ static ms_listed list_of(const ms_choice *self, int32_t n, const ms_known *known
     return (ms_listed){fleet->matches + first, n - first + is_more};
 }
 
+/* The first of those who cost the least that one of them can, `costs`, and have nothing to do; -1: nobody. */
+static int32_t first_idle(const ms_choice *self, ms_listed listed, double least)
+{
+    for (int32_t i = 0; i < listed.n; i++) {
+        if (self->fleet->costs[i] == least && ms_scored_is_idle(self, listed.replica[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Those who have nothing to do and cost as much as the first of these, and who may cost no more though they have. */
+static ms_listed keep_idle(const ms_choice *self, ms_listed listed, int32_t idle, int64_t total, const ms_known *known)
+{
+    ms_fleet *fleet = self->fleet;
+    ms_sent asked = {-1, 0};
+    int32_t n = 0, are_dearer = 0;
+    for (int32_t i = 0; i < listed.n; i++) {
+        const int32_t replica = listed.replica[i];
+        if (fleet->costs[i] > fleet->costs[idle]) {
+            continue;
+        }
+        const int is_idle = ms_scored_is_idle(self, replica);
+        const ms_sent sent = {fleet->matched[replica], replica == known->bound};
+        if (!is_idle && (sent.blocks != asked.blocks || sent.is_bound != asked.is_bound)) {
+            are_dearer = ms_scored_standings_prefer_idle(self, sent, total);
+            asked = sent;
+        }
+        fleet->sticky[n] = replica;
+        n += is_idle || !are_dearer;
+    }
+    return (ms_listed){fleet->sticky, n};
+}
+
 /* Who would cost more than another of them even with nothing to do there is left out, mostly unseen: of a large fleet many were
  * sent the start of a prompt that many share, and few the rest of it. With a queue at that other what it costs is yet to be known. */
 static ms_listed shorten(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
@@ -83,7 +117,14 @@ static ms_listed shorten(const ms_choice *self, ms_listed listed, int64_t total,
         fleet->costs[i] = ms_score_least(self, listed.replica[i], total, known);
         first = fleet->costs[i] < fleet->costs[first] ? i : first;
     }
-    if (listed.n < 2 || fleet->failures[listed.replica[first]] > 0 || ms_choice_waiting(self, listed.replica[first]) > 0) {
+    if (listed.n < 2) {
+        return listed;
+    }
+    const int32_t idle = first_idle(self, listed, fleet->costs[first]);
+    if (idle >= 0) {
+        return keep_idle(self, listed, idle, total, known);
+    }
+    if (fleet->failures[listed.replica[first]] > 0 || ms_choice_waiting(self, listed.replica[first]) > 0) {
         return listed;
     }
     const double best = ms_score_cost(self, listed.replica[first], MS_ALL_ALIKE, total, known);
@@ -96,15 +137,23 @@ static ms_listed shorten(const ms_choice *self, ms_listed listed, int64_t total,
     return (ms_listed){fleet->sticky, n};
 }
 
+/* What one of them costs. */
+static double price_of(const ms_choice *self, int32_t replica, int64_t total, ms_known *known)
+{
+    if (ms_scored_is_idle(self, replica)) {
+        return ms_score_least(self, replica, total, known);
+    }
+    const ms_range queue = ms_score_measure(self->servers);
+    return self->fleet->failures[replica] == 0 ? ms_score_cost(self, replica, queue, total, known) : INFINITY;
+}
+
 /* What they cost, into `costs`; returns the least. */
 static double price(const ms_choice *self, ms_listed listed, int64_t total, ms_known *known)
 {
     ms_fleet *fleet = self->fleet;
-    const ms_range queue = ms_score_measure(self->servers);
     double best = INFINITY;
     for (int32_t i = 0; i < listed.n; i++) {
-        const int32_t replica = listed.replica[i];
-        fleet->costs[i] = fleet->failures[replica] == 0 ? ms_score_cost(self, replica, queue, total, known) : INFINITY;
+        fleet->costs[i] = price_of(self, listed.replica[i], total, known);
         best = fleet->costs[i] < best ? fleet->costs[i] : best;
     }
     return best;

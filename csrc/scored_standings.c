@@ -8,6 +8,7 @@
 enum { SOON = 4 }; /* so many later what is asked for now has come */
 
 static const ms_terms NOTHING = {{0}};
+static const ms_sent NOTHING_SENT = {0, 0};
 
 /* ---- terms ---------------------------------------------------------------------------------------------- */
 
@@ -39,14 +40,20 @@ static ms_terms terms_of(const ms_choice *self, int32_t replica, double *until_s
     return terms;
 }
 
-/* What one of these terms costs, with nothing of the prompt nor the session, by such extremes. */
-static double cost_by(const ms_choice *self, const ms_terms *terms, int64_t total, ms_range queue, int64_t busiest)
+/* What one of these terms costs that was sent so many blocks of the prompt, and has the session or has not, by such extremes. */
+static double cost_with(const ms_choice *self, const ms_terms *terms, ms_sent sent, int64_t total, ms_range queue, int64_t busiest)
 {
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const int64_t to_come = (int64_t)terms->of[MS_TERM_PREFILL] + self->job->prompt_tokens;
+    const int64_t there = sent.blocks * self->servers->texts.unit_tokens;
+    const int64_t to_come = (int64_t)terms->of[MS_TERM_PREFILL] + self->job->prompt_tokens - there;
     const double engine = ms_score_engine(&plan->weights, (int64_t)terms->of[MS_TERM_WAITING], terms->of[MS_TERM_USAGE], queue);
-    const double score = engine + ms_score_prompt(plan, 0, total, to_come);
-    return -(score + ms_score_router(plan, 0, (int64_t)terms->of[MS_TERM_UNFINISHED], busiest, 0.5));
+    const double score = engine + ms_score_prompt(plan, sent.blocks, total, to_come);
+    return -(score + ms_score_router(plan, sent.is_bound, (int64_t)terms->of[MS_TERM_UNFINISHED], busiest, 0.5));
+}
+
+static double cost_by(const ms_choice *self, const ms_terms *terms, int64_t total, ms_range queue, int64_t busiest)
+{
+    return cost_with(self, terms, NOTHING_SENT, total, queue, busiest);
 }
 
 static double cost_of_terms(const ms_choice *self, const ms_terms *terms, int64_t total)
@@ -139,12 +146,11 @@ void ms_scored_standings_know_all(const ms_choice *self)
     servers->most_waiting = ms_terms_are_nobodys(&queued) ? 0 : (int64_t)servers->standings[1].most[root];
 }
 
-/* Whether who has anything to do costs more than who has nothing, whatever the extremes. */
-static int is_idle_best(const ms_choice *self, int64_t total)
+int ms_scored_standings_prefer_idle(const ms_choice *self, ms_sent sent, int64_t total)
 {
     const ms_dispatch_plan *plan = &self->fleet->dispatch;
     const ms_range queue = {0, INT32_MAX};
-    const double idle = cost_by(self, &NOTHING, total, queue, INT32_MAX);
+    const double idle = cost_with(self, &NOTHING, sent, total, queue, INT32_MAX);
     const int64_t tokens = self->servers->most_memory_tokens;
     ms_terms least[MS_TERMS] = {{{0}}};
     least[MS_TERM_WAITING].of[MS_TERM_WAITING] = least[MS_TERM_PREFILL].of[MS_TERM_PREFILL] = 1.0;
@@ -153,7 +159,7 @@ static int is_idle_best(const ms_choice *self, int64_t total)
     const uint32_t terms = ms_view_terms(&plan->weights);
     int is_best = 1;
     for (int k = 0; k < MS_TERMS; k++) {
-        is_best &= (terms >> k & 1) == 0 || cost_by(self, &least[k], total, queue, INT32_MAX) > idle;
+        is_best &= (terms >> k & 1) == 0 || cost_with(self, &least[k], sent, total, queue, INT32_MAX) > idle;
     }
     return is_best;
 }
@@ -162,16 +168,20 @@ static int is_idle_best(const ms_choice *self, int64_t total)
 static int is_measured(const ms_choice *self, ms_listed listed)
 {
     int32_t i = 0;
-    while (i < listed.n && ms_choice_waiting(self, listed.replica[i]) == 0) {
+    if (!(self->fleet->dispatch.weights.queue > 0.0)) {
+        return 0;
+    }
+    while (i < listed.n &&
+           (ms_scored_is_idle(self, listed.replica[i]) || ms_choice_waiting(self, listed.replica[i]) == 0)) {
         i++;
     }
-    return i < listed.n && self->fleet->dispatch.weights.queue > 0.0;
+    return i < listed.n;
 }
 
 int ms_scored_standings_know(const ms_choice *self, ms_listed listed, int64_t total)
 {
     ms_servers *servers = self->servers;
-    if (servers->idle.count == 0 || is_measured(self, listed) || !is_idle_best(self, total)) {
+    if (servers->idle.count == 0 || is_measured(self, listed) || !ms_scored_standings_prefer_idle(self, NOTHING_SENT, total)) {
         ms_scored_standings_know_all(self);
         return 1;
     }
@@ -306,7 +316,7 @@ static int32_t gather_listed(const ms_search *self, ms_listed listed)
         if (fleet->costs[i] != self->best) {
             continue;
         }
-        const ms_terms terms = terms_of(choice, replica, &until_s);
+        const ms_terms terms = ms_scored_is_idle(choice, replica) ? NOTHING : terms_of(choice, replica, &until_s);
         if (cost_of_terms(choice, &terms, self->total) > self->best) {
             int32_t at = equal++;
             for (; at > 0 && fleet->scratch[at - 1] > fleet->place_of[replica]; at--) {

@@ -14,8 +14,24 @@ typedef struct ms_listed {
     int32_t n;
 } ms_listed;
 
+/* What one of them was sent before. */
+typedef struct ms_sent {
+    int64_t blocks; /* of the prompt */
+    int32_t is_bound; /* the session */
+} ms_sent;
+
 /* Sees who has nothing to do now. */
 void ms_scored_standings_update(const ms_choice *self);
+
+/* Then, whether a replica has nothing to do, and is up: it costs the least that it can, and need not be read to be told. */
+static inline int ms_scored_is_idle(const ms_choice *self, int32_t replica)
+{
+    const ms_servers *servers = self->servers;
+    return ms_servers_stand(servers) && ms_members_has(&servers->idle, self->fleet->place_of[replica]);
+}
+
+/* Whether one who was sent so much costs more with anything to do than with nothing, whatever the extremes. */
+int ms_scored_standings_prefer_idle(const ms_choice *self, ms_sent sent, int64_t total);
 
 /* Then, what is to be known to tell the best and those listed apart: returns whether that was all; or all. */
 int ms_scored_standings_know(const ms_choice *self, ms_listed listed, int64_t total);

@@ -1,12 +1,19 @@
 #include "texts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "early.h"
 #include "error.h"
 #include "hash.h"
+#include "memory.h"
 #include "prompt.h"
 
-enum { FIRST_BUCKETS = 64 };
+enum {
+    FIRST_BUCKETS = 64,
+    FIRST_ROOM = 4, /* of entries that stand apart from their node */
+    FEW = 16        /* entries are looked through */
+};
 
 int ms_texts_init(ms_texts *self, int32_t replicas, int64_t unit_tokens, int64_t most_tokens, int starts_go_first)
 {
@@ -16,13 +23,25 @@ int ms_texts_init(ms_texts *self, int32_t replicas, int64_t unit_tokens, int64_t
                        .replicas = replicas};
     ms_store_init(&self->node_store, sizeof(ms_text_node));
     ms_store_init(&self->text_store, sizeof(ms_text));
-    self->list = calloc((size_t)replicas + 1, sizeof *self->list);
+    self->list = ms_memory_take(((size_t)replicas + 1) * sizeof *self->list);
     return self->list != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+static void free_entries(ms_text_node *node)
+{
+    if (node->entries != node->own) {
+        free(node->entries);
+    }
 }
 
 void ms_texts_free(ms_texts *self)
 {
-    free(self->list);
+    for (int64_t i = 0; i < self->node_buckets; i++) {
+        for (ms_text_node *node = self->node_bucket[i]; node != NULL; node = node->next_in_bucket) {
+            free_entries(node);
+        }
+    }
+    ms_memory_give(self->list);
     free(self->node_bucket);
     free(self->text_bucket);
     ms_store_free(&self->node_store);
@@ -32,9 +51,25 @@ void ms_texts_free(ms_texts *self)
 
 /* ---- finding ----------------------------------------------------------------------------------------- */
 
+static ms_text_node **bucket_of(const ms_texts *self, int64_t id)
+{
+    return &self->node_bucket[ms_hash((uint64_t)id) & (uint64_t)(self->node_buckets - 1)];
+}
+
+void ms_texts_expect(const ms_texts *self, const ms_job *job)
+{
+    const int32_t parts = self->node_buckets > 0 ? job->path_length : 0;
+    for (int32_t i = 0; i < parts; i++) {
+        ms_early(bucket_of(self, job->path[i].id));
+    }
+    for (int32_t i = 0; i < parts; i++) {
+        ms_early(*bucket_of(self, job->path[i].id));
+    }
+}
+
 static ms_text_node **node_at(const ms_texts *self, int64_t id)
 {
-    ms_text_node **at = &self->node_bucket[ms_hash((uint64_t)id) & (uint64_t)(self->node_buckets - 1)];
+    ms_text_node **at = bucket_of(self, id);
     while (*at != NULL && (*at)->id != id) {
         at = &(*at)->next_in_bucket;
     }
@@ -60,9 +95,23 @@ const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id)
     return self->node_buckets > 0 && id >= 0 ? *node_at(self, id) : NULL;
 }
 
-const ms_text *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica)
+static ms_text_entry *entry_of(const ms_texts *self, const ms_text_node *node, int32_t replica)
 {
-    return *text_at(self, node, replica);
+    if (node->in_table) {
+        const ms_text *text = *text_at(self, node, replica);
+        return text != NULL ? &node->entries[text->at] : NULL;
+    }
+    for (int32_t k = 0; k < node->n; k++) {
+        if (node->entries[k].replica == replica) {
+            return &node->entries[k];
+        }
+    }
+    return NULL;
+}
+
+const ms_text_entry *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica)
+{
+    return entry_of(self, node, replica);
 }
 
 static int widen_nodes(ms_texts *self)
@@ -113,7 +162,7 @@ static int widen_texts(ms_texts *self)
 static void settle(ms_text_list *list)
 {
     if (list->alone > 0) {
-        list->newest->to += list->alone;
+        list->newest->units += list->alone;
         list->alone = 0;
     }
 }
@@ -133,20 +182,96 @@ static void unlink_text(ms_text_list *list, ms_text *text)
     *(text->newer != NULL ? &text->newer->older : &list->newest) = text->older;
 }
 
-static void drop(ms_texts *self, ms_text *text)
+/* ---- the entries of a node --------------------------------------------------------------------------- */
+
+static void put_into_table(ms_texts *self, ms_text *text)
+{
+    ms_text **at = text_at(self, text->node, text->replica);
+    text->next_in_bucket = *at;
+    *at = text;
+    self->n_in_table++;
+}
+
+/* Entries of nobody go; the others keep their order. */
+static void close_up(ms_text_node *node)
+{
+    int32_t left = 0;
+    for (int32_t k = 0; k < node->n; k++) {
+        if (node->entries[k].replica >= 0) {
+            node->entries[left] = node->entries[k];
+            node->entries[left].text->at = left;
+            left++;
+        }
+    }
+    node->n = left;
+}
+
+static int make_room(ms_text_node *node)
+{
+    if (node->n < node->room) {
+        return 0;
+    }
+    const int32_t room = node->room > 1 ? 2 * node->room : FIRST_ROOM;
+    ms_text_entry *entries = malloc((size_t)room * sizeof *entries);
+    if (entries == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    memcpy(entries, node->entries, (size_t)node->n * sizeof *entries);
+    free_entries(node);
+    node->entries = entries;
+    node->room = room;
+    return 0;
+}
+
+/* Returns 0 or an error. */
+static int add_entry(ms_texts *self, ms_text *text, int32_t from)
 {
     ms_text_node *node = text->node;
-    unlink_text(&self->list[text->replica], text);
-    if (node != NULL) {
-        *text_at(self, node, text->replica) = text->next_in_bucket;
-        self->n_texts--;
-        *(text->previous != NULL ? &text->previous->next : &node->first) = text->next;
-        *(text->next != NULL ? &text->next->previous : &node->last) = text->previous;
-        if (node->first == NULL) {
-            *node_at(self, node->id) = node->next_in_bucket;
-            self->n_nodes--;
-            ms_store_give(&self->node_store, node);
+    const int become_many = !node->in_table && node->n == FEW;
+    while (self->text_buckets < self->n_in_table + (become_many ? FEW : 0) + 1 && (become_many || node->in_table)) {
+        MS_TRY(widen_texts(self));
+    }
+    MS_TRY(make_room(node));
+    text->at = node->n;
+    node->entries[node->n++] = (ms_text_entry){text->replica, from, from, text};
+    node->live++;
+    self->n_texts++;
+    for (int32_t k = become_many ? 0 : node->n - 1; k < node->n && (become_many || node->in_table); k++) {
+        if (node->entries[k].replica >= 0) {
+            put_into_table(self, node->entries[k].text);
         }
+    }
+    node->in_table |= become_many;
+    return 0;
+}
+
+static void remove_entry(ms_texts *self, const ms_text *text)
+{
+    ms_text_node *node = text->node;
+    if (node->in_table) {
+        *text_at(self, node, text->replica) = text->next_in_bucket;
+        self->n_in_table--;
+    }
+    node->entries[text->at] = (ms_text_entry){.replica = -1};
+    node->live--;
+    self->n_texts--;
+    if (node->live == 0) {
+        *node_at(self, node->id) = node->next_in_bucket;
+        self->n_nodes--;
+        free_entries(node);
+        ms_store_give(&self->node_store, node);
+    } else if (node->n > 2 * node->live) {
+        close_up(node);
+    }
+}
+
+/* ---- what goes --------------------------------------------------------------------------------------- */
+
+static void drop(ms_texts *self, ms_text *text)
+{
+    unlink_text(&self->list[text->replica], text);
+    if (text->node != NULL) {
+        remove_entry(self, text);
     }
     ms_store_give(&self->text_store, text);
 }
@@ -157,14 +282,18 @@ void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units)
     while (list->units > units) {
         settle(list);
         ms_text *text = list->oldest;
-        const int64_t excess = list->units - units, all = text->to - text->from, gone = excess < all ? excess : all;
+        ms_text_entry *entry = text->node != NULL ? &text->node->entries[text->at] : NULL;
+        const int64_t excess = list->units - units, all = entry != NULL ? entry->to - entry->from : text->units;
+        const int64_t gone = excess < all ? excess : all;
         list->units -= gone;
         if (gone == all) {
             drop(self, text);
+        } else if (entry == NULL) {
+            text->units -= gone;
         } else if (self->starts_go_first) {
-            text->from += gone;
+            entry->from += (int32_t)gone;
         } else {
-            text->to -= gone;
+            entry->to -= (int32_t)gone;
         }
     }
 }
@@ -185,7 +314,7 @@ static ms_text_node *find_or_make_node(ms_texts *self, int64_t id)
     if (*at == NULL) {
         ms_text_node *node = ms_store_take(&self->node_store);
         if (node != NULL) {
-            *node = (ms_text_node){.id = id};
+            *node = (ms_text_node){.id = id, .entries = node->own, .room = 1};
             *at = node;
             self->n_nodes++;
         }
@@ -199,34 +328,30 @@ static ms_text *make_text(ms_texts *self, ms_text_node *node, int32_t replica, i
     if (text == NULL) {
         return NULL;
     }
-    *text = (ms_text){.node = node, .replica = replica, .from = from, .to = from};
-    if (node != NULL) {
-        *text_at(self, node, replica) = text;
-        self->n_texts++;
-        text->previous = node->last;
-        *(node->last != NULL ? &node->last->next : &node->first) = text;
-        node->last = text;
+    *text = (ms_text){.node = node, .replica = replica};
+    if (node != NULL && add_entry(self, text, (int32_t)from) != 0) {
+        ms_store_give(&self->text_store, text);
+        return NULL;
     }
     return text;
 }
 
-/* The text of a node at a replica becomes its newest, and is made if there is none; NULL without memory. */
-static ms_text *renew(ms_texts *self, int64_t id, int32_t replica, int64_t from)
+/* What a replica has of a node becomes its newest, and is made if there is nothing; NULL without memory. */
+static ms_text_entry *renew(ms_texts *self, int64_t id, int32_t replica, int64_t from)
 {
-    if (self->n_texts == self->text_buckets && widen_texts(self) != 0) {
-        return NULL;
-    }
     ms_text_node *node = find_or_make_node(self, id);
-    ms_text *text = node != NULL ? *text_at(self, node, replica) : NULL;
+    ms_text_entry *entry = node != NULL ? entry_of(self, node, replica) : NULL;
+    ms_text *text = entry != NULL ? entry->text : NULL;
     if (text != NULL) {
         unlink_text(&self->list[replica], text);
     } else {
         text = node != NULL ? make_text(self, node, replica, from) : NULL;
     }
-    if (text != NULL) {
-        link_newest(&self->list[replica], text);
+    if (text == NULL) {
+        return NULL;
     }
-    return text;
+    link_newest(&self->list[replica], text);
+    return &node->entries[text->at];
 }
 
 int ms_texts_put(ms_texts *self, int64_t id, int32_t replica)
@@ -236,11 +361,11 @@ int ms_texts_put(ms_texts *self, int64_t id, int32_t replica)
 
 void ms_texts_remove(ms_texts *self, int64_t id, int32_t replica)
 {
-    ms_text_node *node = self->node_buckets > 0 ? *node_at(self, id) : NULL;
-    ms_text *text = node != NULL ? *text_at(self, node, replica) : NULL;
-    if (text != NULL) {
-        self->list[replica].units -= text->to - text->from;
-        drop(self, text);
+    const ms_text_node *node = ms_texts_find(self, id);
+    const ms_text_entry *entry = node != NULL ? entry_of(self, node, replica) : NULL;
+    if (entry != NULL) {
+        self->list[replica].units -= entry->to - entry->from;
+        drop(self, entry->text);
     }
 }
 
@@ -263,14 +388,14 @@ static int add_part(ms_texts *self, const ms_part *part, int32_t replica)
         list->units += to - from;
         return 0;
     }
-    ms_text *text = renew(self, part->id, replica, from);
-    if (text == NULL) {
+    ms_text_entry *entry = renew(self, part->id, replica, from);
+    if (entry == NULL) {
         return MS_ERR_MEMORY;
     }
-    list->units -= text->to - text->from;
-    text->from = from;
-    text->to = text->to > to ? text->to : to;
-    list->units += text->to - text->from;
+    list->units -= entry->to - entry->from;
+    entry->from = (int32_t)from;
+    entry->to = entry->to > to ? entry->to : (int32_t)to;
+    list->units += entry->to - entry->from;
     return 0;
 }
 

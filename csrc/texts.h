@@ -11,34 +11,46 @@
 #include "job.h"
 #include "store.h"
 
-typedef struct ms_text ms_text;
+typedef struct ms_text_entry ms_text_entry;
+typedef struct ms_text_node ms_text_node;
 
-/* Believed to be at a replica, of one node; or of no node, what prompts alone said. */
-struct ms_text {
+/* One turn of a replica's order: it has something of a node; or of no node, what prompts alone said. */
+typedef struct ms_text {
     struct ms_text_node *node;
     int32_t replica;
-    int64_t from;
-    int64_t to;
-    ms_text *next_in_bucket;
-    ms_text *previous; /* of the same node, in the order in which replicas came by it */
-    ms_text *next;
-    ms_text *older; /* at the same replica */
-    ms_text *newer;
+    int32_t at;    /* its entry of the node */
+    int64_t units; /* without a node */
+    struct ms_text *next_in_bucket;
+    struct ms_text *older; /* at the same replica */
+    struct ms_text *newer;
+} ms_text;
+
+/* What a replica has of a node: units `from` ... `to` - 1 of prompts. Those of a node stand side by side: a request looks at all. */
+struct ms_text_entry {
+    int32_t replica; /* -1: it has nothing any more, 0 ... 0 */
+    int32_t from;
+    int32_t to;
+    ms_text *text;
 };
 
-typedef struct ms_text_node {
+/* One line of the processor's cache, with the entry that most have alone. */
+struct ms_text_node {
     int64_t id;
     struct ms_text_node *next_in_bucket;
-    ms_text *first;
-    ms_text *last;
-} ms_text_node;
+    ms_text_entry *entries; /* [n], room for more, in the order in which replicas came by it */
+    int32_t n;
+    int32_t room;
+    int32_t live;     /* entries of replicas that have something */
+    int32_t in_table; /* whether they are found by a table: they are many */
+    ms_text_entry own[1];
+};
 
 /* At one replica. */
 typedef struct ms_text_list {
     ms_text *oldest;
     ms_text *newest;
     int64_t units;
-    int64_t alone; /* of these, what `newest`, a text of no node, has besides its own `to`: it is not read to be told */
+    int64_t alone; /* of these, what `newest`, a text of no node, has besides its own: it is not read to be told */
 } ms_text_list;
 
 typedef struct ms_texts {
@@ -48,7 +60,8 @@ typedef struct ms_texts {
     int32_t replicas;
     ms_text_list *list;      /* [replicas] */
     int64_t n_nodes;
-    int64_t n_texts;
+    int64_t n_texts;         /* of nodes, */
+    int64_t n_in_table;      /* and of those whose entries are many */
     int64_t node_buckets;    /* a power of two; 0: there are none yet */
     int64_t text_buckets;
     ms_text_node **node_bucket;
@@ -70,11 +83,14 @@ void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units);
 /* A replica is gone, and its cache with it. */
 void ms_texts_forget(ms_texts *self, int32_t replica);
 
+/* The parts of a prompt will be looked for: asks early for where the nodes of its path are, and then for these. */
+void ms_texts_expect(const ms_texts *self, const ms_job *job);
+
 /* Who has something of a node; NULL: nobody. */
 const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id);
 
 /* What a replica has of a node; NULL: nothing. */
-const ms_text *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica);
+const ms_text_entry *ms_texts_find_at(const ms_texts *self, const ms_text_node *node, int32_t replica);
 
 /* So many tokens from the start of a prompt, in whole units. */
 static inline int64_t ms_texts_units(const ms_texts *self, int64_t tokens)

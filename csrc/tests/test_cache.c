@@ -376,7 +376,7 @@ static void a_directory_has_what_is_there(void)
     ms_job job = with_path(0, 12, path, 1);
     CHECK(ms_cache_first_id(&job, 4, &id) && ms_texts_find(&directory, id) == NULL);
     pass_by(&cache, &job);
-    CHECK(ms_texts_find(&directory, id) != NULL && ms_texts_find(&directory, id)->first->replica == 2);
+    CHECK(ms_texts_find(&directory, id) != NULL && ms_texts_find(&directory, id)->entries[0].replica == 2);
     ms_cache_evict(&cache, 2);
     CHECK(ms_texts_find(&directory, id) != NULL);
     ms_cache_evict(&cache, 1);

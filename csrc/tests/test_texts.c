@@ -6,13 +6,9 @@
 static int64_t here(const ms_texts *texts, int64_t id, int32_t replica, int64_t *from)
 {
     const ms_text_node *node = ms_texts_find(texts, id);
-    for (const ms_text *text = node != NULL ? node->first : NULL; text != NULL; text = text->next) {
-        if (text->replica == replica) {
-            *from = text->from;
-            return text->to;
-        }
-    }
-    return -1;
+    const ms_text_entry *entry = node != NULL ? ms_texts_find_at(texts, node, replica) : NULL;
+    *from = entry != NULL ? entry->from : -1;
+    return entry != NULL ? entry->to : -1;
 }
 
 static void ends_go_first_where_a_tree_is_too_large(void)
@@ -73,6 +69,42 @@ static void many_texts_are_found_again(void)
         ms_texts_forget(&texts, replica);
     }
     CHECK(texts.n_nodes == 0 && texts.n_texts == 0);
+    ms_texts_free(&texts);
+}
+
+/* Replicas stand in the order in which they came by a node, whoever is gone meanwhile. */
+static void one_node_at_many_replicas(void)
+{
+    enum { REPLICAS = 100 };
+    ms_node_of_path path[] = {{7, 4}};
+    ms_job job = ms_job_new(1, 0, 4, 1);
+    job.path = path;
+    job.path_length = 1;
+    ms_texts texts;
+    CHECK(ms_texts_init(&texts, REPLICAS, 1, 0, 0) == 0);
+    for (int turn = 0; turn < 3; turn++) { /* all come, from 37 on; then a third, two thirds or all go */
+        for (int32_t i = 0; i < REPLICAS; i++) {
+            CHECK(ms_texts_add(&texts, &job, (i + 37) % REPLICAS) == 0);
+        }
+        CHECK(texts.n_texts == REPLICAS && texts.n_nodes == 1);
+        for (int32_t i = 0; i < REPLICAS; i++) {
+            if (i % 3 <= turn) {
+                ms_texts_forget(&texts, i);
+            }
+        }
+        const ms_text_node *node = ms_texts_find(&texts, 7);
+        CHECK((node == NULL) == (turn == 2));
+        int32_t k = 0;
+        for (int32_t i = 0; i < REPLICAS && node != NULL; i++) {
+            const int32_t replica = (i + 37) % REPLICAS;
+            const ms_text_entry *entry = ms_texts_find_at(&texts, node, replica);
+            CHECK((entry != NULL) == (replica % 3 > turn));
+            CHECK(entry == NULL || (entry->replica == replica && entry->to == 4 && entry - node->entries >= k));
+            k = entry != NULL ? (int32_t)(entry - node->entries) : k;
+        }
+        CHECK(node == NULL || (node->n <= 2 * node->live && node->live == texts.n_texts));
+    }
+    CHECK(texts.n_texts == 0 && texts.n_in_table == 0 && texts.n_nodes == 0);
     ms_texts_free(&texts);
 }
 
@@ -152,10 +184,15 @@ static void compare(const ms_texts *texts, const model *lists)
         int32_t i = 0;
         for (const ms_text *text = texts->list[replica].oldest; text != NULL; text = text->newer, i++) {
             const model_part *part = &lists->part[replica][i];
-            const int64_t alone = text->newer == NULL ? texts->list[replica].alone : 0;
-            CHECK(i < lists->parts[replica] && part->from == text->from && part->to == text->to + alone);
-            CHECK(part->id == (text->node != NULL ? text->node->id : -1));
-            known += text->node != NULL;
+            CHECK(i < lists->parts[replica] && part->id == (text->node != NULL ? text->node->id : -1));
+            if (text->node == NULL) {
+                const int64_t alone = text->newer == NULL ? texts->list[replica].alone : 0;
+                CHECK(part->to - part->from == text->units + alone);
+                continue;
+            }
+            const ms_text_entry *entry = &text->node->entries[text->at];
+            CHECK(entry->text == text && entry->replica == replica && part->from == entry->from && part->to == entry->to);
+            known++;
         }
         CHECK(i == lists->parts[replica]);
     }
@@ -163,8 +200,13 @@ static void compare(const ms_texts *texts, const model *lists)
     for (int64_t id = 0; id < MODEL_NODES; id++) {
         int32_t has[MODEL_REPLICAS] = {0}, all = 0;
         const ms_text_node *node = ms_texts_find(texts, id);
-        for (const ms_text *text = node != NULL ? node->first : NULL; text != NULL; text = text->next) {
-            has[text->replica]++;
+        for (int32_t k = 0; node != NULL && k < node->n; k++) {
+            const ms_text_entry *entry = &node->entries[k];
+            CHECK(entry->replica >= 0 || (entry->from == 0 && entry->to == 0));
+            if (entry->replica >= 0) {
+                has[entry->replica]++;
+                CHECK(ms_texts_find_at(texts, node, entry->replica) == entry);
+            }
         }
         for (int32_t replica = 0; replica < MODEL_REPLICAS; replica++) {
             int32_t there = 0;
@@ -223,6 +265,7 @@ int main(void)
     RUN(ends_go_first_where_a_tree_is_too_large);
     RUN(starts_go_first_from_a_list_of_blocks);
     RUN(many_texts_are_found_again);
+    RUN(one_node_at_many_replicas);
     RUN(texts_against_lists);
     return report();
 }
