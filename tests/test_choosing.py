@@ -1,5 +1,6 @@
 """Which rows of a file count: conditions, requests that failed, ids that came before."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,14 @@ def test_a_decimal_comma_is_one_in_all_blocks():
     with pytest.raises(DataError, match="column 'x' has '0,5'; expected a number in which a comma parts thousands"):
         chooser.keep(pl.DataFrame({"x": ["0,5", None]}))
     assert chooser.keep(pl.DataFrame({"x": ["x", None]})).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("value", [b"3", timedelta(3)])
+def test_bytes_and_durations_equal_nothing_that_can_be_written(value):
+    frame = pl.DataFrame({"c": [value, None]})
+    with pytest.raises(DataError, match=r"column 'c' is of type .*; expected text or numbers"):
+        Chooser(conditions(["c=3"])).keep(frame)
+    chooser = Chooser(conditions(["c>3"]))
+    assert not chooser.keep(frame).any()
+    with pytest.raises(DataError, match="no request of it was answered"):
+        chooser.check(FILE)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError
 
 from .nested import resolved
-from .readers import Marks, as_numbers
+from .readers import Marks, as_numbers, as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ class Condition:
                     none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
                 )
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
-        text = series.cast(pl.String).str.strip_chars()
+        text = as_text(series, self.column).str.strip_chars()
         if self.value.lower() == "nan":  # which equals nothing, itself included, and is written in several ways
             return (text.str.to_lowercase() == "nan").fill_null(False).to_numpy()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
@@ -206,11 +206,11 @@ class Chooser:
         return first
 
     def _note_values(self, frame: pl.DataFrame, condition: Condition) -> None:
-        import polars as pl
-
         known = self._values.setdefault(condition.column, set())
-        if len(known) <= MOST_NAMED and not frame[condition.column].dtype.is_nested():
-            known |= {str(v) for v in frame[condition.column].cast(pl.String).unique()[: MOST_NAMED + 1]}
+        if len(known) <= MOST_NAMED:
+            with contextlib.suppress(DataError):  # not of lists, for instance
+                there = as_text(frame[condition.column], condition.column)
+                known |= {str(v) for v in there.unique()[: MOST_NAMED + 1]}
 
     def notes(self) -> list[str]:
         """How many rows are left out, a line a reason."""
