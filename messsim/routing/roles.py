@@ -152,11 +152,9 @@ def _compiler() -> Any:
         import numba
     except ValueError as error:  # of no threads at all, for instance
         given = ", ".join(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS))
-        raise PolicyError(
-            f"Numba, which compiles policies, cannot start: {error} The environment has {given}"
-        ) from None
+        raise PolicyError(f"Numba, which compiles it, cannot start: {error} The environment has {given}") from None
     if vars(numba)["config"].DISABLE_JIT:
-        raise PolicyError("NUMBA_DISABLE_JIT is set, with which Numba compiles nothing; a policy runs only compiled")
+        raise PolicyError("NUMBA_DISABLE_JIT is set, with which Numba compiles nothing; expected it not to be set")
     return numba
 
 
