@@ -146,6 +146,7 @@ class Chooser:
         self._left_out: dict[str, int] = {}
         self._seen: set[int] = set()
         self._values: dict[str, set[str]] = {}
+        self._fulfilled: set[Condition] = set()  # by some row
         self._marks: defaultdict[str, Marks] = defaultdict(Marks)
 
     @property
@@ -163,7 +164,9 @@ class Chooser:
         for condition in self.select:
             self._note_values(frame, condition)
             what = condition.what or f"rows without {condition}"
-            keep &= self._count(what, keep, condition.holds(frame, self._marks[condition.column]))
+            holds = condition.holds(frame, self._marks[condition.column])
+            self._fulfilled |= {condition} if holds.any() else set()
+            keep &= self._count(what, keep, holds)
         if self.tokens:
             there = np.logical_and.reduce([_has_number(frame[c], self._marks[c]) for c in self.tokens])
             keep &= self._count(self.lacking, keep, there)
@@ -186,6 +189,7 @@ class Chooser:
         if not as_one:
             self._seen.clear()
         self._marks.clear()
+        self._fulfilled.clear()
         kept, self.kept = self.kept, 0
         frame = frame.filter(self.keep(beside))
         self.check(path)
@@ -221,7 +225,8 @@ class Chooser:
         if self.kept:
             return
         for condition in self.select:
-            if condition.what == "" and (known := sorted(self._values.get(condition.column, ()))):
+            is_unmet = condition.what == "" and condition not in self._fulfilled
+            if is_unmet and (known := sorted(self._values.get(condition.column, ()))):
                 there = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
                 raise DataError(f"no row has {condition}; {condition.column} is: {there}", str(path))
         reasons = "; ".join(self.notes())
