@@ -338,6 +338,13 @@ def test_what_is_no_scenario_is_told(given):
         messsim.run(given)
 
 
+def test_a_table_is_a_pandas_frame():
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    checklist = messsim.check(SMALL)
+    assert checklist.to_pandas().to_dict("list") == checklist.to_polars().to_dict(as_series=False)
+
+
 def test_without_pandas_the_extra_is_named(monkeypatch):
     checklist = messsim.check(SMALL)
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -366,3 +366,24 @@ def test_zeros_at_the_end_of_a_file_are_no_row(tmp_path, name, text):
     assert rows(file)[0] == [A, B]
     assert whole(file).to_dicts() == [A, B]
     assert [*schema_of(file)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a,b\n1,2\n", "csv"),
+        ("a;b\n1;2\n", "csv"),
+        ("a,b\n", "jsonl"),  # a line alone
+        ("a,b\nnothing\n", "jsonl"),
+        ("a line\n1,2\n", "jsonl"),
+        ('{"a": 1, "b": 2}\n1,2\n', "jsonl"),
+        ("[1, 2]\n[3, 4]\n", "jsonl"),
+        ('started, pid 7\n{"a": 1, "b": 2}\n', "jsonl"),
+        ('started, pid 7\n  {"a": 1, "b": 2}\n', "jsonl"),
+        ('started, pid 7\nready, pid 7\n{"a": 1, "b": 2}\n', "jsonl"),
+        ('started, pid 7\nINFO, {"a": 1}\n', "jsonl"),
+        ('started, pid 7\n{ "a": 1, "b": 2 }\n', "jsonl"),
+    ],
+)
+def test_a_table_under_the_name_of_lines_of_json_begins_with_a_header(text, kind):
+    assert kind_within("jsonl", io.BytesIO(text.encode())) == kind

@@ -644,6 +644,8 @@ def test_points_may_be_samples_of_aiconfigurator(tmp_path):
         read_measurements(theirs, Chooser(conditions(["backend=tgi"])))
     with pytest.raises(DataError, match=r"holds 2 values of backend \(trtllm, vllm\)"):
         read_measurements(theirs)
+    theirs.write_text("model,backend,isl,osl,concurrency,ttft,tpot\nx,vllm,100,10,4,250,12.5\n")  # its Pareto front
+    assert read_measurements(theirs) == reported
     theirs.write_text("prompt_len,output_len,batch,ttft_ms\n100,10,4,-1\n")
     with pytest.raises(DataError, match="column 'ttft_ms' has -1 in row 1; expected a number, at least 1e-09"):
         read_measurements(theirs)

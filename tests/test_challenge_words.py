@@ -144,6 +144,19 @@ def test_the_page_names_who_always_keeps_the_promise():
     assert none.verdict == "0 of 1 policies keep the promise in every run."
 
 
+@pytest.mark.parametrize(
+    ("second", "headline"),
+    [
+        ({"rank_low": 1.6}, "a has the best mean rank, 1.25 of 2"),
+        ({"rank_low": 1.5}, "No policy's mean rank is apart from the best, a's 1.25 of 2"),
+        ({"rank_low": None, "rank_high": None}, "No policy's mean rank is apart from the best, a's 1.25 of 2"),
+    ],
+)
+def test_who_is_first_on_the_page_are_all_whose_intervals_reach_the_best(second, headline):
+    standings = [FIRST, dataclasses.replace(SECOND, **second)]
+    assert challenge_page(challenge(standings=standings)).headline == headline
+
+
 def test_the_page_of_a_quick_look_has_no_tiles_and_says_so():
     page = challenge_page(challenge(replications=1, cells=[cell(error="gone")]))
     assert page.tiles == []

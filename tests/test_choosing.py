@@ -1,5 +1,6 @@
 """Which rows of a file count: conditions, requests that failed, ids that came before."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,37 @@ def test_a_decimal_comma_is_one_in_all_blocks():
     with pytest.raises(DataError, match="column 'x' has '0,5'; expected a number in which a comma parts thousands"):
         chooser.keep(pl.DataFrame({"x": ["0,5", None]}))
     assert chooser.keep(pl.DataFrame({"x": ["x", None]})).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("value", [b"3", timedelta(3)])
+def test_bytes_and_durations_equal_nothing_that_can_be_written(value):
+    frame = pl.DataFrame({"c": [value, None]})
+    with pytest.raises(DataError, match=r"column 'c' is of type .*; expected text or numbers"):
+        Chooser(conditions(["c=3"])).keep(frame)
+    chooser = Chooser(conditions(["c>3"]))
+    assert not chooser.keep(frame).any()
+    with pytest.raises(DataError, match="no request of it was answered"):
+        chooser.check(FILE)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["a=1", "b=9"], "no row has b=9; b is: 3, 4"),
+        (["a=7", "b=3"], "no row has a=7; a is: 1, 2"),
+        (["b>9", "a=1"], "no row has b>9; b is: 3, 4"),
+        (["a=1", "b=4"], r"no request of it was answered \(rows without a=1 .*; rows without b=4 are left out: 1\)"),
+    ],
+)
+def test_the_condition_that_no_row_fulfils_is_named(texts, message):
+    chooser = Chooser(conditions(texts))
+    assert not chooser.keep(pl.DataFrame({"a": [1, 2], "b": [3, 4]})).any()
+    with pytest.raises(DataError, match=message):
+        chooser.check(FILE)
+
+
+def test_a_condition_is_of_each_file():
+    chooser = Chooser(conditions(["a=1", "b=3"]))
+    assert chooser.of_file(pl.DataFrame({"a": [1], "b": [3]}), FILE).height == 1
+    with pytest.raises(DataError, match="no row has b=3; b is: 3, 4"):
+        chooser.of_file(pl.DataFrame({"a": [1], "b": [4]}), FILE)

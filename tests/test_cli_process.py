@@ -183,6 +183,19 @@ def test_output_to_a_full_disk_is_an_error(small, args):
     assert done.stderr == "error: standard output cannot be written to: No space left on device\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_profile_is_written_before_it_is_shown(tmp_path):
+    """As all that a command has computed."""
+    measured = Path(__file__).parents[1] / "scenarios/data/own-gpu-iterations.csv"
+    out = tmp_path / "my-gpu.toml"
+    command = [sys.executable, "-m", "messsim.cli", "calibrate", measured, "--gpu", "my-gpu", "--out", out]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: standard output cannot be written to" in done.stderr
+    assert out.exists()
+
+
 @pytest.mark.parametrize("args", [["run", "{}", "--json"], ["--version"]])
 def test_closed_output_is_an_error(small, args):
     command = [sys.executable, "-m", "messsim.cli", *(a.format(small) for a in args)]

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -431,3 +432,39 @@ def test_two_models_of_one_column_and_prompts_without_a_score_are_told(tmp_path)
         DataError, match=r"in row 2; .*--outcomes with --skip-failed leaves out prompts without a score"
     ):
         run("exact_match", "other")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_prompts_may_be_chat_messages(tmp_path, suffix):
+    asked = [[{"role": "user", "content": text}] for text in ("a", "b")]
+    rows = [{"prompt": p, "model": m, "score": int(m > p[0]["content"])} for m in ("aa", "bb") for p in asked]
+    file = tmp_path / f"chats{suffix}"
+    if suffix == ".parquet":
+        pl.DataFrame(rows).write_parquet(file)
+    else:
+        file.write_text(lines(rows))
+    assert means([file])[0] == {"aa": [1.0, 0.0], "bb": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("score", [b"1", b"0"], "column 'score' is of type Binary; expected scores: --score COLUMN"),
+        ("score", [timedelta(1), None], "column 'score' is of type Duration.*; expected scores: --score COLUMN"),
+        ("prompt", [b"\xff", b"b"], "column 'prompt' is of type Binary; expected text or numbers"),
+        ("model", [timedelta(1), None], "column 'model' is of type Duration.*; expected text or numbers"),
+        ("model", [["m"], ["n"]], r"column 'model' is of type List\(String\); expected text or numbers"),
+    ],
+)
+def test_columns_that_are_no_text_are_told(tmp_path, column, values, message):
+    rows = {"prompt": ["a", "b"], "model": ["m", "m"], "score": [1.0, 0.0]} | {column: values}
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=message):
+        means([tmp_path / "a.parquet"])
+
+
+def test_a_table_with_a_column_a_model_tells_what_its_prompts_are(tmp_path):
+    rows = {"sample_id": [b"a", b"b"], "m": [1.0, 0.0], "m|total_cost": [1.0, 1.0]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="column 'sample_id' is of type Binary"):
+        means([tmp_path / "a.parquet"])

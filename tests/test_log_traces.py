@@ -74,6 +74,30 @@ def test_sessions_that_lose_their_first_turn_are_counted(tmp_path, which, shown)
     assert [note.rpartition(": ")[2] for note in notes] == [f"{shown}"] * bool(shown)
 
 
+def test_delays_are_read_as_other_numbers_are(tmp_path):
+    """With commas that part thousands; those of rows that do not count need be none."""
+    delays = ['"9,000"', '"5,000"', '"none"']
+    turns = TURNS
+    for before, after in zip(["9000", "5000", "5000"], delays, strict=True):
+        turns = turns.replace(f'"delay": {before}', f'"delay": {after}', 1)
+    (tmp_path / "t.jsonl").write_text(turns)
+    reading = plan_reading(tmp_path / "t.jsonl", TraceColumns(), None, Chooser(conditions(["ok=1"])))
+    trace = read_requests(tmp_path / "t.jsonl", reading)
+    assert trace.frame["delay_s"].drop_nulls().to_list() == [9.0, 5.0]
+
+
+@pytest.mark.parametrize("value", [[1, 2], b"12"])
+@pytest.mark.parametrize("column", ["timestamp", "input_length", "output_length", "delay", "session_id"])
+def test_columns_of_lists_and_bytes_are_told_where_rows_are_left_out(tmp_path, column, value):
+    row = {"timestamp": 0, "input_length": 12, "output_length": 8, "session_id": "a", "delay": 1, "ok": 1}
+    rows = [row | {column: value}, row | {column: value, "ok": 0}, row | {column: None, "ok": 0}]
+    file = tmp_path / "t.parquet"
+    pl.DataFrame(rows).write_parquet(file)
+    reading = plan_reading(file, TraceColumns(), None, Chooser(conditions(["ok=1"])))
+    with pytest.raises(DataError, match=f"column '{column}' is of type (List|Binary)"):
+        read_requests(file, reading)
+
+
 # ---- what a benchmark says of itself --------------------------------------------------------------------
 
 

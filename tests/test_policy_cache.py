@@ -180,6 +180,18 @@ def test_a_failure_is_explained_without_numba_at_first(plain):
     assert "IndexError: index is out of bounds (plain.py, line 12), at request 1" in first[0]
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT is set"),
+        ({"NUMBA_NUM_THREADS": "0"}, "cannot start: Number of threads specified must be > 0"),
+        ({"NUMBA_NUM_THREADS": "0"}, "The environment has NUMBA_NUM_THREADS=0"),
+    ],
+)
+def test_settings_with_which_numba_cannot_compile_are_named(plain, setting, message):
+    assert message in plain(**setting)[0]
+
+
 LIMIT, TABLE, ANYTHING = 3, np.array([1.0, 2.0]), object()
 
 

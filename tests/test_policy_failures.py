@@ -86,6 +86,12 @@ def test_the_code_of_nan_itself_is_told_as_what_it_is(tmp_path):
     stops(tmp_path, text + BUILD, r"at request 41, which is what int\(\) makes of NaN and of infinity.* after 42 req")
 
 
+def test_a_number_beyond_64_bits_is_no_model(tmp_path):
+    """Numba adds unsigned and signed numbers as floats, of which any number may come."""
+    text = f"{HEAD}import numpy as np\ndef decide():\n    return np.uint64(2**64 - 1)\n"
+    stops(tmp_path, text + BUILD, "the policy returned its error code -1 at request 0")
+
+
 @pytest.mark.parametrize(
     ("role", "arguments", "body", "message"),
     [

@@ -1,6 +1,7 @@
 """Columns as numbers, token counts and text; columns by dotted path; errors with row and value."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,8 @@ def test_text_of_a_column():
         texts(column([1]), "c", FILE)
     with pytest.raises(DataError, match="is of type Binary"):
         texts(column(b"x"), "c", FILE)
+    with pytest.raises(DataError, match="is of type Duration"):
+        texts(column(timedelta(1)), "c", FILE)
 
 
 def test_the_first_bad_row_is_named():

@@ -196,6 +196,24 @@ def test_what_is_unseen_is_written_out(text, expected):
     assert wording.visible(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (0x180B, 0x180F),
+        (0x202A, 0x202E),
+        (0x2060, 0x206F),
+        (0xFFF0, 0xFFFB),
+        (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A),
+        (0xE0000, 0xE0FFF),
+    ],
+)
+def test_ranges_of_what_is_unseen_end_where_unicode_ends_them(first, last):
+    assert all(wording.visible(f"a{chr(code)}b").isascii() for code in (first, last))
+    beside = {first - 1, last + 1} - {0x2029}  # which parts paragraphs
+    assert all(wording.visible(f"a{chr(code)}b") == f"a{chr(code)}b" for code in beside)
+
+
 # ---- errors ---------------------------------------------------------------------------------------------
 
 

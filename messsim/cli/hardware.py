@@ -117,17 +117,19 @@ def calibrate(
 
 
 def _hand_over_profile(fitted: "Calibration", as_json: bool, out: Path | None) -> None:
-    """Prints what was fitted, and writes the profile where a file is named."""
+    """Writes the profile where a file is named, and prints what was fitted."""
     from messsim.report.hardware.calibration import calibration
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import format_value
     from messsim.study.calibrate.profile_file import profile_text
 
-    if as_json:
-        print_json(fitted)
-    else:
-        console.print(calibration(fitted))
-    if out is not None:
-        write_file(out, profile_text(fitted).encode())
-        if not as_json:
-            console.print_plain(f"written to {out}; in a scenario: profile = {format_value(out.name)}", "dim")
+    try:
+        if out is not None:
+            write_file(out, profile_text(fitted).encode())
+    finally:  # a profile that cannot be written was fitted all the same
+        if as_json:
+            print_json(fitted)
+        else:
+            console.print(calibration(fitted))
+    if out is not None and not as_json:
+        console.print_plain(f"written to {out}; in a scenario: profile = {format_value(out.name)}", "dim")

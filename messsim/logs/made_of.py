@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from messsim.scenario.arrivals import Columns
 from messsim.workload.chunk import Floats, Ints
+from messsim.workload.growing import Growing
 from messsim.workload.hashes import HashIds
 from messsim.workload.links import NO_PARENT, Links, plain_names
-from messsim.workload.readers import texts
+from messsim.workload.readers import Marks, filled, numbers, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,7 @@ class MadeOf:
         self._reader = Links(names, path)
         self._hashes = HashIds(names.hash_ids, path, block_tokens)
         self._parts: list[pl.DataFrame] = []
+        self._delay_s, self._delay_marks = Growing(np.float64), Marks()
         self._session, self._path = names.session, path
         self._begun: set[str] = set()
         self._left_out: set[str] = set()  # sessions whose first turn does not count
@@ -61,6 +63,11 @@ class MadeOf:
 
         if not self._columns:
             return
+        if (delay := self._columns.get("delay")) is not None:
+            given = frame[delay].is_not_null() & pl.Series(keep)
+            counted = filled(frame, delay, given, 0)
+            delays = numbers(counted, delay, self._path, least=0.0, before=before, marks=self._delay_marks)
+            self._delay_s.add(np.where(given.to_numpy(), delays / self._per_second, np.nan)[keep])
         self._parts.append(frame.select(list(self._columns.values())).filter(pl.Series(keep)))
         if self._session is not None:
             self._follow(plain_names(texts(frame, self._session, self._path)), keep)
@@ -113,7 +120,8 @@ class MadeOf:
             whole = whole[order]
         named = {WRITTEN[key]: whole[column] for key, column in self._columns.items()}
         if "delay_s" in named:
-            named["delay_s"] = named["delay_s"].cast(pl.Float64) / self._per_second
+            delay_s = self._delay_s.array()
+            named["delay_s"] = pl.Series(delay_s if order is None else delay_s[order], nan_to_null=True)
         return frame.with_columns(**named)
 
 

@@ -18,7 +18,16 @@ from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import column_of, name_missing, names_in
-from messsim.workload.readers import as_numbers, first_bad, marks_of_counts, picked, rows_in_file, with_rows_in_file
+from messsim.workload.readers import (
+    as_key,
+    as_numbers,
+    as_text,
+    first_bad,
+    marks_of_counts,
+    picked,
+    rows_in_file,
+    with_rows_in_file,
+)
 
 from .helm import statistics
 from .metrics import metrics_note
@@ -322,8 +331,6 @@ def _rows(
     called: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Rows of prompt, model, score and what else is known; `called` is what the file calls them, where it is not so."""
-    import polars as pl
-
     called, prompt = called or {}, options.prompt or _prompt_of(frame, model)
     if prompt is None:
         raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
@@ -338,7 +345,8 @@ def _rows(
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
     scores = satisfaction(long["score"], called.get("score", score), path, options, rows_in_file(frame))
-    long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
+    prompts = as_key(long["prompt"], called.get("prompt", prompt), path)
+    long = long.with_columns(scores, prompts, as_text(long["model"], model, path))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     numbers = {c: _numbers_or_none(long[c], money=c == "cost") for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
@@ -470,7 +478,7 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         part = picked(frame, [key.alias("\0prompt"), *columns]).with_columns(pl.lit(model).alias("\0model"))
         standard = replace(options, prompt="\0prompt", model=None, score=None)
-        parts.append(_rows(part, path, "\0model", "score", standard, own))
+        parts.append(_rows(part, path, "\0model", "score", standard, own | {"prompt": prompt}))
     return pl.concat(parts, how="diagonal_relaxed")
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
-from messsim.workload.nested import of_other_type
-from messsim.workload.readers import as_numbers, first_bad
+from messsim.workload.readers import as_numbers, as_text, first_bad
 
 from .score_hints import grades_of
 
@@ -95,9 +94,7 @@ def satisfaction(
     """
     import polars as pl
 
-    text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
-    if text is None:
-        raise DataError(of_other_type(column, series.dtype, "scores: --score COLUMN"), str(path))
+    text = as_text(series, column, path, "scores: --score COLUMN").str.strip_chars().str.to_lowercase()
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from messsim.workload.chunk import Floats
 from messsim.workload.growing import Growing
-from messsim.workload.readers import Marks, numbers
+from messsim.workload.readers import Marks, filled, numbers
 from messsim.workload.units import UNITS
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Took:
             self._absent += int(keep.sum())
         else:
             there = frame[self._column].is_not_null() & pl.Series(keep)
-            counted = pl.when(there).then(pl.col(self._column)).otherwise(pl.lit(0)).alias(self._column)
-            counted_frame = frame.select(counted)
+            counted_frame = filled(frame, self._column, there, 0)
             took_ns = numbers(counted_frame, self._column, self._path, least=0, before=before, marks=self._marks)
             self._absent += int(keep.sum()) - int(there.sum())
         self._took_s.add(took_ns[keep] / UNITS["ns"])

@@ -26,7 +26,7 @@ from messsim.workload.counts import CountsColumn
 from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
 from messsim.workload.nested import column_of
-from messsim.workload.readers import texts
+from messsim.workload.readers import filled, texts
 from messsim.workload.time_form import TimeForm
 from messsim.workload.times import Times
 from messsim.workload.unread import unread
@@ -361,11 +361,12 @@ class _Rows:
             self._times.add(self._made_of.with_times(frame, str(reading.time)), before, keep)
             self._took_s.add(frame, before, keep)
         columns = (reading.prompt_tokens, reading.output_tokens)
-        ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in self._read]
-        filled = frame if keep.all() else frame.with_columns(ones)
+        counted = frame
+        for column in () if keep.all() else self._read:
+            counted = filled(counted, column, pl.Series(keep), 1)
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
-                every = self._read[column].read(filled, before)
+                every = self._read[column].read(counted, before)
             except DataError as error:
                 way = partial(way_past, condition=f"{column}>0", what="tokens")
                 ways = ["" if reading.chooser.tokens and "skip-failed" in way(p) else way(p) for p in error.problems]

@@ -22,7 +22,7 @@ from messsim.files import cache_folder
 
 __all__ = ["compiled_by", "digest_of", "folder_of"]
 
-LAYOUT = 3  # of what is kept: raised where an older version's would be read as this one's
+LAYOUT = 4  # of what is kept: raised where an older version's would be read as this one's
 CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 LIBRARIES = {"builtins", "math", "numpy", "numba"}  # what they are called is what they are, given their versions
 

@@ -105,7 +105,7 @@ class Role:
         source = (
             f"def {self.role}({every}):\n"
             "    try:\n"
-            f"        code = inner({', '.join(self._view(a) for a in self.given)})\n"
+            f"        code = whole(inner({', '.join(self._view(a) for a in self.given)}))\n"
             "    except Exception:\n"
             f"        return failed({number}, {every})\n"
             f"    return failed({-number}, {every}) if code == {INT_OF_NAN} else code\n"
@@ -117,6 +117,7 @@ class Role:
                 out.write(source)
         space = {
             "inner": inner,
+            "whole": numba.int64,  # beside an unsigned number any other becomes a float
             "carray": vars(numba)["carray"],
             "failed": numba.types.ExternalFunction(_failed(self.role), numba.int64(numba.int64, *signature.args)),
             "__name__": __name__,

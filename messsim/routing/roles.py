@@ -7,6 +7,7 @@ it. All arrays are float64, and only `state` may be written.
 import ast
 import ctypes
 import inspect
+import os
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from messsim.errors import PolicyError
 
 from .compiled import compiled_by, digest_of
 from .failures import Role, reason
+from .machine_code import SETTINGS
 
 __all__ = ["SIGNATURES", "compiled_role", "plain"]
 
@@ -125,8 +127,7 @@ def _compile(role: Role, digest: str | None, boundscheck: bool) -> None:
     PolicyError
         If Numba cannot, or the function returns something else than a whole number.
     """
-    import numba
-
+    numba = _compiler()
     function = role.function
     types = tuple(_type(numba, a, role.lengths) for a in role.given)
     # only compiled code calls it: the wrappers for Python are half the work of the compiler
@@ -137,6 +138,24 @@ def _compile(role: Role, digest: str | None, boundscheck: bool) -> None:
         raise PolicyError(f"{role.role} of {function.__module__} cannot be compiled: {reason(error)}") from None
     _check_return(numba, role.role, inner.nopython_signatures[0].return_type)
     role.link(inner, _signature(numba, role.arguments, role.lengths))
+
+
+def _compiler() -> Any:
+    """Numba, set to compile.
+
+    Raises
+    ------
+    PolicyError
+        If a variable of the environment keeps it from that.
+    """
+    try:
+        import numba
+    except ValueError as error:  # of no threads at all, for instance
+        given = ", ".join(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS))
+        raise PolicyError(f"Numba, which compiles it, cannot start: {error} The environment has {given}") from None
+    if vars(numba)["config"].DISABLE_JIT:
+        raise PolicyError("NUMBA_DISABLE_JIT is set, with which Numba compiles nothing; expected it not to be set")
+    return numba
 
 
 def _check_return(numba: Any, role: str, returned: Any) -> None:

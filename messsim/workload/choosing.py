@@ -18,7 +18,7 @@ from messsim.errors import DataError
 
 from .meaning import COUNTED, meaning_of
 from .nested import resolved
-from .readers import Marks, as_numbers, marks_of_counts
+from .readers import Marks, as_numbers, as_text, marks_of_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +85,7 @@ class Condition:
                     none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
                 )
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
-        text = series.cast(pl.String).str.strip_chars()
+        text = as_text(series, self.column).str.strip_chars()
         if self.value.lower() == "nan":  # which equals nothing, itself included, and is written in several ways
             return (text.str.to_lowercase() == "nan").fill_null(False).to_numpy()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
@@ -147,6 +147,7 @@ class Chooser:
         self._left_out: dict[str, int] = {}
         self._seen: set[int] = set()
         self._values: dict[str, set[str]] = {}
+        self._fulfilled: set[Condition] = set()  # by some row
         self._marks: defaultdict[str, Marks] = defaultdict(Marks)
 
     @property
@@ -164,7 +165,9 @@ class Chooser:
         for condition in self.select:
             self._note_values(frame, condition)
             what = condition.what or f"rows without {condition}"
-            keep &= self._count(what, keep, condition.holds(frame, self._marks[condition.column]))
+            holds = condition.holds(frame, self._marks[condition.column])
+            self._fulfilled |= {condition} if holds.any() else set()
+            keep &= self._count(what, keep, holds)
         if self.tokens:
             there = np.logical_and.reduce([_has_number(frame[c], self._marks[c]) for c in self.tokens])
             keep &= self._count(self.lacking, keep, there)
@@ -187,6 +190,7 @@ class Chooser:
         if not as_one:
             self._seen.clear()
         self._marks.clear()
+        self._fulfilled.clear()
         kept, self.kept = self.kept, 0
         frame = frame.filter(self.keep(beside))
         self.check(path)
@@ -207,11 +211,11 @@ class Chooser:
         return first
 
     def _note_values(self, frame: pl.DataFrame, condition: Condition) -> None:
-        import polars as pl
-
         known = self._values.setdefault(condition.column, set())
-        if len(known) <= MOST_NAMED and not frame[condition.column].dtype.is_nested():
-            known |= {str(v) for v in frame[condition.column].cast(pl.String).unique()[: MOST_NAMED + 1]}
+        if len(known) <= MOST_NAMED:
+            with contextlib.suppress(DataError):  # not of lists, for instance
+                there = as_text(frame[condition.column], condition.column)
+                known |= {str(v) for v in there.unique()[: MOST_NAMED + 1]}
 
     def notes(self) -> list[str]:
         """How many rows are left out, a line a reason."""
@@ -222,7 +226,8 @@ class Chooser:
         if self.kept:
             return
         for condition in self.select:
-            if condition.what == "" and (known := sorted(self._values.get(condition.column, ()))):
+            is_unmet = condition.what == "" and condition not in self._fulfilled
+            if is_unmet and (known := sorted(self._values.get(condition.column, ()))):
                 there = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
                 raise DataError(f"no row has {condition}; {condition.column} is: {there}", str(path))
         reasons = "; ".join(self.notes())

@@ -14,7 +14,7 @@ from messsim.scenario.arrivals import Columns
 
 from .chunk import Floats, Ints, Numbers
 from .growing import Growing
-from .readers import Marks, numbers, texts
+from .readers import Marks, filled, numbers, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,10 +92,8 @@ class Links:
 
     def _add_delays(self, frame: pl.DataFrame, column: str, before: int) -> None:
         """NaN where there is none."""
-        import polars as pl
-
         given = frame[column].is_not_null()
-        zeros = frame.with_columns(pl.when(given).then(pl.col(column)).otherwise(pl.lit(0)).alias(column))
+        zeros = filled(frame, column, given, 0)
         per_second = 1e3 if self._names.delay_format == "ms" else 1.0
         delay = numbers(zeros, column, self._path, least=0.0, before=before, marks=self._delay_marks) / per_second
         self._wait_s.add(np.where(given.to_numpy(), delay, np.nan))
@@ -115,8 +113,8 @@ class Links:
             follows.append(session in self._begun)
             self._begun |= set() if session in NO_PARENT else {session}
         waits = pl.col(names.delay).is_not_null() & pl.Series(follows)
-        filled = pl.col(time).forward_fill().backward_fill()
-        return frame.with_columns(pl.when(waits & pl.col(time).is_null()).then(filled).otherwise(pl.col(time)))
+        nearest = pl.col(time).forward_fill().backward_fill()
+        return frame.with_columns(pl.when(waits & pl.col(time).is_null()).then(nearest).otherwise(pl.col(time)))
 
     def turns(self, time_s: Floats) -> tuple[TraceTurns, Floats, list[str]] | None:
         """The turns, the time before which each row is not sent (in the order of the file), and notes.

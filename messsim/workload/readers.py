@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from messsim.errors import DataError
+from messsim.files import json_text
 from messsim.scenario.base import MOST_TOKENS
 from messsim.wording import shown
 
@@ -39,7 +40,10 @@ ROW_IN_FILE = "\0row in file"  # a column of no file's
 __all__ = [
     "ROW_IN_FILE",
     "Marks",
+    "as_key",
     "as_numbers",
+    "as_text",
+    "filled",
     "first_bad",
     "marks_of_counts",
     "numbers",
@@ -95,6 +99,9 @@ def numbers(
     series = frame[column]
     expected = _range(least, most)
     places = rows_in_file(frame)
+    is_number = series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)
+    if not is_number and series.dtype not in (pl.String, pl.Null):
+        raise DataError(of_other_type(column, series.dtype, expected), str(path))
     if series.null_count():
         raise first_bad(column, series.is_null(), "no value", expected, path, before, places)
     if series.dtype == pl.String:
@@ -104,8 +111,6 @@ def numbers(
             expected = marks.expected(series.filter(number.is_null())[0]) or expected
             raise first_bad(column, number.is_null(), series, expected, path, before, places)
         series = number
-    if not (series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)):
-        raise DataError(of_other_type(column, series.dtype, expected), str(path))
     values = series.cast(pl.Float64)
     bad = ~(values.is_finite() & (values >= least) & (values <= most))
     if bad.any():
@@ -147,12 +152,47 @@ def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0, 
 
 def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
     """A column as text; no value is the empty text."""
+    return [str(value) for value in as_text(frame[column], column, path).fill_null("")]
+
+
+def as_text(series: pl.Series, column: str, path: Path | str = "", expected: str = "text or numbers") -> pl.Series:
+    """Values as text, by the letters that a file has for them; null stays null.
+
+    Raises
+    ------
+    DataError
+        If they are lists, objects, bytes or durations.
+    """
     import polars as pl
 
-    series = frame[column]
-    if series.dtype.is_nested() or series.dtype == pl.Binary:
-        raise DataError(f"column {column!r} is of type {series.dtype}; expected text or numbers", str(path))
-    return [str(value) for value in series.cast(pl.String).fill_null("")]
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration):
+        raise DataError(of_other_type(column, series.dtype, expected), str(path))
+    return series.cast(pl.String)
+
+
+def filled(frame: pl.DataFrame, column: str, counts: pl.Series, number: int) -> pl.DataFrame:
+    """The frame with a number where a row does not count; lists and bytes stay, which `numbers` refuses."""
+    import polars as pl
+
+    if frame[column].dtype.is_nested() or frame[column].dtype == pl.Binary:
+        return frame
+    return frame.with_columns(pl.when(counts).then(pl.col(column)).otherwise(pl.lit(number)).alias(column))
+
+
+def as_key(series: pl.Series, column: str, path: Path) -> pl.Series:
+    """What tells rows apart, as text; chat messages, as all lists and objects, as JSON.
+
+    Raises
+    ------
+    DataError
+        If it is of bytes or durations.
+    """
+    import polars as pl
+
+    if not series.dtype.is_nested():
+        return as_text(series, column, path)
+    values = (None if v is None else json_text(v, indent=None, default=str).strip() for v in series.to_list())
+    return pl.Series(series.name, values, pl.String)
 
 
 @dataclass
