@@ -558,6 +558,7 @@ static void replicas_are_numbered_over_pools(void)
         CHECK(fleet.pool_of[i] == pool[i] && fleet.place_of[i] == place_of[i] &&
               ms_fleet_is_api(&fleet, i) == (i == 5));
         CHECK(i == 5 || fleet.replica[i].index == i);
+        CHECK(fleet.replica[i].sequences.cache.stores == &fleet.stores); /* one store of memory for all */
     }
     for (int32_t p = 0; p < 4; p++) {
         CHECK(fleet.pool[p].first == first[p] && fleet.pool[p].servers == plans[p].model &&
