@@ -564,22 +564,26 @@ static void without_servers_all_that_can_be_had_answer(void)
     }
 }
 
-/* Samples count requests as they come, from page to page. */
+/* Samples count requests as they come, from page to page: every one, or every second. */
 static void samples_go_on_with_the_next_page(void)
 {
-    ms_run loop;
-    ms_run_config config = plain;
-    config.length = 5;
-    fill(&sheets[0], 0, 2, 1.0);
-    fill(&sheets[1], 2, 3, 1.0);
-    plans_are(0, 1, 0, 1);
-    make(&loop, &config, 0, MS_LEAST_LOADED);
-    go(&loop, 2);
-    CHECK(loop.timeline.length == 5);
-    for (int k = 0; k < 5; k++) {
-        CHECK(loop.timeline.samples[k].request == k && loop.timeline.samples[k].time_s == (double)k);
+    for (int stride = 1; stride <= 2; stride++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.length = 5;
+        fill(&sheets[0], 0, 3, 1.0);
+        fill(&sheets[1], 3, 2, 1.0);
+        plans_are(0, 1, 0, 1);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        loop.timeline.stride = stride;
+        go(&loop, 2);
+        CHECK(loop.timeline.length == (stride == 1 ? 5 : 3));
+        for (int k = 0; k < loop.timeline.length; k++) {
+            CHECK(loop.timeline.samples[k].request == k * stride);
+            CHECK(loop.timeline.samples[k].time_s == (double)(k * stride));
+        }
+        ms_run_free(&loop);
     }
-    ms_run_free(&loop);
 }
 
 /* Room is asked for when somebody comes and when a copy is sent: where there is none, the run ends and says why. */

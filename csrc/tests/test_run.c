@@ -141,6 +141,7 @@ static void an_errand_is_put_with_all_that_it_says(void)
     CHECK(event->when.time_s == 2.5 && event->when.order == 7 && event->when.suborder == 8);
     CHECK(event->errand == MS_DO_SCALE && event->subject == &subject && event->detail == 9);
     CHECK(ms_run_illegal(&loop, 11, -12, -13) == -13 && loop.error_request == 11 && loop.error_plan == -12);
+    CHECK(ms_run_illegal(&loop, 3, 4, -1) == -1 && loop.error_request == 3 && loop.error_plan == 4);
     ms_heap_free(&loop.heap);
 }
 
