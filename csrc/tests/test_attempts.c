@@ -586,6 +586,35 @@ static void samples_go_on_with_the_next_page(void)
     }
 }
 
+/* Of more requests than there is room for samples, rows are used again once every other sample has gone. */
+static void a_row_of_the_timeline_is_written_anew(void)
+{
+    enum { ROWS = 4, REQUESTS = 7 };
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    ask(REQUESTS, 0.5, 4, 3);
+    plans_are(0, 0, 0, 0);
+    plans[0].coefficients.p_idle_w = 8.0;
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    ms_timeline *timeline = &loop.timeline;
+    timeline->most = ROWS;
+    for (int32_t i = 0; i < 2 * ROWS; i++) { /* as of samples that have gone */
+        timeline->in_system[i] = timeline->prompt_tokens[i] = timeline->cached_prompt_tokens[i] = 1000;
+        timeline->energy_j[i] = 1000.0;
+        timeline->replicas[3 * i] = timeline->replicas[3 * i + 1] = timeline->replicas[3 * i + 2] = 1000;
+    }
+    begin(&loop);
+    end(&loop);
+    CHECK(timeline->length == ROWS && timeline->stride == 2);
+    for (int32_t i = 0; i < 2 * ROWS; i++) {
+        CHECK(timeline->in_system[i] < 1000 && timeline->energy_j[i] < 1000.0);
+        CHECK(timeline->prompt_tokens[i] == 0 && timeline->cached_prompt_tokens[i] == 0);
+        CHECK(timeline->replicas[3 * i] == (i % 2 == 0 ? 2 : 1) && timeline->replicas[3 * i + 1] == 0);
+        CHECK(timeline->replicas[3 * i + 2] == 0);
+    }
+    ms_run_free(&loop);
+}
+
 /* Room is asked for when somebody comes and when a copy is sent: where there is none, the run ends and says why. */
 static void a_run_without_memory_says_so(void)
 {
@@ -625,6 +654,7 @@ int main(void)
     RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     RUN(a_late_decision_sees_the_load_of_then);
     RUN(samples_go_on_with_the_next_page);
+    RUN(a_row_of_the_timeline_is_written_anew);
     RUN(a_run_without_memory_says_so);
     return report();
 }
