@@ -31,6 +31,9 @@ static void what_is_kept_says_what_asking_all_says(void)
         make(&fleet, 1 + APIS + own, plans, MS_RANDOM);
         ms_servers *servers = &fleet.servers[0];
         CHECK(ms_open_pools_know(servers, -1) && ms_open_pools_know(servers, 0) == !own);
+        for (int32_t p = 1; p < fleet.pools; p++) {
+            CHECK(!ms_open_pools_takes(servers, &fleet.pool[p], 0)); /* none has been asked */
+        }
         lcg chance = {5};
         int32_t called[STEPS], calls = 0, ended = 0, all_open = 0;
         int32_t down = 1;
