@@ -4,25 +4,33 @@
 
 /* What stands before a pool, and which number its model has, changes nothing of how it serves. */
 
-enum { REQUESTS = 150, POOLS_MOST = 4, CASES = 16 };
+enum { REQUESTS = 150, POOLS_MOST = 4, CASES = 32, RULES = 10 };
 
 /* Of one run, by request, and by pool of the model in question, then of the other. */
 typedef struct outcome {
     int8_t status[REQUESTS];
     int32_t place[REQUESTS]; /* the replica's number from the first of its model's on */
-    int32_t attempts[REQUESTS], preemptions[REQUESTS];
+    int32_t attempts[REQUESTS], preemptions[REQUESTS], cached[REQUESTS];
     double start_s[REQUESTS], first_token_s[REQUESTS], finish_s[REQUESTS], energy_j[REQUESTS], cost[REQUESTS];
     double busy_s[POOLS_MOST], idle_s[POOLS_MOST], rented_s[POOLS_MOST];
 } outcome;
+
+/* There are trees over replicas where they are many. */
+static int is_large(int c)
+{
+    return c >> 4 & 1;
+}
 
 /* Two pools of a model that differ in size and speed, or split the work; what else there is goes by the bits of `c`. */
 static int32_t own_pools(ms_pool_plan *plans, int32_t model, int c)
 {
     const int is_split = c & 1, has_fronts = c >> 1 & 1, scales = c >> 2 & 1;
-    plans[0] = pool_of(model, 3);
-    plans[1] = pool_of(model, 2);
+    plans[0] = pool_of(model, is_large(c) ? 18 : 3);
+    plans[1] = pool_of(model, is_large(c) ? 4 : 2);
     for (int p = 0; p < 2; p++) {
         ms_pool_plan *plan = &plans[p];
+        plan->limits.prefix_cache = 1;
+        plan->limits.kv_block_tokens = 4;
         plan->coefficients.a0_s = p ? 0.625 : 0.5;
         plan->usd_per_s = 0.01 * (1 + p);
         plan->kv_bytes_per_token = 0.25;
@@ -53,11 +61,22 @@ static int32_t other_pools(ms_pool_plan *plans, int32_t model)
     return 2;
 }
 
-static void fill_page(int32_t own, int32_t other)
+static int64_t path_start[REQUESTS + 1], session[REQUESTS];
+static ms_node_of_path path[REQUESTS];
+
+/* Five prompts begin alike, and eleven sessions come in turn. */
+static void fill_page(int32_t own, int32_t other, double gap_s)
 {
-    fill(&sheets[0], 0, REQUESTS, 0.5);
+    fill(&sheets[0], 0, REQUESTS, gap_s);
     plans_are(own, own, other, own);
+    sheets[0].page.path_start = path_start;
+    sheets[0].page.path = path;
+    sheets[0].page.turns.session = session;
     for (int64_t i = 0; i < REQUESTS; i++) {
+        const int32_t shared = 4 * (1 + (int32_t)(i % 5));
+        path_start[i + 1] = i + 1;
+        path[i] = (ms_node_of_path){1 + i % 5, sheets[0].prompt[i] < shared ? sheets[0].prompt[i] : shared};
+        session[i] = i % 11;
         sheets[0].outputs[REQUESTS + i] = sheets[0].outputs[i];
         sheets[0].satisfied_in[REQUESTS + i] = sheets[0].satisfied_in[i];
         sheets[0].known[REQUESTS + i] = sheets[0].known[i];
@@ -74,6 +93,7 @@ static void take_outcome(const ms_run *loop, int32_t own, int32_t own_first, int
         out->place[i] = s->replica[i] < 0 ? -1 : s->replica[i] - loop->fleet.pool[pool].first;
         out->attempts[i] = s->attempts[i];
         out->preemptions[i] = s->preemptions[i];
+        out->cached[i] = s->cached_prompt[i];
         out->start_s[i] = s->start[i];
         out->first_token_s[i] = s->first_token[i];
         out->finish_s[i] = s->finish[i];
@@ -97,7 +117,16 @@ static void serve_in_order(int order, int32_t rule, int c, outcome *out)
                                        .random_ties = 1,
                                        .decode_first = c >> 3 & 1,
                                        .packed_requests = 4,
-                                       .state_delay_s = c == 6 || c == 7 ? 0.75 : 0.0};
+                                       .session_ttl_s = 20.0,
+                                       .cache_threshold = 0.5,
+                                       .balance_abs = 4,
+                                       .balance_rel = 1.5,
+                                       .tree_tokens = 200,
+                                       .eviction_s = 30.0,
+                                       .prefill_load_scale = 1.0,
+                                       .overlap_credit = 1.0,
+                                       .weights = {.queue = 2.0, .kv_cache = 1.0, .prefix = 3.0, .load = 1.0, .session = 0.5},
+                                       .state_delay_s = c % 8 >= 6 ? 0.75 : 0.0};
     ms_run loop;
     ms_run_config config = plain;
     ms_pool_plan plans[POOLS_MOST];
@@ -107,13 +136,13 @@ static void serve_in_order(int order, int32_t rule, int c, outcome *out)
     config.transfer_latency_s = 0.25;
     config.transfer_bytes_per_s = 8.0;
     config.transfer_links = c >> 1 & 3;
-    config.max_waiting = c == 5 ? 2 : -1;
+    config.max_waiting = c % 16 == 5 ? 2 : -1;
     config.patience = (ms_patience){.wait = c >> 3 & 1 ? seconds(9.875) : (ms_wait){0},
                                     .aborts = 1,
                                     .retries = 1,
                                     .backoff = seconds(1.0),
                                     .backoff_growth = 1.0};
-    fill_page(own, other);
+    fill_page(own, other, is_large(c) ? 0.125 : 0.5);
     CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, POOLS_MOST, plans, &dispatch, by_model) == 0);
     loop.instances.brain[0].policy = lists;
     CHECK(ms_run_plan_breakdowns(&loop, 2) == 0);
@@ -135,6 +164,7 @@ static void check_same(const outcome *a, const outcome *b)
     CHECK(memcmp(a->place, b->place, sizeof a->place) == 0);
     CHECK(memcmp(a->attempts, b->attempts, sizeof a->attempts) == 0);
     CHECK(memcmp(a->preemptions, b->preemptions, sizeof a->preemptions) == 0);
+    CHECK(memcmp(a->cached, b->cached, sizeof a->cached) == 0);
     for (int i = 0; i < REQUESTS; i++) {
         CHECK(same_bits(a->start_s[i], b->start_s[i]) && same_bits(a->first_token_s[i], b->first_token_s[i]));
         CHECK(same_bits(a->finish_s[i], b->finish_s[i]) && same_bits(a->energy_j[i], b->energy_j[i]));
@@ -148,9 +178,10 @@ static void check_same(const outcome *a, const outcome *b)
 
 static void pools_serve_alike_wherever_they_stand(void)
 {
-    const int32_t rules[] = {MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE, MS_RANDOM, MS_PACKED};
-    int64_t completed = 0, preempted = 0, again = 0;
-    for (int r = 0; r < 6; r++) {
+    const int32_t rules[RULES] = {MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE, MS_RANDOM, MS_SESSION,
+                             MS_PREFIX_AFFINITY, MS_KV_ROUTER, MS_SCORED, MS_PACKED};
+    int64_t completed = 0, preempted = 0, again = 0, cached = 0;
+    for (int r = 0; r < RULES; r++) {
         for (int c = 0; c < CASES; c++) {
             if ((c & 1) && rules[r] == MS_SHARED_QUEUE) {
                 continue; /* the halves of split work have queues of their own */
@@ -165,10 +196,11 @@ static void pools_serve_alike_wherever_they_stand(void)
                 completed += first.status[i] == MS_COMPLETED;
                 preempted += first.preemptions[i] > 0;
                 again += first.attempts[i] > 1;
+                cached += first.cached[i] > 0;
             }
         }
     }
-    CHECK(completed > 6000 && preempted > 300 && again > 1000); /* the figures reach what they are for */
+    CHECK(completed > 20000 && preempted > 1000 && again > 10000 && cached > 10000); /* the figures reach what they are for */
 }
 
 int main(void)
