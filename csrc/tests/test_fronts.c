@@ -78,6 +78,13 @@ static void a_front_end_serves_in_order(void)
             begin(&loop);
             run_until(&loop, 0.25);
             const ms_front *front = &loop.fleet.front[is_shared ? loop.fleet.replicas : 0];
+            int64_t next = 0;
+            for (const ms_job *job = front->served.head; job != NULL; job = job->next) {
+                CHECK(job->request == next++);
+            }
+            for (const ms_job *job = front->waiting.head; job != NULL; job = job->next) {
+                CHECK(job->request == next++);
+            }
             CHECK(front->served.length == (workers == 0 ? 3 : workers) &&
                   front->waiting.length == 3 - front->served.length);
             CHECK(loop.fleet.pool[0].unfinished == 3 && ms_view_unfinished(&loop.fleet, 0) == (is_shared ? 0 : 3));

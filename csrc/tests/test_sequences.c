@@ -160,7 +160,8 @@ static void an_iteration_is_paid_by_those_in_it(void)
     CHECK(s.energy_j[0] == 7.0 + 0.5 * alone_j / 2.0 && s.usage_s[0] == 1.5 + 0.5 * alone_s / 2.0);
     CHECK(s.energy_j[2] == 0.5 * (17.0 - alone_j) * 6.0 / 8.0 && s.energy_j[3] == 0.5 * (17.0 - alone_j) * 2.0 / 8.0);
     CHECK(s.usage_s[2] == 0.5 * 2.0 * 0.75 && s.usage_s[3] == 0.5 * 2.0 * 0.25 && s.meter_j == 14.0 + 8.5);
-    CHECK(ms_sequences_settle(&s, 3) == &jobs[3] && jobs[3].energy_j == s.energy_j[3] && jobs[3].usage_s == 0.25);
+    CHECK(jobs[3].place == MS_RUNS && ms_sequences_settle(&s, 3) == &jobs[3] && jobs[3].place == MS_NOWHERE);
+    CHECK(jobs[3].energy_j == s.energy_j[3] && jobs[3].usage_s == 0.25);
     ms_sequences_free(&s);
 }
 
