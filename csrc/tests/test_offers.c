@@ -107,6 +107,7 @@ static void all_are_told_of_what_several_refuse(void)
     }
     until(&fleet, &done, 2.99);
     jobs[POOL] = ms_job_new(POOL, 0, 40, 50);
+    fleet.pool[1].refusals = TOLD_AFTER - 1; /* of an earlier head */
     CHECK(ms_dispatch_place(&fleet, &jobs[POOL], -1, 2.99) == MS_PLACED);
     for (int32_t refused = 0; refused < TOLD_AFTER; refused++) {
         CHECK(fleet.pool[1].looker == FIRST + refused && fleet.pool[1].refusals == refused);

@@ -276,12 +276,12 @@ static void a_row_is_of_the_request_asked_for(void)
 }
 
 /* Those of a line of the cache are gathered at once where they are likely to be asked for; beyond the last there is nothing
- * to read, and another page's requests are others. */
+ * to read, and another page's requests are others, also of the number that was asked for last. */
 static void rows_of_neighbours_are_their_own(void)
 {
     enum { D = 5, N = 2 * MS_ROWS + 3 };
     static double x[D * N];
-    const int64_t asked[] = {0, 1, MS_ROWS - 1, MS_ROWS, 3, 2, N - MS_ROWS, N - 1, N - 2, MS_ROWS};
+    const int64_t asked[] = {0, 1, MS_ROWS - 1, MS_ROWS, 3, 2, N - MS_ROWS, N - 1, N - 2, MS_ROWS, 0};
     ms_predictor p;
     CHECK(ms_predictor_init(&p, 1, D) == 0);
     for (int page = 0; page < 2; page++) {
@@ -289,7 +289,7 @@ static void rows_of_neighbours_are_their_own(void)
             x[k] = 1000.0 * page + k;
         }
         ms_predictor_forget_rows(&p);
-        for (int k = 0; k < 10; k++) {
+        for (int k = 0; k < 11; k++) {
             const int64_t i = asked[k];
             const double *row = ms_predictor_row(&p, i, x + i, N, N - i);
             for (int j = 0; j < D; j++) {
