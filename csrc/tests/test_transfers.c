@@ -381,9 +381,11 @@ static void a_promise_is_kept(void)
     make_split(&loop, plain, 2, 1);
     begin(&loop);
     run_until(&loop, 0.5);
-    CHECK(loop.fleet.promised[1] == 1);
+    const ms_job *job = loop.oldest->jobs;
+    CHECK(loop.fleet.promised[1] == 1 && job->destination == 1);
     loop.fleet.promised[1] += 5;
     run_until(&loop, 2.0);
+    CHECK(job->destination == -1); /* where it goes when that fails is chosen anew */
     CHECK(loop.fleet.replica[1].sequences.set_aside == 5 && loop.fleet.replica[2].sequences.set_aside == 0);
     loop.fleet.promised[1] -= 5;
     end(&loop);
