@@ -310,13 +310,13 @@ static void decay_in_scale_is_that_of_standardized_features(void)
     p.standardizes = 1, p.learning_rate = 0.25, p.weight_decay = 0.125;
     p.weights[0] = 0.5, p.weights[1] = -0.25, p.weights[2] = 1.0, p.bias[0] = 0.0625;
     for (int i = 0; i < 40; i++) {
-        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 0.0}; /* the third never moves */
+        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 2.5}; /* the third never moves */
         ms_predictor_learn(&p, x, unknown);
     }
-    const double x[] = {4.0, 7.0, 0.0}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 0.0625, g = ms_sigmoid(logit) - 0.5;
+    const double x[] = {4.0, 7.0, 2.5}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 2.5 + 0.0625, g = ms_sigmoid(logit) - 0.5;
     ms_predictor_learn(&p, x, half);
     const double *inverse = p.scaler.inverse, *mean = p.scaler.mean, *z = p.scaler.standard;
-    const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1];
+    const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1] + mean[2];
     const double weights[] = {0.5, -0.25};
     double bias = 0.0625 - 0.25 * (g + 0.125 * centred), moved = 0.25 * (g + 0.125 * centred);
     for (int j = 0; j < 2; j++) {
