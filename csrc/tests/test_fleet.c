@@ -739,7 +739,7 @@ static void whatever_happens_to_a_replica_is_noted(void)
     ms_queue done = {0}, evicted = {0};
     const ms_pool_plan plan = pool_of(0, 2, 4);
     make(&fleet, 1, &plan, MS_LEAST_LOADED);
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         fleet.is_at_rest[0] = fleet.is_at_rest[1] = 1;
         if (what == 0) {
             CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].server == 0);
@@ -749,8 +749,10 @@ static void whatever_happens_to_a_replica_is_noted(void)
             CHECK(ms_fleet_finish(&fleet, 0, &done) == 0 && done.length == 0); /* the prompt's end */
         } else if (what == 3) {
             ms_fleet_fail(&fleet, 0, 1.0, &evicted);
-        } else {
+        } else if (what == 4) {
             repair(&fleet, 0, 2.0);
+        } else {
+            ms_view_note_load(&fleet, 0);
         }
         CHECK(!fleet.is_at_rest[0] && fleet.is_at_rest[1]);
     }
