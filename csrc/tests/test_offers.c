@@ -139,6 +139,10 @@ static void a_look_of_this_instant_is_over_for_those_before(void)
     fleet.look_s[0] = 3.0;
     ms_offers_start(&fleet, 2, 2.75);
     CHECK(fleet.look_s[0] == 3.0);
+    for (int32_t i = 0; i < 4; i++) {
+        fleet.look_s[i] = INFINITY;
+    }
+    CHECK(ms_offers_next(&fleet, &fleet.pool[0], 2.75) == -1 && fleet.pool[0].looker == -1); /* all have looked */
     ms_fleet_free(&fleet);
 }
 
