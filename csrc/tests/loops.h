@@ -12,7 +12,7 @@ enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
 
 /* Of what dispatches, and of what decodes for it. */
 static const ms_stream streams[2 * MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
-static const double alphas[] = {0.7, 0.6};
+static const double alphas[] = {0.7, 0.6, 0.5}; /* of tenants; nobody is of the last */
 
 /* ---- a page with its memory ----------------------------------------------------------------------- */
 
@@ -147,7 +147,7 @@ static const ms_policy lists = {
 
 static const ms_run_config plain = {.models = MODELS,
                                      .uniforms = 2,
-                                     .tenants = 2,
+                                     .tenants = 3, /* not as many as models */
                                      .features = 2,
                                      .reference = 1,
                                      .needs_loads = 1,

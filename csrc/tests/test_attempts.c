@@ -564,20 +564,53 @@ static void without_servers_all_that_can_be_had_answer(void)
     }
 }
 
-/* Samples count requests as they come, from page to page. */
+/* Samples count requests as they come, from page to page: every one, or every second. */
 static void samples_go_on_with_the_next_page(void)
 {
+    for (int stride = 1; stride <= 2; stride++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.length = 5;
+        fill(&sheets[0], 0, 3, 1.0);
+        fill(&sheets[1], 3, 2, 1.0);
+        plans_are(0, 1, 0, 1);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        loop.timeline.stride = stride;
+        go(&loop, 2);
+        CHECK(loop.timeline.length == (stride == 1 ? 5 : 3));
+        for (int k = 0; k < loop.timeline.length; k++) {
+            CHECK(loop.timeline.samples[k].request == k * stride);
+            CHECK(loop.timeline.samples[k].time_s == (double)(k * stride));
+        }
+        ms_run_free(&loop);
+    }
+}
+
+/* Of more requests than there is room for samples, rows are used again once every other sample has gone. */
+static void a_row_of_the_timeline_is_written_anew(void)
+{
+    enum { ROWS = 4, REQUESTS = 7 };
     ms_run loop;
-    ms_run_config config = plain;
-    config.length = 5;
-    fill(&sheets[0], 0, 2, 1.0);
-    fill(&sheets[1], 2, 3, 1.0);
-    plans_are(0, 1, 0, 1);
-    make(&loop, &config, 0, MS_LEAST_LOADED);
-    go(&loop, 2);
-    CHECK(loop.timeline.length == 5);
-    for (int k = 0; k < 5; k++) {
-        CHECK(loop.timeline.samples[k].request == k && loop.timeline.samples[k].time_s == (double)k);
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    ask(REQUESTS, 0.5, 4, 3);
+    plans_are(0, 0, 0, 0);
+    plans[0].coefficients.p_idle_w = 8.0;
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    ms_timeline *timeline = &loop.timeline;
+    timeline->most = ROWS;
+    for (int32_t i = 0; i < 2 * ROWS; i++) { /* as of samples that have gone */
+        timeline->in_system[i] = timeline->prompt_tokens[i] = timeline->cached_prompt_tokens[i] = 1000;
+        timeline->energy_j[i] = 1000.0;
+        timeline->replicas[3 * i] = timeline->replicas[3 * i + 1] = timeline->replicas[3 * i + 2] = 1000;
+    }
+    begin(&loop);
+    end(&loop);
+    CHECK(timeline->length == ROWS && timeline->stride == 2);
+    for (int32_t i = 0; i < 2 * ROWS; i++) {
+        CHECK(timeline->in_system[i] < 1000 && timeline->energy_j[i] < 1000.0);
+        CHECK(timeline->prompt_tokens[i] == 0 && timeline->cached_prompt_tokens[i] == 0);
+        CHECK(timeline->replicas[3 * i] == (i % 2 == 0 ? 2 : 1) && timeline->replicas[3 * i + 1] == 0);
+        CHECK(timeline->replicas[3 * i + 2] == 0);
     }
     ms_run_free(&loop);
 }
@@ -621,6 +654,7 @@ int main(void)
     RUN(a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had);
     RUN(a_late_decision_sees_the_load_of_then);
     RUN(samples_go_on_with_the_next_page);
+    RUN(a_row_of_the_timeline_is_written_anew);
     RUN(a_run_without_memory_says_so);
     return report();
 }

@@ -208,6 +208,7 @@ static void a_cleared_cache_is_seen_at_once(void)
     look++;
     CHECK(ms_cache_seen(&cache, &job, 8) == 2);
     ms_cache_free(&cache);
+    CHECK(cache.bucket == NULL && cache.buckets == 0 && cache.stores == NULL && cache.past == NULL);
     ms_texts_free(&directory);
 }
 

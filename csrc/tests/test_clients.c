@@ -49,7 +49,8 @@ static void a_client_asks_a_pause_after_its_answer(void)
     ms_run_config config = closed(2, 5);
     ms_pool_plan plans[2] = {pool_of(0, 2)};
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-    go(&loop, 1);
+    begin(&loop);
+    CHECK(ms_loop_run(&loop, 1000) == MS_LOOP_OVER); /* and asks for no more than there are */
     const double arrivals_s[] = {0.0, 0.0, 3.0, 3.0, 6.0};
     for (int i = 0; i < 5; i++) {
         CHECK(sheets[0].arrival[i] == arrivals_s[i] && sheets[0].finish[i] == arrivals_s[i] + 1.0);

@@ -87,28 +87,38 @@ static void joules_count_tokens_and_the_cap(void)
     }
 }
 
-static void many_are_as_one(void)
+static void check_many(const ms_known_cost *known)
 {
-    ms_known_cost known = seconds;
     int32_t prompts[100];
     double costs[101];
-    known.coefficients.e_j_per_token = 0.5;
     costs[100] = -1.0;
     for (int32_t i = 0; i < 100; i++) {
         prompts[i] = 1 + i * i;
     }
-    ms_cost_known(&known, prompts, 100, costs);
+    ms_cost_known(known, prompts, 100, costs);
     for (int32_t i = 0; i < 100; i++) {
-        CHECK(costs[i] == cost_of(&known, prompts[i]));
+        CHECK(costs[i] == cost_of(known, prompts[i]));
     }
     CHECK(costs[100] == -1.0);
     for (int32_t i = 0; i < 100; i++) {
         prompts[i] = 1 + (i * 37) % 41; /* shorter after longer ones, too */
     }
-    ms_cost_known(&known, prompts, 100, costs);
+    ms_cost_known(known, prompts, 100, costs);
     for (int32_t i = 0; i < 100; i++) {
-        CHECK(costs[i] == cost_of(&known, prompts[i]));
+        CHECK(costs[i] == cost_of(known, prompts[i]));
     }
+}
+
+/* Also where a formula's place is taken by knots. */
+static void many_are_as_one(void)
+{
+    ms_known_cost known = seconds;
+    known.coefficients.e_j_per_token = 0.5;
+    check_many(&known);
+    known.coefficients.knots = 2;
+    known.coefficients.knot_tokens[0] = 1.0, known.coefficients.knot_tokens[1] = 8.0;
+    known.coefficients.knot_s[0] = 2.0, known.coefficients.knot_s[1] = 5.0;
+    check_many(&known);
 }
 
 /* Knots, all terms of prompts, and both kinds of host: chunk by chunk and step by step what iterations cost. */

@@ -81,6 +81,26 @@ static void the_emptier_of_two_shared_pools_is_chosen(void)
     ms_fleet_free(&fleet);
 }
 
+/* Eight are compared at once: of fewer, of just so many and of more each gets one request after another. */
+static void each_of_many_shared_pools_gets_its_turn(void)
+{
+    enum { MOST = 17, ROUNDS = 3 };
+    for (int32_t pools = 1; pools <= MOST; pools++) {
+        ms_pool_plan plans[MOST];
+        ms_fleet fleet;
+        for (int32_t p = 0; p < pools; p++) {
+            plans[p] = pool_of(0, 1, 4);
+        }
+        make(&fleet, pools, plans, MS_SHARED_QUEUE);
+        for (int32_t i = 0; i < ROUNDS * pools; i++) {
+            CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED);
+            CHECK(jobs[i].pool == i % pools && fleet.pool[i % pools].unfinished == 1 + i / pools);
+        }
+        CHECK(run_out(&fleet) == ROUNDS * pools);
+        ms_fleet_free(&fleet);
+    }
+}
+
 static void an_api_answers_at_once_whatever_its_load(void)
 {
     const int32_t rules[] = {MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE};
@@ -531,6 +551,7 @@ int main(void)
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);
     RUN(the_emptier_of_two_shared_pools_is_chosen);
+    RUN(each_of_many_shared_pools_gets_its_turn);
     RUN(an_api_answers_at_once_whatever_its_load);
     RUN(an_api_shares_the_load_of_its_model);
     RUN(a_shared_queue_comes_before_an_api);

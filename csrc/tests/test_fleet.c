@@ -558,6 +558,7 @@ static void replicas_are_numbered_over_pools(void)
         CHECK(fleet.pool_of[i] == pool[i] && fleet.place_of[i] == place_of[i] &&
               ms_fleet_is_api(&fleet, i) == (i == 5));
         CHECK(i == 5 || fleet.replica[i].index == i);
+        CHECK(fleet.replica[i].sequences.cache.stores == &fleet.stores); /* one store of memory for all */
     }
     for (int32_t p = 0; p < 4; p++) {
         CHECK(fleet.pool[p].first == first[p] && fleet.pool[p].servers == plans[p].model &&
@@ -594,7 +595,7 @@ static void all_of_a_model_is_withdrawn(void)
 }
 
 /* Who is held, and what waits in a shared queue, is withdrawn with its own model, with those that are to decode
- * for it. */
+ * for it: those first who came first. */
 static void who_is_held_is_withdrawn_with_its_model(void)
 {
     ms_pool_plan plans[] = {pool_of(0, 1, 1), pool_of(1, 1, 1), pool_of(1, 1, 1)};
@@ -608,16 +609,27 @@ static void who_is_held_is_withdrawn_with_its_model(void)
     for (int32_t i = 0; i < 3; i++) {
         ms_fleet_fail(&fleet, i, 0.0, &evicted);
     }
-    CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED && place(&fleet, 1, 1, -1, 1.0) == MS_PLACED);
-    jobs[2] = ms_job_new(2, 1, 4, 3);
-    ms_queue_push_tail(&fleet.servers[MODELS_MOST + 1].held, &jobs[2]);
-    ms_queue_push_tail(&fleet.pool[1].shared, &jobs[3]);
-    jobs[3].request = 3;
+    for (int32_t i = 0; i < 3; i++) {
+        CHECK(place(&fleet, i, i > 0, -1, 1.0) == MS_PLACED);
+    }
+    for (int32_t i = 3; i < 5; i++) {
+        jobs[i] = ms_job_new(i, 1, 4, 3);
+        ms_queue_push_tail(&fleet.servers[MODELS_MOST + 1].held, &jobs[i]);
+    }
+    for (int32_t i = 5; i < 7; i++) {
+        jobs[i] = ms_job_new(i, 1, 4, 3);
+        ms_queue_push_tail(&fleet.pool[1].shared, &jobs[i]);
+    }
     ms_fleet_withdraw(&fleet, 1, 2.0, &out);
-    CHECK(out.length == 3 && fleet.servers[0].held.length == 1 && fleet.servers[1].held.length == 0);
+    const int64_t order[] = {5, 6, 1, 2, 3, 4};
+    int n = 0;
+    for (const ms_job *job = out.head; job != NULL && n < 6; job = job->next) {
+        CHECK(job->request == order[n++]);
+    }
+    CHECK(out.length == 6 && fleet.servers[0].held.length == 1 && fleet.servers[1].held.length == 0);
     CHECK(fleet.servers[MODELS_MOST + 1].held.length == 0 && fleet.pool[1].shared.length == 0);
     ms_fleet_withdraw(&fleet, 0, 2.0, &out);
-    CHECK(out.length == 4 && fleet.servers[0].held.length == 0);
+    CHECK(out.length == 7 && fleet.servers[0].held.length == 0);
     ms_fleet_free(&fleet);
 }
 
@@ -727,7 +739,7 @@ static void whatever_happens_to_a_replica_is_noted(void)
     ms_queue done = {0}, evicted = {0};
     const ms_pool_plan plan = pool_of(0, 2, 4);
     make(&fleet, 1, &plan, MS_LEAST_LOADED);
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         fleet.is_at_rest[0] = fleet.is_at_rest[1] = 1;
         if (what == 0) {
             CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED && jobs[0].server == 0);
@@ -737,8 +749,10 @@ static void whatever_happens_to_a_replica_is_noted(void)
             CHECK(ms_fleet_finish(&fleet, 0, &done) == 0 && done.length == 0); /* the prompt's end */
         } else if (what == 3) {
             ms_fleet_fail(&fleet, 0, 1.0, &evicted);
-        } else {
+        } else if (what == 4) {
             repair(&fleet, 0, 2.0);
+        } else {
+            ms_view_note_load(&fleet, 0);
         }
         CHECK(!fleet.is_at_rest[0] && fleet.is_at_rest[1]);
     }

@@ -78,6 +78,13 @@ static void a_front_end_serves_in_order(void)
             begin(&loop);
             run_until(&loop, 0.25);
             const ms_front *front = &loop.fleet.front[is_shared ? loop.fleet.replicas : 0];
+            int64_t next = 0;
+            for (const ms_job *job = front->served.head; job != NULL; job = job->next) {
+                CHECK(job->request == next++);
+            }
+            for (const ms_job *job = front->waiting.head; job != NULL; job = job->next) {
+                CHECK(job->request == next++);
+            }
             CHECK(front->served.length == (workers == 0 ? 3 : workers) &&
                   front->waiting.length == 3 - front->served.length);
             CHECK(loop.fleet.pool[0].unfinished == 3 && ms_view_unfinished(&loop.fleet, 0) == (is_shared ? 0 : 3));
@@ -232,6 +239,32 @@ static void the_horizon_empties_front_ends(void)
     ms_run_free(&loop);
 }
 
+/* Three at a worker each or waiting for one, and three answers that end at one instant: what is charged at the horizon comes in
+ * their order. */
+static void what_is_withdrawn_comes_in_order(void)
+{
+    for (int after = 0; after < 2; after++) {
+        ms_run loop;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        ms_queue out = {0};
+        plans[0].front_end = after ? (ms_wait){0} : seconds(0.5);
+        plans[0].front_end_workers = 2;
+        plans[0].detokenize_s = 0.5;
+        ask(3, 0.0, 4, 2);
+        serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+        begin(&loop);
+        run_until(&loop, after ? 2.25 : 0.25);
+        const ms_front *front = &loop.fleet.front[0];
+        CHECK(front->served.length == (after ? 0 : 2) && front->detokenizing.length == (after ? 3 : 0));
+        ms_fronts_withdraw(&loop, 0, &out);
+        CHECK(out.length == 3);
+        for (int64_t i = 0; out.length > 0; i++) {
+            CHECK(ms_queue_pop(&out)->request == i);
+        }
+        ms_run_free(&loop);
+    }
+}
+
 /* Six come at once, and are through at one instant: they queue in the order of requests. */
 static void who_is_through_at_one_instant_queues_in_order(void)
 {
@@ -320,6 +353,7 @@ int main(void)
     RUN(an_answer_is_out_when_it_is_detokenized);
     RUN(who_is_gone_is_not_detokenized);
     RUN(the_horizon_empties_front_ends);
+    RUN(what_is_withdrawn_comes_in_order);
     RUN(who_is_through_at_one_instant_queues_in_order);
     RUN(every_pool_has_a_front_end_of_its_own);
     RUN(an_answer_is_out_before_who_comes_at_that_instant);

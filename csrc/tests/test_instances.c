@@ -58,6 +58,22 @@ static void every_queue_starts_where_it_should(void)
     ms_instances_free(&instances);
 }
 
+static void every_brain_is_of_the_size_that_is_asked_for(void)
+{
+    enum { TOLD = 5 };
+    ms_instances instances;
+    CHECK(ms_instances_init(&instances, N, MODELS, 2, TOLD, alphas, 0.5, 0) == 0);
+    for (int32_t i = 0; i < N; i++) {
+        const ms_brain *brain = &instances.brain[i];
+        CHECK(brain->models == MODELS && brain->tenants == 2 && brain->dimensions == TOLD);
+        for (int32_t k = 0; k < 2; k++) {
+            CHECK(brain->tracked[k].alpha == alphas[k] && brain->tracked[k].discount == 0.5);
+            CHECK(instances.tracked[k * N + i] == &brain->tracked[k]);
+        }
+    }
+    ms_instances_free(&instances);
+}
+
 static void queues_become_their_mean_tenant_by_tenant(void)
 {
     ms_instances instances;
@@ -219,6 +235,7 @@ static void all_that_is_learnt_is_counted(void)
 int main(void)
 {
     RUN(every_queue_starts_where_it_should);
+    RUN(every_brain_is_of_the_size_that_is_asked_for);
     RUN(queues_become_their_mean_tenant_by_tenant);
     RUN(the_certificate_is_that_of_the_total);
     RUN(rounding_does_not_break_it);

@@ -13,6 +13,8 @@ static void a_new_job_has_not_started(void)
     CHECK(job.energy_j == 0.0 && job.usage_s == 0.0);
     CHECK(job.next == NULL && job.owner == NULL);
     CHECK(job.path == NULL && job.path_length == 0 && job.answer_node == -1 && job.cached_prompt_tokens == 0);
+    CHECK(job.pool == -1 && job.server == -1 && job.source == -1 && job.destination == -1 && job.session == -1);
+    CHECK(job.deadline_s == INFINITY && job.place == MS_NOWHERE && !job.unseen && !job.aborted && !job.transferred);
 }
 
 static void a_queue_is_first_in_first_out(void)

@@ -124,8 +124,9 @@ static void who_gives_up_unseen_leaves_at_once(void)
     ms_replica_submit(&r, &gone, 2.5);
     ms_replica_submit(&r, &last, 2.75);
     int left = 0;
+    CHECK(gone.unseen);
     ms_replica_abort(&r, &gone, 2.875, &left);
-    CHECK(left && ms_replica_waiting(&r) == 1);
+    CHECK(left && !gone.unseen && ms_replica_waiting(&r) == 1);
     run_to(&r, 100.0);
     CHECK(isnan(gone.start_s) && last.start_s == 4.0);
     ms_replica_free(&r);

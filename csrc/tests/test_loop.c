@@ -311,7 +311,7 @@ static void a_horizon_before_everything_is_an_empty_run(void)
     ms_run_free(&loop);
 }
 
-/* Clients who never stop are measured to the horizon; where all have come, to the last of them. */
+/* Clients who never stop are measured to the horizon, whenever the last came; where all have come, to the last of them. */
 static void what_is_measured_ends_with_the_last_arrival(void)
 {
     for (int closed = 0; closed < 2; closed++) {
@@ -320,13 +320,14 @@ static void what_is_measured_ends_with_the_last_arrival(void)
         ms_pool_plan plans[2] = {pool_of(0, 1)};
         config.horizon_s = 7.5;
         config.clients = closed ? 1 : 0;
-        ask(2, 1.0, 4, 30);
+        ask(3, 1.0, 4, closed ? 3 : 30);
         sheets[0].page.arrival_s = closed ? NULL : sheets[0].arrival_in;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        CHECK(loop.last_arrival_s == (closed ? 6.0 : 2.0));
         ms_loop_cut(&loop);
-        CHECK(loop.now_s == 7.5 && loop.last_arrival_s == (closed ? 7.5 : 1.0) && loop.arrivals_over);
-        CHECK(loop.busy_s[0] == (closed ? 7.5 : 1.0) && loop.idle_s[0] == 0.0 && loop.rented_s[0] == loop.last_arrival_s);
+        CHECK(loop.now_s == 7.5 && loop.last_arrival_s == (closed ? 7.5 : 2.0) && loop.arrivals_over);
+        CHECK(loop.busy_s[0] == (closed ? 7.5 : 2.0) && loop.idle_s[0] == 0.0 && loop.rented_s[0] == loop.last_arrival_s);
         CHECK(loop.busy_s[1] == 0.0 && loop.idle_s[1] == loop.last_arrival_s && loop.rented_s[1] == loop.last_arrival_s);
         ms_run_free(&loop);
     }

@@ -142,6 +142,17 @@ static void the_inverse_power_of_a_quarter_equals_the_general_one(void)
     CHECK(ms_inverse_power(16.0, 0.25) == 0.5);
 }
 
+/* Of equals and of what is no number, the second, as of `a < b ? a : b`. */
+static void less_and_more_are_the_second_unless_the_first_is(void)
+{
+    CHECK(ms_less(1.0, 2.0) == 1.0 && ms_less(2.0, 1.0) == 1.0 && ms_more(1.0, 2.0) == 2.0 && ms_more(2.0, 1.0) == 2.0);
+    const volatile double zero = 0.0, none = NAN; /* what is not known when compiled */
+    CHECK(signbit(ms_less(zero, -zero)) && !signbit(ms_less(-zero, zero)));
+    CHECK(signbit(ms_more(zero, -zero)) && !signbit(ms_more(-zero, zero)));
+    CHECK(ms_less(none, 1.0) == 1.0 && isnan(ms_less(1.0, none)));
+    CHECK(ms_more(none, 1.0) == 1.0 && isnan(ms_more(1.0, none)));
+}
+
 int main(void)
 {
     RUN(exp_is_within_an_ulp);
@@ -154,5 +165,6 @@ int main(void)
     RUN(the_exponential_quantile_stays_finite);
     RUN(the_sigmoid_saturates);
     RUN(the_inverse_power_of_a_quarter_equals_the_general_one);
+    RUN(less_and_more_are_the_second_unless_the_first_is);
     return report();
 }

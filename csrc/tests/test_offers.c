@@ -107,6 +107,7 @@ static void all_are_told_of_what_several_refuse(void)
     }
     until(&fleet, &done, 2.99);
     jobs[POOL] = ms_job_new(POOL, 0, 40, 50);
+    fleet.pool[1].refusals = TOLD_AFTER - 1; /* of an earlier head */
     CHECK(ms_dispatch_place(&fleet, &jobs[POOL], -1, 2.99) == MS_PLACED);
     for (int32_t refused = 0; refused < TOLD_AFTER; refused++) {
         CHECK(fleet.pool[1].looker == FIRST + refused && fleet.pool[1].refusals == refused);
@@ -138,6 +139,10 @@ static void a_look_of_this_instant_is_over_for_those_before(void)
     fleet.look_s[0] = 3.0;
     ms_offers_start(&fleet, 2, 2.75);
     CHECK(fleet.look_s[0] == 3.0);
+    for (int32_t i = 0; i < 4; i++) {
+        fleet.look_s[i] = INFINITY;
+    }
+    CHECK(ms_offers_next(&fleet, &fleet.pool[0], 2.75) == -1 && fleet.pool[0].looker == -1); /* all have looked */
     ms_fleet_free(&fleet);
 }
 

@@ -31,6 +31,9 @@ static void what_is_kept_says_what_asking_all_says(void)
         make(&fleet, 1 + APIS + own, plans, MS_RANDOM);
         ms_servers *servers = &fleet.servers[0];
         CHECK(ms_open_pools_know(servers, -1) && ms_open_pools_know(servers, 0) == !own);
+        for (int32_t p = 1; p < fleet.pools; p++) {
+            CHECK(!ms_open_pools_takes(servers, &fleet.pool[p], 0)); /* none has been asked */
+        }
         lcg chance = {5};
         int32_t called[STEPS], calls = 0, ended = 0, all_open = 0;
         int32_t down = 1;
@@ -66,6 +69,42 @@ static void what_is_kept_says_what_asking_all_says(void)
     }
 }
 
+/* Nobody but placing asks. Odd ones are too short for long requests; all run dry at times. */
+static void many_are_called_only_where_each_would_take_the_call(void)
+{
+    enum { CALLS = 2000 };
+    ms_pool_plan plans[APIS];
+    for (int32_t p = 0; p < APIS; p++) {
+        plans[p] = api_of(0);
+        plans[p].most_tokens = p % 2 ? 12 : 0;
+        plans[p].api_limits = (ms_limits_plan){.requests_per_minute = 10.0 + p, .burst_s = 20.0};
+    }
+    ms_fleet fleet;
+    make(&fleet, APIS, plans, MS_RANDOM);
+    lcg chance = {7};
+    int32_t turned_away = 0, called[2] = {0};
+    for (int32_t i = 0; i < CALLS; i++) {
+        const double t_s = 0.05 * i;
+        const int is_long = lcg_between(&chance, 0, 1) == 1;
+        jobs[i] = ms_job_new(i, 0, is_long ? 20 : 4, 5);
+        int32_t takers = 0, pool, replica, takes[APIS];
+        for (int32_t p = 0; p < APIS; p++) {
+            takes[p] = (!is_long || p % 2 == 0) && takes_now(&fleet.pool[p], 1, t_s);
+            takers += takes[p];
+        }
+        CHECK(ms_dispatch_look(&fleet, &jobs[i], -1, t_s, &pool, &replica) == 0);
+        CHECK(takers > 0 ? replica >= 0 && takes[replica] : replica == -1);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, t_s) == (takers > 0 ? MS_CALLS_API : MS_TURNED_AWAY));
+        turned_away += takers == 0;
+        if (takers > 0 && CHECK(takes[jobs[i].replica])) {
+            called[is_long]++;
+            ms_fleet_finish_api(&fleet, &jobs[i]);
+        }
+    }
+    CHECK(turned_away > CALLS / 10 && called[0] > CALLS / 10 && called[1] > CALLS / 10);
+    ms_fleet_free(&fleet);
+}
+
 static void few_are_asked_one_by_one(void)
 {
     ms_pool_plan plans[MS_SCAN_MOST + 1];
@@ -84,6 +123,7 @@ static void few_are_asked_one_by_one(void)
 int main(void)
 {
     RUN(what_is_kept_says_what_asking_all_says);
+    RUN(many_are_called_only_where_each_would_take_the_call);
     RUN(few_are_asked_one_by_one);
     return report();
 }

@@ -276,12 +276,12 @@ static void a_row_is_of_the_request_asked_for(void)
 }
 
 /* Those of a line of the cache are gathered at once where they are likely to be asked for; beyond the last there is nothing
- * to read, and another page's requests are others. */
+ * to read, and another page's requests are others, also of the number that was asked for last. */
 static void rows_of_neighbours_are_their_own(void)
 {
     enum { D = 5, N = 2 * MS_ROWS + 3 };
     static double x[D * N];
-    const int64_t asked[] = {0, 1, MS_ROWS - 1, MS_ROWS, 3, 2, N - MS_ROWS, N - 1, N - 2, MS_ROWS};
+    const int64_t asked[] = {0, 1, MS_ROWS - 1, MS_ROWS, 3, 2, N - MS_ROWS, N - 1, N - 2, MS_ROWS, 0};
     ms_predictor p;
     CHECK(ms_predictor_init(&p, 1, D) == 0);
     for (int page = 0; page < 2; page++) {
@@ -289,7 +289,7 @@ static void rows_of_neighbours_are_their_own(void)
             x[k] = 1000.0 * page + k;
         }
         ms_predictor_forget_rows(&p);
-        for (int k = 0; k < 10; k++) {
+        for (int k = 0; k < 11; k++) {
             const int64_t i = asked[k];
             const double *row = ms_predictor_row(&p, i, x + i, N, N - i);
             for (int j = 0; j < D; j++) {
@@ -310,13 +310,13 @@ static void decay_in_scale_is_that_of_standardized_features(void)
     p.standardizes = 1, p.learning_rate = 0.25, p.weight_decay = 0.125;
     p.weights[0] = 0.5, p.weights[1] = -0.25, p.weights[2] = 1.0, p.bias[0] = 0.0625;
     for (int i = 0; i < 40; i++) {
-        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 0.0}; /* the third never moves */
+        const double x[] = {i % 2 == 0 ? 2.0 : 4.0, i % 4 < 2 ? -1.0 : 7.0, 2.5}; /* the third never moves */
         ms_predictor_learn(&p, x, unknown);
     }
-    const double x[] = {4.0, 7.0, 0.0}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 0.0625, g = ms_sigmoid(logit) - 0.5;
+    const double x[] = {4.0, 7.0, 2.5}, logit = 0.5 * 4.0 - 0.25 * 7.0 + 2.5 + 0.0625, g = ms_sigmoid(logit) - 0.5;
     ms_predictor_learn(&p, x, half);
     const double *inverse = p.scaler.inverse, *mean = p.scaler.mean, *z = p.scaler.standard;
-    const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1];
+    const double centred = 0.0625 + 0.5 * mean[0] - 0.25 * mean[1] + mean[2];
     const double weights[] = {0.5, -0.25};
     double bias = 0.0625 - 0.25 * (g + 0.125 * centred), moved = 0.25 * (g + 0.125 * centred);
     for (int j = 0; j < 2; j++) {

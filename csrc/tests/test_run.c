@@ -26,6 +26,31 @@ static void a_timeline_is_for_the_length_of_a_run(void)
     ms_run_free(&loop);
 }
 
+/* Features are drawn when they are asked for where a run says so, by its law; else its pages have them. */
+static void a_run_draws_features_by_its_law(void)
+{
+    enum { FEATURES = 3, ASKED = 2 };
+    for (int draws = 0; draws < 2; draws++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        int64_t left;
+        const double difficulty[] = {0.5};
+        double row[FEATURES];
+        config.draws_features = draws;
+        config.features = FEATURES;
+        config.difficulty = (ms_difficulty_law){.stream = {7, 70, 0, 0}, .signal = 0.6, .deviation = 1.0};
+        ask(1, 1.0, 4, 3);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        CHECK(sheets[0].page.view.drawn == (draws ? &loop.features : NULL) && (loop.features.rows != NULL) == draws);
+        if (draws) {
+            ms_difficulty_rows(&config.difficulty, ASKED, 1, FEATURES, difficulty, row);
+            CHECK(memcmp(ms_feature_rows_of(&loop.features, ASKED, difficulty, 1, &left), row, sizeof row) == 0);
+        }
+        ms_run_free(&loop);
+    }
+}
+
 /* Whatever is pending: the address sanitizer tells of what is left behind. */
 static void a_loop_may_be_freed_at_any_moment(void)
 {
@@ -141,6 +166,7 @@ static void an_errand_is_put_with_all_that_it_says(void)
     CHECK(event->when.time_s == 2.5 && event->when.order == 7 && event->when.suborder == 8);
     CHECK(event->errand == MS_DO_SCALE && event->subject == &subject && event->detail == 9);
     CHECK(ms_run_illegal(&loop, 11, -12, -13) == -13 && loop.error_request == 11 && loop.error_plan == -12);
+    CHECK(ms_run_illegal(&loop, 3, 4, -1) == -1 && loop.error_request == 3 && loop.error_plan == 4);
     ms_heap_free(&loop.heap);
 }
 
@@ -207,6 +233,7 @@ int main(void)
 {
     RUN(clocks_are_read_at_the_last_arrival);
     RUN(a_timeline_is_for_the_length_of_a_run);
+    RUN(a_run_draws_features_by_its_law);
     RUN(a_loop_may_be_freed_at_any_moment);
     RUN(a_loop_that_never_began_may_be_freed);
     RUN(open_requests_stand_in_order);

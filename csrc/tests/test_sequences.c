@@ -160,7 +160,29 @@ static void an_iteration_is_paid_by_those_in_it(void)
     CHECK(s.energy_j[0] == 7.0 + 0.5 * alone_j / 2.0 && s.usage_s[0] == 1.5 + 0.5 * alone_s / 2.0);
     CHECK(s.energy_j[2] == 0.5 * (17.0 - alone_j) * 6.0 / 8.0 && s.energy_j[3] == 0.5 * (17.0 - alone_j) * 2.0 / 8.0);
     CHECK(s.usage_s[2] == 0.5 * 2.0 * 0.75 && s.usage_s[3] == 0.5 * 2.0 * 0.25 && s.meter_j == 14.0 + 8.5);
-    CHECK(ms_sequences_settle(&s, 3) == &jobs[3] && jobs[3].energy_j == s.energy_j[3] && jobs[3].usage_s == 0.25);
+    CHECK(jobs[3].place == MS_RUNS && ms_sequences_settle(&s, 3) == &jobs[3] && jobs[3].place == MS_NOWHERE);
+    CHECK(jobs[3].energy_j == s.energy_j[3] && jobs[3].usage_s == 0.25);
+    ms_sequences_free(&s);
+}
+
+/* Those that are aborted leave at the boundary, as they stand in the batch. */
+static void the_aborted_leave_in_order(void)
+{
+    enum { MOST = 4 };
+    const ms_coefficients c = {.a0_s = 1.0, .p0_w = 2.0, .p_cap_w = 1000.0};
+    ms_sequences s;
+    ms_sequences_init(&s, &c, &(ms_limits){.max_num_seqs = MOST, .max_batched_tokens = 64, .kv_capacity_tokens = 1000});
+    ms_job jobs[MOST];
+    ms_queue left = {0};
+    for (int32_t i = 0; i < MOST; i++) {
+        jobs[i] = ms_job_new(i, 0, 4, 9);
+        admit(&s, &jobs[i], 64);
+    }
+    apply(&s, 1);
+    s.aborted = jobs[1].aborted = jobs[2].aborted = 1;
+    ms_sequences_leave_aborted(&s, &left);
+    CHECK(s.running == 2 && s.decoders == 2 && s.aborted == 0 && left.length == 2);
+    CHECK(left.head == &jobs[1] && left.tail == &jobs[2]);
     ms_sequences_free(&s);
 }
 
@@ -353,6 +375,7 @@ int main(void)
     RUN(what_a_prompt_has_computed_stays_when_it_leaves);
     RUN(who_is_preempted_keeps_its_pace);
     RUN(an_iteration_is_paid_by_those_in_it);
+    RUN(the_aborted_leave_in_order);
     RUN(who_joins_goes_before_the_prompt_under_way);
     RUN(who_joins_alone_decodes_at_once);
     RUN(a_first_token_for_another_to_show);

@@ -133,6 +133,7 @@ static void curves_go_on_where_they_were(void)
     int64_t at[N + 1], at2[N + 1];
     for (int i = 0; i < N; i++) {
         promised[i] = 0.5;
+        s[i] = p[i] = c[i] = 1000.0; /* as of another curve */
     }
     ms_running whole = {.last_short = -1}, parts = {.last_short = -1};
     const int64_t kept = ms_running_add(&whole, N, id, satisfied, promised, cost, 8, at, s, p, c);

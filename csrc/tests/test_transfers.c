@@ -381,14 +381,51 @@ static void a_promise_is_kept(void)
     make_split(&loop, plain, 2, 1);
     begin(&loop);
     run_until(&loop, 0.5);
-    CHECK(loop.fleet.promised[1] == 1);
+    const ms_job *job = loop.oldest->jobs;
+    CHECK(loop.fleet.promised[1] == 1 && job->destination == 1);
     loop.fleet.promised[1] += 5;
     run_until(&loop, 2.0);
+    CHECK(job->destination == -1); /* where it goes when that fails is chosen anew */
     CHECK(loop.fleet.replica[1].sequences.set_aside == 5 && loop.fleet.replica[2].sequences.set_aside == 0);
     loop.fleet.promised[1] -= 5;
     end(&loop);
     CHECK(sheets[0].replica[0] == 1);
     ms_run_free(&loop);
+}
+
+/* What a prompt of 8 left in the caches of both sides, and its answer on the other, is used by nobody at the end: 2 blocks of 4,
+ * and one more. While it crosses both use the prompt's; what was on a replica that fails is forgotten. */
+static void caches_of_both_sides_are_let_go(void)
+{
+    for (int fails = 0; fails < 3; fails++) { /* nobody; who prefilled; who is to decode */
+        ms_run loop;
+        ms_pool_plan plans[3] = {pool_of(0, 1), pool_of(0, 1)};
+        ask(1, 1.0, 8, 5);
+        for (int p = 0; p < 2; p++) {
+            plans[p].limits.role = MS_ROLE_PREFILL + p;
+            plans[p].limits.prefix_cache = 1;
+            plans[p].limits.kv_block_tokens = 4;
+            plans[p].kv_bytes_per_token = 1.0;
+        }
+        ms_run_config config = plain;
+        config.transfer_latency_s = 2.0;
+        config.transfer_bytes_per_s = 1e9;
+        serve(&loop, &config, 2, plans, MS_LEAST_LOADED);
+        if (fails > 0) {
+            break_down(&loop, fails - 1, 2.0, 1.0);
+        }
+        begin(&loop);
+        run_until(&loop, 1.5);
+        const ms_job *job = loop.oldest->jobs;
+        const ms_cache *caches[] = {&loop.fleet.replica[0].sequences.cache, &loop.fleet.replica[1].sequences.cache};
+        CHECK(job->holds != NULL && job->holds_there != NULL && caches[0]->cached == 0 && caches[1]->cached == 0);
+        run_until(&loop, fails > 0 ? 2.0 : 4.0);
+        CHECK((job->holds == NULL) == (fails == 1) && job->holds_there == NULL);
+        CHECK(caches[0]->cached == (fails == 0 ? 2 : 0));
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_COMPLETED && caches[0]->cached == 2 && caches[1]->cached == 3);
+        ms_run_free(&loop);
+    }
 }
 
 /* A transfer comes by where it goes, then by request and attempt; the next end on a link by the link, behind these. */
@@ -431,6 +468,7 @@ int main(void)
     RUN(a_transfer_that_ends_early_leaves_its_link);
     RUN(what_is_lost_amid_a_transfer_leaves_its_link);
     RUN(a_promise_is_kept);
+    RUN(caches_of_both_sides_are_let_go);
     RUN(transfers_have_an_order);
     return report();
 }

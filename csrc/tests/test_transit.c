@@ -85,7 +85,7 @@ static void a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration(voi
     CHECK(r.state == MS_IDLE && r.departing.length == 2 && r.kept_places == 2 && r.own_queue.length == 1);
     CHECK(r.sequences.set_aside == 5 + 5 && ms_replica_unfinished(&r) == 3);
     CHECK(ms_transit_depart(&r) == &first && ms_transit_depart(&r) == &second && ms_transit_depart(&r) == NULL);
-    CHECK(first.place == MS_TRANSFERS);
+    CHECK(first.place == MS_TRANSFERS && r.incoming.head == &first && r.incoming.tail == &second);
     CHECK(ms_replica_arrive(&r, &first, 0.5) == MS_WAKE);
     start(&r, 0.5);
     CHECK(r.sequences.running == 1 && r.sequences.set_aside == 5 && r.kept_places == 1 && r.boundary_s == 1.5);

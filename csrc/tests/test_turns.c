@@ -121,7 +121,8 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     double *memo = calloc(ms_cost_memo_length(pools, 4), sizeof *memo);
     for (int time = 0; time < 2; time++) { /* worked out, and remembered */
         ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
-        CHECK(costs[0] == expected && costs[2] == 80.0 && memo[3 * prompt] == expected);
+        CHECK(costs[0] == expected && costs[2] == 80.0);
+        CHECK(memo[3 * prompt] == expected && memo[3 * prompt + 1] == 80.0 && memo[3 * prompt + 2] == 0.0);
     }
     memo[3 * prompt] *= 2.0;
     ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
