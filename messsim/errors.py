@@ -1,6 +1,9 @@
 """The exceptions that every room may raise; imports nothing of messsim's."""
 
+import re
 from typing import Any, Self
+
+SAID_BY_SYSTEM = re.compile(r'Os \{ code: (\d+), kind: \w+, message: "([^"]*)" \}')  # as Rust prints it
 
 
 class MesssimError(Exception):
@@ -122,3 +125,14 @@ class OutOfMemory(MesssimError, MemoryError):
 
 class NotBuilt(MesssimError, ImportError):
     """The compiled core is not there for this Python."""
+
+
+def system_error(error: BaseException) -> OSError | None:
+    """What the system refused, where an error says so; none where it is about something else.
+
+    A library in Rust panics where Python raises an OSError, as Polars does that cannot open what its threads need.
+    """
+    if isinstance(error, OSError):
+        return error
+    refusal = SAID_BY_SYSTEM.search(str(error)) if type(error).__module__ == "pyo3_runtime" else None
+    return OSError(int(refusal[1]), refusal[2]) if refusal else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
 
+import polars as pl
 import pytest
 import typer
 from builders import scenario
@@ -31,6 +32,8 @@ from messsim.study.runs import places, ray_cluster
 from messsim.study.runs.processes import _check_main
 
 # ---- errors ---------------------------------------------------------------------------------------------
+
+PANIC = 'on an `Err` value: Os { code: 24, kind: TooManyOpenFiles, message: "Too many open files" }'  # of Polars
 
 
 def wrapped(error, monkeypatch):
@@ -64,6 +67,11 @@ def wrapped(error, monkeypatch):
             2,
             "error: f: Too many open files; expected a higher limit of open files (ulimit -n)",
         ),
+        (
+            pl.exceptions.PanicException(PANIC),
+            2,
+            "error: the system: Too many open files; expected a higher limit of open files (ulimit -n)",
+        ),
     ],
 )
 def test_every_error_is_told_in_one_voice(monkeypatch, capsys, error, code, text):
@@ -79,7 +87,7 @@ def test_bugs_and_readers_who_leave_are_not_told(monkeypatch):
         return base.command(function)
 
     monkeypatch.setattr(base.app, "command", lambda *args, **options: lambda function: function)
-    for error in (ValueError("a bug"), BrokenPipeError()):
+    for error in (ValueError("a bug"), BrokenPipeError(), ValueError(PANIC), pl.exceptions.PanicException("a bug")):
         with pytest.raises(type(error)):
             fails(error)()
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ from messsim.results import (
     write_file,
     writer,
 )
-from messsim.results.directory import _reason
+from messsim.results.directory import _reason, writing
 from messsim.results.frames import write_parquet
 from messsim.scenario import load, parse
 
@@ -159,6 +160,12 @@ def test_what_kept_a_file_from_being_written_is_told_without_number_and_name():
     assert _reason(OSError(28, "No space left on device", "/x/y")) == "No space left on device"
     assert _reason(OSError("odd")) == "odd"
     assert _reason(ValueError("not of the system")) is None
+    panic = 'called `Result::unwrap()` on an `Err` value: Os { code: 24, kind: TooManyOpenFiles, message: "Too many" }'
+    assert _reason(pl.exceptions.PanicException(panic)) == "Too many"
+    assert _reason(pl.exceptions.PanicException("a bug")) is None
+    text = re.escape("x: cannot be written: Too many; nothing is left of it")
+    with pytest.raises(OutputError, match=text), writing(Path("x")):
+        raise pl.exceptions.PanicException(panic)
 
 
 def test_the_timeline_is_halved_when_it_is_full(monkeypatch):

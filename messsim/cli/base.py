@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 import typer
 import typer.core
 
-from messsim.errors import MesssimError, OutputError, SimulationError
+from messsim.errors import MesssimError, OutputError, SimulationError, system_error
 from messsim.files import json_text
 from messsim.report.base.screen import Screen
 from messsim.wording import visible
@@ -174,10 +174,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise _failed(f"a file ends too early: {error}") from None
         except BrokenPipeError:
             raise  # whoever read it wants no more
-        except OSError as error:
-            more = "; expected a higher limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
-            name = _on_one_line(str(error.filename or "the system"), [error.filename])
-            raise _failed(f"{name}: {error.strerror or error}{more}") from None
+        except BaseException as error:
+            refusal = system_error(error)
+            if refusal is None:
+                raise
+            more = "; expected a higher limit of open files (ulimit -n)" if refusal.errno == errno.EMFILE else ""
+            name = _on_one_line(str(refusal.filename or "the system"), [refusal.filename])
+            raise _failed(f"{name}: {refusal.strerror or refusal}{more}") from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
     about = HELP.get(name)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from messsim.errors import OutputError
+from messsim.errors import OutputError, system_error
 from messsim.files import partial_name, partial_names
 
 from .targets import check_free, check_replaceable
@@ -181,17 +181,17 @@ def writing(target: Path, kept: str = NOTHING_LEFT) -> Iterator[None]:
     """Turns what goes wrong while writing into an OutputError that names the target and what is kept of it."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # a panic of Polars is no Exception
         reason = _reason(error)
         if reason is None:
             raise
         raise OutputError(f"{target}: cannot be written: {reason}; {kept}") from error
 
 
-def _reason(error: Exception) -> str | None:
-    """What the system said against writing, if it was the system; Polars has errors of its own for it."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+def _reason(error: BaseException) -> str | None:
+    """What the system refusal against writing, if it was the system; Polars has errors of its own for it."""
+    if (refusal := system_error(error)) is not None:
+        return refusal.strerror or str(refusal)
     if type(error).__module__.startswith("polars"):
         return re.sub(r"^.*IO error: (.*?)( \(os error \d+\))?$", r"\1", str(error), flags=re.DOTALL)
     return None
