@@ -82,6 +82,27 @@ def test_of_those_whose_pool_is_full_the_others_are_looked_at(seed):
     assert_equal(parse(data))
 
 
+@pytest.mark.parametrize("other", ["queue", "load", "kv_cache", "active"])
+@pytest.mark.parametrize("seed", [2, 5, 6, 15])
+def test_whose_prompts_under_way_are_all_that_it_has_to_do_ties_with_who_has_nothing(seed, other):
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"token_load": 1.0, other: 1.0}
+    cached = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": 4000, "max_num_seqs": 4}
+    scored = {"weights": weights, "index_block_tokens": 4, "max_load_tokens": 400}
+    alike = many(
+        "scored",
+        0.0,
+        seed=seed,
+        pools=[pool("only", replicas=30, **cached)],
+        cluster={"dispatch": "scored", "scored": scored},
+        prefixes={"groups": 3, "tokens": 8},
+        sessions={"turns": 4, "think_s": 0.5, "followup": 4},
+        tokens={"prompt": {"kind": "constant", "tokens": 8}},
+        arrivals={"kind": "poisson", "rate_rps": 40.0},
+        requests=300,
+    )
+    assert_equal(parse(alike))
+
+
 def test_a_fleet_at_rest_is_all_ties():
     """Ten requests an hour: every choice is among all 60, by the draw."""
     pools = [pool("only", **SERVING, replicas=60)]
