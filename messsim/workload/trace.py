@@ -161,7 +161,7 @@ class _Tenants:
         """The next rows; whoever is no tenant is OTHERS, where there is such a tenant."""
         for column in self.columns:
             names = texts(frame, column, self._path)
-            places = [self._places.get(name, self._places.get(OTHERS, -1)) for name in names]
+            places = [self._place(name) for name in names]
             if min(places, default=0) < 0:
                 row = places.index(-1)
                 known = ", ".join(list(self._places)[:MOST_NAMED])
@@ -171,6 +171,12 @@ class _Tenants:
                     str(self._path),
                 )
             self.indices.add(np.array(places, np.int32))
+
+    def _place(self, name: str) -> int:
+        """That of a tenant; True and False, as programs write them, are also those that TOML and JSON call so."""
+        if name not in self._places and name.lower() in ("true", "false"):
+            name = name.lower()
+        return self._places.get(name, self._places.get(OTHERS, -1))
 
 
 def read_trace(
