@@ -199,7 +199,9 @@ def test_a_scenario_may_be_a_dictionary(file):
     with pytest.raises(messsim.MesssimError, match=r"a dictionary is no file; expected messsim\.parse of it"):
         messsim.load(scenario(requests=60))
     for nothing in (None, 3, b"s.toml"):
-        with pytest.raises(messsim.MesssimError, match=r" is no path of a file; expected one such as 'scenario\.toml'$"):
+        with pytest.raises(
+            messsim.MesssimError, match=r" is no path of a file; expected one such as 'scenario\.toml'$"
+        ):
             messsim.load(nothing)
 
 

@@ -173,7 +173,9 @@ def test_a_log_that_cannot_be_read_is_told(tmp_path, data, expected):
 
 def test_ratings_that_are_none_are_told_with_their_option(tmp_path):
     data = {"model": ["a"], "good": [[1]], "cost": [1.0]}
-    with pytest.raises(DataError, match=r"column 'good' is of type List\(Int64\); expected ratings: --satisfied COLUMN$"):
+    with pytest.raises(
+        DataError, match=r"column 'good' is of type List\(Int64\); expected ratings: --satisfied COLUMN$"
+    ):
         read_log(written(tmp_path, data, "jsonl"), DecisionColumns(satisfied="good"))
 
 

@@ -14,6 +14,7 @@ from messsim.errors import DataError
 from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
+from .apart import FIRST, FirstOfLists
 from .blocks import blocks, schema_of
 from .choosing import way_past
 from .chunk import Floats, Ints
@@ -275,7 +276,9 @@ def _read_blocks(
     notes: list[str] = []
     columns_read = {column: CountsColumn(column, path) for column in tokens}
     wanted = [names.time, *tokens, *who.columns, *links.columns, *hashes.columns]
-    for before, frame in blocks(path, wanted, notes, labels=who.columns):
+    firsts = FirstOfLists(tokens, schema_of(path) if any(FIRST in column for column in tokens) else {}, path)
+    for before, frame in blocks(path, [*wanted, *firsts.columns], notes, labels=who.columns):
+        firsts.add(frame)
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
@@ -283,7 +286,7 @@ def _read_blocks(
             counts.add(here := _token_counts(columns_read[column], frame, path, before))
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
-    return [*notes, *(note for column in columns_read.values() for note in column.notes())]
+    return [*notes, *(note for column in columns_read.values() for note in column.notes()), *firsts.notes()]
 
 
 def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:
