@@ -215,5 +215,5 @@ def test_the_condition_that_no_row_fulfils_is_named(texts, message):
 def test_a_condition_is_of_each_file():
     chooser = Chooser(conditions(["a=1", "b=3"]))
     assert chooser.of_file(pl.DataFrame({"a": [1], "b": [3]}), FILE).height == 1
-    with pytest.raises(DataError, match="no row has b=3; b is: 3, 4"):
+    with pytest.raises(DataError, match=r"no row has b=3; b is: 4$"):
         chooser.of_file(pl.DataFrame({"a": [1], "b": [4]}), FILE)

@@ -198,6 +198,11 @@ def test_a_scenario_may_be_a_dictionary(file):
     assert messsim.check(scenario(requests=60))["models"]
     with pytest.raises(messsim.MesssimError, match=r"a dictionary is no file; expected messsim\.parse of it"):
         messsim.load(scenario(requests=60))
+    for nothing in (None, 3, b"s.toml"):
+        with pytest.raises(
+            messsim.MesssimError, match=r" is no path of a file; expected one such as 'scenario\.toml'$"
+        ):
+            messsim.load(nothing)
 
 
 def test_what_a_run_returns_is_read_as_its_summary_and_as_a_table(file):

@@ -171,6 +171,14 @@ def test_a_log_that_cannot_be_read_is_told(tmp_path, data, expected):
     assert expected in str(error.value)
 
 
+def test_ratings_that_are_none_are_told_with_their_option(tmp_path):
+    data = {"model": ["a"], "good": [[1]], "cost": [1.0]}
+    with pytest.raises(
+        DataError, match=r"column 'good' is of type List\(Int64\); expected ratings: --satisfied COLUMN$"
+    ):
+        read_log(written(tmp_path, data, "jsonl"), DecisionColumns(satisfied="good"))
+
+
 def test_the_command(simulated, tmp_path):
     path = written(tmp_path, logged(simulated, np.ones(N, int)))
     command = [sys.executable, "-m", "messsim.cli", "replay", str(path), "--alpha", "0.65", "--set", "V=0.05"]

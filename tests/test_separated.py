@@ -1,5 +1,9 @@
 """Text of values that a separator parts: which of it need not be looked at row by row."""
 
+import shlex
+import shutil
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +53,13 @@ def test_a_line_that_ends_otherwise_than_the_rest_hides_no_row():
     with pytest.raises(ValueError, match="row 3 has 3 values, and the header 2 names; expected as many"):
         separated(kept.encode(), COMMA)
     assert separated(b"a,b\r\n1,x\ry\r\n", COMMA)["b"].to_list() == ["x\ry"]
+
+
+@pytest.mark.skipif(shutil.which("tr") is None, reason="tr is not here")
+def test_lines_that_end_otherwise_are_read_as_the_advice_makes_them_alike():
+    text = b'a,b\r\n1,"2"\r\n3,"4"\r5,"6"\r\n'
+    with pytest.raises(ValueError, match="expected lines that end alike") as error:
+        separated(text, COMMA)
+    command = shlex.split(str(error.value).partition("as tr ")[2].partition(" makes")[0])
+    alike = subprocess.run(["tr", *command], input=text, capture_output=True, check=True).stdout
+    assert separated(COMMA.cleaned(alike), COMMA).rows() == [(1, 2), (3, 4), (5, 6)]

@@ -150,6 +150,11 @@ def test_points_as_spreadsheets_write_them(tmp_path):
             {"router.V": 0.001, "sla.alpha": 0.6, "cluster.dispatch": "least_loaded"},
             {"router.V": 0.015, "cluster.dispatch": "packed"},
         ]
+    for before in ("\r\n", " \n\n", "sep=;\r\n", '\n"sep=;"\n'):
+        file.write_text(f"{before}router.V;sla.alpha\r\n0,001;0,6\r\n", encoding="utf-8-sig", newline="")
+        assert read_points(file) == [{"router.V": 0.001, "sla.alpha": 0.6}]
+    file.write_text("sep=|\nrouter.V|router.policy\n1|a,b;c\n")
+    assert read_points(file) == [{"router.V": 1, "router.policy": "a,b;c"}]
     file.write_text('"models.""a;b"".replicas"\n2\n')
     assert read_points(file) == [{'models."a;b".replicas': 2}]
     file.write_text("router.V;phases.0.columns\n1;[1, 2]\n")

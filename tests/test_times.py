@@ -1,6 +1,8 @@
 """A column of times by itself: units, dates, and what is doubted; worked out by hand."""
 
 import datetime as dt
+import itertools
+import shlex
 import zoneinfo
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
 from messsim.workload.time_form import TimeForm, check_form
 from messsim.workload.times import Times
-from messsim.workload.units import unit_of
+from messsim.workload.units import NAMES, UNITS, unit_of
 
 FILE = Path("log.csv")
 DAY = 86_400.0
@@ -724,7 +726,7 @@ def test_other_numbers_are_read_as_they_are(values):
 def test_a_stamp_in_another_unit_is_told_with_what_the_others_have():
     some = [float(s) for s in stamps(n=10)]
     with pytest.raises(
-        DataError, match=r"in row 11; expected seconds since 1970, as the rows before have: in milliseconds it is"
+        DataError, match=r"in row 11; expected seconds since 1970, as other rows have: in milliseconds it is"
     ):
         times([*some, 1.7e12, *some])
 
@@ -736,6 +738,7 @@ def test_a_stamp_in_another_unit_is_told_with_what_the_others_have():
         (1, 1_000, "ms", 1, "milliseconds", "seconds"),  # 1772355600 would be of January 1970
         (1_000, 1, "ms", 4, "milliseconds", "seconds"),
         (1_000_000, 1_000, "us", 4, "microseconds", "milliseconds"),
+        (1_000, 1, "auto", 1, "seconds", "milliseconds"),
     ],
 )
 def test_stamps_of_two_units_are_told_however_many_each_has(first, rest, form, row, unit, other):
@@ -744,10 +747,34 @@ def test_stamps_of_two_units_are_told_however_many_each_has(first, rest, form, r
     for blocks in (1, 2, 6):
         with pytest.raises(DataError) as caught:
             times(values, form=form, blocks=blocks).seconds()
-        expected = f"has {values[row - 1]} in row {row}; expected {unit} since 1970, as "
+        if blocks > 1 and form == "auto" and first > rest:
+            continue  # the unit is that of the first block
+        expected = f"has {values[row - 1]} in row {row}; expected {unit} since 1970, as other rows have: "
         assert expected in str(caught.value)
         assert f"in {other} it is 2026-03-01T09:00:0{0 if row == 1 else 3}" in str(caught.value)
         assert "--time-format" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pair", list(itertools.permutations(UNITS, 2)))
+def test_the_advice_on_stamps_of_two_units_leaves_those_of_one(pair):
+    first, second = (UNITS[unit] for unit in pair)
+    values = [1_772_355_600 * first + i for i in range(3)] + [1_772_355_603 * second + i for i in range(3)]
+    with pytest.raises(DataError, match=f"expected {NAMES[min(pair, key=UNITS.get)]} since 1970, as other") as caught:
+        times(values)
+    assert "--time-format" not in str(caught.value)
+    (way,) = conditions([shlex.split(str(caught.value).rpartition("--select ")[2])[0]])
+    kept = pl.DataFrame({"t": values}).filter(way.holds(pl.DataFrame({"t": values})))["t"].to_list()
+    assert kept == (values[:3] if first < second else values[3:])
+    assert len(times(kept).seconds()) == 3
+
+
+@pytest.mark.parametrize("column", ["t", "t_ms"])
+def test_two_rows_of_two_units_are_no_trace_of_56_years(column):
+    for values in ([1_772_355_601_000, 1_772_355_600], [1_772_355_600, 1_772_355_601_000]):
+        with pytest.raises(
+            DataError, match=r"has 1772355600 in row \d; expected milliseconds since 1970, as other rows"
+        ):
+            times(values, form="ms" if column == "t" else "auto", column=column).seconds()
 
 
 def test_a_unit_in_text_must_be_that_of_the_option():

@@ -89,6 +89,14 @@ def test_tenants_are_known_by_name(tmp_path):
         read(tmp_path, tenants=["a", "b"], columns=columns, more=more)
 
 
+def test_tenants_that_are_true_or_false_in_a_file_are_so_in_the_scenario(tmp_path):
+    for true, false in (("True", "False"), ("true", "false"), ("TRUE", "FALSE")):
+        more = {"who": pl.Series([true, false, "x", true])}
+        for names in ([true, false], ["true", "false"]):
+            trace = read(tmp_path, tenants=[*names, "others"], columns={"tenant": "who"}, more=more)
+            assert trace.tenant.tolist() == [0, 1, 2, 0]
+
+
 def test_words_of_what_is_no_tenant(tmp_path):
     columns, more = {"tenant": "who"}, {"who": ["b", "a", "b", "x"]}
     with pytest.raises(DataError) as error:

@@ -213,7 +213,8 @@ def _rated(frame: pl.DataFrame, columns: DecisionColumns, path: Path, *, skips: 
     import polars as pl
 
     options = OutcomeOptions(values=columns.values, grades=columns.grades, skip_failed=skips)
-    rated = satisfaction(frame["satisfied"], columns.satisfied, path, options, rows_in_file(frame))
+    wanted = "ratings: --satisfied COLUMN"
+    rated = satisfaction(frame["satisfied"], columns.satisfied, path, options, rows_in_file(frame), wanted)
     given = (frame["satisfied"].cast(pl.String).str.strip_chars() != "").fill_null(False)
     unread = int((given & rated.is_null()).sum())
     notes = [f"ratings that are no number are left out: {unread:,}"] if unread else []

@@ -13,6 +13,7 @@ import numpy as np
 
 from messsim.errors import DataError
 from messsim.wording import seconds
+from messsim.workload.apart import is_of_objects
 from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.dates import parse_dates
@@ -116,9 +117,7 @@ def _longest(series: pl.Series) -> int:
 
 def fields_of_list(dtype: Any) -> list[str]:
     """Paths of the fields that the objects of a list have; none of another type."""
-    import polars as pl
-
-    if not (isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct)):
+    if not is_of_objects(dtype):
         return []
     return list(names_in({f.name: f.dtype for f in dtype.inner.fields}))
 

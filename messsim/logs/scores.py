@@ -83,9 +83,16 @@ def parse_map(texts: Sequence[str]) -> tuple[dict[str, float] | None, tuple[floa
 
 
 def satisfaction(
-    series: pl.Series, column: str, path: Path, options: OutcomeOptions, places: pl.Series | None = None
+    series: pl.Series,
+    column: str,
+    path: Path,
+    options: OutcomeOptions,
+    places: pl.Series | None = None,
+    wanted: str = "scores: --score COLUMN",
 ) -> pl.Series:
     """Scores as satisfaction from 0 to 1: numbers, words such as pass and fail, grades, or as the options map them.
+
+    `wanted` is what the column should hold, and the option that names another.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def satisfaction(
     """
     import polars as pl
 
-    text = as_text(series, column, path, "scores: --score COLUMN").str.strip_chars().str.to_lowercase()
+    text = as_text(series, column, path, wanted).str.strip_chars().str.to_lowercase()
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from messsim.workload.apart import way_apart
 from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.unread import PROMPTS
@@ -73,7 +73,8 @@ def what_is_missing(
         problems[-1] += "; its first line looks like a row, and should be the names of its columns"
     for column, fields in within.items():
         if first.lists[column] > 1 and all(by_meaning(key, fields) for key in list(DEFAULTS)[1:]):
-            problems[-1] += _to_take_apart(column, first.lists[column], path)
+            several = f"column {column!r} holds up to {first.lists[column]:,} requests in a row"
+            problems[-1] += f"; {several}; expected a row for each, as {way_apart(column, schema, path)} makes them"
     spoken = [n for n in names if first.spoken & {n, n.split(".", 1)[0]}]
     counts = [by_meaning(key, first.may_count(names)) for key in list(DEFAULTS)[1:]]
     if is_text(spoken) and not any(counts):
@@ -84,14 +85,6 @@ def what_is_missing(
         tool, absent = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
-
-
-def _to_take_apart(column: str, most: int, path: Path) -> str:
-    """What is said of a column whose lists hold several requests in a row."""
-    of_parquet = f"polars.read_parquet(FILE, columns=[{column!r}]).explode({column!r}).unnest({column!r})"
-    each = f"jq -c {shlex.quote(f'(arrays[], objects)[{json.dumps(column)}][]')} FILE > FILE.jsonl"
-    way = of_parquet if path.suffix.lower() == ".parquet" else each
-    return f"; column {column!r} holds up to {most:,} requests in a row; expected a row for each, as {way} makes them"
 
 
 def named_twice(names: Mapping[str, str | None]) -> str:

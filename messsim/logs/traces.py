@@ -20,6 +20,7 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.scenario.arrivals import Columns
 from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
+from messsim.workload.apart import FirstOfLists
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser, way_past
 from messsim.workload.counts import CountsColumn
@@ -286,15 +287,18 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     schema = reading.schema
     summed = Summed(schema if reading.preset is None else {})
     wanted += [c for c in [*extra.columns, *summed.columns, *filter(None, [reading.took])] if c in schema]
+    firsts = FirstOfLists((reading.prompt_tokens, reading.output_tokens), schema, path)
+    wanted += firsts.columns
     numbers = (reading.time, reading.prompt_tokens, reading.output_tokens)
     labels = [c for c in (reading.tenant, reading.chooser.unique) if c is not None and c not in numbers]
     for before, frame in blocks(path, wanted, notes, labels):
         extra.add(frame)
         summed.add(frame)
-        rows.add(frame, reading.chooser.keep(frame), before)
+        rows.add(frame, keep := reading.chooser.keep(frame), before)
+        firsts.add(frame, keep)
     reading.chooser.check(path)
     frame, more = rows.frame(most_tenants)
-    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes()]
+    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes(), *firsts.notes()]
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name

@@ -1,6 +1,7 @@
 """From a TOML file and overrides to a Scenario, or to an error that names file, key, value and cure."""
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
     """
     if isinstance(path, Mapping):
         raise ScenarioError("a dictionary is no file; expected messsim.parse of it")
+    if not isinstance(path, (str, PathLike)):
+        raise ScenarioError(f"{path!r} is no path of a file; expected one such as 'scenario.toml'")
     file = Path(path)
     data = read_toml(file, "a scenario")
     if data.keys() >= PROFILE and "models" not in data:

@@ -191,6 +191,7 @@ class Chooser:
             self._seen.clear()
         self._marks.clear()
         self._fulfilled.clear()
+        self._values.clear()
         kept, self.kept = self.kept, 0
         frame = frame.filter(self.keep(beside))
         self.check(path)

@@ -106,7 +106,9 @@ def _check_rows(text: bytes, dialect: Dialect, before: int) -> None:
         if names and any(value.strip() for value in row[names:]):
             hint = f"expected as many, and quotes around a value that holds {dialect.separator!r}"
             if parted:
-                hint = "a carriage return stands within it; expected lines that end alike, as tr '\\r' '\\n' makes them"
+                hint = (
+                    "a carriage return stands within it; expected lines that end alike, as tr -s '\\r' '\\n' makes them"
+                )
             raise ValueError(f"row {number} has {len(row)} values, and the header {names} names; {hint}")
         names = names or len(row)
         number += 1

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .chunk import Floats
-from .units import NAMES, UNITS
+from .units import NAMES, PER_SECOND, UNITS
 
-__all__ = ["EPOCH_S", "Strays", "date_text", "in_other_unit", "lost_digits_s", "stamps_s", "unit_by_size"]
+__all__ = ["EPOCH_S", "LATEST_S", "Strays", "date_text", "like_others", "lost_digits_s", "stamps_s", "unit_by_size"]
 
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
-LEAST = 3  # times, of which two tell that the third strays
+LATEST_S = 1e11  # the year 5138; as milliseconds, 1973
+LEAST = 3  # times, of which two tell that the third strays, unless it is a stamp in another unit
 MOST_STRAYS = 0.1  # of all of them
 LEAST_STAMPS = 4  # how many that are multiples of much are so by no chance
 MANY_S = 1e4  # a second of which so many are one is met by chance once in so many bursts
@@ -22,11 +24,11 @@ SPAN = 0.1  # of the time since 1970, within which the others lie
 
 
 def unit_by_size(values: Floats) -> str | None:
-    """The unit in which all of these are stamps since 1970, or nearly all; None: in none."""
+    """The unit in which all of these are stamps since 1970, or nearly all; of several, the coarsest; None: in none."""
     for unit, per_second in UNITS.items():
         seconds = values / per_second
         strays = Strays()
-        strays.add(seconds, np.arange(len(values)))
+        strays.add(seconds, np.arange(len(values)), per_second)
         if not strays.count or strays.first() is not None:
             return unit
     return None
@@ -39,12 +41,24 @@ def stamps_s(values: Floats) -> Floats | None:
     return None if unit is None else seconds[(seconds >= EPOCH_S[0]) & (seconds <= EPOCH_S[1])]
 
 
-def in_other_unit(value: float, per_second: float) -> str:
-    """What a number that is no stamp since 1970 is as one of another unit; "": none."""
-    for unit, other in UNITS.items():
+def like_others(value: float, per_second: float, column: str, option: str) -> str:
+    """What is expected instead of a number where other rows have stamps since 1970, and how to leave out such rows.
+
+    Parameters
+    ----------
+    option
+        What the format of the column's times is an option of: a command can leave out rows.
+    """
+    names = {n: NAMES[unit] for unit, n in PER_SECOND.items()}
+    expected, condition = f"{names[per_second]} since 1970, as nearly all rows have", f"!={value:.15g}"
+    for other in UNITS.values():
         if other != per_second and EPOCH_S[0] <= value / other <= EPOCH_S[1]:
-            return f"in {NAMES[unit]} it is {date_text(round(value / other * 1e6) * 1_000, 'Z')}"
-    return ""
+            date = date_text(round(value / other * 1e6) * 1_000, "Z")
+            expected = f"{names[per_second]} since 1970, as other rows have: in {names[other]} it is {date}"
+            bound = f"{LATEST_S * min(other, per_second):.0e}".replace("+", "")
+            condition = ("<" if per_second < other else ">") + bound
+    way = f"; such rows can be left out, --select {shlex.quote(column + condition)}"
+    return expected + way if option.startswith("--") else expected
 
 
 def date_text(ns: int, zone: str) -> str:
@@ -97,9 +111,10 @@ class Strays:
 
     def first(self) -> tuple[int, float] | None:
         """The row of the first, from 0, and its seconds; None where none strays."""
-        if self._all < LEAST or not self.has_stamps or self._high - self._low >= SPAN * self._low:
+        if not self.has_stamps or self._high - self._low >= SPAN * self._low:
             return None
-        return self._first if self.count <= max(1, MOST_STRAYS * self._all) else self._other
+        is_few = self._all >= LEAST and self.count <= max(1, MOST_STRAYS * self._all)
+        return self._first if is_few else self._other
 
 
 def lost_digits_s(values: Floats, per_second: float) -> float:

@@ -19,7 +19,7 @@ from .durations import GOES_BACK, NO_DATE, Durations
 from .growing import Growing
 from .nested import of_other_type
 from .readers import Marks, as_numbers, first_bad, rows_in_file
-from .stamps import EPOCH_S, Strays, date_text, in_other_unit, lost_digits_s, unit_by_size
+from .stamps import EPOCH_S, LATEST_S, Strays, date_text, like_others, lost_digits_s, unit_by_size
 from .ticks import Ticks
 from .time_form import TimeForm, check_form
 from .units import LONG, NAMES, PER_SECOND, UNITS, unit_of
@@ -33,7 +33,7 @@ COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date wit
 WITH_MS = 1_000  # 20250818123000456: the same to the millisecond
 # 2000 to 2099 as spreadsheets count days, from 1900; as modified Julian dates; as Julian dates
 DAYS = ((36_526.0, 73_050.0), (51_544.0, 88_069.0), (2_451_544.5, 2_488_069.5))
-LATEST_S, MOST = 1e11, 1e12  # the year 5138, and what is no time
+MOST = 1e12  # seconds, which are no time
 EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
 ANY_DAY = "1972-01-01"  # for patterns of times of day
 SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
@@ -206,8 +206,7 @@ class Times:
             expected = f"{NAMES[unit]}; {self._form.option} {finer} for {NAMES[finer]}"
             before = series.cast(pl.Float64).to_numpy() / self._per_second
             if self._strays.has_stamps or ((before >= EPOCH_S[0]) & (before <= EPOCH_S[1])).any():
-                of_others = f"{NAMES[unit]} since 1970, as the rows before have"
-                expected = self._or_without(f"{value:.15g}", f"{of_others}: {in_other_unit(value, self._per_second)}")
+                expected = like_others(value, self._per_second, self._column, self._form.option)
         if not np.isfinite(value):
             expected = self._or_without(f"{value}", expected)
         shown = series if series.dtype.is_integer() else series.cast(pl.Float64)
@@ -416,11 +415,8 @@ class Times:
         if self._dates:
             value, expected = date_text(int(at_s) * SECOND_NS, ""), "a date of 2001 to 2099, as nearly all rows have"
         else:
-            unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
             value = f"{at_s * self._per_second:.15g}"
-            other = in_other_unit(at_s * self._per_second, self._per_second)
-            others = f"as other rows have: {other}" if other else "as nearly all rows have"
-            expected = self._or_without(value, f"{NAMES[unit]} since 1970, {others}")
+            expected = like_others(at_s * self._per_second, self._per_second, self._column, self._form.option)
         raise DataError(f"column {self._column!r} has {value} in row {row + 1}; expected {expected}", str(self._path))
 
     def _doubt_the_unit(self, values: Floats) -> None:

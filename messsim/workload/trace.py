@@ -14,6 +14,7 @@ from messsim.errors import DataError
 from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
+from .apart import FIRST, FirstOfLists
 from .blocks import blocks, schema_of
 from .choosing import way_past
 from .chunk import Floats, Ints
@@ -161,7 +162,7 @@ class _Tenants:
         """The next rows; whoever is no tenant is OTHERS, where there is such a tenant."""
         for column in self.columns:
             names = texts(frame, column, self._path)
-            places = [self._places.get(name, self._places.get(OTHERS, -1)) for name in names]
+            places = [self._place(name) for name in names]
             if min(places, default=0) < 0:
                 row = places.index(-1)
                 known = ", ".join(list(self._places)[:MOST_NAMED])
@@ -171,6 +172,12 @@ class _Tenants:
                     str(self._path),
                 )
             self.indices.add(np.array(places, np.int32))
+
+    def _place(self, name: str) -> int:
+        """That of a tenant; True and False, as programs write them, are also those that TOML and JSON call so."""
+        if name not in self._places and name.lower() in ("true", "false"):
+            name = name.lower()
+        return self._places.get(name, self._places.get(OTHERS, -1))
 
 
 def read_trace(
@@ -269,7 +276,9 @@ def _read_blocks(
     notes: list[str] = []
     columns_read = {column: CountsColumn(column, path) for column in tokens}
     wanted = [names.time, *tokens, *who.columns, *links.columns, *hashes.columns]
-    for before, frame in blocks(path, wanted, notes, labels=who.columns):
+    firsts = FirstOfLists(tokens, schema_of(path) if any(FIRST in column for column in tokens) else {}, path)
+    for before, frame in blocks(path, [*wanted, *firsts.columns], notes, labels=who.columns):
+        firsts.add(frame)
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
@@ -277,7 +286,7 @@ def _read_blocks(
             counts.add(here := _token_counts(columns_read[column], frame, path, before))
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
-    return [*notes, *(note for column in columns_read.values() for note in column.notes())]
+    return [*notes, *(note for column in columns_read.values() for note in column.notes()), *firsts.notes()]
 
 
 def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:

@@ -21,6 +21,8 @@ Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
 
 MOST_BYTES = 256 << 20  # of a file of points
 DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+(?:[eE][+-]?\d+)?\s*)$")
+BLANK = re.compile(r"\A([^\S\n]*\n)+")  # lines before the first with anything in it
+STATED = re.compile(r'"?sep=([,;\t|])"?\s*?\n', re.IGNORECASE)  # how a spreadsheet is told of the separator
 QUOTED = re.compile(r'"[^"]*"')
 SEEDED = ("seed", "replication")  # what --seed and --seeds are for
 
@@ -93,7 +95,10 @@ def read_points(file: Path) -> list[Point]:
     """
     try:
         text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
-        mark = max(",;\t", key=QUOTED.sub("", text.partition("\n")[0]).count)
+        text = BLANK.sub("", text)
+        if (stated := STATED.match(text)) is not None:
+            text = text[stated.end() :]
+        mark = stated[1] if stated else max(",;\t", key=QUOTED.sub("", text.partition("\n")[0]).count)
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark) if row]
     except OSError as error:
         raise DataError(why(error), str(file)) from None
