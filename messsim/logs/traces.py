@@ -287,14 +287,16 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     summed = Summed(schema if reading.preset is None else {})
     wanted += [c for c in [*extra.columns, *summed.columns, *filter(None, [reading.took])] if c in schema]
     numbers = (reading.time, reading.prompt_tokens, reading.output_tokens)
-    labels = [c for c in (reading.tenant, reading.chooser.unique) if c is not None and c not in numbers]
-    for before, frame in blocks(path, wanted, notes, labels):
+    made_of, chooser = reading.made_of, reading.chooser
+    named = (reading.tenant, chooser.unique, made_of.session, made_of.chat, made_of.parent)
+    chooser.labels = [c for c in named if c is not None and c not in numbers]
+    for before, frame in blocks(path, wanted, notes, chooser.labels):
         extra.add(frame)
         summed.add(frame)
-        rows.add(frame, reading.chooser.keep(frame), before)
-    reading.chooser.check(path)
+        rows.add(frame, chooser.keep(frame, path), before)
+    chooser.check(path)
     frame, more = rows.frame(most_tenants)
-    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes()]
+    notes += [*chooser.notes(), *more, *extra.notes(), *summed.notes()]
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name

@@ -269,7 +269,7 @@ def _read_blocks(
     notes: list[str] = []
     columns_read = {column: CountsColumn(column, path) for column in tokens}
     wanted = [names.time, *tokens, *who.columns, *links.columns, *hashes.columns]
-    for before, frame in blocks(path, wanted, notes, labels=who.columns):
+    for before, frame in blocks(path, wanted, notes, labels=[*who.columns, *links.labels]):
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
