@@ -163,6 +163,8 @@ def test_prompts_and_models_of_outcomes_are_as_they_are_written(tmp_path):
     assert table.models == ("4.1", "4.10")
     assert table.frame["prompt"].to_list() == ["1.1", "1.10", "0012"]
     assert table.frame["4.10"].to_list() == [1.0, 0.0, 1.0]
+    chooser = Chooser(conditions(["Question_ID=1.10"]))
+    assert read_outcomes([tmp_path / "long.csv"], OutcomeOptions(), chooser).frame["prompt"].to_list() == ["1.10"]
     files = [written(tmp_path, f"{n}.csv", "which,score", "1.1,1", "1.10,0", "012,1", "12,0") for n in "ab"]
     joined = read_outcomes(files, OutcomeOptions(prompt="which")).frame
     assert joined.select("prompt", "b").rows() == [("1.1", 1.0), ("1.10", 0.0), ("012", 1.0), ("12", 0.0)]
@@ -173,6 +175,8 @@ def test_models_of_a_log_of_decisions_are_as_they_are_written(tmp_path):
     log = read_log(written(tmp_path, "log.csv", *lines), DecisionColumns(model="who"))
     assert log.models == ["4.1", "4.10"]
     assert log.chosen.tolist() == [0, 1, 0]
+    chosen = read_log(tmp_path / "log.csv", DecisionColumns(model="who"), Chooser(conditions(["who!=4.1"])))
+    assert chosen.chosen.tolist() == [1]
 
 
 # ---- ids of prompts that files write in different ways --------------------------------------------------

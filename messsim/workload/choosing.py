@@ -144,7 +144,7 @@ class Chooser:
     unique
         Column of which every value counts once, at its first row; rows without a value all count.
     labels
-        Columns of names, and of ids, which equal what is written as they are.
+        Columns of names, and of ids, which equal what is written as they are; in whatever letters, as in `blocks`.
     """
 
     select: tuple[Condition, ...] = ()
@@ -174,11 +174,12 @@ class Chooser:
     def keep(self, frame: pl.DataFrame, path: Path | None = None) -> Mask:
         """Which rows of the next block count; errors name the file."""
         keep = np.ones(frame.height, bool)
+        labels = {label.strip().casefold() for label in self.labels}
         for condition in self.select:
             self._note_values(frame, condition)
             what = condition.what or f"rows without {condition}"
             marks = self._marks_of(condition.column, frame, path)
-            holds = condition.holds(frame, marks, path, condition.column in self.labels)
+            holds = condition.holds(frame, marks, path, condition.column.casefold() in labels)
             self._fulfilled |= {condition} if holds.any() else set()
             keep &= self._count(what, keep, holds)
         if self.tokens:
