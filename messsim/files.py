@@ -15,7 +15,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,9 @@ def read_bytes(path: Path, most: int) -> bytes:
         return file.read()
 
 
-def json_text(value: Any, *, indent: int | None = 2, default: Callable[[Any], str] | None = None) -> str:
+def json_text(
+    value: Any, *, indent: int | None = 2, default: Callable[[Any], str] | None = None, ascii_only: bool = True
+) -> str:
     """What is written as a file, or a line, of JSON: all of messsim's is made here.
 
     Parameters
@@ -165,11 +167,14 @@ def json_text(value: Any, *, indent: int | None = 2, default: Callable[[Any], st
         None: one line, which takes a fifth of the time.
     default
         What becomes of a value that JSON has not; None: a TypeError.
+    ascii_only
+        Whether other letters are written as escapes.
     """
+    dumps = partial(json.dumps, indent=indent, default=default, allow_nan=False, ensure_ascii=ascii_only)
     try:
-        text = json.dumps(value, indent=indent, default=default, allow_nan=False)
+        text = dumps(value)
     except ValueError:
-        text = json.dumps(finite(value), indent=indent, default=default, allow_nan=False)
+        text = dumps(finite(value))
     return text + "\n"
 
 

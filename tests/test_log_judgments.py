@@ -449,7 +449,7 @@ def test_prompts_may_be_chat_messages(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("score", [b"1", b"0"], "column 'score' is of type Binary; expected scores: --score COLUMN"),
+        ("score", [b"\xff", b"0"], "column 'score' is of type Binary; expected scores: --score COLUMN"),
         ("score", [timedelta(1), None], "column 'score' is of type Duration.*; expected scores: --score COLUMN"),
         ("prompt", [b"\xff", b"b"], "column 'prompt' is of type Binary; expected text or numbers"),
         ("model", [timedelta(1), None], "column 'model' is of type Duration.*; expected text or numbers"),
@@ -464,7 +464,7 @@ def test_columns_that_are_no_text_are_told(tmp_path, column, values, message):
 
 
 def test_a_table_with_a_column_a_model_tells_what_its_prompts_are(tmp_path):
-    rows = {"sample_id": [b"a", b"b"], "m": [1.0, 0.0], "m|total_cost": [1.0, 1.0]}
+    rows = {"sample_id": [b"\xff", b"b"], "m": [1.0, 0.0], "m|total_cost": [1.0, 1.0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="column 'sample_id' is of type Binary"):
         means([tmp_path / "a.parquet"])

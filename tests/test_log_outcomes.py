@@ -185,7 +185,7 @@ def test_prompts_that_a_model_did_not_answer_are_left_out_and_counted():
         [("p", "a", 1.0), ("p", "b", 0.0), ("q", "a", 1.0), ("r", "b", 1.0), ("s", "a", 0.5), ("s", "b", 1.0)]
     )
     assert made.frame.rows() == [("p", 1.0, 0.0), ("s", 0.5, 1.0)]
-    assert made.notes == ("prompts without an answer of every model are left out: 2 of 4",)
+    assert made.notes == ("prompts without an answer of every model are left out: 2 of 4 ('q', 'r')",)
     assert not made.has_costs
     assert not made.has_tokens
     assert joined([("p", "a", 1.0), ("p", "b", 0.0)]).notes == ()
@@ -290,7 +290,7 @@ def test_answers_without_a_score_are_left_out_and_counted(tmp_path):
     assert made.frame.rows() == [("1", 0.5, 1.0), ("3", 1.0, 0.0)]
     assert made.notes == (
         "answers without a score are left out: 1",
-        "prompts without an answer of every model are left out: 1 of 3",
+        "prompts without an answer of every model are left out: 1 of 3 ('2')",
     )
 
 

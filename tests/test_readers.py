@@ -129,7 +129,8 @@ def test_text_of_a_column():
     with pytest.raises(DataError, match=r"column 'c' is of type List\(Int64\); expected text or numbers"):
         texts(column([1]), "c", FILE)
     with pytest.raises(DataError, match="is of type Binary"):
-        texts(column(b"x"), "c", FILE)
+        texts(column(b"\xff"), "c", FILE)
+    assert texts(column("ü".encode()), "c", FILE) == ["ü"]
     with pytest.raises(DataError, match="is of type Duration"):
         texts(column(timedelta(1)), "c", FILE)
 

@@ -128,9 +128,10 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     """
     columns, chooser = columns or DecisionColumns(), chooser or Chooser()
     about: list[str] = []
-    table = read(path, notes=about, labels=list(filter(None, (columns.model, chooser.unique))))
+    chooser.labels = list(filter(None, (columns.model, chooser.unique)))
+    table = read(path, notes=about, labels=chooser.labels)
     frame = with_rows_in_file(_named(table, columns, chooser, path))
-    frame = frame.filter(chooser.keep(frame))
+    frame = frame.filter(chooser.keep(frame, path))
     chooser.check(path)
     frame, notes = _in_order(frame, columns, path)
     judged = [c.removeprefix(SATISFIED) for c in frame.columns if c.startswith(SATISFIED)]

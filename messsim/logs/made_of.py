@@ -14,6 +14,7 @@ from messsim.workload.growing import Growing
 from messsim.workload.hashes import HashIds
 from messsim.workload.links import NO_PARENT, Links, plain_names
 from messsim.workload.readers import Marks, filled, numbers, texts
+from messsim.workload.readers import as_text as text_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,7 +69,9 @@ class MadeOf:
             counted = filled(frame, delay, given, 0)
             delays = numbers(counted, delay, self._path, least=0.0, before=before, marks=self._delay_marks)
             self._delay_s.add(np.where(given.to_numpy(), delays / self._per_second, np.nan)[keep])
-        self._parts.append(frame.select(list(self._columns.values())).filter(pl.Series(keep)))
+        part = frame.select(list(self._columns.values())).filter(pl.Series(keep))
+        read = [text_of(part[c], c, self._path) for c, dtype in part.schema.items() if dtype == pl.Binary]
+        self._parts.append(part.with_columns(read))
         if self._session is not None:
             self._follow(plain_names(texts(frame, self._session, self._path)), keep)
         if not keep.all():

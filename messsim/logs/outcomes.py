@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
-from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.nested import column_of, name_missing, names_in, of_other_type
 from messsim.workload.readers import (
     as_key,
     as_numbers,
@@ -28,8 +28,10 @@ from messsim.workload.readers import (
     rows_in_file,
     with_rows_in_file,
 )
+from messsim.workload.thousands import points_part_thousands
 
 from .helm import statistics
+from .joining import joinable, listed
 from .metrics import metrics_note
 from .names import alike
 from .pairs import judged_pairs
@@ -104,7 +106,7 @@ def read_outcomes(
             only_resolved |= set(long["model"])
         parts.append(long)
         notes += its_notes
-    parts = _joinable(parts)
+    parts = joinable(parts)
     if len(tasks) > 1:
         prefixes = [f"{task}/" if (task := _task(file)) else "" for _, file in named]
         parts = [p.with_columns(prompt=f + p["prompt"]) for f, p in zip(prefixes, parts, strict=True)]
@@ -220,9 +222,11 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
             frame = frame.join(first, on="prompt", how="left", maintain_order="left")
     notes += alike(models)
     whole_rows = frame.drop_nulls(models)
-    if whole_rows.height < frame.height:
-        missing = frame.height - whole_rows.height
-        notes.append(f"prompts without an answer of every model are left out: {missing:,} of {frame.height:,}")
+    if missing := frame.height - whole_rows.height:
+        which = listed(frame.filter(pl.any_horizontal(pl.col(models).is_null()))["prompt"])
+        notes.append(
+            f"prompts without an answer of every model are left out: {missing:,} of {frame.height:,} ({which})"
+        )
     if whole_rows.height == 0:
         chosen = "; where a router chose who answers, messsim replay reads its log" * (order.height == long.height)
         raise DataError(
@@ -251,8 +255,8 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
         frame = chooser.of_file(report.frame, path)
         return _of_one(frame, "resolved", path, name or report.model, options), report.notes
     notes: list[str] = []
-    labels = (*PROMPT, *MODEL, *filter(None, (options.prompt, options.model, chooser.unique)))
-    frame = with_rows_in_file(whole(path, notes, labels))
+    chooser.labels = (*PROMPT, *MODEL, *filter(None, (options.prompt, options.model, chooser.unique)))
+    frame = with_rows_in_file(whole(path, notes, chooser.labels))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     notes[:] = [f"{path.name}: {note}" for note in notes]
@@ -331,6 +335,8 @@ def _rows(
     called: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Rows of prompt, model, score and what else is known; `called` is what the file calls them, where it is not so."""
+    import polars as pl
+
     called, prompt = called or {}, options.prompt or _prompt_of(frame, model)
     if prompt is None:
         raise DataError(no_prompts(frame, model, score, PROMPT), str(path))
@@ -348,7 +354,8 @@ def _rows(
     prompts = as_key(long["prompt"], called.get("prompt", prompt), path)
     long = long.with_columns(scores, prompts, as_text(long["model"], model, path))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
-    numbers = {c: _numbers_or_none(long[c], money=c == "cost") for c in numeric}
+    parted = any(long[c].dtype == pl.String for c in numeric) and points_part_thousands(path)
+    numbers = {c: _numbers_or_none(long[c], called.get(c, wanted[c]), path, parted=parted) for c in numeric}
     if "cost" in numbers and (below := (numbers["cost"] < 0).fill_null(False)).any():
         cost, places = called.get("cost", wanted["cost"]), rows_in_file(frame)
         raise first_bad(cost, below, numbers["cost"], "a cost, at least 0", path, places=places)
@@ -358,32 +365,25 @@ def _rows(
     return long.with_columns(**numbers)
 
 
-def _joinable(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Prompts as they join files: without blanks around text, and whole numbers where pandas writes 1.0, beside gaps.
+def _numbers_or_none(series: pl.Series, column: str, path: Path, *, parted: bool) -> pl.Series:
+    """Numbers, also where they are text: costs with a currency behind them, else counts; null: none.
 
-    Each in all of the files, unless two prompts of one of them would become one. Where 1.1 stands beside 1.0, and 1
-    nowhere, they are no whole numbers.
+    `parted`: points part thousands of counts.
+
+    Raises
+    ------
+    DataError
+        If they are of a type of neither numbers nor text.
     """
-
-    def some(form: str) -> bool:
-        return any(part["prompt"].str.contains(form).any() for part in parts)
-
-    changes: list[Callable[[pl.Series], pl.Series]] = [lambda prompts: prompts.str.strip_chars()]
-    if some(r"^\s*-?\d+\s*$") or not some(r"^\s*-?\d+\.(\d*[1-9]|\d{2,})\d*\s*$"):
-        changes.append(lambda prompts: prompts.str.replace(r"^(-?\d+)\.0$", "$1"))
-    for change in changes:
-        changed = [change(part["prompt"]) for part in parts]
-        if all(new.n_unique() == part["prompt"].n_unique() for new, part in zip(changed, parts, strict=True)):
-            parts = [part.with_columns(prompt=new) for new, part in zip(changed, parts, strict=True)]
-    return parts
-
-
-def _numbers_or_none(series: pl.Series, *, money: bool) -> pl.Series:
-    """Numbers, also where they are text: costs with a currency behind them, else counts; null: none."""
     import polars as pl
 
+    if series.dtype == pl.Binary:
+        series = as_text(series, column, path, "numbers")
     if series.dtype == pl.String:
-        series = as_numbers(series, None if money else marks_of_counts(series), money=money)
+        money = series.name == "cost"
+        series = as_numbers(series, marks_of_counts(series) if parted and not money else None, money=money)
+    if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
+        raise DataError(of_other_type(column, series.dtype, "numbers"), str(path))
     return series.cast(pl.Float64, strict=False).fill_nan(None)
 
 

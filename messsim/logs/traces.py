@@ -290,15 +290,24 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     firsts = FirstOfLists((reading.prompt_tokens, reading.output_tokens), schema, path)
     wanted += firsts.columns
     numbers = (reading.time, reading.prompt_tokens, reading.output_tokens)
-    labels = [c for c in (reading.tenant, reading.chooser.unique) if c is not None and c not in numbers]
-    for before, frame in blocks(path, wanted, notes, labels):
+    made_of, chooser = reading.made_of, reading.chooser
+    named = (reading.tenant, chooser.unique, made_of.session, made_of.chat, made_of.parent)
+    chooser.labels = [c for c in named if c is not None and c not in numbers]
+    for before, frame in blocks(path, wanted, notes, chooser.labels):
         extra.add(frame)
         summed.add(frame)
+<<<<<<< HEAD
         rows.add(frame, keep := reading.chooser.keep(frame), before)
         firsts.add(frame, keep)
     reading.chooser.check(path)
     frame, more = rows.frame(most_tenants)
     notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes(), *firsts.notes()]
+=======
+        rows.add(frame, chooser.keep(frame, path), before)
+    chooser.check(path)
+    frame, more = rows.frame(most_tenants)
+    notes += [*chooser.notes(), *more, *extra.notes(), *summed.notes()]
+>>>>>>> mend1
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name

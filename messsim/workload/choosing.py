@@ -6,7 +6,7 @@ import contextlib
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from messsim.errors import DataError
 from .meaning import COUNTED, meaning_of
 from .nested import resolved
 from .readers import Marks, as_numbers, as_text, marks_of_counts
+from .thousands import points_part_thousands
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,6 +34,7 @@ BAD_NUMBER = re.compile(
 )
 NOTHING = ("", "null", "none")  # values that stand for a missing one
 TRUTHS = (("true", "1", "1.0"), ("false", "0", "0.0"))  # as tools write them
+WHOLE = re.compile(r"-?(0|[1-9]\d*)")
 MOST_NAMED = 8  # values of a column that an error names
 
 
@@ -54,28 +56,31 @@ class Condition:
     def __str__(self) -> str:
         return f"{self.column}{self.operator}{self.value}"
 
-    def holds(self, frame: pl.DataFrame, marks: Marks | None = None) -> Mask:
+    def holds(
+        self, frame: pl.DataFrame, marks: Marks | None = None, path: Path | None = None, label: bool = False
+    ) -> Mask:
         """Which rows fulfil it. Numbers compare as numbers, whatever their type; text by its letters.
 
-        `marks` is what commas and points mean in the rows before.
+        `marks` is what commas and points mean in the rows before. `label`: the column's text is of names, which
+        no number equals that is written in another way, but for a whole one that pandas has written as 12.0.
 
         Raises
         ------
         DataError
-            For a number in which they mean another thing.
+            For a number in which they mean another thing, and for a column of a type that equals no text.
         """
         series = frame[self.column]
         if self.operator in ("=", "!="):
-            same = self._same(series, marks)
+            same = self._same(series, marks, path, label)
             return same if self.operator == "=" else ~same
-        values = _numbers(series, marks)
+        values = _numbers(series, marks, path)
         bound = float(self.value)
         with np.errstate(invalid="ignore"):
             collected = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
         holds: Mask = collected[self.operator]
         return holds
 
-    def _same(self, series: pl.Series, marks: Marks | None) -> Mask:
+    def _same(self, series: pl.Series, marks: Marks | None, path: Path | None, label: bool) -> Mask:
         import polars as pl
 
         if series.dtype.is_nested() or self.value.lower() in NOTHING:
@@ -85,16 +90,19 @@ class Condition:
                     none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
                 )
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
-        text = as_text(series, self.column).str.strip_chars()
+        text = as_text(series, self.column, path or "").str.strip_chars()
         if self.value.lower() == "nan":  # which equals nothing, itself included, and is written in several ways
             return (text.str.to_lowercase() == "nan").fill_null(False).to_numpy()
+        if label and series.dtype == pl.String:
+            forms = [self.value, f"{self.value}.0"] if WHOLE.fullmatch(self.value) else [self.value]
+            return text.is_in(forms).fill_null(False).to_numpy()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
             spellings = next((s for s in TRUTHS if self.value.lower() in s), (self.value.lower(),))
             return text.str.to_lowercase().is_in(list(spellings)).fill_null(False).to_numpy()
         same: Mask = (text == self.value).fill_null(False).to_numpy()
         with contextlib.suppress(ValueError):  # a value that is no number
             number = float(self.value)
-            same |= _numbers(series, marks) == number
+            same |= _numbers(series, marks, path) == number
         return same
 
 
@@ -135,12 +143,15 @@ class Chooser:
         What rows without such a number are called.
     unique
         Column of which every value counts once, at its first row; rows without a value all count.
+    labels
+        Columns of names, and of ids, which equal what is written as they are; in whatever letters, as in `blocks`.
     """
 
     select: tuple[Condition, ...] = ()
     tokens: tuple[str, ...] = ()
     unique: str | None = None
     lacking: str = "rows without tokens"
+    labels: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.kept = 0
@@ -148,6 +159,7 @@ class Chooser:
         self._seen: set[int] = set()
         self._values: dict[str, set[str]] = {}
         self._fulfilled: set[Condition] = set()  # by some row
+        self._has_points: dict[Path, bool] = {}  # whether points part thousands of counts, by file
         self._marks: defaultdict[str, Marks] = defaultdict(Marks)
 
     @property
@@ -159,17 +171,21 @@ class Chooser:
         """A new one that asks for more."""
         return replace(self, select=(*self.select, *more))
 
-    def keep(self, frame: pl.DataFrame) -> Mask:
-        """Which rows of the next block count."""
+    def keep(self, frame: pl.DataFrame, path: Path | None = None) -> Mask:
+        """Which rows of the next block count; errors name the file."""
         keep = np.ones(frame.height, bool)
+        labels = {label.strip().casefold() for label in self.labels}
         for condition in self.select:
             self._note_values(frame, condition)
             what = condition.what or f"rows without {condition}"
-            holds = condition.holds(frame, self._marks[condition.column])
+            marks = self._marks_of(condition.column, frame, path)
+            holds = condition.holds(frame, marks, path, condition.column.casefold() in labels)
             self._fulfilled |= {condition} if holds.any() else set()
             keep &= self._count(what, keep, holds)
         if self.tokens:
-            there = np.logical_and.reduce([_has_number(frame[c], self._marks[c]) for c in self.tokens])
+            there = np.logical_and.reduce(
+                [_has_number(frame[c], self._marks_of(c, frame, path), path) for c in self.tokens]
+            )
             keep &= self._count(self.lacking, keep, there)
         if self.unique is not None:
             keep &= self._count(f"rows whose {self.unique} came before", keep, self._first(frame[self.unique], keep))
@@ -193,10 +209,21 @@ class Chooser:
         self._fulfilled.clear()
         self._values.clear()
         kept, self.kept = self.kept, 0
-        frame = frame.filter(self.keep(beside))
+        frame = frame.filter(self.keep(beside, path))
         self.check(path)
         self.kept += kept
         return frame
+
+    def _marks_of(self, column: str, frame: pl.DataFrame, path: Path | None) -> Marks:
+        """What commas and points mean in a column: in this block too, where it counts tokens."""
+        import polars as pl
+
+        marks = self._marks[column]
+        if path is None or frame.schema[column] != pl.String or meaning_of(column) not in COUNTED:
+            return marks
+        if path not in self._has_points:
+            self._has_points[path] = points_part_thousands(path)
+        return marks_of_counts(frame[column], marks) if self._has_points[path] else marks
 
     def _count(self, what: str, before: Mask, holds: Mask) -> Mask:
         self._left_out[what] = self._left_out.get(what, 0) + int((before & ~holds).sum())
@@ -215,7 +242,7 @@ class Chooser:
         known = self._values.setdefault(condition.column, set())
         if len(known) <= MOST_NAMED:
             with contextlib.suppress(DataError):  # not of lists, for instance
-                there = as_text(frame[condition.column], condition.column)
+                there = as_text(frame[condition.column], condition.column)  # what equals none is told by `holds`
                 known |= {str(v) for v in there.unique()[: MOST_NAMED + 1]}
 
     def notes(self) -> list[str]:
@@ -261,24 +288,22 @@ def way_past(problem: str, condition: str, what: str, command: str = "") -> str:
     return f"; {command}--skip-failed leaves out rows without {what}" if without else ""
 
 
-def _numbers(series: pl.Series, marks: Marks | None) -> NDArray[np.float64]:
+def _numbers(series: pl.Series, marks: Marks | None, path: Path | None) -> NDArray[np.float64]:
     """Numbers, NaN where there is none."""
     import polars as pl
 
     if series.dtype == pl.String:
         text, marks = series, marks or Marks()
-        if meaning_of(text.name) in COUNTED:
-            marks = marks_of_counts(text, marks)
         series = as_numbers(text, marks, money=True)
         for value in text.filter(series.is_null()).unique() if marks.comma else ():
             if expected := marks.expected(value):
-                raise DataError(f"column {text.name!r} has {value!r}; expected {expected}")
+                raise DataError(f"column {text.name!r} has {value!r}; expected {expected}", str(path or ""))
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
         return np.full(len(series), np.nan)
     return series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
-def _has_number(series: pl.Series, marks: Marks) -> Mask:
-    values = _numbers(series, marks)
+def _has_number(series: pl.Series, marks: Marks, path: Path | None) -> Mask:
+    values = _numbers(series, marks, path)
     there: Mask = ~np.isnan(values) & (values != 0.0)
     return there

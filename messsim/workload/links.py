@@ -70,6 +70,7 @@ class Links:
     def __init__(self, names: Columns, path: Path) -> None:
         self._names, self._path = names, path
         self.columns = [c for c in (names.session, names.delay, names.chat, names.parent, names.turn) if c is not None]
+        self.labels = [c for c in (names.session, names.chat, names.parent) if c is not None]
         self._begun: set[str] = set()
         self._sessions: list[str] = []
         self._chats: list[str] = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ PARTED_BY_COMMA = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"
 PARTED_BY_POINT = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+$"
 CURRENCY = r"^(?:USD|US ?[$])\s*|\s*(?:USD|[$])$"  # before or behind a number: costs are in USD
 DECIMAL, THOUSANDS = "is the decimal one", "parts thousands"
+ROWS_AT_ONCE = 4096
 ROW_IN_FILE = "\0row in file"  # a column of no file's
 
 __all__ = [
@@ -161,38 +163,54 @@ def as_text(series: pl.Series, column: str, path: Path | str = "", expected: str
     Raises
     ------
     DataError
-        If they are lists, objects, bytes or durations.
+        If they are lists, objects, durations, or bytes that are no UTF-8.
     """
     import polars as pl
 
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration):
-        raise DataError(of_other_type(column, series.dtype, expected), str(path))
-    return series.cast(pl.String)
+    if not (series.dtype.is_nested() or series.dtype == pl.Duration):
+        with contextlib.suppress(pl.exceptions.ComputeError):
+            return series.cast(pl.String)
+    raise DataError(of_other_type(column, series.dtype, expected), str(path))
 
 
 def filled(frame: pl.DataFrame, column: str, counts: pl.Series, number: int) -> pl.DataFrame:
-    """The frame with a number where a row does not count; lists and bytes stay, which `numbers` refuses."""
+    """The frame with a number where a row does not count; what is no number nor text stays, which `numbers` refuses."""
     import polars as pl
 
-    if frame[column].dtype.is_nested() or frame[column].dtype == pl.Binary:
+    dtype = frame[column].dtype
+    if not (dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Null)):
         return frame
     return frame.with_columns(pl.when(counts).then(pl.col(column)).otherwise(pl.lit(number)).alias(column))
 
 
 def as_key(series: pl.Series, column: str, path: Path) -> pl.Series:
-    """What tells rows apart, as text; chat messages, as all lists and objects, as JSON.
+    """What tells rows apart, as text; chat messages, as all lists and objects, as JSON, whatever the order of keys.
 
     Raises
     ------
     DataError
-        If it is of bytes or durations.
+        If it is of durations, or of bytes that are no UTF-8.
     """
     import polars as pl
 
     if not series.dtype.is_nested():
         return as_text(series, column, path)
-    values = (None if v is None else json_text(v, indent=None, default=str).strip() for v in series.to_list())
-    return pl.Series(series.name, values, pl.String)
+    parts = [pl.Series(series.name, [], pl.String)]
+    for start in range(0, len(series), ROWS_AT_ONCE):  # Python's objects take ten times the memory
+        some = series.slice(start, ROWS_AT_ONCE).to_list()
+        parts.append(pl.Series(series.name, [None if v is None else _as_json(v) for v in some], pl.String))
+    return pl.concat(parts).str.strip_chars()
+
+
+def _as_json(value: Any) -> str:
+    return json_text(_in_order(value), indent=None, default=str, ascii_only=False)
+
+
+def _in_order(value: Any) -> Any:
+    """A value whose objects have their keys in order, without those that hold nothing: a table gives each row all."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value) if value[key] is not None}
+    return [_in_order(inner) for inner in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -223,7 +241,8 @@ class Marks:
 def marks_of_counts(series: pl.Series, marks: Marks | None = None) -> Marks:
     """What commas and points mean in counts: in text a point parts thousands where all are written so, or whole.
 
-    `marks` is what they mean in the rows before.
+    `marks` is what they mean in the rows before. Whether others than traces have such points `points_part_thousands`
+    tells.
     """
     import polars as pl
 

@@ -70,7 +70,7 @@ def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) 
     """Reads and checks what the scenario asks of its table; token columns only where asked."""
     path = scenario.path(table.file)
     notes: list[str] = []
-    frame = read(path, notes=notes)
+    frame = read(path, notes=notes, labels=[table.group] if table.group else [])
     capture = table.format == "capture"
     label = CAPTURE_LABEL if capture else "{column}"
     cost = table.costs or (CAPTURE_COST if capture else None)

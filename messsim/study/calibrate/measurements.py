@@ -24,7 +24,7 @@ from .benchmarks import BENCHMARKS, ENGINE, LEAST, TOTALS, benchmarked
 from .guidellm import of_guidellm, refuse_csv
 from .lengths import Lengths, of_columns
 from .llama_cpp import as_iterations
-from .usual import by_usual_names, with_own_units, with_whole_counts
+from .usual import by_usual_names, counts, with_own_units, with_whole_counts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -143,8 +143,9 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
     notes: list[str] = []
-    points = of_guidellm(path, notes)
-    frame, chooser = with_rows_in_file(read(path, notes=notes) if points is None else points), chooser or Chooser()
+    points, chooser = of_guidellm(path, notes), chooser or Chooser()
+    chooser.labels = [c for c in (chooser.unique,) if c is not None and not counts(c)]
+    frame = with_rows_in_file(read(path, notes=notes, labels=chooser.labels) if points is None else points)
     refuse_csv(frame.columns, path)
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
@@ -234,7 +235,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str, notes: list[str]) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    counted = with_whole_counts(frame)
+    counted = with_whole_counts(frame, path)
     stated = with_own_units(counted, path) if unit == "auto" else counted
     try:
         frame = by_usual_names(summed_up(benchmarked(as_iterations(_sampled(stated, path), path), path, notes), notes))

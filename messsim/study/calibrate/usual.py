@@ -13,12 +13,13 @@ from messsim.errors import DataError
 from messsim.workload.durations import Durations
 from messsim.workload.meaning import COUNTED, by_meaning, meaning_of
 from messsim.workload.readers import as_numbers, first_bad, marks_of_counts, row_number, rows_in_file
+from messsim.workload.thousands import points_part_thousands
 from messsim.workload.time_form import TimeForm
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["by_usual_names", "clients_of", "with_own_units", "with_whole_counts"]
+__all__ = ["by_usual_names", "clients_of", "counts", "with_own_units", "with_whole_counts"]
 
 CLIENTS = (
     re.compile(r"(num_|n_)?(concurrency|concurrent_requests)"),
@@ -98,17 +99,22 @@ def with_own_units(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     return frame
 
 
-def with_whole_counts(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with counts whose points part thousands, as where a comma is decimal, as numbers; other text stays."""
+def with_whole_counts(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """The table with counts whose points part thousands, where a comma is decimal, as numbers; other text stays."""
     import polars as pl
 
-    clients = _clients(_words(frame.columns))
-    counts = [c for c in frame.columns if c in clients or c in COUNTS or meaning_of(c) in COUNTED]
-    for column in (c for c in counts if frame[c].dtype == pl.String):
+    if not points_part_thousands(path):
+        return frame
+    for column in (c for c in frame.columns if counts(c) and frame[c].dtype == pl.String):
         values = as_numbers(frame[column], marks_of_counts(frame[column]))
         if values.dtype == pl.Int64 and values.null_count() == frame[column].null_count():
             frame = frame.with_columns(values.alias(column))
     return frame
+
+
+def counts(column: str) -> bool:
+    """Whether a column is of requests or tokens, by its name."""
+    return column in COUNTS or meaning_of(column) in COUNTED or clients_of([column]) is not None
 
 
 def clients_of(columns: Iterable[str]) -> str | None:
