@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from fractions import Fraction
-from itertools import accumulate
 
 import numpy as np
 import pytest
