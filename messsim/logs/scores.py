@@ -101,13 +101,9 @@ def satisfaction(
     """
     import polars as pl
 
-<<<<<<< HEAD
-    text = as_text(series, column, path, wanted).str.strip_chars().str.to_lowercase()
-=======
-    text = as_text(series, column, path, "scores: --score COLUMN")
+    text = as_text(series, column, path, wanted)
     series = text if series.dtype == pl.Binary else series
     text = text.str.strip_chars().str.to_lowercase()
->>>>>>> mend1
     if series.dtype == pl.String:
         series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)

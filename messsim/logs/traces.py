@@ -296,18 +296,11 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     for before, frame in blocks(path, wanted, notes, chooser.labels):
         extra.add(frame)
         summed.add(frame)
-<<<<<<< HEAD
-        rows.add(frame, keep := reading.chooser.keep(frame), before)
+        rows.add(frame, keep := chooser.keep(frame, path), before)
         firsts.add(frame, keep)
-    reading.chooser.check(path)
-    frame, more = rows.frame(most_tenants)
-    notes += [*reading.chooser.notes(), *more, *extra.notes(), *summed.notes(), *firsts.notes()]
-=======
-        rows.add(frame, chooser.keep(frame, path), before)
     chooser.check(path)
     frame, more = rows.frame(most_tenants)
-    notes += [*chooser.notes(), *more, *extra.notes(), *summed.notes()]
->>>>>>> mend1
+    notes += [*chooser.notes(), *more, *extra.notes(), *summed.notes(), *firsts.notes()]
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name

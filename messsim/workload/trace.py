@@ -276,13 +276,9 @@ def _read_blocks(
     notes: list[str] = []
     columns_read = {column: CountsColumn(column, path) for column in tokens}
     wanted = [names.time, *tokens, *who.columns, *links.columns, *hashes.columns]
-<<<<<<< HEAD
     firsts = FirstOfLists(tokens, schema_of(path) if any(FIRST in column for column in tokens) else {}, path)
-    for before, frame in blocks(path, [*wanted, *firsts.columns], notes, labels=who.columns):
+    for before, frame in blocks(path, [*wanted, *firsts.columns], notes, labels=[*who.columns, *links.labels]):
         firsts.add(frame)
-=======
-    for before, frame in blocks(path, wanted, notes, labels=[*who.columns, *links.labels]):
->>>>>>> mend1
         times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
         links.add(frame, before)
