@@ -29,7 +29,7 @@ static void a_timeline_is_for_the_length_of_a_run(void)
 /* Features are drawn when they are asked for where a run says so, by its law; else its pages have them. */
 static void a_run_draws_features_by_its_law(void)
 {
-    enum { FEATURES = 3, ASKED = 2 };
+    enum { ASKED = 2 };
     for (int draws = 0; draws < 2; draws++) {
         ms_run loop;
         ms_run_config config = plain;
@@ -67,7 +67,7 @@ static void a_loop_may_be_freed_at_any_moment(void)
             sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
             plans_are(MS_PLAN_ALL, 0, c % 5 == 0 ? MS_PLAN_CHAIN | 0 : 1, MS_PLAN_ALL);
             make(&loop, &config, c / 4 % 3, c % 4);
-            CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
+            CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
             loop.instances.brain[0].predictor = &predictor;
             if (c / 4 % 3 > 0) {
                 break_down(&loop, 0, 20.0, 5.0);
