@@ -84,7 +84,8 @@ static int32_t first_idle(const ms_choice *self, ms_listed listed, double least)
     return -1;
 }
 
-/* Those who have nothing to do and cost as much as the first of these, and who may cost no more though they have. */
+/* Those who have nothing to do and cost as much as the first of these, and who may cost no more though they have: who was sent more
+ * of the prompt and has as many more tokens to come costs the same. */
 static ms_listed keep_idle(const ms_choice *self, ms_listed listed, int32_t idle, int64_t total, const ms_known *known)
 {
     ms_fleet *fleet = self->fleet;
@@ -101,8 +102,9 @@ static ms_listed keep_idle(const ms_choice *self, ms_listed listed, int32_t idle
             are_dearer = ms_scored_standings_prefer_idle(self, sent, total);
             asked = sent;
         }
+        const int is_counted = fleet->dispatch.weights.token_load > 0.0 && fleet->prefill_tokens[replica] > 0;
         fleet->sticky[n] = replica;
-        n += is_idle || !are_dearer;
+        n += is_idle || is_counted || !are_dearer;
     }
     return (ms_listed){fleet->sticky, n};
 }
