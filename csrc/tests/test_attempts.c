@@ -158,16 +158,17 @@ static void who_is_turned_away_may_ask_again(void)
 static void what_no_model_takes_is_turned_away(void)
 {
     ms_run loop;
-    fill(&sheets[0], 0, 3, 1.0);
-    sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY; /* of both models */
+    fill(&sheets[0], 0, 4, 1.0);
+    sheets[0].known[1] = sheets[0].known[4 + 1] = INFINITY; /* of both models */
     sheets[0].known[2] = INFINITY;                          /* of the first, which the policy wants */
-    plans_are(0, 0, 0, 0);
+    sheets[0].known[4 + 3] = INFINITY;                      /* of the last, which it wants */
+    plans_are(0, 0, 0, 1);
     make(&loop, &plain, 1, MS_LEAST_LOADED);
     CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
     CHECK(sheets[0].status[1] == MS_TOO_LONG && sheets[0].model[1] == -1 && sheets[0].tokens[1] == 0);
     CHECK(isnan(sheets[0].queue[1]) && isnan(sheets[0].start[1]) && sheets[0].cost[1] == 0.0);
-    CHECK(sheets[0].model[0] == 0 && sheets[0].model[2] == 1);
-    CHECK(loop.issued == 3 && loop.attempts == 2 && loop.open_count == 0);
+    CHECK(sheets[0].model[0] == 0 && sheets[0].model[2] == 1 && sheets[0].model[3] == 0);
+    CHECK(loop.issued == 4 && loop.attempts == 3 && loop.open_count == 0);
     ms_run_free(&loop);
 }
 

@@ -274,6 +274,7 @@ static void a_policy_sees_its_request(void)
     ms_brain brain;
     make(&brain);
     pack(&page, 100, 50);
+    page.features[FEATURES * 50] = 7.0; /* of nobody */
     const double loads[MODELS] = {0.0, 0.1, 0.2, 0.3, 0.4};
     ms_brain_rate(&brain, 0, 0, 1, 0.25);
     seen.answer = -7; /* handed on as it is */
@@ -285,6 +286,7 @@ static void a_policy_sees_its_request(void)
         for (int j = 0; j < FEATURES; j++) {
             CHECK(seen.features[j] == features[j * REQUESTS + 100 + i]);
         }
+        CHECK(brain.features[FEATURES] == 0.0);
         CHECK(seen.uniforms[0] == uniforms[2 * (100 + i)] && seen.uniforms[1] == uniforms[2 * (100 + i) + 1]);
         for (int m = 0; m < MODELS; m++) {
             CHECK(seen.loads[m] == loads[m]);
@@ -489,14 +491,14 @@ static void a_page_that_is_turned_forgets_the_last_scores(void)
     ms_brain_free(&brain);
 }
 
-/* By the prompt of the request and the place where it would go; models without servers have their known costs. */
+/* By the prompt of the request and the place where it would go; models without servers have their known costs. Models are more
+ * than tenants, or fewer. */
 static void marginal_costs_are_those_of_the_request(void)
 {
     static packed page;
-    ms_brain brain;
     const int32_t prompts[] = {3, 40, 7};
     const ms_server_cost servers[] = {
-        {.model = 2,
+        {.model = 1,
          .pool = 4,
          .places = 8.0,
          .decoder_tokens = 1.0,
@@ -504,24 +506,27 @@ static void marginal_costs_are_those_of_the_request(void)
                    .max_batched_tokens = 16.0,
                    .nominal_batch = 2.0,
                    .mean_output_tokens = 11.0}}};
-    const ms_destination to[MODELS] = {[2] = {.pool = 4, .running = 3.0, .cached = 1.0}};
-    make(&brain);
-    pack(&page, 0, 3);
-    page.view.prompt_tokens = prompts;
-    brain.servers = servers;
-    brain.n_servers = 1;
-    brain.destinations = to;
-    brain.prior = 50.0; /* which counts for what is observed alone */
-    brain.estimate = MS_ESTIMATE_MARGINAL;
-    for (int64_t i = 0; i < 3; i++) {
-        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
-        CHECK(seen.costs[2] == ms_marginal_cost(servers, prompts[i], 1.0, 3.0) && seen.costs[2] > 0.0);
-        for (int m = 0; m < MODELS; m++) {
-            CHECK(m == 2 || seen.costs[m] == known_costs[m * REQUESTS + i]);
-            CHECK(brain.known[m] == known_costs[m * REQUESTS + i]);
+    const ms_destination to[MODELS] = {[1] = {.pool = 4, .running = 3.0, .cached = 1.0}};
+    for (int32_t models = 2; models <= MODELS; models += MODELS - 2) {
+        ms_brain brain;
+        make_of(&brain, models, 1);
+        pack(&page, 0, 3);
+        page.view.prompt_tokens = prompts;
+        brain.servers = servers;
+        brain.n_servers = 1;
+        brain.destinations = to;
+        brain.prior = 50.0; /* which counts for what is observed alone */
+        brain.estimate = MS_ESTIMATE_MARGINAL;
+        for (int64_t i = 0; i < 3; i++) {
+            ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+            CHECK(seen.costs[1] == ms_marginal_cost(servers, prompts[i], 1.0, 3.0) && seen.costs[1] > 0.0);
+            for (int m = 0; m < models; m++) {
+                CHECK(m == 1 || seen.costs[m] == known_costs[m * REQUESTS + i]);
+                CHECK(brain.known[m] == known_costs[m * REQUESTS + i]);
+            }
         }
+        ms_brain_free(&brain);
     }
-    ms_brain_free(&brain);
 }
 
 /* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where neighbours are others'. */

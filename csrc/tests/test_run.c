@@ -34,8 +34,8 @@ static void a_run_draws_features_by_its_law(void)
         ms_run loop;
         ms_run_config config = plain;
         int64_t left;
-        const double difficulty[] = {0.5};
-        double row[FEATURES];
+        const double difficulty[] = {0.5, 0.25};
+        double rows[2][FEATURES];
         config.draws_features = draws;
         config.features = FEATURES;
         config.difficulty = (ms_difficulty_law){.stream = {7, 70, 0, 0}, .signal = 0.6, .deviation = 1.0};
@@ -44,8 +44,8 @@ static void a_run_draws_features_by_its_law(void)
         begin(&loop);
         CHECK(sheets[0].page.view.drawn == (draws ? &loop.features : NULL) && (loop.features.rows != NULL) == draws);
         if (draws) {
-            ms_difficulty_rows(&config.difficulty, ASKED, 1, FEATURES, difficulty, row);
-            CHECK(memcmp(ms_feature_rows_of(&loop.features, ASKED, difficulty, 1, &left), row, sizeof row) == 0);
+            ms_difficulty_rows(&config.difficulty, ASKED, 2, FEATURES, difficulty, rows[0]);
+            CHECK(memcmp(ms_feature_rows_of(&loop.features, ASKED, difficulty, 2, &left), rows, sizeof rows) == 0);
         }
         ms_run_free(&loop);
     }
