@@ -62,6 +62,10 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
             s->delay[m * n + i] = 10.0 * lcg_unit(&chance);
         }
     }
+    for (int64_t i = MODELS * n; i < (MODELS + 1) * n && i < MODELS * REQUESTS_MOST; i++) { /* nobody's: whoever reads it is seen */
+        s->known[i] = s->satisfied_in[i] = s->delay[i] = 1e9;
+        s->outputs[i] = 1000000;
+    }
     s->page = (ms_page){.first = first,
                         .n = n,
                         .open = n,

@@ -51,6 +51,24 @@ static void a_run_draws_features_by_its_law(void)
     }
 }
 
+/* Each of its instances tells models and tenants apart, and features if its policy asks for them. */
+static void a_run_has_instances_of_its_sizes(void)
+{
+    for (int c = 0; c < 4; c++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.instances = c / 2 ? 5 : 1;
+        config.needs_features = c % 2;
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(loop.instances.count == config.instances && loop.instances.tenants == config.tenants);
+        for (int32_t k = 0; k < config.instances; k++) {
+            const ms_brain *brain = &loop.instances.brain[k];
+            CHECK(brain->models == MODELS && brain->tenants == config.tenants && brain->dimensions == c % 2 * FEATURES);
+        }
+        ms_run_free(&loop);
+    }
+}
+
 /* Whatever is pending: the address sanitizer tells of what is left behind. */
 static void a_loop_may_be_freed_at_any_moment(void)
 {
@@ -234,6 +252,7 @@ int main(void)
     RUN(clocks_are_read_at_the_last_arrival);
     RUN(a_timeline_is_for_the_length_of_a_run);
     RUN(a_run_draws_features_by_its_law);
+    RUN(a_run_has_instances_of_its_sizes);
     RUN(a_loop_may_be_freed_at_any_moment);
     RUN(a_loop_that_never_began_may_be_freed);
     RUN(open_requests_stand_in_order);
