@@ -395,13 +395,15 @@ static void a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had(void)
 
 /* ---- the timeline ---------------------------------------------------------------------------------------------- */
 
-/* A sample before each request: both queues, requests in the system and energy by pool, replicas that are up. */
+/* A sample before each request: both queues, of all tenants, whoever of them asks; requests in the system and energy by pool,
+ * replicas that are up. */
 static void a_sample_is_taken_as_a_request_comes(void)
 {
     ms_run loop;
     ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 2)};
     config.length = 3;
+    config.initial_queue = 2.0;
     config.feedback_probability = 1.0;
     ask(3, 0.5, 4, 3);
     plans_are(MS_PLAN_EXPLORE | 0, 0, 0, 0);
@@ -418,7 +420,7 @@ static void a_sample_is_taken_as_a_request_comes(void)
     loop.fleet.replica[2].sequences.cached_prompt_tokens = 30;
     begin(&loop);
     end(&loop);
-    const double queues[] = {0.0, 0.7, 1.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
+    const double queues[] = {6.0, 6.7, 7.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
     CHECK(loop.timeline.length == 3);
     for (int i = 0; i < 3; i++) {
         const ms_sample *sample = &loop.timeline.samples[i];

@@ -553,18 +553,18 @@ static void rows_are_gathered_where_neighbours_follow(void)
 
 /* Right after a lesson on the last decision, if the row is there; nobody else's, and of no other
  * weights. Who is not expected is scored when it is decided. */
-static void scores_begun_are_those_of_the_next_decision(void)
+static void check_scores_begun(int32_t models)
 {
-    enum { FEW = 4, N = 20 };
+    enum { N = 20 };
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make_learning(&brain, &predictor, FEW, 1);
+    make_learning(&brain, &predictor, models, 1);
     pack(&page, 0, N);
     ms_brain_turn_page(&brain);
     int used = 0;
     for (int64_t i = 0; i < N; i++) {
-        double x[FEATURES], labels[MODELS], fresh[FEW];
+        double x[FEATURES], labels[MODELS], fresh[MODELS];
         lesson_of(i, x, labels);
         labels[0] = 1.0;
         const int is_ahead = brain.ahead_request == i && i % 5 != 0;
@@ -580,7 +580,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
         }
         ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
         CHECK(brain.scored_request == i);
-        for (int m = 0; m < FEW; m++) {
+        for (int m = 0; m < models; m++) {
             CHECK(same_bits(brain.scores[m], fresh[m]));
         }
         CHECK(ms_brain_learn(&brain, i % 3 == 2 ? i - 1 : i, 0, x, labels, -1) == 0);
@@ -590,6 +590,13 @@ static void scores_begun_are_those_of_the_next_decision(void)
     CHECK(used > 4);
     ms_predictor_free(&predictor);
     ms_brain_free(&brain);
+}
+
+/* Models that are scored side by side, and one more. */
+static void scores_begun_are_those_of_the_next_decision(void)
+{
+    check_scores_begun(MS_TILE);
+    check_scores_begun(MODELS);
 }
 
 /* Features that are drawn when they are asked for are those of columns: for decisions in order, of earlier requests and of
