@@ -34,10 +34,33 @@ typedef struct sheet {
     int8_t status[REQUESTS_MOST];
 } sheet;
 
+/* Uniforms and features from the third of each on. */
+static inline void fill_further(sheet *s, int64_t first, int64_t n)
+{
+    lcg chance = {(uint64_t)first + 12};
+    for (int64_t i = 0; i < n; i++) {
+        for (int k = 2; k < UNIFORMS; k++) {
+            s->uniforms[UNIFORMS * i + k] = lcg_unit(&chance);
+        }
+        for (int k = 2; k < FEATURES; k++) {
+            s->features[k * n + i] = 2.0 * lcg_unit(&chance) - 1.0;
+        }
+    }
+}
+
+/* What no model has, where there is room: whoever reads it is seen. */
+static inline void fill_beyond(sheet *s, int64_t n)
+{
+    for (int64_t i = MODELS * n; i < (MODELS + 1) * n && i < MODELS * REQUESTS_MOST; i++) {
+        s->known[i] = s->satisfied_in[i] = s->delay[i] = 1e9;
+        s->outputs[i] = 1000000;
+    }
+}
+
 /* Requests first ... first + n - 1, one every `gap_s`. Everyone's feedback is drawn. */
 static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
 {
-    lcg chance = {(uint64_t)first + 11}, further = {(uint64_t)first + 12};
+    lcg chance = {(uint64_t)first + 11};
     memset(s, 0, sizeof *s);
     for (int64_t i = 0; i < n; i++) {
         s->arrival_in[i] = gap_s * (double)(first + i);
@@ -49,12 +72,6 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
             s->uniforms[UNIFORMS * i + k] = lcg_unit(&chance);
             s->features[k * n + i] = 2.0 * lcg_unit(&chance) - 1.0;
         }
-        for (int k = 2; k < UNIFORMS; k++) {
-            s->uniforms[UNIFORMS * i + k] = lcg_unit(&further);
-        }
-        for (int k = 2; k < FEATURES; k++) {
-            s->features[k * n + i] = 2.0 * lcg_unit(&further) - 1.0;
-        }
         for (int m = 0; m < MODELS; m++) {
             s->known[m * n + i] = 1.0 + m + lcg_unit(&chance);
             s->satisfied_in[m * n + i] = lcg_unit(&chance) < 0.5 + 0.3 * m ? 1.0 : 0.0;
@@ -62,10 +79,8 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
             s->delay[m * n + i] = 10.0 * lcg_unit(&chance);
         }
     }
-    for (int64_t i = MODELS * n; i < (MODELS + 1) * n && i < MODELS * REQUESTS_MOST; i++) { /* nobody's: whoever reads it is seen */
-        s->known[i] = s->satisfied_in[i] = s->delay[i] = 1e9;
-        s->outputs[i] = 1000000;
-    }
+    fill_further(s, first, n);
+    fill_beyond(s, n);
     s->page = (ms_page){.first = first,
                         .n = n,
                         .open = n,
