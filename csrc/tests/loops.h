@@ -8,7 +8,8 @@
 #include "players.h"
 #include "view.h"
 
-enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
+/* No two sizes are equal: one taken for another is seen. Nor are there as many tenants. */
+enum { MODELS = 2, FEATURES = 4, UNIFORMS = 6, REQUESTS_MOST = 600, NO_STATUS = 99 };
 
 /* Of what dispatches, and of what decodes for it. */
 static const ms_stream streams[2 * MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
@@ -18,8 +19,8 @@ static const double alphas[] = {0.7, 0.6, 0.5}; /* of tenants; nobody is of the 
 
 typedef struct sheet {
     ms_page page;
-    double arrival_in[REQUESTS_MOST], features[2 * REQUESTS_MOST], known[MODELS * REQUESTS_MOST];
-    double satisfied_in[MODELS * REQUESTS_MOST], uniforms[2 * REQUESTS_MOST], feedback[REQUESTS_MOST];
+    double arrival_in[REQUESTS_MOST], features[FEATURES * REQUESTS_MOST], known[MODELS * REQUESTS_MOST];
+    double satisfied_in[MODELS * REQUESTS_MOST], uniforms[UNIFORMS * REQUESTS_MOST], feedback[REQUESTS_MOST];
     double delay[MODELS * REQUESTS_MOST];
     int32_t tenant[REQUESTS_MOST], prompt[REQUESTS_MOST], outputs[MODELS * REQUESTS_MOST];
     double arrival[REQUESTS_MOST], queue[REQUESTS_MOST], score[REQUESTS_MOST], satisfied[REQUESTS_MOST];
@@ -33,6 +34,29 @@ typedef struct sheet {
     int8_t status[REQUESTS_MOST];
 } sheet;
 
+/* Uniforms and features from the third of each on. */
+static inline void fill_further(sheet *s, int64_t first, int64_t n)
+{
+    lcg chance = {(uint64_t)first + 12};
+    for (int64_t i = 0; i < n; i++) {
+        for (int k = 2; k < UNIFORMS; k++) {
+            s->uniforms[UNIFORMS * i + k] = lcg_unit(&chance);
+        }
+        for (int k = 2; k < FEATURES; k++) {
+            s->features[k * n + i] = 2.0 * lcg_unit(&chance) - 1.0;
+        }
+    }
+}
+
+/* What no model has, where there is room: whoever reads it is seen. */
+static inline void fill_beyond(sheet *s, int64_t n)
+{
+    for (int64_t i = MODELS * n; i < (MODELS + 1) * n && i < MODELS * REQUESTS_MOST; i++) {
+        s->known[i] = s->satisfied_in[i] = s->delay[i] = 1e9;
+        s->outputs[i] = 1000000;
+    }
+}
+
 /* Requests first ... first + n - 1, one every `gap_s`. Everyone's feedback is drawn. */
 static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
 {
@@ -45,7 +69,7 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
         s->feedback[i] = lcg_unit(&chance);
         s->status[i] = NO_STATUS;
         for (int k = 0; k < 2; k++) {
-            s->uniforms[2 * i + k] = lcg_unit(&chance);
+            s->uniforms[UNIFORMS * i + k] = lcg_unit(&chance);
             s->features[k * n + i] = 2.0 * lcg_unit(&chance) - 1.0;
         }
         for (int m = 0; m < MODELS; m++) {
@@ -55,6 +79,8 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
             s->delay[m * n + i] = 10.0 * lcg_unit(&chance);
         }
     }
+    fill_further(s, first, n);
+    fill_beyond(s, n);
     s->page = (ms_page){.first = first,
                         .n = n,
                         .open = n,
@@ -141,14 +167,14 @@ static inline void plans_are(int64_t a, int64_t b, int64_t c, int64_t d)
 }
 
 static const ms_policy lists = {
-    .decide = by_list, .finish = then_the_other, .uniforms = 2, .params = params};
+    .decide = by_list, .finish = then_the_other, .uniforms = UNIFORMS, .params = params};
 
 /* ---- a loop -------------------------------------------------------------------------------------------- */
 
 static const ms_run_config plain = {.models = MODELS,
-                                     .uniforms = 2,
-                                     .tenants = 3, /* not as many as models */
-                                     .features = 2,
+                                     .uniforms = UNIFORMS,
+                                     .tenants = 3,
+                                     .features = FEATURES,
                                      .reference = 1,
                                      .needs_loads = 1,
                                      .max_waiting = -1,

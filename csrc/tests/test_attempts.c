@@ -158,23 +158,24 @@ static void who_is_turned_away_may_ask_again(void)
 static void what_no_model_takes_is_turned_away(void)
 {
     ms_run loop;
-    fill(&sheets[0], 0, 3, 1.0);
-    sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY; /* of both models */
+    fill(&sheets[0], 0, 4, 1.0);
+    sheets[0].known[1] = sheets[0].known[4 + 1] = INFINITY; /* of both models */
     sheets[0].known[2] = INFINITY;                          /* of the first, which the policy wants */
-    plans_are(0, 0, 0, 0);
+    sheets[0].known[4 + 3] = INFINITY;                      /* of the last, which it wants */
+    plans_are(0, 0, 0, 1);
     make(&loop, &plain, 1, MS_LEAST_LOADED);
     CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
     CHECK(sheets[0].status[1] == MS_TOO_LONG && sheets[0].model[1] == -1 && sheets[0].tokens[1] == 0);
     CHECK(isnan(sheets[0].queue[1]) && isnan(sheets[0].start[1]) && sheets[0].cost[1] == 0.0);
-    CHECK(sheets[0].model[0] == 0 && sheets[0].model[2] == 1);
-    CHECK(loop.issued == 3 && loop.attempts == 2 && loop.open_count == 0);
+    CHECK(sheets[0].model[0] == 0 && sheets[0].model[2] == 1 && sheets[0].model[3] == 0);
+    CHECK(loop.issued == 4 && loop.attempts == 3 && loop.open_count == 0);
     ms_run_free(&loop);
 }
 
 /* ---- what a decision sees ------------------------------------------------------------------------------------- */
 
 static double seen_loads[MODELS], seen_uniforms[4][4];
-static int64_t decisions, n_uniforms = 2;
+static int64_t decisions, n_uniforms = 2, wanted;
 
 static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions, double alpha,
                      double queue, const double *scores, const double *costs, const double *loads, const double *facts,
@@ -184,10 +185,27 @@ static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t mode
     (void)facts, (void)features, (void)params_, (void)state;
     memcpy(seen_loads, loads, (size_t)models * sizeof *loads);
     memcpy(seen_uniforms[decisions++ % 4], uniforms, (size_t)n_uniforms * sizeof *uniforms);
-    return 0;
+    return wanted;
 }
 
-/* Unfinished requests by places: the first of three sees nothing, the third two of 3 * 2. */
+/* Everyone is asked: the user sees the answer of the reference, or of another model where the reference cannot be had. */
+static void the_reference_is_seen_where_it_can_be_had(void)
+{
+    for (int c = 0; c < 4; c++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.reference = c % 2;
+        fill(&sheets[0], 0, 1, 1.0);
+        sheets[0].known[c % 2] = c / 2 ? INFINITY : 1.0;
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        go(&loop, 1);
+        CHECK(sheets[0].model[0] == (c / 2 ? 1 - c % 2 : c % 2) && sheets[0].status[0] == MS_COMPLETED);
+        ms_run_free(&loop);
+    }
+}
+
+/* Unfinished requests by places: the first of five sees nothing, the third two of 3 * 2, the last those of both models. */
 static void a_decision_sees_the_load_of_all_models(void)
 {
     for (int needs = 0; needs < 2; needs++) {
@@ -196,7 +214,7 @@ static void a_decision_sees_the_load_of_all_models(void)
             ms_run_config config = plain;
             const ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 1)};
             config.needs_loads = needs;
-            ask(3, 0.25, 4, 3);
+            ask(5, 0.25, 4, 3);
             const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = is_late ? 0.375 : 0.0};
             CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &dispatch, streams) == 0);
             loop.instances.brain[0].policy = lists;
@@ -206,8 +224,12 @@ static void a_decision_sees_the_load_of_all_models(void)
             CHECK(seen_loads[0] == 0.0 && seen_loads[1] == 0.0);
             run_until(&loop, 0.25);
             CHECK(seen_loads[0] == (needs && !is_late ? 1.0 / 6.0 : 0.0));
+            wanted = 1;
             run_until(&loop, 0.5); /* the last look was at 0.375 s */
             CHECK(seen_loads[0] == (needs ? 2.0 / 6.0 : 0.0));
+            wanted = 0;
+            run_until(&loop, 1.0); /* at 0.75 s */
+            CHECK(seen_loads[1] == (needs ? 1.0 / 3.0 : 0.0));
             end(&loop);
             ms_run_free(&loop);
         }
@@ -373,13 +395,15 @@ static void a_full_model_hands_on_neither_chains_nor_to_who_cannot_be_had(void)
 
 /* ---- the timeline ---------------------------------------------------------------------------------------------- */
 
-/* A sample before each request: both queues, requests in the system and energy by pool, replicas that are up. */
+/* A sample before each request: both queues, of all tenants, whoever of them asks; requests in the system and energy by pool,
+ * replicas that are up. */
 static void a_sample_is_taken_as_a_request_comes(void)
 {
     ms_run loop;
     ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 2)};
     config.length = 3;
+    config.initial_queue = 2.0;
     config.feedback_probability = 1.0;
     ask(3, 0.5, 4, 3);
     plans_are(MS_PLAN_EXPLORE | 0, 0, 0, 0);
@@ -396,7 +420,7 @@ static void a_sample_is_taken_as_a_request_comes(void)
     loop.fleet.replica[2].sequences.cached_prompt_tokens = 30;
     begin(&loop);
     end(&loop);
-    const double queues[] = {0.0, 0.7, 1.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
+    const double queues[] = {6.0, 6.7, 7.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
     CHECK(loop.timeline.length == 3);
     for (int i = 0; i < 3; i++) {
         const ms_sample *sample = &loop.timeline.samples[i];
@@ -640,6 +664,7 @@ int main(void)
     RUN(who_is_answered_waits_no_longer);
     RUN(who_is_turned_away_may_ask_again);
     RUN(what_no_model_takes_is_turned_away);
+    RUN(the_reference_is_seen_where_it_can_be_had);
     RUN(a_decision_sees_the_load_of_all_models);
     RUN(each_attempt_draws_its_own_uniforms);
     RUN(a_decision_may_see_where_copies_would_go);

@@ -274,6 +274,7 @@ static void a_policy_sees_its_request(void)
     ms_brain brain;
     make(&brain);
     pack(&page, 100, 50);
+    page.features[FEATURES * 50] = 7.0; /* of nobody */
     const double loads[MODELS] = {0.0, 0.1, 0.2, 0.3, 0.4};
     ms_brain_rate(&brain, 0, 0, 1, 0.25);
     seen.answer = -7; /* handed on as it is */
@@ -285,6 +286,7 @@ static void a_policy_sees_its_request(void)
         for (int j = 0; j < FEATURES; j++) {
             CHECK(seen.features[j] == features[j * REQUESTS + 100 + i]);
         }
+        CHECK(brain.features[FEATURES] == 0.0);
         CHECK(seen.uniforms[0] == uniforms[2 * (100 + i)] && seen.uniforms[1] == uniforms[2 * (100 + i) + 1]);
         for (int m = 0; m < MODELS; m++) {
             CHECK(seen.loads[m] == loads[m]);
@@ -489,14 +491,14 @@ static void a_page_that_is_turned_forgets_the_last_scores(void)
     ms_brain_free(&brain);
 }
 
-/* By the prompt of the request and the place where it would go; models without servers have their known costs. */
+/* By the prompt of the request and the place where it would go; models without servers have their known costs. Models are more
+ * than tenants, or fewer. */
 static void marginal_costs_are_those_of_the_request(void)
 {
     static packed page;
-    ms_brain brain;
     const int32_t prompts[] = {3, 40, 7};
     const ms_server_cost servers[] = {
-        {.model = 2,
+        {.model = 1,
          .pool = 4,
          .places = 8.0,
          .decoder_tokens = 1.0,
@@ -504,24 +506,27 @@ static void marginal_costs_are_those_of_the_request(void)
                    .max_batched_tokens = 16.0,
                    .nominal_batch = 2.0,
                    .mean_output_tokens = 11.0}}};
-    const ms_destination to[MODELS] = {[2] = {.pool = 4, .running = 3.0, .cached = 1.0}};
-    make(&brain);
-    pack(&page, 0, 3);
-    page.view.prompt_tokens = prompts;
-    brain.servers = servers;
-    brain.n_servers = 1;
-    brain.destinations = to;
-    brain.prior = 50.0; /* which counts for what is observed alone */
-    brain.estimate = MS_ESTIMATE_MARGINAL;
-    for (int64_t i = 0; i < 3; i++) {
-        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
-        CHECK(seen.costs[2] == ms_marginal_cost(servers, prompts[i], 1.0, 3.0) && seen.costs[2] > 0.0);
-        for (int m = 0; m < MODELS; m++) {
-            CHECK(m == 2 || seen.costs[m] == known_costs[m * REQUESTS + i]);
-            CHECK(brain.known[m] == known_costs[m * REQUESTS + i]);
+    const ms_destination to[MODELS] = {[1] = {.pool = 4, .running = 3.0, .cached = 1.0}};
+    for (int32_t models = 2; models <= MODELS; models += MODELS - 2) {
+        ms_brain brain;
+        make_of(&brain, models, 1);
+        pack(&page, 0, 3);
+        page.view.prompt_tokens = prompts;
+        brain.servers = servers;
+        brain.n_servers = 1;
+        brain.destinations = to;
+        brain.prior = 50.0; /* which counts for what is observed alone */
+        brain.estimate = MS_ESTIMATE_MARGINAL;
+        for (int64_t i = 0; i < 3; i++) {
+            ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+            CHECK(seen.costs[1] == ms_marginal_cost(servers, prompts[i], 1.0, 3.0) && seen.costs[1] > 0.0);
+            for (int m = 0; m < models; m++) {
+                CHECK(m == 1 || seen.costs[m] == known_costs[m * REQUESTS + i]);
+                CHECK(brain.known[m] == known_costs[m * REQUESTS + i]);
+            }
         }
+        ms_brain_free(&brain);
     }
-    ms_brain_free(&brain);
 }
 
 /* Rows of neighbours are gathered where these are scored next: not for who is decided again, nor where neighbours are others'. */
@@ -548,18 +553,18 @@ static void rows_are_gathered_where_neighbours_follow(void)
 
 /* Right after a lesson on the last decision, if the row is there; nobody else's, and of no other
  * weights. Who is not expected is scored when it is decided. */
-static void scores_begun_are_those_of_the_next_decision(void)
+static void check_scores_begun(int32_t models)
 {
-    enum { FEW = 4, N = 20 };
+    enum { N = 20 };
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
-    make_learning(&brain, &predictor, FEW, 1);
+    make_learning(&brain, &predictor, models, 1);
     pack(&page, 0, N);
     ms_brain_turn_page(&brain);
     int used = 0;
     for (int64_t i = 0; i < N; i++) {
-        double x[FEATURES], labels[MODELS], fresh[FEW];
+        double x[FEATURES], labels[MODELS], fresh[MODELS];
         lesson_of(i, x, labels);
         labels[0] = 1.0;
         const int is_ahead = brain.ahead_request == i && i % 5 != 0;
@@ -575,7 +580,7 @@ static void scores_begun_are_those_of_the_next_decision(void)
         }
         ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
         CHECK(brain.scored_request == i);
-        for (int m = 0; m < FEW; m++) {
+        for (int m = 0; m < models; m++) {
             CHECK(same_bits(brain.scores[m], fresh[m]));
         }
         CHECK(ms_brain_learn(&brain, i % 3 == 2 ? i - 1 : i, 0, x, labels, -1) == 0);
@@ -585,6 +590,13 @@ static void scores_begun_are_those_of_the_next_decision(void)
     CHECK(used > 4);
     ms_predictor_free(&predictor);
     ms_brain_free(&brain);
+}
+
+/* Models that are scored side by side, and one more. */
+static void scores_begun_are_those_of_the_next_decision(void)
+{
+    check_scores_begun(MS_TILE);
+    check_scores_begun(MODELS);
 }
 
 /* Features that are drawn when they are asked for are those of columns: for decisions in order, of earlier requests and of

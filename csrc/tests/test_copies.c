@@ -176,7 +176,7 @@ static int64_t ends_with_what_it_knew(int64_t request, int64_t stage, int64_t te
 {
     (void)scores, (void)params_, (void)state;
     const sheet *s = &sheets[0];
-    CHECK(tenant == s->tenant[request] && uniforms[0] == s->uniforms[2 * request] && uniforms[1] == s->uniforms[2 * request + 1]);
+    CHECK(tenant == s->tenant[request] && memcmp(uniforms, &s->uniforms[UNIFORMS * request], UNIFORMS * sizeof *uniforms) == 0);
     for (int64_t m = 0; m < models; m++) {
         CHECK(costs[m] == s->known[m * s->page.n + request] && facts[m] == 10.0 * (double)request + (double)m);
     }

@@ -342,6 +342,37 @@ static void errands_of_a_front_end_have_an_order(void)
     ms_run_free(&loop);
 }
 
+/* Scored by unfinished requests among many, while engines are polled: an answer that is out is none of them, and who served it is
+ * chosen as any other that is idle. Drawn anew in each of these runs. */
+static void who_has_detokenized_is_idle_again(void)
+{
+    for (uint32_t k = 0; k < 6; k++) {
+        ms_run loop;
+        ms_pool_plan plans[] = {pool_of(0, 20), pool_of(1, 1)};
+        const ms_stream draws[2 * MODELS] = {{7 + k, 7, 0, 0}};
+        const ms_dispatch_plan rule = {.rule = MS_SCORED,
+                                       .state_delay_s = 100.0,
+                                       .weights = {.active = 1.0},
+                                       .most_busy_score = 0.5,
+                                       .cold_replicas = 9};
+        int served[21] = {0};
+        plans[0].detokenize_s = 2.0;
+        ask(21, 1.0, 4, 30);
+        sheets[0].outputs[0] = 3; /* served at 3 s, out at 5 s */
+        sheets[0].arrival_in[1] = 4.5;
+        for (int i = 2; i < 21; i++) {
+            sheets[0].arrival_in[i] = 6.0;
+        }
+        CHECK(ms_run_init(&loop, &plain, alphas, 1.0, 0, 2, plans, &rule, draws) == 0);
+        loop.instances.brain[0].policy = lists;
+        go(&loop, 1);
+        for (int i = 1; i < 21; i++) {
+            CHECK(sheets[0].status[i] == MS_COMPLETED && served[sheets[0].replica[i]]++ == 0);
+        }
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -358,5 +389,6 @@ int main(void)
     RUN(every_pool_has_a_front_end_of_its_own);
     RUN(an_answer_is_out_before_who_comes_at_that_instant);
     RUN(errands_of_a_front_end_have_an_order);
+    RUN(who_has_detokenized_is_idle_again);
     return report();
 }

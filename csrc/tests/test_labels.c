@@ -29,7 +29,7 @@ static void raters_may_err(void)
         sheets[0].page.labels = heard;
         sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
         make(&loop, &config, 0, MS_LEAST_LOADED);
-        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
+        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0 && ms_predictor_init(&expected, MODELS, FEATURES) == 0);
         CHECK(ms_ledger_init(&noisy, alphas[0], 1.0, 0) == 0 && ms_ledger_init(&truth, alphas[0], 1.0, 0) == 0);
         predictor.learning_rate = expected.learning_rate = 0.2;
         loop.instances.brain[0].predictor = &predictor;
@@ -37,7 +37,7 @@ static void raters_may_err(void)
         const sheet *s = &sheets[0];
         for (int64_t i = 0; i < 200; i++) {
             double labels[MODELS] = {NAN, NAN};
-            const double x[] = {s->features[i], s->features[200 + i]};
+            const double x[] = {s->features[i], s->features[200 + i], s->features[400 + i], s->features[600 + i]};
             CHECK(same_bits(s->queue[i], noisy.queue));
             ms_ledger_rate(&noisy, heard[s->model[i] * 200 + i]);
             ms_ledger_rate(&truth, s->satisfied_in[s->model[i] * 200 + i]);
@@ -189,7 +189,7 @@ static void a_policy_may_refuse_a_label(void)
 /* ---- by hand --------------------------------------------------------------------------------------------------- */
 
 static int64_t rated_request, rated_model, lessons;
-static double rated_satisfaction, lesson[2 + MODELS];
+static double rated_satisfaction, lesson[FEATURES + MODELS];
 
 static int64_t note_rating(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction,
     double queue,
@@ -205,9 +205,10 @@ static int64_t note_rating(int64_t request, int64_t tenant, int64_t model, doubl
 static int64_t note_lesson(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
                            const double *labels, const double *params_, double *state)
 {
-    (void)request, (void)tenant, (void)params_, (void)state, (void)dimensions;
-    memcpy(lesson, given, 2 * sizeof *lesson);
-    memcpy(lesson + 2, labels, (size_t)models * sizeof *lesson);
+    (void)request, (void)tenant, (void)params_, (void)state;
+    CHECK(dimensions == 0 && models == MODELS); /* the policy itself asks for no features */
+    memcpy(lesson, given, FEATURES * sizeof *lesson);
+    memcpy(lesson + FEATURES, labels, (size_t)models * sizeof *lesson);
     lessons++;
     return 0;
 }
@@ -248,9 +249,9 @@ static void hear(double heard, int late, int one_sided, int rated)
     const int teaches = rated && (!isnan(heard) || !one_sided);
     CHECK(lessons == teaches);
     if (teaches) {
-        CHECK(lesson[0] == sheets[0].features[0] && lesson[1] == sheets[0].features[1]);
-        CHECK(one_sided ? isnan(lesson[2]) : lesson[2] == 0.25);
-        CHECK(same_bits(lesson[3], heard));
+        CHECK(memcmp(lesson, sheets[0].features, FEATURES * sizeof *lesson) == 0);
+        CHECK(one_sided ? isnan(lesson[FEATURES]) : lesson[FEATURES] == 0.25);
+        CHECK(same_bits(lesson[FEATURES + 1], heard));
     }
     ms_run_free(&loop);
 }
@@ -354,7 +355,7 @@ static void who_is_turned_away_is_left_out_of_the_lesson(void)
         lessons = 0;
         begin(&loop);
         end(&loop);
-        CHECK(lessons == 1 && isnan(lesson[2 + full]) && lesson[3 - full] == (full ? 0.25 : 0.75));
+        CHECK(lessons == 1 && isnan(lesson[FEATURES + full]) && lesson[FEATURES + 1 - full] == (full ? 0.25 : 0.75));
         ms_run_free(&loop);
     }
 }
@@ -372,7 +373,7 @@ static void a_chain_teaches_its_last_answer(void)
     lessons = 0;
     begin(&loop);
     end(&loop);
-    CHECK(sheets[0].model[0] == 1 && lessons == 1 && isnan(lesson[2]) && lesson[3] == sheets[0].satisfied_in[1]);
+    CHECK(sheets[0].model[0] == 1 && lessons == 1 && isnan(lesson[FEATURES]) && lesson[FEATURES + 1] == sheets[0].satisfied_in[1]);
     ms_run_free(&loop);
 }
 
@@ -410,7 +411,7 @@ static void labels_have_an_order(void)
 /* Features as the predictor sees them, or as they are without one; however many there are. */
 static void a_lesson_begins_with_its_features(void)
 {
-    for (int32_t d = 0; d <= 2; d++) {
+    for (int32_t d = 0; d <= FEATURES; d++) {
         for (int late = 0; late < 2; late++) {
             for (int predicts = 0; predicts < 2; predicts++) {
                 ms_run loop;

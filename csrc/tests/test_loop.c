@@ -107,7 +107,7 @@ static void lessons_are_learnt_in_order(void)
         fill(&sheets[0], 0, 300, 1.0);
         plans_are(0, MS_PLAN_ALL, 1, 1);
         make(&loop, &config, 0, MS_LEAST_LOADED);
-        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
+        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0 && ms_predictor_init(&expected, MODELS, FEATURES) == 0);
         predictor.learning_rate = expected.learning_rate = 0.2;
         loop.instances.brain[0].predictor = &predictor;
         CHECK(ms_loop_begin(&loop) == 0);
@@ -115,7 +115,7 @@ static void lessons_are_learnt_in_order(void)
         const sheet *s = &sheets[0];
         for (int64_t i = 0; i < 300; i++) {
             double score[MODELS], labels[MODELS] = {NAN, NAN};
-            const double x[] = {s->features[i], s->features[300 + i]};
+            const double x[] = {s->features[i], s->features[300 + i], s->features[600 + i], s->features[900 + i]};
             ms_predictor_score(&expected, x, 1, 1, score, 1);
             CHECK(same_bits(s->score[i], score[s->model[i]]));
             for (int m = 0; m < MODELS; m++) {
@@ -177,7 +177,7 @@ static void every_request_gets_one_record(void)
             sheets[k].page.delay_s = config.keeps_delays ? sheets[k].delay : NULL;
         }
         make(&loop, &config, 1 + c / 32, c % 4);
-        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
+        CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
         predictor.learning_rate = 0.1;
         loop.instances.brain[0].predictor = &predictor;
         CHECK(ms_loop_begin(&loop) == 0);

@@ -29,13 +29,13 @@ static void a_timeline_is_for_the_length_of_a_run(void)
 /* Features are drawn when they are asked for where a run says so, by its law; else its pages have them. */
 static void a_run_draws_features_by_its_law(void)
 {
-    enum { FEATURES = 3, ASKED = 2 };
+    enum { ASKED = 2 };
     for (int draws = 0; draws < 2; draws++) {
         ms_run loop;
         ms_run_config config = plain;
         int64_t left;
-        const double difficulty[] = {0.5};
-        double row[FEATURES];
+        const double difficulty[] = {0.5, 0.25};
+        double rows[2][FEATURES];
         config.draws_features = draws;
         config.features = FEATURES;
         config.difficulty = (ms_difficulty_law){.stream = {7, 70, 0, 0}, .signal = 0.6, .deviation = 1.0};
@@ -44,8 +44,26 @@ static void a_run_draws_features_by_its_law(void)
         begin(&loop);
         CHECK(sheets[0].page.view.drawn == (draws ? &loop.features : NULL) && (loop.features.rows != NULL) == draws);
         if (draws) {
-            ms_difficulty_rows(&config.difficulty, ASKED, 1, FEATURES, difficulty, row);
-            CHECK(memcmp(ms_feature_rows_of(&loop.features, ASKED, difficulty, 1, &left), row, sizeof row) == 0);
+            ms_difficulty_rows(&config.difficulty, ASKED, 2, FEATURES, difficulty, rows[0]);
+            CHECK(memcmp(ms_feature_rows_of(&loop.features, ASKED, difficulty, 2, &left), rows, sizeof rows) == 0);
+        }
+        ms_run_free(&loop);
+    }
+}
+
+/* Each of its instances tells models and tenants apart, and features if its policy asks for them. */
+static void a_run_has_instances_of_its_sizes(void)
+{
+    for (int c = 0; c < 4; c++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.instances = c / 2 ? 5 : 1;
+        config.needs_features = c % 2;
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(loop.instances.count == config.instances && loop.instances.tenants == config.tenants);
+        for (int32_t k = 0; k < config.instances; k++) {
+            const ms_brain *brain = &loop.instances.brain[k];
+            CHECK(brain->models == MODELS && brain->tenants == config.tenants && brain->dimensions == c % 2 * FEATURES);
         }
         ms_run_free(&loop);
     }
@@ -67,7 +85,7 @@ static void a_loop_may_be_freed_at_any_moment(void)
             sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
             plans_are(MS_PLAN_ALL, 0, c % 5 == 0 ? MS_PLAN_CHAIN | 0 : 1, MS_PLAN_ALL);
             make(&loop, &config, c / 4 % 3, c % 4);
-            CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
+            CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
             loop.instances.brain[0].predictor = &predictor;
             if (c / 4 % 3 > 0) {
                 break_down(&loop, 0, 20.0, 5.0);
@@ -234,6 +252,7 @@ int main(void)
     RUN(clocks_are_read_at_the_last_arrival);
     RUN(a_timeline_is_for_the_length_of_a_run);
     RUN(a_run_draws_features_by_its_law);
+    RUN(a_run_has_instances_of_its_sizes);
     RUN(a_loop_may_be_freed_at_any_moment);
     RUN(a_loop_that_never_began_may_be_freed);
     RUN(open_requests_stand_in_order);

@@ -228,6 +228,32 @@ static void an_index_need_not_look_at_all(void)
     }
 }
 
+/* Who is to decode a prompt has one more unfinished request from then on, though engines are polled: the next prompt goes elsewhere. */
+static void a_promise_counts_at_once(void)
+{
+    ms_fleet fleet;
+    ms_pool_plan plans[] = {pool_of(0, 1, 40), pool_of(0, 20, 40)};
+    const ms_dispatch_plan rule = {.rule = MS_LEAST_LOADED,
+                                   .decode_rule = MS_SCORED,
+                                   .decode_first = 1,
+                                   .state_delay_s = 100.0,
+                                   .weights = {.active = 1.0},
+                                   .most_busy_score = 0.5,
+                                   .cold_replicas = 9};
+    int64_t promises[21] = {0};
+    plans[0].limits.role = MS_ROLE_PREFILL;
+    plans[1].limits.role = MS_ROLE_DECODE;
+    CHECK(ms_fleet_init(&fleet, 2, plans, 1, &rule, streams) == 0);
+    for (int32_t i = 0; i < 40; i++) {
+        jobs[i] = ms_job_new(i, 0, 4, 3);
+        jobs[i].session = -1;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED && jobs[i].is_promised);
+        promises[jobs[i].destination]++;
+        CHECK(promises[jobs[i].destination] == 1 + i / 20);
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(an_index_says_what_looking_at_all_says);
@@ -235,5 +261,6 @@ int main(void)
     RUN(whatever_else_matters_counts);
     RUN(long_queues_are_told_apart);
     RUN(an_index_need_not_look_at_all);
+    RUN(a_promise_counts_at_once);
     return report();
 }

@@ -97,6 +97,29 @@ static void sums_are_those_of_loops(void)
     CHECK(answers[1] == of_one && memcmp(by_model[0], satisfied_of, sizeof satisfied_of) == 0);
 }
 
+/* Records are gone through in parts: one that is a part of its own counts as any other. */
+static void the_last_of_any_number_counts(void)
+{
+    const int64_t numbers[] = {0, 1, 2, 1024, 1025};
+    for (int k = 0; k < 5; k++) {
+        ms_records records = made_up(3);
+        double sums[MS_TALLY_SUMS] = {0.0}, by_model[2][MODELS] = {{0.0}}, by_tenant[TENANTS] = {0.0}, all = 0.0;
+        int64_t counts[MS_TALLY_COUNTS] = {0}, by_status[STATUSES] = {0}, answered[MODELS] = {0}, answers[TENANTS] = {0};
+        ms_tally tally = {STATUSES, MODELS,      TENANTS,     sums,    counts,   by_status,
+                          answered, by_model[0], by_model[1], answers, by_tenant};
+        int64_t n = 0;
+        records.n = numbers[k];
+        CHECK(ms_tally_add(&tally, &records) == 0);
+        for (int64_t i = 0; i < numbers[k]; i++) {
+            all += cost[i];
+        }
+        for (int s = 0; s < STATUSES; s++) {
+            n += by_status[s];
+        }
+        CHECK(sums[MS_SUM_COST] == all && n == numbers[k]);
+    }
+}
+
 static void what_no_run_has_is_refused_whole(void)
 {
     ms_records records = made_up(2);
@@ -321,6 +344,7 @@ static void no_loss_is_infinite(void)
 int main(void)
 {
     RUN(sums_are_those_of_loops);
+    RUN(the_last_of_any_number_counts);
     RUN(what_no_run_has_is_refused_whole);
     RUN(curves_go_on_where_they_were);
     RUN(latencies_count_what_is_answered_after_the_warm_up);

@@ -53,7 +53,7 @@ static void a_turn_comes_a_think_time_after_the_answer_before(void)
     CHECK(path[1].end_tokens == s->prompt[1] && path[2].end_tokens == s->prompt[2]);
     CHECK(model[1] == 0 && model[2] == 1);
     CHECK(loop.last_arrival_s == 100.0);
-    CHECK(s->known[MODELS * TURNS + 1] == 0.0 && s->known[MODELS * TURNS + 2] == 0.0); /* of no model */
+    CHECK(s->known[MODELS * TURNS + 1] == 1e9 && s->known[MODELS * TURNS + 2] == 1e9); /* of no model */
     ms_run_free(&loop);
 }
 
