@@ -93,6 +93,16 @@ def test_which_rows_fulfil_a_condition(values, operator, value, expected):
     assert Condition("c", operator, value).holds(frame).tolist() == [bool(e) for e in expected]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("true", [1, 1, 0, 0]), ("False", [0, 0, 1, 0]), ("1", [0, 0, 0, 1]), ("TRUE", [1, 1, 0, 0])],
+)
+def test_labels_that_are_true_or_false_are_so_in_any_letters(value, expected):
+    frame = pl.DataFrame({"tenant": ["True", "true", "false", "1"]})
+    assert Condition("tenant", "=", value).holds(frame, label=True).tolist() == [bool(e) for e in expected]
+    assert Condition("tenant", "!=", value).holds(frame, label=True).tolist() == [not e for e in expected]
+
+
 def test_rows_count_where_all_conditions_hold_and_the_first_to_fail_is_the_reason():
     frame = pl.DataFrame({"s": [200, 500, 200, 500], "t": [3, 3, 0, None], "u": ["a", "b", "c", "d"]})
     chooser = Chooser(conditions(["s=200"]), ("t",))

@@ -54,6 +54,29 @@ def test_a_turn_without_a_delay_comes_at_its_time():
     assert turns.turn.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("chats", "parents", "expected"),
+    [
+        (["003", "4"], ["-1", "3"], [-1, 0]),  # one column has the zeros, the other has not
+        (["3", "4"], ["-1", "003"], [-1, 0]),
+        (["000", "1"], ["-1", "0"], [-1, 0]),
+        (["03", "3", "4"], ["-1", "-1", "3"], [-1, -1, 1]),  # as written first
+        (["03", "3", "4"], ["-1", "-1", "003"], [-1, -1, -1]),  # either may be meant
+        (["a03", "4"], ["-1", "a3"], [-1, -1]),
+    ],
+)
+def test_parents_are_found_with_zeros_before_them_or_without(chats, parents, expected):
+    turns, _, notes = by_parent(chats, parents).turns(np.arange(float(len(chats))))
+    assert dict(
+        zip(
+            turns.order.tolist(),
+            (turns.order[turns.parent] * (turns.parent >= 0) - (turns.parent < 0)).tolist(),
+            strict=True,
+        )
+    ) == dict(enumerate(expected))
+    assert bool(notes) == (expected.count(-1) > parents.count("-1"))
+
+
 def test_delays_may_be_milliseconds():
     turns, _, _ = by_session(["a", "a"], [None, 1500.0], "ms").turns(np.zeros(2))
     assert turns.wait_s.tolist() == [0.0, 1.5]

@@ -15,6 +15,7 @@ from messsim.workload.choosing import conditions
 from messsim.workload.dates import local_to_utc
 from messsim.workload.doubts import bursts, doubts
 from messsim.workload.growing import Growing
+from messsim.workload.stamps import like_others
 from messsim.workload.time_form import TimeForm, check_form
 from messsim.workload.times import Times
 from messsim.workload.units import NAMES, UNITS, unit_of
@@ -849,3 +850,15 @@ def test_dates_without_an_offset_among_others_are_noted():
     berlin = times([some[0], "2026-03-01T10:00:01"], zone="Europe/Berlin")
     assert berlin.seconds().tolist() == [0.0, 1.0]
     assert berlin.notes == []
+
+
+@pytest.mark.parametrize(
+    ("value", "per_second", "bound"),
+    [(1.6e9, 1 / 60, "t<1e09"), (1.6e12, 1.0, "t<1e11"), (1.6e9, 1e3, "t>1e11"), (1.6e12, 1 / 3600, "t<3e07")],
+)
+def test_the_bound_that_parts_two_units_lies_between_their_stamps(value, per_second, bound):
+    text = like_others(value, per_second, "t", "--time-format")
+    assert text.endswith(f"; such rows can be left out, --select '{bound}'")
+    limit = float(bound[2:])
+    assert (value < limit) == (bound[1] == ">")
+    assert (1.6e9 * per_second < limit) == (bound[1] == "<")

@@ -93,6 +93,8 @@ class Condition:
         text = as_text(series, self.column, path or "").str.strip_chars()
         if self.value.lower() == "nan":  # which equals nothing, itself included, and is written in several ways
             return (text.str.to_lowercase() == "nan").fill_null(False).to_numpy()
+        if label and series.dtype == pl.String and self.value.lower() in ("true", "false"):  # programs write True
+            return (text.str.to_lowercase() == self.value.lower()).fill_null(False).to_numpy()
         if label and series.dtype == pl.String:
             forms = [self.value, f"{self.value}.0"] if WHOLE.fullmatch(self.value) else [self.value]
             return text.is_in(forms).fill_null(False).to_numpy()

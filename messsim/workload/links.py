@@ -164,8 +164,14 @@ class Links:
                 raise self._bad(
                     f"{self._names.chat!r} has {chat!r} in row {first + 1} and in row {row + 1}", "different ids"
                 )
+        without_zeros: dict[str, int] = {}
+        for chat, row in row_of.items():
+            without_zeros[_stripped(chat)] = -1 if _stripped(chat) in without_zeros else row
         none = [p in NO_PARENT for p in self._parents]
-        parents = [-1 if no else row_of.get(p, -1) for no, p in zip(none, self._parents, strict=True)]
+        parents = [
+            -1 if no else row_of.get(p, without_zeros.get(_stripped(p), -1))
+            for no, p in zip(none, self._parents, strict=True)
+        ]
         elsewhere = sum(f < 0 and not no for f, no in zip(parents, none, strict=True))
         notes = []
         if elsewhere:
@@ -221,6 +227,11 @@ class Links:
 def plain_names(names: list[str]) -> list[str]:
     """Whole numbers that were read as others are written as such."""
     return [n[:-2] if n.endswith(".0") else n for n in names]
+
+
+def _stripped(name: str) -> str:
+    """A whole number without the zeros before it: one column of a file may have them where another has none."""
+    return name.lstrip("0") or "0" if name.isdigit() else name
 
 
 def _previous(sessions: list[str]) -> Numbers:

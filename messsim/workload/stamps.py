@@ -55,7 +55,8 @@ def like_others(value: float, per_second: float, column: str, option: str) -> st
         if other != per_second and EPOCH_S[0] <= value / other <= EPOCH_S[1]:
             date = date_text(round(value / other * 1e6) * 1_000, "Z")
             expected = f"{names[per_second]} since 1970, as other rows have: in {names[other]} it is {date}"
-            bound = f"{LATEST_S * min(other, per_second):.0e}".replace("+", "")
+            between = min(LATEST_S * min(other, per_second), EPOCH_S[0] * max(other, per_second))
+            bound = f"{between:.0e}".replace("+", "")
             condition = ("<" if per_second < other else ">") + bound
     way = f"; such rows can be left out, --select {shlex.quote(column + condition)}"
     return expected + way if option.startswith("--") else expected
