@@ -227,8 +227,9 @@ static int make_room(ms_text_node *node)
 static int add_entry(ms_texts *self, ms_text *text, int32_t from)
 {
     ms_text_node *node = text->node;
-    const int become_many = !node->in_table && node->n == FEW;
-    while (self->text_buckets < self->n_in_table + (become_many ? FEW : 0) + 1 && (become_many || node->in_table)) {
+    const int become_many = !node->in_table && node->n == FEW, are_many = node->in_table || become_many;
+    const int64_t more = become_many ? FEW + 1 : 1;
+    while (are_many && self->text_buckets < self->n_in_table + more) {
         MS_TRY(widen_texts(self));
     }
     MS_TRY(make_room(node));
@@ -236,12 +237,12 @@ static int add_entry(ms_texts *self, ms_text *text, int32_t from)
     node->entries[node->n++] = (ms_text_entry){text->replica, from, from, text};
     node->live++;
     self->n_texts++;
-    for (int32_t k = become_many ? 0 : node->n - 1; k < node->n && (become_many || node->in_table); k++) {
+    for (int32_t k = become_many ? 0 : text->at; are_many && k < node->n; k++) {
         if (node->entries[k].replica >= 0) {
             put_into_table(self, node->entries[k].text);
         }
     }
-    node->in_table |= become_many;
+    node->in_table = are_many;
     return 0;
 }
 

@@ -5,17 +5,31 @@
 /* Whose replicas prefill and decode; the other model's do both. */
 static int32_t split_model;
 
+/* KV crosses in 0.25 s and 0.25 s a token, at 1e8 bytes each. */
+static ms_run_config with_link(ms_run_config config)
+{
+    config.transfer_latency_s = 0.25;
+    config.transfer_bytes_per_s = 4e8;
+    return config;
+}
+
+/* A pool that prefills for another. */
+static ms_pool_plan prefilling(int32_t model, int32_t replicas)
+{
+    ms_pool_plan plan = pool_of(model, replicas);
+    plan.limits.role = MS_ROLE_PREFILL;
+    plan.kv_bytes_per_token = 1e8;
+    return plan;
+}
+
 /* One replica prefills, `decoders` decode; another model has one that nobody asks. A prompt of 4 tokens crosses in
  * 0.25 + 1 s. */
 static void make_split(ms_run *loop, ms_run_config config, int32_t decoders, int decode_first)
 {
-    ms_pool_plan plans[] = {pool_of(split_model, 1), pool_of(split_model, decoders), pool_of(1 - split_model, 1)};
-    plans[0].limits.role = MS_ROLE_PREFILL;
-    plans[0].kv_bytes_per_token = 1e8;
+    ms_pool_plan plans[] = {prefilling(split_model, 1), pool_of(split_model, decoders), pool_of(1 - split_model, 1)};
+    config = with_link(config);
     plans[1].limits.role = MS_ROLE_DECODE;
     plans[1].usd_per_s = 0.03;
-    config.transfer_latency_s = 0.25;
-    config.transfer_bytes_per_s = 4e8;
     config.keeps_delays = 1;
     const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = decode_first};
     CHECK(ms_run_init(loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
@@ -175,14 +189,10 @@ static void the_first_replica_may_decode(void)
 {
     for (int first = 0; first < 2; first++) {
         ms_run loop;
-        ms_run_config config = plain;
-        ms_pool_plan plans[] = {pool_of(0, 2), pool_of(0, 1), pool_of(1, 1)};
+        const ms_run_config config = with_link(plain);
+        ms_pool_plan plans[] = {pool_of(0, 2), prefilling(0, 1), pool_of(1, 1)};
         const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = first};
         plans[0].limits.role = MS_ROLE_DECODE;
-        plans[1].limits.role = MS_ROLE_PREFILL;
-        plans[1].kv_bytes_per_token = 1e8;
-        config.transfer_latency_s = 0.25;
-        config.transfer_bytes_per_s = 4e8;
         ask(1, 1.0, 4, 3);
         CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
         loop.instances.brain[0].policy = lists;
@@ -200,13 +210,9 @@ static void the_first_replica_may_decode(void)
 static void who_has_crossed_counts_in_the_pool_that_decodes(void)
 {
     ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[] = {pool_of(1, 1), pool_of(0, 2), pool_of(0, 2)};
-    plans[1].limits.role = MS_ROLE_PREFILL;
+    const ms_run_config config = with_link(plain);
+    ms_pool_plan plans[] = {pool_of(1, 1), prefilling(0, 2), pool_of(0, 2)};
     plans[2].limits.role = MS_ROLE_DECODE;
-    plans[1].kv_bytes_per_token = 1e8;
-    config.transfer_latency_s = 0.25;
-    config.transfer_bytes_per_s = 4e8;
     ask(1, 1.0, 4, 3);
     CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
     loop.instances.brain[0].policy = lists;

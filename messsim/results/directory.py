@@ -189,7 +189,7 @@ def writing(target: Path, kept: str = NOTHING_LEFT) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str | None:
-    """What the system refusal against writing, if it was the system; Polars has errors of its own for it."""
+    """What the system said against writing, if it was the system; Polars has errors of its own for it."""
     if (refusal := system_error(error)) is not None:
         return refusal.strerror or str(refusal)
     if type(error).__module__.startswith("polars"):
