@@ -147,17 +147,28 @@ def test_a_folder_is_no_file(tmp_path):
     assert error_of(with_trace("t.csv"), tmp_path) == "t.csv: is a directory; expected a file"
 
 
-def test_a_panic_of_the_parquet_reader_is_an_error_of_the_file(tmp_path, monkeypatch):
-    """Polars panics on some damaged files, with an exception that no `except Exception` catches."""
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "assertion failed: offset + length <= self.length",
+            "it is damaged, or of a kind that Polars does not know",
+        ),
+        (
+            'an `Err` value: Os { code: 24, kind: TooManyOpenFiles, message: "Too many open files" }',
+            "Too many open files",
+        ),
+    ],
+)
+def test_a_panic_of_the_parquet_reader_is_an_error_of_the_file(tmp_path, monkeypatch, text, expected):
+    """Polars panics on some damaged files, and without room, with an exception that no `except Exception` catches."""
     write(tmp_path / "t.parquet", TRACE)
 
     def panic(*_, **__):
-        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+        raise pl.exceptions.PanicException(text)
 
     monkeypatch.setattr(pl, "scan_parquet", panic)
-    assert error_of(with_trace("t.parquet"), tmp_path) == (
-        "t.parquet: cannot be read: it is damaged, or of a kind that Polars does not know"
-    )
+    assert error_of(with_trace("t.parquet"), tmp_path) == f"t.parquet: cannot be read: {expected}"
 
 
 # ---- traces ---------------------------------------------------------------------------------------------

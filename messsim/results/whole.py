@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from messsim.errors import OutputError
+from messsim.errors import OutputError, system_error
 from messsim.summary import Summary
 
 from .reading import Whole, damaged
@@ -79,7 +79,8 @@ def reading_records(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise OutputError(f"{path}/requests: its records cannot be read: {str(error).splitlines()[0]}") from None
+        reason = str(system_error(error) or error).splitlines()[0]
+        raise OutputError(f"{path}/requests: its records cannot be read: {reason}") from None
 
 
 def _columns(file: str, schema: pl.Schema, expected: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
-from messsim.errors import DataError
+from messsim.errors import DataError, system_error
 from messsim.forking import check_not_forked
 
 from .dialect import Dialect
@@ -203,10 +203,11 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if is_binary(inner):
                 raise DataError(f"is binary, of a kind that is not known; expected {KINDS}", str(path))
             yield kind_within(kind, _decoded(file, start)), _decoded(file, start)
-    except pl.exceptions.PanicException:  # its text is about the reader's insides
+    except (OSError, pl.exceptions.PanicException) as error:
+        if (refusal := system_error(error)) is not None:
+            raise DataError(files.why(refusal), str(path)) from None
+        # the text of a panic is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
-    except OSError as error:
-        raise DataError(files.why(error), str(path)) from None
     except (pl.exceptions.PolarsError, ValueError, EOFError, zlib.error, csv.Error) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise DataError(f"cannot be read: {reason}", str(path)) from None
